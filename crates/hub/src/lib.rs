@@ -1,0 +1,1 @@
+//! Live streams in memory: a log with cursors.

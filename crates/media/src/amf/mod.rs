@@ -1,0 +1,1 @@
+//! The Action Message Format: AMF0 and AMF3.

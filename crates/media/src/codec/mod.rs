@@ -1,0 +1,1 @@
+//! What the configuration records and headers of each codec say.

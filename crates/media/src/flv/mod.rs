@@ -1,0 +1,1 @@
+//! FLV: tag bodies (shared with RTMP), files in and out.

@@ -1,0 +1,19 @@
+//! What media bytes mean: frames, tracks, codecs, AMF, FLV and MP4.
+//!
+//! This crate turns bytes into meaning and back. It does no I/O, reads no clock and runs no task:
+//! bytes and time are arguments. It depends on no other crate of the house.
+//!
+//! The coin of the house is the [`Frame`]: one access unit of one track, its payload in the
+//! length-prefixed form that FLV and MP4 share, so that RTMP → FLV → MP4 never rewrites it.
+
+pub mod amf;
+pub mod codec;
+pub mod flv;
+mod frame;
+pub mod mp4;
+mod time;
+mod track;
+
+pub use frame::{Frame, MediaKind, TrackId};
+pub use time::Timestamp;
+pub use track::{Codec, Track};

@@ -1,0 +1,1 @@
+//! The RTMP conversation, server and client, sans-I/O.

@@ -1,0 +1,3 @@
+//! The binary `headwater`.
+
+fn main() {}
