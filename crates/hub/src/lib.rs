@@ -1,1 +1,25 @@
-//! Live streams in memory: a log with cursors.
+//! Live streams in memory. A stream is a log, a viewer is a cursor.
+//!
+//! A [`Publisher`] appends frames to its stream's log. A [`Subscriber`] holds a position in that log
+//! and nothing else: there is no queue per viewer, so a slow viewer costs a number, not memory. Late
+//! join, the GOP cache, skipping and lag are arithmetic on the cursor.
+//!
+//! The hub knows no protocol, opens no socket, starts no task and reads no clock: `now` is an argument
+//! (time since the program's start, monotonic). Whoever drives it calls [`Hub::sweep`] about once a
+//! second and runs one task per [`Lane`].
+
+mod hub;
+mod log;
+mod name;
+mod stream;
+mod subscriber;
+mod timeline;
+mod wake;
+
+pub use hub::{Hub, HubConfig, Limit, PublishError, SubscribeError, Takeover};
+pub use log::{Batch, LogConfig, Part, PartContent, Setup};
+pub use name::{InvalidName, StreamName};
+pub use stream::{Publisher, PublisherInfo, Snapshot, State};
+pub use subscriber::{Awaited, LagPolicy, Next, Start, Subscriber, Watch};
+pub use timeline::Mended;
+pub use wake::{Lane, Watcher};

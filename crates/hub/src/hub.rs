@@ -1,0 +1,227 @@
+//! The hub: names to streams; who may take a publisher's seat; what ends when.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::log::LogConfig;
+use crate::name::StreamName;
+use crate::stream::{Publisher, PublisherInfo, Snapshot, State, Stream};
+use crate::subscriber::{LagPolicy, Start, Subscriber};
+use crate::wake::Lane;
+
+/// When a second publisher may take the seat of the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takeover {
+    /// Never, as long as the first is connected.
+    Never,
+    /// When the first has been silent for this long: it is probably gone without a farewell.
+    WhenSilentFor(Duration),
+    /// Always: the newest publisher wins.
+    Always,
+}
+
+/// How the hub keeps streams.
+#[derive(Clone, Debug)]
+pub struct HubConfig {
+    /// Bounds of each stream's log.
+    pub log: LogConfig,
+    /// When a second publisher may take the first one's seat.
+    pub takeover: Takeover,
+    /// How long a broadcast stays open, with its viewers, after its publisher has left.
+    pub reconnect_window: Duration,
+    /// Streams that exist at once, at most, awaited ones included.
+    pub streams_max: usize,
+    /// Cursors open on one stream, at most.
+    pub viewers_per_stream_max: usize,
+    /// How many lanes share the viewers; about one per processor.
+    pub lanes: usize,
+}
+
+impl Default for HubConfig {
+    fn default() -> Self {
+        Self {
+            log: LogConfig::default(),
+            takeover: Takeover::WhenSilentFor(Duration::from_secs(5)),
+            reconnect_window: Duration::from_secs(30),
+            streams_max: 10_000,
+            viewers_per_stream_max: 100_000,
+            lanes: 1,
+        }
+    }
+}
+
+/// A limit of the hub that was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Limit {
+    /// [`HubConfig::streams_max`].
+    #[error("the server holds {0} streams already (limit streams_max)")]
+    Streams(usize),
+    /// [`HubConfig::viewers_per_stream_max`].
+    #[error("the stream has {0} viewers already (limit viewers_per_stream_max)")]
+    Viewers(usize),
+}
+
+/// Why a publisher is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PublishError {
+    /// Somebody else publishes under this name.
+    #[error("{name} is already being published from {address} (last heard {silence_ms} ms ago)")]
+    Taken {
+        /// The name.
+        name: StreamName,
+        /// Address of the one who publishes.
+        address: String,
+        /// How long it has been silent.
+        silence_ms: u128,
+    },
+    /// A limit of the hub.
+    #[error(transparent)]
+    Limit(#[from] Limit),
+}
+
+/// Why a viewer is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SubscribeError {
+    /// A limit of the hub.
+    #[error(transparent)]
+    Limit(#[from] Limit),
+}
+
+/// All live streams of the program.
+#[derive(Debug)]
+pub struct Hub {
+    config: HubConfig,
+    lanes: Arc<[Lane]>,
+    streams: Mutex<HashMap<StreamName, Arc<Stream>>>,
+}
+
+impl Hub {
+    /// An empty hub.
+    #[must_use]
+    pub fn new(config: HubConfig) -> Self {
+        let lanes = (0..config.lanes.max(1)).map(|_| Lane::default()).collect();
+        Self { config, lanes, streams: Mutex::default() }
+    }
+
+    /// The lanes; one task each calls the watchers.
+    #[must_use]
+    pub fn lanes(&self) -> Arc<[Lane]> {
+        Arc::clone(&self.lanes)
+    }
+
+    /// Takes the publisher's seat of `name`.
+    ///
+    /// # Errors
+    /// [`PublishError::Taken`] as long as another publisher keeps the seat; a limit.
+    pub fn publish(
+        &self,
+        name: &StreamName,
+        info: PublisherInfo,
+        now: Duration,
+    ) -> Result<Publisher, PublishError> {
+        let silence_max = match self.config.takeover {
+            Takeover::Never => None,
+            Takeover::WhenSilentFor(silence) => Some(silence),
+            Takeover::Always => Some(Duration::ZERO),
+        };
+        self.with_stream(name, now, |stream| {
+            stream.seat(info, silence_max, now).map_err(|silence| PublishError::Taken {
+                name: name.clone(),
+                address: stream.snapshot(now).publisher.unwrap_or_default().address,
+                silence_ms: silence.as_millis(),
+            })
+        })?
+    }
+
+    /// Opens a cursor on `name`. A stream that is not there yet is waited for.
+    ///
+    /// # Errors
+    /// A limit.
+    pub fn subscribe(
+        &self,
+        name: &StreamName,
+        start: Start,
+        policy: LagPolicy,
+        now: Duration,
+    ) -> Result<Subscriber, SubscribeError> {
+        self.with_stream(name, now, |stream| {
+            let viewers = stream.viewers.load(Ordering::Acquire);
+            if viewers >= self.config.viewers_per_stream_max {
+                return Err(Limit::Viewers(viewers).into());
+            }
+            Ok(Subscriber::new(Arc::clone(stream), start, policy))
+        })?
+    }
+
+    /// Whether somebody publishes `name` or has left it within the reconnect window.
+    #[must_use]
+    pub fn is_live(&self, name: &StreamName) -> bool {
+        self.streams
+            .lock()
+            .get(name)
+            .is_some_and(|stream| matches!(stream.state(), State::Live | State::Paused))
+    }
+
+    /// One stream in figures.
+    #[must_use]
+    pub fn snapshot(&self, name: &StreamName, now: Duration) -> Option<Snapshot> {
+        let stream = self.streams.lock().get(name).cloned()?;
+        Some(stream.snapshot(now))
+    }
+
+    /// All streams in figures, by name.
+    #[must_use]
+    pub fn list(&self, now: Duration) -> Vec<Snapshot> {
+        let streams: Vec<_> = self.streams.lock().values().cloned().collect();
+        let mut list: Vec<_> = streams.iter().map(|stream| stream.snapshot(now)).collect();
+        list.sort_by(|a, b| a.name.cmp(&b.name));
+        list
+    }
+
+    /// Ends what is over: broadcasts whose publisher did not come back, streams that nobody waits for
+    /// any more. Call it about once a second.
+    pub fn sweep(&self, now: Duration) {
+        let window = self.config.reconnect_window;
+        self.streams.lock().retain(|_, stream| !stream.sweep(window, now));
+    }
+
+    /// Ends one broadcast at once: its publisher is evicted, its viewers reach the end.
+    pub fn end(&self, name: &StreamName) -> bool {
+        let stream = self.streams.lock().remove(name);
+        stream.is_some_and(|stream| {
+            stream.end();
+            true
+        })
+    }
+
+    /// Ends every broadcast, as the program stops.
+    pub fn end_all(&self) {
+        let streams = std::mem::take(&mut *self.streams.lock());
+        streams.values().for_each(|stream| stream.end());
+    }
+
+    /// Calls `seat` with the stream of that name, a new one if there is none. The map stays locked
+    /// meanwhile, so that a sweep cannot remove the stream before somebody sits in it.
+    fn with_stream<T>(
+        &self,
+        name: &StreamName,
+        now: Duration,
+        seat: impl FnOnce(&Arc<Stream>) -> T,
+    ) -> Result<T, Limit> {
+        let mut streams = self.streams.lock();
+        if let Some(stream) = streams.get(name).filter(|stream| stream.state() != State::Ended) {
+            return Ok(seat(stream));
+        }
+        if streams.len() >= self.config.streams_max {
+            return Err(Limit::Streams(streams.len()));
+        }
+        let stream = Arc::new(Stream::new(name.clone(), self.config.log.clone(), &self.lanes, now));
+        let seated = seat(&stream);
+        streams.insert(name.clone(), stream);
+        Ok(seated)
+    }
+}

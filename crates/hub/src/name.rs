@@ -1,0 +1,129 @@
+//! The one canonical name of a stream: `<app>/<name>`.
+//!
+//! Everything that reaches the hub, a log line or a file system goes through [`StreamName::new`].
+
+use std::fmt;
+use std::sync::Arc;
+
+/// The longest accepted name, app and slash included, in bytes.
+const NAME_BYTES_MAX: usize = 1024;
+
+/// A stream's name: the app (one or more segments) and the name (one or more segments), UTF-8, without
+/// control characters and without empty, `.` or `..` segments. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StreamName {
+    path: Arc<str>,
+    app_len: usize,
+}
+
+/// Why a name is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidName {
+    /// The app or the name is empty.
+    #[error("a stream is addressed as <app>/<name>; the {0} is empty")]
+    Empty(&'static str),
+    /// The name is longer than the limit.
+    #[error("the stream name has {0} bytes; the limit is {NAME_BYTES_MAX}")]
+    TooLong(usize),
+    /// A control character stands in the name.
+    #[error("the stream name holds a control character (U+{0:04X}) at byte {1}")]
+    Control(u32, usize),
+    /// A segment is empty, `.` or `..`.
+    #[error("the stream name holds the segment {0:?}, which is not allowed")]
+    Segment(String),
+}
+
+impl StreamName {
+    /// Checks and joins an app and a name.
+    ///
+    /// # Errors
+    /// [`InvalidName`] says what is wrong and where.
+    pub fn new(app: &str, name: &str) -> Result<Self, InvalidName> {
+        let length = app.len().saturating_add(name.len()).saturating_add(1);
+        if length > NAME_BYTES_MAX {
+            return Err(InvalidName::TooLong(length));
+        }
+        if app.is_empty() {
+            return Err(InvalidName::Empty("app"));
+        }
+        if name.is_empty() {
+            return Err(InvalidName::Empty("name"));
+        }
+        let path = format!("{app}/{name}");
+        if let Some((at, c)) = path.char_indices().find(|(_, c)| c.is_control()) {
+            return Err(InvalidName::Control(c.into(), at));
+        }
+        if let Some(segment) = path.split('/').find(|segment| matches!(*segment, "" | "." | "..")) {
+            return Err(InvalidName::Segment(segment.to_owned()));
+        }
+        Ok(Self { path: path.into(), app_len: app.len() })
+    }
+
+    /// From `app/name`; the app is the first segment.
+    ///
+    /// # Errors
+    /// [`InvalidName`] as for [`StreamName::new`].
+    pub fn parse(path: &str) -> Result<Self, InvalidName> {
+        let (app, name) = path.split_once('/').unwrap_or((path, ""));
+        Self::new(app, name)
+    }
+
+    /// `app/name`.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The app.
+    #[must_use]
+    pub fn app(&self) -> &str {
+        &self.path[..self.app_len]
+    }
+
+    /// The name within the app.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.path[self.app_len + 1..]
+    }
+}
+
+impl fmt::Display for StreamName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path)
+    }
+}
+
+impl fmt::Debug for StreamName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", &*self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_come_apart_where_they_were_joined() {
+        let name = StreamName::new("live/eu", "räum 1/cam").unwrap();
+        assert_eq!((name.app(), name.name(), name.path()), ("live/eu", "räum 1/cam", "live/eu/räum 1/cam"));
+    }
+
+    #[test]
+    fn what_could_leave_its_directory_is_refused() {
+        for bad in
+            ["live/..", "live/a/../b", "live/./a", "live//a", "../a", "live/a/", "live/\0", "live/a\nb"]
+        {
+            assert!(StreamName::parse(bad).is_err(), "{bad:?} was accepted");
+        }
+        assert_eq!(StreamName::parse("live"), Err(InvalidName::Empty("name")));
+        assert_eq!(StreamName::new("", "a"), Err(InvalidName::Empty("app")));
+    }
+
+    #[test]
+    fn the_length_limit_holds_at_its_edge() {
+        assert!(StreamName::new("live", &"x".repeat(1024 - 5)).is_ok());
+        assert_eq!(StreamName::new("live", &"x".repeat(1024 - 4)), Err(InvalidName::TooLong(1025)));
+    }
+}

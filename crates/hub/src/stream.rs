@@ -1,0 +1,362 @@
+//! One named live stream: at most one publisher, any number of cursors, and a life across reconnects.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use headwater_media::{Frame, MediaKind, Timestamp, Track, TrackId};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use crate::log::{Log, LogConfig, PartContent, Setup};
+use crate::name::StreamName;
+use crate::timeline::{Mended, Timeline};
+use crate::wake::{Audiences, Lane};
+
+/// How long a publisher has to show all its tracks.
+const SETTLE_AFTER: Timestamp = Timestamp::from_ms(2_000);
+
+/// Where a stream stands in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nobody has published yet; viewers wait.
+    Waiting,
+    /// A publisher is there.
+    Live,
+    /// The publisher left; viewers stay until the reconnect window has passed.
+    Paused,
+    /// The broadcast is over; viewers get what is left of the log and then its end.
+    Ended,
+}
+
+/// Who publishes, for operators and for logs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PublisherInfo {
+    /// Address of the peer.
+    pub address: String,
+    /// What the peer calls itself (`flashVer`, user agent).
+    pub agent: String,
+    /// The door it came through, in lower case.
+    pub protocol: &'static str,
+}
+
+/// A stream in figures, at one moment.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// Its name.
+    pub name: StreamName,
+    /// Where it stands.
+    pub state: State,
+    /// Time since the broadcast began; zero while waiting.
+    pub uptime: Duration,
+    /// Cursors that are open.
+    pub viewers: usize,
+    /// Payload bytes received in this broadcast.
+    pub bytes_in: u64,
+    /// Frames received in this broadcast.
+    pub frames_in: u64,
+    /// Payload bits per second over the last seconds.
+    pub bitrate_bps: u64,
+    /// Frames that slow viewers were moved past.
+    pub frames_skipped: u64,
+    /// Payload bytes in the log.
+    pub log_bytes: usize,
+    /// What holds for the newest frame.
+    pub setup: Arc<Setup>,
+    /// What was mended in the publishers' timestamps.
+    pub mended: Mended,
+    /// Who publishes.
+    pub publisher: Option<PublisherInfo>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Stream {
+    pub(crate) name: StreamName,
+    pub(crate) inner: Mutex<Inner>,
+    pub(crate) audiences: Audiences,
+    pub(crate) viewers: AtomicUsize,
+    pub(crate) frames_skipped: AtomicU64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) log: Log,
+    pub(crate) state: State,
+    timeline: Timeline,
+    publisher: Option<Seated>,
+    publishers_seen: u64,
+    began: Duration,
+    left: Duration,
+    bytes_in: u64,
+    frames_in: u64,
+    rate: Rate,
+}
+
+#[derive(Debug)]
+struct Seated {
+    number: u64,
+    info: PublisherInfo,
+    evict: watch::Sender<bool>,
+    last_heard: Duration,
+    tracks: Vec<TrackId>,
+    /// Its first timestamp, on its own clock.
+    first: Option<Timestamp>,
+    /// Whether tracks that only its predecessor had have been forgotten.
+    settled: bool,
+    /// Whether its first keyframe has come.
+    decodable: bool,
+}
+
+impl Stream {
+    pub(crate) fn new(name: StreamName, config: LogConfig, lanes: &Arc<[Lane]>, now: Duration) -> Self {
+        let inner = Inner {
+            log: Log::new(config),
+            state: State::Waiting,
+            timeline: Timeline::default(),
+            publisher: None,
+            publishers_seen: 0,
+            began: now,
+            left: now,
+            bytes_in: 0,
+            frames_in: 0,
+            rate: Rate::default(),
+        };
+        Self {
+            name,
+            inner: Mutex::new(inner),
+            audiences: Audiences::new(lanes),
+            viewers: AtomicUsize::new(0),
+            frames_skipped: AtomicU64::new(0),
+        }
+    }
+
+    /// Seats a publisher. `silence_max`: how long the present one may have been silent and still keeps
+    /// its seat; `None` = it always keeps it. On refusal returns how long it has been silent.
+    pub(crate) fn seat(
+        self: &Arc<Self>,
+        info: PublisherInfo,
+        silence_max: Option<Duration>,
+        now: Duration,
+    ) -> Result<Publisher, Duration> {
+        let mut inner = self.inner.lock();
+        if let Some(present) = &inner.publisher {
+            let silence = now.saturating_sub(present.last_heard);
+            if silence_max.is_none_or(|max| silence < max) {
+                return Err(silence);
+            }
+            present.evict.send_replace(true);
+        }
+        if inner.state == State::Waiting {
+            inner.began = now;
+        }
+        inner.publishers_seen += 1;
+        let number = inner.publishers_seen;
+        let (evict, evicted) = watch::channel(false);
+        inner.publisher = Some(Seated {
+            number,
+            info,
+            evict,
+            last_heard: now,
+            tracks: Vec::new(),
+            first: None,
+            settled: number == 1,
+            decodable: false,
+        });
+        inner.state = State::Live;
+        inner.timeline.restart();
+        drop(inner);
+        Ok(Publisher { stream: Arc::clone(self), number, evicted })
+    }
+
+    /// Ends the broadcast when its publisher has been away for longer than `window`. Returns whether the
+    /// stream has no reason to be kept.
+    pub(crate) fn sweep(&self, window: Duration, now: Duration) -> bool {
+        let mut inner = self.inner.lock();
+        let bytes_in = inner.bytes_in;
+        inner.rate.tick(bytes_in, now);
+        match inner.state {
+            State::Live => false,
+            State::Waiting => self.viewers.load(Ordering::Acquire) == 0,
+            State::Ended => true,
+            State::Paused if now.saturating_sub(inner.left) < window => false,
+            State::Paused => {
+                inner.state = State::Ended;
+                drop(inner);
+                self.audiences.ring();
+                true
+            }
+        }
+    }
+
+    pub(crate) fn end(&self) {
+        let mut inner = self.inner.lock();
+        if let Some(present) = &inner.publisher {
+            present.evict.send_replace(true);
+        }
+        inner.state = State::Ended;
+        drop(inner);
+        self.audiences.ring();
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.inner.lock().state
+    }
+
+    pub(crate) fn snapshot(&self, now: Duration) -> Snapshot {
+        let inner = self.inner.lock();
+        let waiting = inner.state == State::Waiting;
+        Snapshot {
+            name: self.name.clone(),
+            state: inner.state,
+            uptime: if waiting { Duration::ZERO } else { now.saturating_sub(inner.began) },
+            viewers: self.viewers.load(Ordering::Relaxed),
+            bytes_in: inner.bytes_in,
+            frames_in: inner.frames_in,
+            bitrate_bps: inner.rate.bits_per_second,
+            frames_skipped: self.frames_skipped.load(Ordering::Relaxed),
+            log_bytes: inner.log.bytes(),
+            setup: Arc::clone(inner.log.setup()),
+            mended: inner.timeline.mended(),
+            publisher: inner.publisher.as_ref().map(|present| present.info.clone()),
+        }
+    }
+}
+
+/// The one who appends to a stream's log. Dropping it leaves the stream paused, so that viewers stay
+/// through a reconnect.
+#[derive(Debug)]
+pub struct Publisher {
+    stream: Arc<Stream>,
+    number: u64,
+    evicted: watch::Receiver<bool>,
+}
+
+impl Publisher {
+    /// The stream's name.
+    #[must_use]
+    pub fn name(&self) -> &StreamName {
+        &self.stream.name
+    }
+
+    /// Announces a track or its new configuration; holds from the next frame on.
+    pub fn set_track(&mut self, track: Track) {
+        let mut inner = self.stream.inner.lock();
+        let Some(present) = inner.seated(self.number) else { return };
+        if !present.tracks.contains(&track.id) {
+            present.tracks.push(track.id);
+        }
+        inner.log.set(PartContent::Track(track));
+    }
+
+    /// Sets the stream's `onMetaData` (AMF0 values, handler name first); holds from the next frame on.
+    pub fn set_metadata(&mut self, values: Bytes) {
+        let mut inner = self.stream.inner.lock();
+        if inner.seated(self.number).is_some() {
+            inner.log.set(PartContent::Metadata(values));
+        }
+    }
+
+    /// Appends a frame and rings the lanes that have viewers. The frame's timestamps are the
+    /// publisher's own; the log holds them moved onto the broadcast's line. Frames of a publisher that
+    /// has lost its seat are dropped, and so are its pictures before its first keyframe.
+    pub fn push(&mut self, mut frame: Frame, now: Duration) {
+        let mut inner = self.stream.inner.lock();
+        let Some(present) = inner.seated(self.number) else { return };
+        present.last_heard = now;
+        if !present.admits(&frame) {
+            return;
+        }
+        inner.settle_tracks(&frame);
+        inner.bytes_in += frame.payload.len() as u64;
+        inner.frames_in += 1;
+        inner.timeline.place(&mut frame);
+        inner.log.push(frame);
+        drop(inner);
+        self.stream.audiences.ring();
+    }
+
+    /// Notes that the peer is alive although it sends no frame.
+    pub fn heard(&mut self, now: Duration) {
+        if let Some(present) = self.stream.inner.lock().seated(self.number) {
+            present.last_heard = now;
+        }
+    }
+
+    /// Resolves when another publisher has taken the seat or an operator has ended the stream.
+    pub async fn evicted(&mut self) {
+        // The sender goes only with the seat itself, and then this publisher has been dropped.
+        let _ = self.evicted.wait_for(|evicted| *evicted).await;
+    }
+
+    /// Ends the broadcast now instead of leaving it open for a reconnect.
+    pub fn end(self) {
+        let mut inner = self.stream.inner.lock();
+        if inner.seated(self.number).is_some() {
+            inner.publisher = None;
+            inner.state = State::Ended;
+            drop(inner);
+            self.stream.audiences.ring();
+        }
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        let mut inner = self.stream.inner.lock();
+        if inner.seated(self.number).is_some() {
+            inner.left = inner.publisher.take().map_or(inner.left, |present| present.last_heard);
+            if inner.state == State::Live {
+                inner.state = State::Paused;
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn seated(&mut self, number: u64) -> Option<&mut Seated> {
+        self.publisher.as_mut().filter(|present| present.number == number)
+    }
+
+    /// Two seconds after a publisher's first frame, tracks that only its predecessor had are forgotten:
+    /// an encoder without a camera may follow one with. Sooner would be too soon, tracks come one by one.
+    fn settle_tracks(&mut self, frame: &Frame) {
+        let Some(present) = &mut self.publisher else { return };
+        let first = *present.first.get_or_insert(frame.dts);
+        if !present.settled && frame.dts - first >= SETTLE_AFTER {
+            present.settled = true;
+            let tracks = present.tracks.clone();
+            self.log.forget_tracks(|id| tracks.contains(&id));
+        }
+    }
+}
+
+impl Seated {
+    fn admits(&mut self, frame: &Frame) -> bool {
+        self.decodable |= frame.is_video_key();
+        self.decodable || frame.track.kind != MediaKind::Video
+    }
+}
+
+/// Bits per second, smoothed over the sweeps.
+#[derive(Debug, Default)]
+struct Rate {
+    bits_per_second: u64,
+    bytes_then: u64,
+    then: Duration,
+}
+
+impl Rate {
+    fn tick(&mut self, bytes: u64, now: Duration) {
+        let elapsed = now.saturating_sub(self.then).as_millis();
+        if elapsed < 900 {
+            return;
+        }
+        let bits = u128::from(bytes.saturating_sub(self.bytes_then)) * 8_000 / elapsed;
+        let bits = u64::try_from(bits).unwrap_or(u64::MAX);
+        let first = self.bits_per_second == 0;
+        self.bits_per_second = if first { bits } else { (self.bits_per_second.saturating_mul(2) + bits) / 3 };
+        self.bytes_then = bytes;
+        self.then = now;
+    }
+}

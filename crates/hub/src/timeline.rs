@@ -1,0 +1,172 @@
+//! The timeline of a broadcast: one continuous, monotonic line, whatever the publishers' clocks do.
+//!
+//! A publisher may start at any value, jump by hours, step back, or be replaced by another one. Viewers
+//! see time go on. All tracks are moved by the same amount, so sound and picture stay together.
+
+use headwater_media::{Frame, MediaKind, Timestamp};
+
+/// A step between two frames of one track beyond which the publisher's clock counts as reset.
+const JUMP: Timestamp = Timestamp::from_ms(3_000);
+/// The step put in place of a jump or a publisher's absence: about one picture.
+const BRIDGE: Timestamp = Timestamp::from_ms(40);
+
+/// What was mended in a broadcast's timestamps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mended {
+    /// Jumps of more than three seconds, forwards or backwards, that were closed.
+    pub jumps: u64,
+    /// Frames that stood before their predecessor and were moved up to it.
+    pub clamped: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Line {
+    /// What is added to the publisher's timestamps.
+    offset: Timestamp,
+    /// The publisher's last timestamp; none before the first frame of this publisher.
+    last_in: Option<Timestamp>,
+    /// The last timestamp given out on this track, over all publishers.
+    last_out: Option<Timestamp>,
+}
+
+/// Maps the timestamps of successive publishers onto the broadcast's own line, which starts at zero.
+#[derive(Debug, Default)]
+pub(crate) struct Timeline {
+    lines: [Line; 3],
+    mended: Mended,
+}
+
+impl Timeline {
+    /// A new publisher: its clock has nothing to do with the one before.
+    pub(crate) fn restart(&mut self) {
+        for line in &mut self.lines {
+            line.last_in = None;
+        }
+    }
+
+    /// Moves a frame onto the line. The distance of `pts` from `dts` is kept.
+    pub(crate) fn place(&mut self, frame: &mut Frame) {
+        let at = index(frame.track.kind);
+        let dts = frame.dts;
+        let composition = frame.pts - frame.dts;
+        let offset = self.offset_for(at, dts);
+        let head = self.lines[at].last_out.unwrap_or(Timestamp::ZERO);
+        let line = &mut self.lines[at];
+        line.offset = offset;
+        line.last_in = Some(dts);
+        frame.dts = dts + offset;
+        if frame.dts < head {
+            self.mended.clamped += u64::from(line.last_out.is_some());
+            frame.dts = head;
+        }
+        line.last_out = Some(frame.dts);
+        frame.pts = frame.dts + composition;
+    }
+
+    /// The newest time given out, over all tracks.
+    pub(crate) fn head(&self) -> Option<Timestamp> {
+        self.lines.iter().filter_map(|line| line.last_out).max()
+    }
+
+    pub(crate) fn mended(&self) -> Mended {
+        self.mended
+    }
+
+    fn offset_for(&mut self, at: usize, dts: Timestamp) -> Timestamp {
+        let line = self.lines[at];
+        if let Some(last) = line.last_in
+            && near(last, dts)
+        {
+            return line.offset;
+        }
+        // The first frame of this track from this publisher, or a jump. Another track may have gone
+        // through the same already: then its offset is right for this one too.
+        let sibling = self.lines.iter().enumerate().find_map(|(other, candidate)| {
+            let last = candidate.last_in?;
+            (other != at && near(last, dts)).then_some(candidate.offset)
+        });
+        if let Some(offset) = sibling {
+            return offset;
+        }
+        if line.last_in.is_some() {
+            self.mended.jumps += 1;
+        }
+        let resume = self.head().map_or(Timestamp::ZERO, |head| head + BRIDGE);
+        resume - dts
+    }
+}
+
+fn near(a: Timestamp, b: Timestamp) -> bool {
+    a - b <= JUMP && b - a <= JUMP
+}
+
+fn index(kind: MediaKind) -> usize {
+    match kind {
+        MediaKind::Video => 0,
+        MediaKind::Audio => 1,
+        MediaKind::Data => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use headwater_media::{Codec, TrackId};
+
+    fn place(line: &mut Timeline, track: TrackId, ms: i64) -> i64 {
+        let at = Timestamp::from_ms(ms);
+        let mut frame =
+            Frame { track, codec: Codec::H264, dts: at, pts: at, key: false, payload: Bytes::new() };
+        line.place(&mut frame);
+        frame.dts.as_ms()
+    }
+
+    fn run(steps: &[(TrackId, i64)]) -> (Vec<i64>, Mended) {
+        let mut line = Timeline::default();
+        let out = steps.iter().map(|(track, ms)| place(&mut line, *track, *ms)).collect();
+        (out, line.mended())
+    }
+
+    const V: TrackId = TrackId::VIDEO;
+    const A: TrackId = TrackId::AUDIO;
+
+    #[test]
+    fn a_broadcast_starts_at_zero_wherever_its_publisher_starts() {
+        let huge = 1_700_000_000_000;
+        let (out, mended) = run(&[(V, huge), (A, huge + 5), (V, huge + 40), (A, huge + 28)]);
+        assert_eq!(out, [0, 5, 40, 28]);
+        assert_eq!(mended, Mended::default());
+    }
+
+    #[test]
+    fn a_jump_moves_both_tracks_by_the_same_amount() {
+        let (out, mended) =
+            run(&[(V, 0), (A, 10), (V, 40), (V, 3_600_000), (A, 3_600_010), (A, 3_600_033), (V, 3_600_040)]);
+        assert_eq!(out, [0, 10, 40, 80, 90, 113, 120]);
+        assert_eq!(mended, Mended { jumps: 1, clamped: 0 });
+    }
+
+    #[test]
+    fn a_straggler_of_the_old_clock_keeps_its_place() {
+        let (out, _) = run(&[(V, 0), (A, 0), (V, 40), (V, 900_000), (A, 23), (A, 46), (A, 900_010)]);
+        assert_eq!(out, [0, 0, 40, 80, 23, 46, 90]);
+    }
+
+    #[test]
+    fn a_small_step_back_is_clamped_and_counted() {
+        let (out, mended) = run(&[(V, 0), (V, 80), (V, 40), (V, 120)]);
+        assert_eq!(out, [0, 80, 80, 120]);
+        assert_eq!(mended, Mended { jumps: 0, clamped: 1 });
+    }
+
+    #[test]
+    fn a_second_publisher_goes_on_where_the_first_ended() {
+        let mut line = Timeline::default();
+        assert_eq!(place(&mut line, V, 5_000), 0);
+        assert_eq!(place(&mut line, A, 5_020), 20);
+        line.restart();
+        assert_eq!(place(&mut line, A, 0), 60);
+        assert_eq!(place(&mut line, V, 10), 70);
+    }
+}

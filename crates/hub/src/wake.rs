@@ -1,0 +1,218 @@
+//! Waking: a publisher rings once per lane, never once per viewer.
+//!
+//! A *lane* is one task's share of all viewers; a program runs about one per processor. A stream keeps
+//! its watchers lane by lane. When the stream grows, the publisher marks it on each lane that has
+//! watchers and rings that lane's bell: the publisher's cost does not grow with its viewers. The lane's
+//! task then calls the watchers, a bounded number at a time.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+use slab::Slab;
+use tokio::sync::Notify;
+
+/// Somebody to call when a stream has grown or ended.
+///
+/// The call comes on the lane's task, so it must not block. What it does is its own affair: write to a
+/// socket that is ready, or wake a task.
+pub trait Watcher: Send + Sync {
+    /// The stream that is watched has grown or ended since the last call.
+    fn stream_changed(&self);
+}
+
+/// One task's share of all viewers. Drive it with [`Lane::rung`] and [`Lane::call_some`].
+#[derive(Debug, Default)]
+pub struct Lane {
+    due: Mutex<VecDeque<Due>>,
+    bell: Notify,
+    watchers: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct Due {
+    audience: Arc<Audience>,
+    position: usize,
+}
+
+impl Lane {
+    /// Waits until watchers of this lane are due.
+    pub async fn rung(&self) {
+        while self.due.lock().is_empty() {
+            self.bell.notified().await;
+        }
+    }
+
+    /// Calls at most `count_max` of the watchers that are due; returns whether more are due. Called by
+    /// one task at a time.
+    pub fn call_some(&self, count_max: usize, scratch: &mut Vec<Arc<dyn Watcher>>) -> bool {
+        let Some(Due { audience, position }) = self.due.lock().pop_front() else {
+            return false;
+        };
+        if position == 0 {
+            // From here on, growth puts the stream back into the queue.
+            audience.queued.store(false, Ordering::Release);
+        }
+        let end = audience.collect(position, count_max, scratch);
+        for watcher in scratch.drain(..) {
+            watcher.stream_changed();
+        }
+        let mut due = self.due.lock();
+        if let Some(position) = end {
+            due.push_back(Due { audience, position });
+        }
+        !due.is_empty()
+    }
+
+    /// How many watchers the lane serves: new ones go to the lane with the fewest.
+    #[must_use]
+    pub fn watchers(&self) -> usize {
+        self.watchers.load(Ordering::Relaxed)
+    }
+
+    fn ring(&self, audience: &Arc<Audience>) {
+        if audience.count.load(Ordering::Acquire) == 0 || audience.queued.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.due.lock().push_back(Due { audience: Arc::clone(audience), position: 0 });
+        self.bell.notify_one();
+    }
+}
+
+/// The watchers of one stream on one lane.
+#[derive(Default)]
+struct Audience {
+    queued: AtomicBool,
+    count: AtomicUsize,
+    watchers: Mutex<Slab<Arc<dyn Watcher>>>,
+}
+
+impl std::fmt::Debug for Audience {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Audience").field("count", &self.count).finish_non_exhaustive()
+    }
+}
+
+impl Audience {
+    /// Copies up to `count_max` watchers from slot `position` on; returns where to go on, or `None` at the end.
+    fn collect(&self, position: usize, count_max: usize, into: &mut Vec<Arc<dyn Watcher>>) -> Option<usize> {
+        let watchers = self.watchers.lock();
+        let slots = watchers.capacity();
+        for slot in position..slots {
+            if into.len() >= count_max {
+                return Some(slot);
+            }
+            if let Some(watcher) = watchers.get(slot) {
+                into.push(Arc::clone(watcher));
+            }
+        }
+        None
+    }
+}
+
+/// All watchers of one stream, on all lanes.
+#[derive(Debug)]
+pub(crate) struct Audiences {
+    lanes: Arc<[Lane]>,
+    audiences: Box<[Arc<Audience>]>,
+}
+
+/// A watcher's place; dropping it ends the calls.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    lanes: Arc<[Lane]>,
+    lane: usize,
+    audience: Arc<Audience>,
+    slot: usize,
+}
+
+impl Audiences {
+    pub(crate) fn new(lanes: &Arc<[Lane]>) -> Self {
+        let audiences = lanes.iter().map(|_| Arc::default()).collect();
+        Self { lanes: Arc::clone(lanes), audiences }
+    }
+
+    /// Rings every lane that has watchers of this stream.
+    pub(crate) fn ring(&self) {
+        for (lane, audience) in self.lanes.iter().zip(&self.audiences) {
+            lane.ring(audience);
+        }
+    }
+
+    /// Adds a watcher on the lane that has the fewest; its first call comes at once.
+    pub(crate) fn add(&self, watcher: Arc<dyn Watcher>) -> Option<Seat> {
+        let lane = (0..self.lanes.len()).min_by_key(|lane| self.lanes.get(*lane).map(Lane::watchers))?;
+        let audience = Arc::clone(self.audiences.get(lane)?);
+        let slot = audience.watchers.lock().insert(watcher);
+        audience.count.fetch_add(1, Ordering::AcqRel);
+        self.lanes[lane].watchers.fetch_add(1, Ordering::Relaxed);
+        self.lanes[lane].ring(&audience);
+        Some(Seat { lanes: Arc::clone(&self.lanes), lane, audience, slot })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.audience.watchers.lock().try_remove(self.slot);
+        self.audience.count.fetch_sub(1, Ordering::AcqRel);
+        self.lanes[self.lane].watchers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+    impl Watcher for Count {
+        fn stream_changed(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn lanes(count: usize) -> Arc<[Lane]> {
+        (0..count).map(|_| Lane::default()).collect()
+    }
+
+    fn drain(lane: &Lane) -> usize {
+        let mut scratch = Vec::new();
+        let mut rounds = 1;
+        while lane.call_some(2, &mut scratch) {
+            rounds += 1;
+        }
+        rounds
+    }
+
+    #[test]
+    fn every_watcher_is_called_once_however_often_the_stream_grew() {
+        let lanes = lanes(1);
+        let audiences = Audiences::new(&lanes);
+        let watchers: Vec<_> = (0..5).map(|_| Arc::new(Count::default())).collect();
+        let _seats: Vec<_> =
+            watchers.iter().map(|w| audiences.add(Arc::clone(w) as Arc<dyn Watcher>)).collect();
+        audiences.ring();
+        audiences.ring();
+        assert!(drain(&lanes[0]) >= 3);
+        assert!(watchers.iter().all(|w| w.0.load(Ordering::Relaxed) == 1));
+        audiences.ring();
+        drain(&lanes[0]);
+        assert!(watchers.iter().all(|w| w.0.load(Ordering::Relaxed) == 2));
+    }
+
+    #[test]
+    fn watchers_spread_over_the_lanes_and_leave_without_a_trace() {
+        let lanes = lanes(3);
+        let audiences = Audiences::new(&lanes);
+        let seats: Vec<_> =
+            (0..9).map(|_| audiences.add(Arc::new(Count::default()) as Arc<dyn Watcher>)).collect();
+        assert!(lanes.iter().all(|lane| lane.watchers() == 3));
+        drop(seats);
+        for lane in lanes.iter() {
+            drain(lane);
+        }
+        audiences.ring();
+        assert!(lanes.iter().all(|lane| lane.watchers() == 0 && lane.due.lock().is_empty()));
+    }
+}

@@ -1,0 +1,177 @@
+//! A stream's life: waiting viewers, second publishers, reconnects, the end.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use headwater_hub::{
+    Batch, Hub, HubConfig, LagPolicy, Next, PublishError, Publisher, PublisherInfo, Start, State, StreamName,
+    Subscriber, Takeover,
+};
+use headwater_media::{Codec, Frame, Timestamp, Track, TrackId};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn hub(takeover: Takeover) -> Hub {
+    Hub::new(HubConfig { takeover, reconnect_window: 10 * SECOND, streams_max: 3, ..HubConfig::default() })
+}
+
+fn name(path: &str) -> StreamName {
+    StreamName::parse(path).unwrap()
+}
+
+fn publish(hub: &Hub, now: Duration) -> Result<Publisher, PublishError> {
+    let info = PublisherInfo { address: format!("peer at {now:?}"), ..PublisherInfo::default() };
+    let mut publisher = hub.publish(&name("live/a"), info, now)?;
+    publisher.set_track(Track { id: TrackId::VIDEO, codec: Codec::H264, config: Bytes::from_static(b"c") });
+    Ok(publisher)
+}
+
+fn view(hub: &Hub, start: Start) -> Subscriber {
+    hub.subscribe(&name("live/a"), start, LagPolicy::Lossless, Duration::ZERO).unwrap()
+}
+
+fn video(ms: i64, key: bool) -> Frame {
+    let at = Timestamp::from_ms(ms);
+    Frame {
+        track: TrackId::VIDEO,
+        codec: Codec::H264,
+        dts: at,
+        pts: at,
+        key,
+        payload: Bytes::from_static(b"x"),
+    }
+}
+
+fn read(cursor: &mut Subscriber) -> Vec<i64> {
+    let mut batch = Batch::default();
+    let mut times = Vec::new();
+    while cursor.read(&mut batch) == Next::Frames {
+        times.extend(batch.frames.iter().map(|frame| frame.dts.as_ms()));
+        cursor.advance(&batch, batch.frames.len());
+    }
+    times
+}
+
+#[test]
+fn a_viewer_waits_for_a_stream_that_is_not_there_yet() {
+    let hub = hub(Takeover::Never);
+    let mut cursor = view(&hub, Start::NewestKeyframe);
+    assert_eq!((cursor.state(), read(&mut cursor)), (State::Waiting, vec![]));
+    let mut publisher = publish(&hub, SECOND).unwrap();
+    publisher.push(video(900, false), SECOND);
+    publisher.push(video(1000, true), SECOND);
+    publisher.push(video(1040, false), SECOND);
+    assert_eq!((cursor.state(), read(&mut cursor)), (State::Live, vec![0, 40]));
+}
+
+#[test]
+fn a_second_publisher_is_told_who_has_the_seat() {
+    let hub = hub(Takeover::WhenSilentFor(5 * SECOND));
+    let mut first = publish(&hub, Duration::ZERO).unwrap();
+    first.push(video(0, true), 2 * SECOND);
+    let refused = publish(&hub, 6 * SECOND).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "live/a is already being published from peer at 0ns (last heard 4000 ms ago)"
+    );
+}
+
+#[tokio::test]
+async fn a_silent_publisher_loses_its_seat() {
+    let hub = hub(Takeover::WhenSilentFor(5 * SECOND));
+    let mut first = publish(&hub, Duration::ZERO).unwrap();
+    first.push(video(0, true), SECOND);
+    let mut second = publish(&hub, 6 * SECOND).unwrap();
+    tokio::time::timeout(SECOND, first.evicted()).await.expect("the first is told");
+    let mut cursor = view(&hub, Start::NewestKeyframe);
+    first.push(video(40, false), 6 * SECOND);
+    second.push(video(0, true), 6 * SECOND);
+    drop(first);
+    assert_eq!((cursor.state(), read(&mut cursor)), (State::Live, vec![0, 40]), "only the second is heard");
+}
+
+#[test]
+fn viewers_stay_through_a_reconnect_and_time_goes_on() {
+    let hub = hub(Takeover::Never);
+    let mut publisher = publish(&hub, Duration::ZERO).unwrap();
+    publisher.push(video(50_000, true), SECOND);
+    let mut cursor = view(&hub, Start::NewestKeyframe);
+    assert_eq!(read(&mut cursor), [0]);
+    drop(publisher);
+    hub.sweep(9 * SECOND);
+    assert_eq!((cursor.state(), read(&mut cursor)), (State::Paused, vec![]));
+    let mut again = publish(&hub, 9 * SECOND).unwrap();
+    again.push(video(0, true), 9 * SECOND);
+    again.push(video(40, false), 9 * SECOND);
+    assert_eq!(read(&mut cursor), [40, 80]);
+}
+
+#[test]
+fn a_broadcast_ends_when_nobody_comes_back() {
+    let hub = hub(Takeover::Never);
+    let mut publisher = publish(&hub, Duration::ZERO).unwrap();
+    let mut cursor = view(&hub, Start::NewestKeyframe);
+    publisher.push(video(0, true), SECOND);
+    drop(publisher);
+    hub.sweep(12 * SECOND);
+    let mut batch = Batch::default();
+    assert_eq!(cursor.read(&mut batch), Next::Frames, "what is left of the log still comes");
+    cursor.advance(&batch, batch.frames.len());
+    assert_eq!(cursor.read(&mut batch), Next::Ended);
+    assert!(hub.list(12 * SECOND).is_empty());
+}
+
+#[test]
+fn without_the_gop_cache_a_viewer_waits_for_the_next_keyframe() {
+    let hub = hub(Takeover::Never);
+    let mut publisher = publish(&hub, Duration::ZERO).unwrap();
+    publisher.push(video(0, true), SECOND);
+    publisher.push(video(40, false), SECOND);
+    let mut at_once = view(&hub, Start::NewestKeyframe);
+    let mut later = view(&hub, Start::NextKeyframe);
+    publisher.push(video(80, false), SECOND);
+    publisher.push(video(120, true), SECOND);
+    assert_eq!(read(&mut at_once), [0, 40, 80, 120]);
+    assert_eq!(read(&mut later), [120]);
+}
+
+#[test]
+fn the_number_of_streams_is_bounded_and_waiting_ones_go_with_their_viewers() {
+    let hub = hub(Takeover::Never);
+    let waiting: Vec<_> = (0..3)
+        .map(|n| {
+            let name = name(&format!("live/{n}"));
+            hub.subscribe(&name, Start::NewestKeyframe, LagPolicy::Lossless, Duration::ZERO).unwrap()
+        })
+        .collect();
+    let refused = publish(&hub, SECOND).unwrap_err();
+    assert_eq!(refused.to_string(), "the server holds 3 streams already (limit streams_max)");
+    drop(waiting);
+    hub.sweep(SECOND);
+    assert!(publish(&hub, SECOND).is_ok());
+}
+
+#[test]
+fn a_track_that_the_next_publisher_lacks_is_forgotten() {
+    let hub = hub(Takeover::Never);
+    let mut publisher = publish(&hub, Duration::ZERO).unwrap();
+    publisher.push(video(0, true), SECOND);
+    drop(publisher);
+    let mut audio_only = hub.publish(&name("live/a"), PublisherInfo::default(), SECOND).unwrap();
+    audio_only.set_track(Track {
+        id: TrackId::AUDIO,
+        codec: Codec::Aac,
+        config: Bytes::from_static(&[18, 16]),
+    });
+    for n in 0..200 {
+        let at = Timestamp::from_ms(n * 23);
+        let payload = Bytes::from_static(b"a");
+        let frame = Frame { track: TrackId::AUDIO, codec: Codec::Aac, dts: at, pts: at, key: true, payload };
+        audio_only.push(frame, SECOND);
+    }
+    let setup = hub.snapshot(&name("live/a"), SECOND).unwrap().setup;
+    assert_eq!(setup.tracks().map(|track| track.id).collect::<Vec<_>>(), [TrackId::AUDIO]);
+    assert!(!read(&mut view(&hub, Start::NewestKeyframe)).is_empty(), "it can be joined");
+}
