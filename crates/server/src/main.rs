@@ -1,3 +1,7 @@
 //! The binary `headwater`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    headwater::cli::run()
+}

@@ -1,0 +1,68 @@
+//! `serve`, `demo` and `check`.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::app;
+use crate::config::{Config, Overrides};
+
+/// File descriptors to ask the system for; each connection takes one.
+const DESCRIPTORS_WANTED: u64 = 65_536;
+
+/// Where the server listens and keeps its files. Flags win over environment variables, both win over the
+/// configuration file.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Configuration file (TOML). Without one, built-in defaults hold.
+    #[arg(short, long, value_name = "FILE", env = "HEADWATER_CONFIG")]
+    config: Option<PathBuf>,
+    /// Listen for RTMP here; port 0 takes any free port and prints it. [default: [::]:1935]
+    #[arg(long, value_name = "ADDRESS", env = "HEADWATER_RTMP")]
+    rtmp: Option<SocketAddr>,
+    /// Listen for HTTP here. [default: [::]:8080]
+    #[arg(long, value_name = "ADDRESS", env = "HEADWATER_HTTP")]
+    http: Option<SocketAddr>,
+    /// What the server writes goes here. [default: headwater-data]
+    #[arg(long, value_name = "DIR", env = "HEADWATER_DATA")]
+    data: Option<PathBuf>,
+    /// The films are here. [default: media]
+    #[arg(long, value_name = "DIR", env = "HEADWATER_MEDIA")]
+    media: Option<PathBuf>,
+}
+
+/// What to check.
+#[derive(Debug, Args)]
+pub(super) struct CheckArguments {
+    /// The configuration file.
+    #[arg(short, long, value_name = "FILE", env = "HEADWATER_CONFIG", default_value = "headwater.toml")]
+    config: PathBuf,
+}
+
+/// Runs the server until SIGINT or SIGTERM.
+pub(super) async fn run(arguments: Arguments, with_demo: bool) -> anyhow::Result<()> {
+    let overrides = Overrides {
+        rtmp: arguments.rtmp,
+        http: arguments.http,
+        data: arguments.data,
+        media: arguments.media,
+    };
+    let config = Config::load(arguments.config.as_deref(), overrides)?;
+    match rlimit::increase_nofile_limit(DESCRIPTORS_WANTED) {
+        Ok(got) if got < DESCRIPTORS_WANTED => {
+            tracing::info!(descriptors = got, "the system limits the number of connections (ulimit -n)");
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "cannot raise the limit of open files"),
+    }
+    app::run(config, with_demo).await
+}
+
+/// Says whether a configuration is valid.
+pub(super) fn check(arguments: &CheckArguments) -> anyhow::Result<()> {
+    Config::load(Some(&arguments.config), Overrides::default())?;
+    writeln!(std::io::stdout(), "{} is valid", arguments.config.display())?;
+    Ok(())
+}

@@ -1,0 +1,206 @@
+//! The configuration: built-in defaults, then the file, then the environment and the flags.
+//!
+//! Each door defines what it needs; this file composes and names them. It is documented key by key in
+//! `docs/configuration.md`, and a test holds the two together.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use headwater_hub::{HubConfig, LagPolicy, LogConfig, Start, Takeover};
+use headwater_media::Timestamp;
+use serde::Deserialize;
+
+use crate::fanout::Gathering;
+use crate::source::Viewing;
+use crate::{access, http, rtmp};
+
+/// Everything that an operator can set.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Where the server writes.
+    pub(crate) data: PathBuf,
+    /// Where the films are.
+    pub(crate) media: PathBuf,
+    /// The RTMP door.
+    pub(crate) rtmp: rtmp::Config,
+    /// The HTTP door.
+    pub(crate) http: http::Config,
+    /// Live streams.
+    pub(crate) streams: Streams,
+    /// Who may do what.
+    pub(crate) access: access::Config,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data: "headwater-data".into(),
+            media: "media".into(),
+            rtmp: rtmp::Config::default(),
+            http: http::Config::default(),
+            streams: Streams::default(),
+            access: access::Config::default(),
+        }
+    }
+}
+
+/// How live streams are kept and handed out; the section `[streams]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Streams {
+    gop_cache: bool,
+    log_ms_max: u64,
+    log_bytes_max: usize,
+    lag_ms_max: u64,
+    wait_ms: u64,
+    reconnect_window_ms: u64,
+    takeover: TakeoverRule,
+    takeover_silence_ms: u64,
+    gather_ms_min: u64,
+    gather_ms_max: u64,
+    streams_max: usize,
+    viewers_per_stream_max: usize,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum TakeoverRule {
+    Never,
+    Silent,
+    Always,
+}
+
+impl Default for Streams {
+    fn default() -> Self {
+        Self {
+            gop_cache: true,
+            log_ms_max: 20_000,
+            log_bytes_max: 64 << 20,
+            lag_ms_max: 6_000,
+            wait_ms: 60_000,
+            reconnect_window_ms: 30_000,
+            takeover: TakeoverRule::Silent,
+            takeover_silence_ms: 5_000,
+            gather_ms_min: 0,
+            gather_ms_max: 100,
+            streams_max: 10_000,
+            viewers_per_stream_max: 100_000,
+        }
+    }
+}
+
+impl Streams {
+    /// What the hub is told.
+    pub(crate) fn hub(&self, lanes: usize) -> HubConfig {
+        HubConfig {
+            log: LogConfig { bytes_max: self.log_bytes_max, time_max: media_ms(self.log_ms_max) },
+            takeover: match self.takeover {
+                TakeoverRule::Never => Takeover::Never,
+                TakeoverRule::Silent => {
+                    Takeover::WhenSilentFor(Duration::from_millis(self.takeover_silence_ms))
+                }
+                TakeoverRule::Always => Takeover::Always,
+            },
+            reconnect_window: Duration::from_millis(self.reconnect_window_ms),
+            streams_max: self.streams_max,
+            viewers_per_stream_max: self.viewers_per_stream_max,
+            lanes,
+        }
+    }
+
+    /// How a viewer is served.
+    pub(crate) fn viewing(&self) -> Viewing {
+        Viewing {
+            start: if self.gop_cache { Start::NewestKeyframe } else { Start::NextKeyframe },
+            policy: LagPolicy::SkipToKeyframe { lag_max: media_ms(self.lag_ms_max) },
+            wait: Duration::from_millis(self.wait_ms),
+        }
+    }
+
+    /// How long frames may gather before they are written.
+    pub(crate) fn gathering(&self) -> Gathering {
+        let min = Duration::from_millis(self.gather_ms_min);
+        Gathering { min, max: Duration::from_millis(self.gather_ms_max).max(min) }
+    }
+}
+
+fn media_ms(ms: u64) -> Timestamp {
+    Timestamp::from_ms(i64::try_from(ms).unwrap_or(i64::MAX))
+}
+
+/// What flags and environment say; both win over the file.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Overrides {
+    pub(crate) rtmp: Option<SocketAddr>,
+    pub(crate) http: Option<SocketAddr>,
+    pub(crate) data: Option<PathBuf>,
+    pub(crate) media: Option<PathBuf>,
+}
+
+impl Config {
+    /// Reads `file` if there is one and lays the overrides on top.
+    pub(crate) fn load(file: Option<&Path>, overrides: Overrides) -> anyhow::Result<Self> {
+        let mut config = match file {
+            None => Self::default(),
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|error| anyhow::anyhow!("cannot read the configuration {}: {error}", path.display()))?;
+                Self::parse(&text).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?
+            }
+        };
+        config.rtmp.listen = overrides.rtmp.unwrap_or(config.rtmp.listen);
+        config.http.listen = overrides.http.unwrap_or(config.http.listen);
+        config.data = overrides.data.unwrap_or(config.data);
+        config.media = overrides.media.unwrap_or(config.media);
+        Ok(config)
+    }
+
+    fn parse(text: &str) -> anyhow::Result<Self> {
+        let config: Self = toml::from_str(text)?;
+        config.rtmp.check()?;
+        if config.streams.gather_ms_max < config.streams.gather_ms_min {
+            anyhow::bail!("[streams] gather_ms_max is smaller than gather_ms_min; make it at least as large");
+        }
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistyped_key_is_named_with_its_place() {
+        let error = Config::parse("[streams]\ngop_cash = true\n").unwrap_err().to_string();
+        assert!(error.contains("line 2") && error.contains("gop_cash") && error.contains("gop_cache"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_with_its_place() {
+        let error = Config::parse("[rtmp]\nlisten = \"everywhere\"\n").unwrap_err().to_string();
+        assert!(error.contains("line 2") && error.contains("listen"), "{error}");
+        let error = Config::parse("[rtmp]\nchunk_size = 0\n").unwrap_err().to_string();
+        assert!(error.contains("chunk_size"), "{error}");
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let address: SocketAddr = "127.0.0.1:1".parse().unwrap();
+        let overrides = Overrides { rtmp: Some(address), ..Overrides::default() };
+        let config = Config::load(None, overrides).unwrap();
+        assert_eq!((config.rtmp.listen, config.http.listen.port()), (address, 8080));
+    }
+
+    #[test]
+    fn the_documented_example_is_valid_and_names_every_key() {
+        let manual = include_str!("../../../docs/configuration.md");
+        let example = manual.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+        Config::parse(example).unwrap();
+        let written: toml::Table = toml::from_str(example).unwrap();
+        for section in ["rtmp", "http", "streams", "access"] {
+            assert!(written.contains_key(section), "the section [{section}] is not in the manual");
+        }
+    }
+}

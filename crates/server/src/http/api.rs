@@ -1,0 +1,164 @@
+//! The API as JSON, and the metrics.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use headwater_hub::{Snapshot, State as StreamState, StreamName};
+use headwater_media::codec::{aac, h264};
+use headwater_media::{Codec, MediaKind, Track, TrackId};
+use serde::Serialize;
+
+use super::{Shared, gate};
+
+#[derive(Serialize)]
+struct Info {
+    version: &'static str,
+    rtmp_port: u16,
+    http_port: u16,
+}
+
+#[derive(Serialize)]
+struct Streams {
+    streams: Vec<Stream>,
+}
+
+#[derive(Serialize)]
+struct Stream {
+    app: String,
+    name: String,
+    path: String,
+    state: &'static str,
+    uptime_ms: u128,
+    viewers: usize,
+    bitrate_bps: u64,
+    bytes_in: u64,
+    frames_in: u64,
+    frames_skipped: u64,
+    timestamps_mended: u64,
+    video: Option<Video>,
+    audio: Option<Audio>,
+    publisher: Option<Publisher>,
+}
+
+#[derive(Serialize)]
+struct Video {
+    codec: String,
+    codec_string: Option<String>,
+    width: Option<u32>,
+    height: Option<u32>,
+    frame_rate: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Audio {
+    codec: String,
+    codec_string: Option<String>,
+    sample_rate: Option<u32>,
+    channels: Option<u8>,
+}
+
+#[derive(Serialize)]
+struct Publisher {
+    address: String,
+    agent: String,
+    protocol: &'static str,
+}
+
+/// `GET /api/v1/info`
+pub(super) async fn info(State(shared): State<Arc<Shared>>) -> Response {
+    let info = Info {
+        version: env!("CARGO_PKG_VERSION"),
+        rtmp_port: shared.rtmp_port,
+        http_port: shared.http_port,
+    };
+    Json(info).into_response()
+}
+
+/// `GET /api/v1/streams`
+pub(super) async fn streams(State(shared): State<Arc<Shared>>) -> Response {
+    let streams = shared.hub.list(shared.uptime.now()).into_iter().map(|snapshot| describe(snapshot, true));
+    Json(Streams { streams: streams.collect() }).into_response()
+}
+
+/// `GET /api/v1/streams/<app>/<name>`: open to viewers, who are not told who publishes.
+pub(super) async fn stream(
+    State(shared): State<Arc<Shared>>,
+    Path(path): Path<String>,
+    request: Request,
+) -> Response {
+    let admin = gate::is_admin(&shared, &request);
+    match StreamName::parse(&path) {
+        Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+        Ok(name) => match shared.hub.snapshot(&name, shared.uptime.now()) {
+            Some(snapshot) => Json(describe(snapshot, admin)).into_response(),
+            None => (StatusCode::NOT_FOUND, format!("nobody publishes or awaits {name}\n")).into_response(),
+        },
+    }
+}
+
+/// `GET /metrics`
+pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    let text = shared.metrics.encode(&shared.hub.list(shared.uptime.now()));
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(header::CONTENT_TYPE, kind)], text).into_response()
+}
+
+fn describe(snapshot: Snapshot, admin: bool) -> Stream {
+    let state = match snapshot.state {
+        StreamState::Waiting => "waiting",
+        StreamState::Live => "live",
+        StreamState::Paused => "paused",
+        StreamState::Ended => "ended",
+    };
+    let publisher = snapshot.publisher.filter(|_| admin).map(|publisher| Publisher {
+        address: publisher.address,
+        agent: publisher.agent,
+        protocol: publisher.protocol,
+    });
+    Stream {
+        app: snapshot.name.app().to_owned(),
+        name: snapshot.name.name().to_owned(),
+        path: snapshot.name.path().to_owned(),
+        state,
+        uptime_ms: snapshot.uptime.as_millis(),
+        viewers: snapshot.viewers,
+        bitrate_bps: snapshot.bitrate_bps,
+        bytes_in: snapshot.bytes_in,
+        frames_in: snapshot.frames_in,
+        frames_skipped: snapshot.frames_skipped,
+        timestamps_mended: snapshot.mended.jumps + snapshot.mended.clamped,
+        video: snapshot.setup.track(TrackId::VIDEO).map(video),
+        audio: snapshot.setup.tracks().find(|track| track.id.kind == MediaKind::Audio).map(audio),
+        publisher,
+    }
+}
+
+fn video(track: &Track) -> Video {
+    let known = match track.codec {
+        Codec::H264 => h264::describe(&track.config),
+        _ => None,
+    };
+    Video {
+        codec: track.codec.to_string(),
+        codec_string: known.as_ref().map(|known| known.codec_string.clone()),
+        width: known.as_ref().map(|known| known.width),
+        height: known.as_ref().map(|known| known.height),
+        frame_rate: known.as_ref().and_then(|known| known.frame_rate),
+    }
+}
+
+fn audio(track: &Track) -> Audio {
+    let known = match track.codec {
+        Codec::Aac => aac::AudioSpecificConfig::parse(&track.config).ok(),
+        _ => None,
+    };
+    Audio {
+        codec: track.codec.to_string(),
+        codec_string: known.as_ref().map(aac::AudioSpecificConfig::codec_string),
+        sample_rate: known.as_ref().map(|known| known.sample_rate),
+        channels: known.as_ref().map(|known| known.channels),
+    }
+}

@@ -1,0 +1,98 @@
+//! Who may see the console and the API.
+//!
+//! From this machine, directly and by a local name: open. From elsewhere, through a proxy, or by a
+//! foreign `Host` (a page that has rebound its name to this machine): with the admin token, as a bearer
+//! or in the cookie that `/login` sets. There is no CORS on these addresses.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+
+use super::{Peer, Shared, pages};
+use crate::access;
+
+const COOKIE: &str = "headwater_admin";
+/// The body of a login form, at most.
+const LOGIN_BYTES_MAX: usize = 1024;
+
+/// Lets admins through; sends people to the login page and programs away.
+pub(super) async fn admin_only(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    if is_admin(&shared, &request) {
+        return next.run(request).await;
+    }
+    if request.uri().path() == "/" {
+        return Redirect::to("/login").into_response();
+    }
+    let hint = "this needs the admin token: send it as `Authorization: Bearer TOKEN`, or log in at /login\n";
+    (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], hint).into_response()
+}
+
+/// Whether the request comes from an admin.
+pub(super) fn is_admin(shared: &Shared, request: &Request) -> bool {
+    let headers = request.headers();
+    let direct = request.extensions().get::<Peer>().is_some_and(|peer| access::is_local(peer.0))
+        && !["forwarded", "x-forwarded-for", "x-real-ip", "via"].iter().any(|name| headers.contains_key(*name))
+        && has_local_host(headers);
+    direct || token(headers).is_some_and(|token| shared.access.is_admin_token(token))
+}
+
+/// Checks a token that a person typed in and keeps it in a cookie.
+pub(super) async fn login(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let Ok(body) = axum::body::to_bytes(request.into_body(), LOGIN_BYTES_MAX).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    let text = String::from_utf8_lossy(&body);
+    let token = text.strip_prefix("token=").unwrap_or_default().trim();
+    if !shared.access.is_admin_token(token) {
+        return (StatusCode::UNAUTHORIZED, pages::login_page("That is not the admin token.")).into_response();
+    }
+    let cookie = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000");
+    ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response()
+}
+
+fn token(headers: &HeaderMap) -> Option<&str> {
+    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    if let Some(token) = bearer.and_then(|value| value.strip_prefix("Bearer ")) {
+        return Some(token.trim());
+    }
+    let cookies = headers.get(header::COOKIE)?.to_str().ok()?;
+    cookies.split(';').find_map(|cookie| cookie.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+}
+
+/// Whether `Host` names this machine in a way that no foreign page can make its own. A request without
+/// `Host` comes from no browser.
+fn has_local_host(headers: &HeaderMap) -> bool {
+    let Some(host) = headers.get(header::HOST) else { return true };
+    let Ok(host) = host.to_str() else { return false };
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(value: &str) -> bool {
+        has_local_host(&HeaderMap::from_iter([(header::HOST, value.parse().unwrap())]))
+    }
+
+    #[test]
+    fn a_rebound_name_is_not_local() {
+        assert!(host("localhost:8080") && host("127.0.0.1") && host("[::1]:8080") && host("LOCALHOST"));
+        assert!(!host("evil.example:8080") && !host("127.0.0.1.evil.example") && !host("192.0.2.1"));
+    }
+
+    #[test]
+    fn the_token_is_found_as_bearer_and_as_cookie() {
+        let bearer = HeaderMap::from_iter([(header::AUTHORIZATION, "Bearer abc".parse().unwrap())]);
+        let cookie = HeaderMap::from_iter([(header::COOKIE, "a=b; headwater_admin=abc".parse().unwrap())]);
+        assert_eq!((token(&bearer), token(&cookie), token(&HeaderMap::new())), (Some("abc"), Some("abc"), None));
+    }
+}

@@ -1,0 +1,219 @@
+//! The HTTP door: HTTP-FLV, WebSocket-FLV, the pages, the API, health and metrics.
+//!
+//! One router on hyper's connections, which this door accepts itself so that every connection has a
+//! seat, a deadline and a bounded farewell.
+
+mod api;
+mod assets;
+mod flv;
+mod gate;
+mod pages;
+mod stall;
+mod ws;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Request, State, WebSocketUpgrade};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use headwater_hub::{Hub, StreamName};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use percent_encoding::percent_decode_str;
+use serde::Deserialize;
+use tokio::sync::watch;
+
+use crate::access::Access;
+use crate::listener::{Accepted, Listener};
+use crate::metrics::Metrics;
+use crate::source::Viewing;
+use crate::uptime::Uptime;
+
+/// The HTTP door's settings; the section `[http]` of the configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Where to listen.
+    pub(crate) listen: SocketAddr,
+    /// Connections at once, at most.
+    pub(crate) connections_max: usize,
+    /// Time that a peer has to send the head of a request, also on a kept-alive connection.
+    pub(crate) head_ms_max: u64,
+    /// Time that a write may make no progress before the connection is closed.
+    pub(crate) stall_ms_max: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 8080)),
+            connections_max: 20_000,
+            head_ms_max: 15_000,
+            stall_ms_max: 30_000,
+        }
+    }
+}
+
+/// What the requests share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) access: Arc<Access>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) viewing: Viewing,
+    pub(crate) uptime: Uptime,
+    pub(crate) rtmp_port: u16,
+    pub(crate) http_port: u16,
+}
+
+/// The peer of a request, as an extension.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) SocketAddr);
+
+/// Serves connections until `stop` turns true; then the streams end and the connections get a moment.
+pub(crate) async fn serve(
+    listener: Listener,
+    config: Config,
+    shared: Arc<Shared>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let router = router(shared);
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                tokio::spawn(connection(accepted, config.clone(), router.clone(), stop.clone()));
+            }
+            _ = stop.wait_for(|stop| *stop) => return,
+        }
+    }
+}
+
+async fn connection(accepted: Accepted, config: Config, router: Router, mut stop: watch::Receiver<bool>) {
+    let Accepted { socket, peer, seat: _seat } = accepted;
+    let io = TokioIo::new(stall::Guarded::new(socket, Duration::from_millis(config.stall_ms_max)));
+    let service = TowerToHyperService::new(tower_service_with_peer(router, Peer(peer)));
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_millis(config.head_ms_max))
+        .serve_connection(io, service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        _ = stop.wait_for(|stop| *stop) => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "http connection ended");
+    }
+}
+
+fn tower_service_with_peer(
+    router: Router,
+    peer: Peer,
+) -> impl tower_service::Service<Request<hyper::body::Incoming>, Response = Response, Error = std::convert::Infallible, Future: Send>
++ Clone {
+    WithPeer { router, peer }
+}
+
+/// The router with the peer's address added to each request.
+#[derive(Clone)]
+struct WithPeer {
+    router: Router,
+    peer: Peer,
+}
+
+impl tower_service::Service<Request<hyper::body::Incoming>> for WithPeer {
+    type Response = Response;
+    type Error = std::convert::Infallible;
+    type Future = <Router as tower_service::Service<Request<hyper::body::Incoming>>>::Future;
+
+    fn poll_ready(
+        &mut self,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Result<(), Self::Error>> {
+        tower_service::Service::<Request<hyper::body::Incoming>>::poll_ready(&mut self.router, context)
+    }
+
+    fn call(&mut self, mut request: Request<hyper::body::Incoming>) -> Self::Future {
+        request.extensions_mut().insert(self.peer);
+        self.router.call(request)
+    }
+}
+
+fn router(shared: Arc<Shared>) -> Router {
+    let admin = Router::new()
+        .route("/", get(pages::console))
+        .route("/api/v1/streams", get(api::streams))
+        .route("/metrics", get(api::metrics))
+        .route_layer(axum::middleware::from_fn_with_state(Arc::clone(&shared), gate::admin_only));
+    Router::new()
+        .merge(admin)
+        .route("/login", get(pages::login).post(gate::login))
+        .route("/watch/{*path}", get(pages::watch))
+        .route("/api/v1/info", get(api::info))
+        .route("/api/v1/streams/{*path}", get(api::stream))
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(|| async { "ready\n" }))
+        .fallback(other)
+        .with_state(shared)
+}
+
+/// Everything that is no fixed address: built files of the pages, and streams as `<app>/<name>.flv`.
+async fn other(
+    State(shared): State<Arc<Shared>>,
+    upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
+    request: Request,
+) -> Response {
+    let path = request.uri().path();
+    if let Some(stem) = path.strip_suffix(".flv") {
+        let name = match stream_name(stem) {
+            Ok(name) => name,
+            Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
+        };
+        let response = match (request.method(), upgrade) {
+            (&Method::GET, Ok(upgrade)) => ws::watch(&shared, &name, upgrade).await,
+            (&Method::GET | &Method::HEAD, Err(_)) => flv::watch(&shared, &name, request.method()).await,
+            (&Method::OPTIONS, _) => preflight(),
+            _ => method_not_allowed(),
+        };
+        return with_cors(response);
+    }
+    match *request.method() {
+        Method::GET | Method::HEAD => pages::file(path, request.headers()),
+        _ => method_not_allowed(),
+    }
+}
+
+/// The stream that a path names, percent-decoded once.
+fn stream_name(path: &str) -> Result<StreamName, String> {
+    let decoded = percent_decode_str(path.trim_start_matches('/'))
+        .decode_utf8()
+        .map_err(|_| "the stream name is not valid UTF-8\n".to_owned())?;
+    StreamName::parse(&decoded).map_err(|error| format!("{error}\n"))
+}
+
+fn preflight() -> Response {
+    let headers = [
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, OPTIONS"),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "Range, Cache-Control"),
+        (header::ACCESS_CONTROL_MAX_AGE, "86400"),
+    ];
+    (StatusCode::NO_CONTENT, headers).into_response()
+}
+
+fn method_not_allowed() -> Response {
+    (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD, OPTIONS")], "use GET\n").into_response()
+}
+
+/// Streams may be embedded anywhere; they carry no credentials.
+fn with_cors(mut response: Response) -> Response {
+    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response
+}

@@ -1,0 +1,42 @@
+//! WebSocket-FLV: the bytes of HTTP-FLV as binary messages.
+
+use axum::extract::WebSocketUpgrade;
+use axum::extract::ws::{Message, WebSocket};
+use axum::response::Response;
+use futures_util::StreamExt;
+use headwater_hub::StreamName;
+
+use super::Shared;
+use super::flv::{self, Viewer};
+
+/// What a viewer may say: nothing but pings and a farewell.
+const INBOUND_BYTES_MAX: usize = 4096;
+
+/// Answers a WebSocket request for a stream.
+pub(super) async fn watch(shared: &Shared, name: &StreamName, upgrade: WebSocketUpgrade) -> Response {
+    match flv::open(shared, name).await {
+        Ok(viewer) => upgrade
+            .max_message_size(INBOUND_BYTES_MAX)
+            .max_frame_size(INBOUND_BYTES_MAX)
+            .on_upgrade(move |socket| send(socket, viewer)),
+        Err(refusal) => refusal,
+    }
+}
+
+/// Sends until the broadcast ends or the viewer goes.
+async fn send(mut socket: WebSocket, mut viewer: Viewer) {
+    loop {
+        tokio::select! {
+            bytes = viewer.next() => match bytes {
+                Some(bytes) => if socket.send(Message::Binary(bytes)).await.is_err() { return },
+                None => break,
+            },
+            heard = socket.next() => match heard {
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                Some(Ok(_)) => {}
+            },
+        }
+    }
+    // The viewer may be gone already; then there is nobody to say farewell to.
+    let _ = socket.send(Message::Close(None)).await;
+}

@@ -1,0 +1,119 @@
+//! Figures for operators, in the OpenMetrics text format. The hub's counters are read when somebody asks,
+//! so counting costs the media nothing.
+
+use std::sync::atomic::AtomicI64;
+
+use headwater_hub::Snapshot;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Door {
+    door: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Refusal {
+    door: String,
+    reason: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StreamLabel {
+    stream: String,
+}
+
+/// What the program counts about itself.
+#[derive(Debug, Default)]
+pub(crate) struct Metrics {
+    viewers: Family<Door, Gauge>,
+    connections: Family<Door, Counter>,
+    refused: Family<Refusal, Counter>,
+}
+
+/// A viewer that is counted as long as this lives.
+#[derive(Debug)]
+pub(crate) struct ViewerGuard(Gauge<i64, AtomicI64>);
+
+impl Drop for ViewerGuard {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl Metrics {
+    /// Counts a viewer of a door while the guard lives.
+    pub(crate) fn viewer(&self, door: &'static str) -> ViewerGuard {
+        let gauge = self.viewers.get_or_create(&Door { door: door.to_owned() }).clone();
+        gauge.inc();
+        ViewerGuard(gauge)
+    }
+
+    /// Counts an accepted connection.
+    pub(crate) fn connected(&self, door: &'static str) {
+        self.connections.get_or_create(&Door { door: door.to_owned() }).inc();
+    }
+
+    /// Counts a peer that was refused or let go, by a reason from a small set.
+    pub(crate) fn refused(&self, door: &'static str, reason: &'static str) {
+        let label = Refusal { door: door.to_owned(), reason: reason.to_owned() };
+        self.refused.get_or_create(&label).inc();
+    }
+
+    /// Everything as text.
+    pub(crate) fn encode(&self, streams: &[Snapshot]) -> String {
+        let mut registry = Registry::with_prefix("headwater");
+        registry.register("viewers", "Viewers connected", self.viewers.clone());
+        registry.register("connections", "Connections accepted", self.connections.clone());
+        registry.register("refused", "Peers refused or let go, by reason", self.refused.clone());
+        let gauges = StreamFigures::default();
+        streams.iter().for_each(|stream| gauges.take(stream));
+        gauges.register(&mut registry);
+        let mut text = String::new();
+        // Writing into a string does not fail.
+        let _ = encode(&mut text, &registry);
+        text
+    }
+}
+
+/// Per-stream figures, made anew for each answer so that ended streams leave no series behind.
+#[derive(Default)]
+struct StreamFigures {
+    viewers: Family<StreamLabel, Gauge>,
+    bytes_in: Family<StreamLabel, Counter>,
+    frames_in: Family<StreamLabel, Counter>,
+    frames_skipped: Family<StreamLabel, Counter>,
+    timestamps_mended: Family<StreamLabel, Counter>,
+    log_bytes: Family<StreamLabel, Gauge>,
+}
+
+impl StreamFigures {
+    fn take(&self, stream: &Snapshot) {
+        let label = StreamLabel { stream: stream.name.path().to_owned() };
+        let gauge = |family: &Family<StreamLabel, Gauge>, value: usize| {
+            family.get_or_create(&label).set(i64::try_from(value).unwrap_or(i64::MAX));
+        };
+        let counter = |family: &Family<StreamLabel, Counter>, value: u64| {
+            family.get_or_create(&label).inc_by(value);
+        };
+        gauge(&self.viewers, stream.viewers);
+        gauge(&self.log_bytes, stream.log_bytes);
+        counter(&self.bytes_in, stream.bytes_in);
+        counter(&self.frames_in, stream.frames_in);
+        counter(&self.frames_skipped, stream.frames_skipped);
+        counter(&self.timestamps_mended, stream.mended.jumps + stream.mended.clamped);
+    }
+
+    fn register(self, registry: &mut Registry) {
+        registry.register("stream_viewers", "Cursors open on the stream", self.viewers);
+        registry.register("stream_log_bytes", "Payload bytes in the stream's log", self.log_bytes);
+        registry.register("stream_in_bytes", "Payload bytes received", self.bytes_in);
+        registry.register("stream_in_frames", "Frames received", self.frames_in);
+        registry.register("stream_skipped_frames", "Frames that slow viewers were moved past", self.frames_skipped);
+        registry.register("stream_mended_timestamps", "Jumps closed and steps back clamped", self.timestamps_mended);
+    }
+}

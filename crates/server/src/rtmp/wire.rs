@@ -1,0 +1,156 @@
+//! A connection's way out: the socket, and the few bytes that did not fit into it.
+//!
+//! Two write to it: the connection's task (replies) and the lanes (media, through [`super::viewer`]). The
+//! outbox's lock makes them take turns at message boundaries. What a slow peer has not taken stays in
+//! the stream's log; here waits at most the rest of one frame, and replies.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::{Buf, Bytes};
+use parking_lot::{Mutex, MutexGuard};
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+
+/// Slices of one vectored write.
+pub(super) const SLICES_MAX: usize = 256;
+
+/// The way out of one connection.
+#[derive(Debug)]
+pub(super) struct Wire {
+    pub(super) socket: TcpStream,
+    outbox: Mutex<Outbox>,
+    blocked: AtomicBool,
+    /// Rung when the connection's task has to look: blocked, failed, or a viewer's stream has ended.
+    pub(super) bell: Notify,
+}
+
+/// What waits for the socket.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    pieces: VecDeque<Bytes>,
+    failed: Option<io::ErrorKind>,
+    /// Bytes that the socket has taken since the start.
+    written: u64,
+}
+
+/// How a write went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flow {
+    /// Everything is out.
+    Clear,
+    /// The socket takes no more for now; the connection's task waits for it.
+    Blocked,
+}
+
+impl Wire {
+    pub(super) fn new(socket: TcpStream) -> Self {
+        Self { socket, outbox: Mutex::default(), blocked: AtomicBool::new(false), bell: Notify::new() }
+    }
+
+    /// Sends a reply after whatever waits already.
+    pub(super) fn send(&self, bytes: Bytes) {
+        let mut outbox = self.outbox.lock();
+        outbox.pieces.push_back(bytes);
+        if !self.is_blocked() {
+            self.flush(&mut outbox);
+        }
+    }
+
+    /// The outbox, to write media; `None` while the socket takes no more.
+    pub(super) fn clear_outbox(&self) -> Option<MutexGuard<'_, Outbox>> {
+        if self.is_blocked() {
+            return None;
+        }
+        let mut outbox = self.outbox.lock();
+        (!self.is_blocked() && self.flush(&mut outbox) == Flow::Clear).then_some(outbox)
+    }
+
+    /// The socket takes bytes again: writes what waits.
+    pub(super) fn unblock(&self) -> Flow {
+        let mut outbox = self.outbox.lock();
+        self.blocked.store(false, Ordering::Release);
+        self.flush(&mut outbox)
+    }
+
+    /// Whether the connection's task must wait for the socket.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.blocked.load(Ordering::Acquire)
+    }
+
+    /// Why writing is over, if it is.
+    pub(super) fn failure(&self) -> Option<io::ErrorKind> {
+        self.outbox.lock().failed
+    }
+
+    /// Whether everything is out, and bytes written so far.
+    pub(super) fn progress(&self) -> (bool, u64) {
+        let outbox = self.outbox.lock();
+        (outbox.pieces.is_empty(), outbox.written)
+    }
+
+    /// One vectored write. Returns how much the socket took; less than all means that it is full or
+    /// broken, and the connection's task has been told.
+    pub(super) fn write(&self, outbox: &mut Outbox, slices: &[IoSlice<'_>]) -> usize {
+        if outbox.failed.is_some() {
+            return 0;
+        }
+        let wanted: usize = slices.iter().map(|slice| slice.len()).sum();
+        let written = match self.socket.try_write_vectored(slices) {
+            Ok(written) => written,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+            Err(error) => {
+                outbox.failed = Some(error.kind());
+                outbox.pieces.clear();
+                0
+            }
+        };
+        outbox.written += written as u64;
+        if written < wanted {
+            self.blocked.store(true, Ordering::Release);
+            self.bell.notify_one();
+        }
+        written
+    }
+
+    fn flush(&self, outbox: &mut Outbox) -> Flow {
+        while !outbox.pieces.is_empty() {
+            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+            let count = outbox.pieces.len().min(SLICES_MAX);
+            let mut wanted = 0;
+            let pieces = std::mem::take(&mut outbox.pieces);
+            for (slice, piece) in slices.iter_mut().zip(&pieces) {
+                wanted += piece.len();
+                *slice = IoSlice::new(piece);
+            }
+            let written = self.write(outbox, &slices[..count]);
+            if outbox.failed.is_none() {
+                outbox.pieces = pieces;
+                outbox.consume(written);
+            }
+            if written < wanted {
+                return Flow::Blocked;
+            }
+        }
+        Flow::Clear
+    }
+}
+
+impl Outbox {
+    /// Adds the rest of a frame that the socket took only a part of.
+    pub(super) fn keep(&mut self, piece: Bytes) {
+        self.pieces.push_back(piece);
+    }
+
+    fn consume(&mut self, mut count: usize) {
+        while let Some(front) = self.pieces.front_mut() {
+            if front.len() > count {
+                front.advance(count);
+                return;
+            }
+            count -= front.len();
+            self.pieces.pop_front();
+        }
+    }
+}
