@@ -1,0 +1,219 @@
+/**
+ * A stand-in for the server, for work on the pages and for their tests: the built pages of `dist/` (or those of
+ * a running `vite`), the API with a few streams, and an endless FLV from the system's ffmpeg over HTTP and
+ * WebSocket. It is not the server: it has no hub, and every viewer gets an ffmpeg of its own.
+ *
+ *     npm run build && npm run fake              then open http://127.0.0.1:8090/
+ *     npm run fake -- --port 0 --streams demo,quiet,radio
+ *
+ * Besides the server's own paths it listens to `POST /fake/<command>`, so that a test can make things happen:
+ * `add?path=live/x&kind=av`, `remove?path=live/x`, `cut` (break every media connection), `refuse?on=http` (or `none`).
+ */
+import { spawn } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { extname, join, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { WebSocketServer } from "ws";
+
+const DIST = fileURLToPath(new URL("../dist", import.meta.url));
+const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".md": "text/plain" };
+export const POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; media-src 'self' blob:; " +
+  "connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
+
+const H264 = { codec: "H.264", codec_string: "avc1.42c01e", width: 640, height: 360, frame_rate: 25 };
+const AAC = { codec: "AAC", codec_string: "mp4a.40.2", sample_rate: 44100, channels: 2 };
+/** What can be published here, by name: the tracks that the API tells of. */
+const KINDS = {
+  av: { video: H264, audio: AAC },
+  video: { video: H264, audio: null },
+  audio: { video: null, audio: AAC },
+  h265: { video: { ...H264, codec: "H.265", codec_string: "hvc1.1.6.L93.B0" }, audio: null },
+  speex: { video: H264, audio: { codec: "Speex", codec_string: "speex", sample_rate: 16000, channels: 1 } },
+  waiting: { video: null, audio: null },
+};
+const SAMPLE = [
+  ["live/demo", "av"],
+  ["live/picture only", "video"],
+  ["radio/night", "audio"],
+  ["live/new codec", "h265"],
+  ["live/<img src=x onerror=alert(1)>", "av"],
+  ["live/soon", "waiting"],
+];
+
+export async function startFake({ port = 0, streams = SAMPLE, quiet = true } = {}) {
+  const world = { streams: new Map(), media: new Set(), refuse: "none", log: quiet ? () => {} : console.log };
+  for (const [path, kind] of streams) add(world, path, kind);
+
+  const server = createServer((request, response) => {
+    answer(world, server, request, response).catch((error) => {
+      response.statusCode = 500;
+      response.end(String(error));
+    });
+  });
+  const sockets = new WebSocketServer({ noServer: true });
+  server.on("upgrade", (request, socket, head) => {
+    const stream = mediaOf(world, new URL(request.url, "http://fake").pathname);
+    if (!stream || world.refuse === "ws") return socket.end("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n");
+    sockets.handleUpgrade(request, socket, head, (peer) => {
+      stream.overWs += 1;
+      pour(world, stream, (bytes) => peer.send(bytes), () => peer.close(), (gone) => peer.on("close", gone));
+    });
+  });
+  await new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
+  const url = `http://127.0.0.1:${server.address().port}`;
+  const close = async () => {
+    for (const media of world.media) media.stop();
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  };
+  return { url, close, world };
+}
+
+function add(world, path, kind) {
+  const [app, ...name] = path.split("/");
+  world.streams.set(path, { path, app, name: name.join("/"), kind, since: Date.now(), viewers: 0, overWs: 0, overHttp: 0 });
+}
+
+function remove(world, path) {
+  world.streams.delete(path);
+  for (const media of world.media) if (media.path === path) media.stop();
+}
+
+async function answer(world, server, request, response) {
+  const url = new URL(request.url, "http://fake");
+  const path = url.pathname;
+  if (request.method === "POST" && path.startsWith("/fake/")) return command(world, path.slice(6), url.searchParams, response);
+  if (path === "/api/v1/info") {
+    const { port } = server.address();
+    return json(response, { version: "0.1.0", rtmp_port: 1935, http_port: port });
+  }
+  if (path === "/api/v1/streams") return json(response, { streams: [...world.streams.values()].map(describe) });
+  if (path.startsWith("/api/v1/streams/")) {
+    const stream = world.streams.get(decode(path.slice("/api/v1/streams/".length)));
+    return stream ? json(response, describe(stream)) : fail(response, 404);
+  }
+  if (path.endsWith(".flv")) return flv(world, path, response);
+  return file(path, response);
+}
+
+function command(world, name, query, response) {
+  if (name === "add") add(world, query.get("path"), query.get("kind") ?? "av");
+  else if (name === "remove") remove(world, query.get("path"));
+  else if (name === "cut") for (const media of world.media) media.cut();
+  else if (name === "refuse") world.refuse = query.get("on");
+  else return fail(response, 404);
+  return json(response, {});
+}
+
+function describe(stream) {
+  const { video, audio } = KINDS[stream.kind];
+  const live = stream.kind !== "waiting";
+  const age = Date.now() - stream.since;
+  const wave = Math.sin(age / 4000) + Math.sin(age / 1300) * 0.4;
+  return {
+    app: stream.app,
+    name: stream.name,
+    path: stream.path,
+    state: live ? "live" : "waiting",
+    uptime_ms: live ? age + 60_000 : 0,
+    viewers: stream.viewers,
+    bitrate_bps: live ? Math.round((video ? 1_100_000 : 128_000) * (1 + wave * 0.12)) : 0,
+    bytes_in: live ? age * 125 : 0,
+    frames_in: live ? Math.round(age / 40) : 0,
+    video,
+    audio,
+    publisher: live ? { address: "127.0.0.1:50412", agent: "FMLE/3.0 (compatible; Lavf59.27.100)", protocol: "rtmp" } : null,
+  };
+}
+
+function flv(world, path, response) {
+  const stream = mediaOf(world, path);
+  if (!stream) return fail(response, 404);
+  if (world.refuse === "http") return response.destroy();
+  stream.overHttp += 1;
+  response.writeHead(200, { "content-type": "video/x-flv", "cache-control": "no-store", "access-control-allow-origin": "*" });
+  pour(world, stream, (bytes) => response.write(bytes), () => response.end(), (gone) => response.on("close", gone), () => response.destroy());
+}
+
+function mediaOf(world, path) {
+  const stream = world.streams.get(decode(path.replace(/\.flv$/, "")).replace(/^\//, ""));
+  return stream && stream.kind !== "waiting" ? stream : undefined;
+}
+
+/** One ffmpeg for one viewer: a moving test picture and a tone, in time, until either end is gone. */
+function pour(world, stream, write, end, onGone, destroy = end) {
+  const { video, audio } = KINDS[stream.kind];
+  const picture = ["-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25"];
+  const tone = ["-f", "lavfi", "-i", "sine=frequency=330:sample_rate=44100"];
+  const encoder = spawn(
+    "ffmpeg",
+    [
+      ...["-v", "error", "-re", ...(video ? picture : []), ...(audio ? ["-re", ...tone] : [])],
+      ...(video ? ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "25", "-pix_fmt", "yuv420p", "-threads", "1"] : []),
+      ...(audio ? ["-c:a", "aac", "-ac", "2", "-b:a", "96k"] : []),
+      ...["-flush_packets", "1", "-flvflags", "no_duration_filesize", "-f", "flv", "pipe:1"],
+    ],
+    { stdio: ["ignore", "pipe", world.log === console.log ? "inherit" : "ignore"] },
+  );
+  const media = {
+    path: stream.path,
+    stop: () => {
+      encoder.kill("SIGKILL");
+      end();
+    },
+    cut: () => {
+      encoder.kill("SIGKILL");
+      destroy();
+    },
+  };
+  world.media.add(media);
+  stream.viewers += 1;
+  encoder.stdout.on("data", write);
+  encoder.on("close", () => end());
+  onGone(() => {
+    if (!world.media.delete(media)) return;
+    stream.viewers -= 1;
+    encoder.kill("SIGKILL");
+  });
+}
+
+async function file(path, response) {
+  const page = path === "/" ? "/index.html" : path === "/watch" || path.startsWith("/watch/") ? "/watch.html" : path;
+  const inside = join(DIST, normalize(page));
+  if (!inside.startsWith(DIST)) return fail(response, 404);
+  try {
+    const bytes = await readFile(inside);
+    response.writeHead(200, { "content-type": TYPES[extname(inside)] ?? "application/octet-stream", "content-security-policy": POLICY, "x-content-type-options": "nosniff" });
+    response.end(bytes);
+  } catch {
+    fail(response, 404);
+  }
+}
+
+function decode(path) {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return "";
+  }
+}
+
+function json(response, value) {
+  response.writeHead(200, { "content-type": "application/json", "cache-control": "no-store" });
+  response.end(JSON.stringify(value));
+}
+
+function fail(response, status) {
+  response.writeHead(status, { "content-type": "text/plain" });
+  response.end(`${status}\n`);
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { values } = parseArgs({ options: { port: { type: "string", default: "8090" }, streams: { type: "string" } } });
+  const streams = values.streams === undefined ? SAMPLE : values.streams.split(",").filter(Boolean).map((path) => [`live/${path}`, "av"]);
+  const { url } = await startFake({ port: Number(values.port), streams, quiet: false });
+  console.log(`fake server: ${url}/`);
+}

@@ -1,0 +1,64 @@
+/**
+ * Where a stream lives: every address the pages show or open, made from one place. Pure.
+ *
+ * A stream is `<app>/<name>`; the name may hold `/`, spaces and any UTF-8. In web addresses every segment is
+ * percent-encoded. In RTMP addresses it is not: RTMP clients send the name as it was typed.
+ */
+
+export interface StreamName {
+  app: string;
+  name: string;
+}
+
+/** The part of `window.location` that addresses are made from. */
+export interface Origin {
+  protocol: string;
+  host: string;
+  hostname: string;
+}
+
+export const RTMP_PORT = 1935;
+
+/** `live/caf%C3%A9/one`: for a path of a URL. */
+export function encodePath({ app, name }: StreamName): string {
+  return [app, ...name.split("/")].map(encodeURIComponent).join("/");
+}
+
+/** The stream that `/watch/<app>/<name…>` speaks of; `null` when the address names none. */
+export function parseWatchPath(pathname: string): StreamName | null {
+  const [, door, app, ...name] = pathname.split("/");
+  if (door !== "watch" || !app || name.length === 0) return null;
+  try {
+    const decoded = { app: decodeURIComponent(app), name: name.map(decodeURIComponent).join("/") };
+    return decoded.name.split("/").some((segment) => segment === "") ? null : decoded;
+  } catch {
+    return null;
+  }
+}
+
+export function watchUrl(stream: StreamName): string {
+  return `/watch/${encodePath(stream)}`;
+}
+
+export function httpFlvUrl(origin: Origin, stream: StreamName): string {
+  return `${origin.protocol}//${origin.host}/${encodePath(stream)}.flv`;
+}
+
+export function wsFlvUrl(origin: Origin, stream: StreamName): string {
+  return `${origin.protocol === "https:" ? "wss:" : "ws:"}//${origin.host}/${encodePath(stream)}.flv`;
+}
+
+/** `rtmp://host/app`: what OBS calls the server. */
+export function rtmpServer(origin: Origin, port: number, app: string): string {
+  return `rtmp://${origin.hostname}${port === RTMP_PORT ? "" : `:${port}`}/${app}`;
+}
+
+export function rtmpUrl(origin: Origin, port: number, { app, name }: StreamName): string {
+  return `${rtmpServer(origin, port, app)}/${name}`;
+}
+
+/** Names come from strangers and may be tens of kilobytes long: this much of one is enough for the eye. */
+export function shortName(name: string, most = 120): string {
+  const characters = Array.from(name.slice(0, most * 2));
+  return characters.length > most || name.length > most * 2 ? `${characters.slice(0, most).join("")}…` : name;
+}

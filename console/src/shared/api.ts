@@ -1,0 +1,99 @@
+/**
+ * The server's API as the pages use it: types and the three questions they ask. Nothing here keeps state.
+ * The types follow `GET /api/v1/…`; a field that the server could not know is `null`, never left out.
+ */
+
+export interface ServerInfo {
+  version: string;
+  rtmp_port: number;
+  http_port: number;
+}
+
+export interface VideoTrack {
+  /** For people: `H.264`. */
+  codec: string;
+  /** For `MediaSource.isTypeSupported`: `avc1.42c01e`. Empty when the server does not know it. */
+  codec_string: string;
+  width: number;
+  height: number;
+  /** Frames per second; 0 when not known yet. */
+  frame_rate: number;
+}
+
+export interface AudioTrack {
+  codec: string;
+  codec_string: string;
+  /** Hertz. */
+  sample_rate: number;
+  channels: number;
+}
+
+export interface Publisher {
+  address: string;
+  agent: string;
+  protocol: string;
+}
+
+export interface Stream {
+  app: string;
+  name: string;
+  /** `<app>/<name>`, not percent-encoded. */
+  path: string;
+  /** `waiting`: viewers are connected, a publisher is not (yet, or not any more). */
+  state: "live" | "waiting";
+  uptime_ms: number;
+  viewers: number;
+  bitrate_bps: number;
+  bytes_in: number;
+  frames_in: number;
+  video: VideoTrack | null;
+  audio: AudioTrack | null;
+  publisher: Publisher | null;
+}
+
+/** What came of asking for one stream. `unknown`: the server would not say (asleep, or access refused). */
+export type Lookup = { kind: "found"; stream: Stream } | { kind: "absent" } | { kind: "unknown"; why: string };
+
+/** The server answered, but not with what was asked for. */
+export class Refused extends Error {
+  readonly status: number;
+
+  constructor(status: number) {
+    super(
+      status === 401 || status === 403
+        ? "The server asks for its admin token before it shows this."
+        : `The server answered with status ${status}.`,
+    );
+    this.status = status;
+  }
+}
+
+const PATIENCE_MS = 5000;
+
+export function fetchInfo(): Promise<ServerInfo> {
+  return ask<ServerInfo>("/api/v1/info");
+}
+
+export async function fetchStreams(): Promise<Stream[]> {
+  return (await ask<{ streams: Stream[] }>("/api/v1/streams")).streams;
+}
+
+/** Never throws: not knowing is an answer too, and the player goes on without it. */
+export async function lookUp(encodedPath: string, query = ""): Promise<Lookup> {
+  try {
+    return { kind: "found", stream: await ask<Stream>(`/api/v1/streams/${encodedPath}${query}`) };
+  } catch (error) {
+    if (error instanceof Refused && error.status === 404) return { kind: "absent" };
+    return { kind: "unknown", why: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+async function ask<T>(url: string): Promise<T> {
+  const response = await fetch(url, {
+    headers: { accept: "application/json" },
+    cache: "no-store",
+    signal: AbortSignal.timeout(PATIENCE_MS),
+  });
+  if (!response.ok) throw new Refused(response.status);
+  return (await response.json()) as T;
+}

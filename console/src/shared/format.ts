@@ -1,0 +1,45 @@
+/** Figures for people. Pure; every function takes any number, also NaN and infinity, and never throws. */
+
+export function bitrate(bps: number): string {
+  if (!(bps > 0) || !Number.isFinite(bps)) return "–";
+  if (bps >= 1e6) return `${(bps / 1e6).toFixed(bps >= 1e7 ? 0 : 1)} Mbit/s`;
+  return `${Math.max(1, Math.round(bps / 1e3))} kbit/s`;
+}
+
+/** `41 s`, `3:07`, `1:02:09`, `3 d 04 h`. */
+export function duration(ms: number): string {
+  if (!(ms >= 0) || !Number.isFinite(ms)) return "–";
+  const seconds = Math.floor(ms / 1000);
+  const [s, m, h, d] = [seconds % 60, Math.floor(seconds / 60) % 60, Math.floor(seconds / 3600), Math.floor(seconds / 86400)];
+  if (d >= 2) return `${d} d ${pad(h % 24)} h`;
+  if (h > 0) return `${h}:${pad(m)}:${pad(s)}`;
+  return m > 0 ? `${m}:${pad(s)}` : `${s} s`;
+}
+
+export function frameRate(fps: number): string {
+  if (!(fps > 0) || !Number.isFinite(fps)) return "";
+  const rounded = Math.round(fps * 100) / 100;
+  return `${Number.isInteger(rounded) ? rounded : rounded.toFixed(2)} fps`;
+}
+
+export function resolution(width: number, height: number): string {
+  return width > 0 && height > 0 ? `${width} × ${height}` : "";
+}
+
+export function sound(sampleRate: number, channels: number): string {
+  const rate = sampleRate > 0 ? `${Number((sampleRate / 1000).toFixed(2))} kHz` : "";
+  const layout = channels === 1 ? "mono" : channels === 2 ? "stereo" : channels > 2 ? `${channels} channels` : "";
+  return [rate, layout].filter(Boolean).join(" ");
+}
+
+export function seconds(value: number): string {
+  return Number.isFinite(value) ? `${Math.max(0, value).toFixed(2)} s` : "–";
+}
+
+export function count(value: number, one: string, many: string): string {
+  return `${value} ${value === 1 ? one : many}`;
+}
+
+function pad(value: number): string {
+  return String(value).padStart(2, "0");
+}

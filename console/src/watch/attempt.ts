@@ -1,0 +1,196 @@
+/**
+ * One connection to the media of a stream, from opening it to its end: mpegts.js on a `<video>`, the catch-up
+ * policy on a clock, and the verdict how it ended. It does not reconnect and does not know why it was started;
+ * `player.ts` decides both.
+ */
+import type Mpegts from "mpegts.js";
+import { catchUp, startPace, type Pace } from "./catch-up.ts";
+import { cannotPlay, NOT_ALLOWED, type Failure, type Plan } from "./support.ts";
+
+export type Transport = "http" | "ws";
+
+/** How the attempt ended. */
+export type Ending =
+  | { kind: "ended" } /* the server closed the stream in order */
+  | { kind: "lost" } /* the network broke, or nothing came */
+  | { kind: "absent" } /* no such stream (now) */
+  | { kind: "failed"; failure: Failure }
+  | { kind: "stopped" }; /* by the caller */
+
+export interface Figures {
+  behind: number;
+  target: number;
+  rate: number;
+  buffered: number;
+  framesShown: number;
+  framesDropped: number;
+  width: number;
+  height: number;
+  /** Bits per second that arrive, smoothed. */
+  bitrate: number;
+  stalls: number;
+  jumps: number;
+}
+
+export const NO_FIGURES: Figures = {
+  behind: 0,
+  target: 0,
+  rate: 1,
+  buffered: 0,
+  framesShown: 0,
+  framesDropped: 0,
+  width: 0,
+  height: 0,
+  bitrate: 0,
+  stalls: 0,
+  jumps: 0,
+};
+
+const LOOK_EVERY_MS = 200;
+/** What is left in the buffer when the stream ends is shown, but no longer than this is waited for it. */
+const LAST_PICTURES_MS = 3000;
+
+export class Attempt {
+  /** Settled once, when the attempt is over and the element is free again. */
+  readonly over: Promise<Ending>;
+  readonly transport: Transport;
+  readonly plan: Plan;
+  figures: Figures = NO_FIGURES;
+  /** When the last new media arrived (or the attempt began), on the clock of `performance.now()`. */
+  mediaAt = performance.now();
+  gotMedia = false;
+
+  readonly #video: HTMLVideoElement;
+  readonly #player: Mpegts.Player;
+  readonly #look: ReturnType<typeof setInterval>;
+  #finish: (ending: Ending) => void = () => {};
+  #done = false;
+  #pace: Pace = startPace(performance.now() / 1000);
+  #edge = 0;
+  #firstPlayedAt = Infinity;
+  #bitrate = 0;
+
+  constructor(mpegts: typeof Mpegts, video: HTMLVideoElement, url: string, plan: Plan, transport: Transport) {
+    this.#video = video;
+    this.plan = plan;
+    this.transport = transport;
+    this.over = new Promise((resolve) => (this.#finish = resolve));
+    this.#player = mpegts.createPlayer(
+      {
+        type: "flv",
+        isLive: true,
+        url,
+        ...(plan.video === null ? {} : { hasVideo: plan.video }),
+        ...(plan.audio === null ? {} : { hasAudio: plan.audio }),
+      },
+      {
+        enableStashBuffer: false,
+        lazyLoad: false,
+        autoCleanupSourceBuffer: true,
+        autoCleanupMaxBackwardDuration: 40,
+        autoCleanupMinBackwardDuration: 15,
+      },
+    );
+    this.#listen(mpegts);
+    this.#player.attachMediaElement(video);
+    this.#player.load();
+    this.#look = setInterval(() => this.#tick(), LOOK_EVERY_MS);
+  }
+
+  stop(): void {
+    this.#end({ kind: "stopped" });
+  }
+
+  giveUp(): void {
+    this.#end({ kind: "lost" });
+  }
+
+  #listen({ Events, ErrorDetails }: typeof Mpegts): void {
+    this.#player.on(Events.LOADING_COMPLETE, () => this.#runOut());
+    this.#player.on(Events.STATISTICS_INFO, (info: { speed?: number }) => {
+      const now = (info.speed ?? 0) * 1024 * 8;
+      this.#bitrate = this.#bitrate === 0 ? now : this.#bitrate * 0.8 + now * 0.2;
+    });
+    this.#player.on(Events.ERROR, (_kind: string, detail: string, info: { code?: number; msg?: string }) => {
+      if (detail === ErrorDetails.NETWORK_STATUS_CODE_INVALID) this.#end(refusal(info.code ?? 0));
+      else if (detail === ErrorDetails.MEDIA_CODEC_UNSUPPORTED) this.#end({ kind: "failed", failure: cannotPlay("") });
+      else if (detail === ErrorDetails.MEDIA_MSE_ERROR && !this.gotMedia) this.#end({ kind: "failed", failure: cannotPlay("") });
+      else this.#end({ kind: "lost" });
+    });
+  }
+
+  /** The stream is over; what has arrived is still to be seen. */
+  #runOut(): void {
+    if (this.#done) return;
+    if (this.#video.paused || !this.gotMedia) return this.#end({ kind: "ended" });
+    clearInterval(this.#look);
+    this.#video.playbackRate = 1;
+    const end = () => this.#end({ kind: "ended" });
+    this.#video.addEventListener("ended", end, { once: true });
+    setTimeout(end, LAST_PICTURES_MS);
+  }
+
+  #tick(): void {
+    const now = performance.now();
+    const video = this.#video;
+    const ranges = rangesOf(video.buffered);
+    const edge = ranges.at(-1)?.[1] ?? 0;
+    if (edge > this.#edge + 0.001) {
+      this.#edge = edge;
+      this.mediaAt = now;
+      this.gotMedia = true;
+    }
+    const starved = video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA;
+    if (!starved && this.#firstPlayedAt === Infinity) this.#firstPlayedAt = now;
+    const before = this.#pace;
+    const step = catchUp(before, {
+      now: now / 1000,
+      playhead: video.currentTime,
+      ranges,
+      paused: video.paused,
+      starved,
+      playedFor: Math.max(0, (now - this.#firstPlayedAt) / 1000),
+    });
+    this.#pace = step.pace;
+    if (step.seekTo !== null) video.currentTime = step.seekTo;
+    if (video.playbackRate !== step.rate) video.playbackRate = step.rate;
+    this.#measure(step.behind, ranges, step.pace.stalledAt > before.stalledAt, step.seekTo !== null);
+  }
+
+  #measure(behind: number, ranges: Array<[number, number]>, stalled: boolean, jumped: boolean): void {
+    const quality = this.#video.getVideoPlaybackQuality?.();
+    this.figures = {
+      behind,
+      target: this.#pace.target,
+      rate: this.#pace.rate,
+      buffered: ranges.reduce((sum, [start, end]) => sum + end - start, 0),
+      framesShown: quality?.totalVideoFrames ?? 0,
+      framesDropped: quality?.droppedVideoFrames ?? 0,
+      width: this.#video.videoWidth,
+      height: this.#video.videoHeight,
+      bitrate: this.#bitrate,
+      stalls: this.figures.stalls + (stalled ? 1 : 0),
+      jumps: this.figures.jumps + (jumped ? 1 : 0),
+    };
+  }
+
+  #end(ending: Ending): void {
+    if (this.#done) return;
+    this.#done = true;
+    clearInterval(this.#look);
+    // Not from within the player's own event: it would fall over its missing parts.
+    setTimeout(() => {
+      this.#player.destroy();
+      this.#finish(ending);
+    });
+  }
+}
+
+function refusal(status: number): Ending {
+  if (status === 401 || status === 403) return { kind: "failed", failure: NOT_ALLOWED };
+  return status === 404 || status === 410 ? { kind: "absent" } : { kind: "lost" };
+}
+
+function rangesOf(buffered: TimeRanges): Array<[number, number]> {
+  return Array.from({ length: buffered.length }, (_, i) => [buffered.start(i), buffered.end(i)]);
+}

@@ -1,0 +1,263 @@
+/**
+ * The player of one live stream, without a face: looks the stream up, waits for it, plays it, and after every
+ * end begins again, for as long as the page is open. What it is at, it tells in one `View`; the page draws it.
+ *
+ *     look up → (absent: wait, and again) → judge → attempt → how did it end? → wait a little → look up …
+ */
+import { lookUp, type Stream } from "../shared/api.ts";
+import { encodePath, httpFlvUrl, wsFlvUrl, type StreamName } from "../shared/address.ts";
+import { Attempt, NO_FIGURES, type Ending, type Figures, type Transport } from "./attempt.ts";
+import { judge, NO_MEDIA_SOURCE, type Failure, type Plan } from "./support.ts";
+
+export type Phase = "connecting" | "waiting" | "playing" | "buffering" | "paused" | "failed";
+
+export interface View {
+  phase: Phase;
+  failure: Failure | null;
+  /** Whether a picture was ever shown: "has ended" and "has not begun" are different news. */
+  seen: boolean;
+  stream: Stream | null;
+  plan: Plan | null;
+  transport: Transport;
+  figures: Figures;
+}
+
+const WAIT_MS = { first: 800, most: 5000, growth: 1.4 } as const;
+const RETRY_MS = { first: 300, most: 8000, growth: 1.8 } as const;
+/** Silence after which the server is asked what is the matter, and after which the connection is given up. */
+const SILENCE_ASK_MS = 4000;
+const SILENCE_END_MS = 12000;
+const REFRESH_MS = 3000;
+const PARK_AFTER_MS = 15000;
+/** A stream this young may not have shown all its tracks yet. */
+const YOUNG_MS = 1500;
+
+export class LivePlayer {
+  view: View = { phase: "connecting", failure: null, seen: false, stream: null, plan: null, transport: "http", figures: NO_FIGURES };
+
+  readonly #video: HTMLVideoElement;
+  readonly #name: StreamName;
+  readonly #query: string;
+  readonly #onView: (view: View) => void;
+  readonly #closing = new AbortController();
+  #attempt: Attempt | null = null;
+  #wantsToPlay = true;
+  #wake: () => void = () => {};
+
+  /** `query` (with its `?`, or empty) is handed on to the server with every request: a watch link may carry a key. */
+  constructor(video: HTMLVideoElement, name: StreamName, query: string, onView: (view: View) => void) {
+    this.#video = video;
+    this.#name = name;
+    this.#query = query;
+    this.#onView = onView;
+    const { signal } = this.#closing;
+    video.addEventListener("pause", () => this.#paused(), { signal });
+    video.addEventListener("play", () => this.#resumed(), { signal });
+    void this.#run();
+  }
+
+  close(): void {
+    this.#closing.abort();
+    this.#attempt?.stop();
+    this.#wake();
+  }
+
+  /** Pause is only ever a still picture: on resuming, the page is back at the live edge. */
+  toggle(): void {
+    if (this.#wantsToPlay && this.#attempt) this.#video.pause();
+    else {
+      this.#resumed();
+      if (this.#attempt) void this.#play();
+    }
+  }
+
+  retryNow(): void {
+    this.#wake();
+  }
+
+  async #run(): Promise<void> {
+    const { default: mpegts } = await import("mpegts.js");
+    mpegts.LoggingControl.enableAll = false;
+    if (!mpegts.isSupported()) return this.#tell({ phase: "failed", failure: NO_MEDIA_SOURCE });
+
+    let waits = 0;
+    let retries = 0;
+    while (!this.#closing.signal.aborted) {
+      const plan = await this.#plan();
+      if (!plan) {
+        await this.#sleep(backOff(WAIT_MS, waits++));
+        continue;
+      }
+      const attempt = this.#open(mpegts, plan);
+      const ending = await this.#follow(attempt);
+      this.#attempt = null;
+      if (attempt.gotMedia) waits = retries = 0;
+      await this.#afterwards(attempt, ending, retries++);
+    }
+  }
+
+  /** What to play of the stream; `null` when there is nothing to play now (the view says why). */
+  async #plan(): Promise<Plan | null> {
+    const answer = await lookUp(encodePath(this.#name), this.#query);
+    if (answer.kind === "absent" || (answer.kind === "found" && answer.stream.state !== "live")) {
+      this.#tell({ phase: "waiting", failure: null, stream: answer.kind === "found" ? answer.stream : null });
+      return null;
+    }
+    const stream = answer.kind === "found" ? answer.stream : null;
+    if (stream && stream.uptime_ms < YOUNG_MS && (!stream.video || !stream.audio)) {
+      this.#tell({ phase: "connecting", failure: null, stream });
+      await this.#sleep(YOUNG_MS - stream.uptime_ms);
+      return stream.uptime_ms < YOUNG_MS / 2 ? this.#plan() : this.#accept(stream);
+    }
+    return this.#accept(stream);
+  }
+
+  #accept(stream: Stream | null): Plan | null {
+    const judgement = judge(stream, canPlay);
+    if (judgement.kind === "refuse") {
+      this.#tell({ phase: "failed", failure: judgement.failure, stream });
+      return null;
+    }
+    this.#tell({ stream, plan: judgement.plan });
+    return judgement.plan;
+  }
+
+  #open(mpegts: typeof import("mpegts.js").default, plan: Plan): Attempt {
+    const address = this.view.transport === "ws" ? wsFlvUrl : httpFlvUrl;
+    const url = address(window.location, this.#name) + this.#query;
+    if (this.view.phase !== "waiting") this.#tell({ phase: "connecting", failure: null });
+    const attempt = new Attempt(mpegts, this.#video, url, plan, this.view.transport);
+    this.#attempt = attempt;
+    if (this.#wantsToPlay) void this.#play();
+    return attempt;
+  }
+
+  /** Watches an attempt until it is over: draws it, notices silence, parks a long pause, follows new tracks. */
+  async #follow(attempt: Attempt): Promise<Ending> {
+    let over = false;
+    const done = attempt.over.finally(() => (over = true));
+    let pausedFor = 0;
+    let askedAt = performance.now();
+    while (!over) {
+      await Promise.race([done, pause(250)]);
+      if (over) break;
+      this.#draw(attempt);
+      pausedFor = this.#wantsToPlay ? 0 : pausedFor + 250;
+      if (pausedFor > PARK_AFTER_MS) attempt.stop();
+
+      const now = performance.now();
+      const silence = now - attempt.mediaAt;
+      if (now - askedAt > (silence > SILENCE_ASK_MS ? 1000 : REFRESH_MS) && !document.hidden) {
+        await this.#reconsider(attempt, silence);
+        askedAt = performance.now();
+      } else if (silence > SILENCE_END_MS && document.hidden) attempt.giveUp();
+    }
+    return done;
+  }
+
+  /** Asks the server again: for the figures it shows, for tracks that came or went, for the reason of a silence. */
+  async #reconsider(attempt: Attempt, silence: number): Promise<void> {
+    const answer = await lookUp(encodePath(this.#name), this.#query);
+    if (this.#attempt !== attempt) return;
+    if (answer.kind === "found") {
+      const { stream } = answer;
+      this.#tell({ stream });
+      if (stream.state === "live" && stream.uptime_ms > YOUNG_MS && (stream.video || stream.audio)) {
+        const judgement = judge(stream, canPlay);
+        const changed =
+          judgement.kind === "refuse" ||
+          (attempt.plan.video !== null && attempt.plan.video !== judgement.plan.video) ||
+          (attempt.plan.audio !== null && attempt.plan.audio !== judgement.plan.audio);
+        if (changed) return attempt.stop();
+      }
+      if (stream.state !== "live" && silence > SILENCE_ASK_MS) {
+        // The server kept this viewer for when the publisher comes back; so does the page.
+        return this.#tell({ phase: "waiting" });
+      }
+    }
+    if (answer.kind === "absent" && silence > SILENCE_ASK_MS) return attempt.stop();
+    // The server holds the request open until the stream is there, and will not say more.
+    if (answer.kind === "unknown" && silence > SILENCE_ASK_MS && !attempt.gotMedia) this.#tell({ phase: "waiting" });
+    if (silence > SILENCE_END_MS) attempt.giveUp();
+  }
+
+  #draw(attempt: Attempt): void {
+    const flowing = this.#video.readyState >= HTMLMediaElement.HAVE_FUTURE_DATA;
+    const shown = flowing && attempt.gotMedia;
+    const phase: Phase = !this.#wantsToPlay
+      ? "paused"
+      : shown
+        ? "playing"
+        : this.view.phase === "waiting"
+          ? "waiting"
+          : attempt.gotMedia
+            ? "buffering"
+            : "connecting";
+    this.#tell({ phase, figures: attempt.figures, seen: this.view.seen || shown, failure: null });
+  }
+
+  async #afterwards(attempt: Attempt, ending: Ending, retries: number): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    if (!this.#wantsToPlay) {
+      this.#tell({ phase: "paused" });
+      while (!this.#wantsToPlay && !this.#closing.signal.aborted) await this.#sleep(3_600_000);
+      return;
+    }
+    if (ending.kind === "failed") this.#tell({ phase: "failed", failure: ending.failure });
+    if (ending.kind === "absent" || ending.kind === "ended") this.#tell({ phase: "waiting", failure: null });
+    if (ending.kind === "stopped") return;
+    if (ending.kind === "lost") {
+      this.#tell({ phase: this.view.seen ? "buffering" : "connecting" });
+      if (!attempt.gotMedia) this.#tell({ transport: attempt.transport === "http" ? "ws" : "http" });
+    }
+    await this.#sleep(ending.kind === "failed" ? RETRY_MS.most : backOff(RETRY_MS, retries));
+  }
+
+  /** Sound needs the viewer's leave; without it the picture starts alone and the page offers the sound. */
+  async #play(): Promise<void> {
+    try {
+      await this.#video.play();
+    } catch (error) {
+      if (!(error instanceof DOMException) || error.name !== "NotAllowedError" || this.#video.muted) return;
+      this.#video.muted = true;
+      await this.#video.play().catch(() => {});
+    }
+  }
+
+  /** Also the browser pauses (media keys, the picture-in-picture window); the end of a stream is no pause. */
+  #paused(): void {
+    if (!this.#attempt || this.#video.ended || this.#video.error) return;
+    this.#wantsToPlay = false;
+    this.#tell({ phase: "paused" });
+  }
+
+  #resumed(): void {
+    if (this.#wantsToPlay) return;
+    this.#wantsToPlay = true;
+    this.#wake();
+  }
+
+  #tell(news: Partial<View>): void {
+    if (this.#closing.signal.aborted) return;
+    this.view = { ...this.view, ...news };
+    this.#onView(this.view);
+  }
+
+  async #sleep(ms: number): Promise<void> {
+    await Promise.race([pause(ms), new Promise<void>((resolve) => (this.#wake = resolve))]);
+  }
+}
+
+function canPlay(type: string): boolean {
+  const source = window.MediaSource ?? (window as { ManagedMediaSource?: typeof MediaSource }).ManagedMediaSource;
+  return source?.isTypeSupported(type) ?? false;
+}
+
+/** Grows to its limit, and never keeps a thousand viewers in step. */
+function backOff({ first, most, growth }: { first: number; most: number; growth: number }, times: number): number {
+  return Math.min(most, first * growth ** Math.min(times, 20)) * (0.8 + 0.4 * Math.random());
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,2 @@
+/** Read by the Svelte plug-in and by `svelte-check`. */
+export default { compilerOptions: { runes: true } };
