@@ -1,13 +1,12 @@
 //! One named live stream: at most one publisher, any number of cursors, and a life across reconnects.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use headwater_media::{Frame, MediaKind, Timestamp, Track, TrackId};
 use parking_lot::Mutex;
-use tokio::sync::watch;
 
 use crate::log::{Log, LogConfig, PartContent, Setup};
 use crate::name::StreamName;
@@ -97,7 +96,7 @@ pub(crate) struct Inner {
 struct Seated {
     number: u64,
     info: PublisherInfo,
-    evict: watch::Sender<bool>,
+    evicted: Arc<AtomicBool>,
     last_heard: Duration,
     tracks: Vec<TrackId>,
     /// Its first timestamp, on its own clock.
@@ -145,18 +144,18 @@ impl Stream {
             if silence_max.is_none_or(|max| silence < max) {
                 return Err(silence);
             }
-            present.evict.send_replace(true);
+            present.evicted.store(true, Ordering::Release);
         }
         if inner.state == State::Waiting {
             inner.began = now;
         }
         inner.publishers_seen += 1;
         let number = inner.publishers_seen;
-        let (evict, evicted) = watch::channel(false);
+        let evicted = Arc::new(AtomicBool::new(false));
         inner.publisher = Some(Seated {
             number,
             info,
-            evict,
+            evicted: Arc::clone(&evicted),
             last_heard: now,
             tracks: Vec::new(),
             first: None,
@@ -192,7 +191,7 @@ impl Stream {
     pub(crate) fn end(&self) {
         let mut inner = self.inner.lock();
         if let Some(present) = &inner.publisher {
-            present.evict.send_replace(true);
+            present.evicted.store(true, Ordering::Release);
         }
         inner.state = State::Ended;
         drop(inner);
@@ -229,7 +228,7 @@ impl Stream {
 pub struct Publisher {
     stream: Arc<Stream>,
     number: u64,
-    evicted: watch::Receiver<bool>,
+    evicted: Arc<AtomicBool>,
 }
 
 impl Publisher {
@@ -283,10 +282,11 @@ impl Publisher {
         }
     }
 
-    /// Resolves when another publisher has taken the seat or an operator has ended the stream.
-    pub async fn evicted(&mut self) {
-        // The sender goes only with the seat itself, and then this publisher has been dropped.
-        let _ = self.evicted.wait_for(|evicted| *evicted).await;
+    /// Whether another publisher has taken the seat or an operator has ended the stream. The peer is to
+    /// be let go then.
+    #[must_use]
+    pub fn is_evicted(&self) -> bool {
+        self.evicted.load(Ordering::Acquire)
     }
 
     /// Ends the broadcast now instead of leaving it open for a reconnect.

@@ -1,0 +1,103 @@
+//! The RTMP door: publishers in, players out.
+
+mod connection;
+mod viewer;
+mod wire;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use headwater_hub::Hub;
+use serde::Deserialize;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::access::Access;
+use crate::listener::Listener;
+use crate::metrics::Metrics;
+use crate::source::Viewing;
+use crate::uptime::Uptime;
+
+/// Larger chunk sizes are refused by clients in the field, and no frame is larger.
+const CHUNK_SIZE_MAX: u32 = 0xFF_FFFF;
+
+/// The RTMP door's settings; the section `[rtmp]` of the configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    /// Where to listen.
+    pub(crate) listen: SocketAddr,
+    /// Connections at once, at most.
+    pub(crate) connections_max: usize,
+    /// Chunk size towards peers, in bytes. Every client known takes up to 65,536.
+    pub(crate) chunk_size: u32,
+    /// Window acknowledgement size and peer bandwidth that peers are told, in bytes.
+    pub(crate) window_ack_size: u32,
+    /// A message after `connect`, at most, in bytes.
+    pub(crate) message_bytes_max: u32,
+    /// NetStreams of one connection, at most.
+    pub(crate) netstreams_max: usize,
+    /// Time that a peer has to say what it wants: handshake, connect, publish or play.
+    pub(crate) hello_ms_max: u64,
+    /// Time that a publisher may send nothing before it is let go.
+    pub(crate) silence_ms_max: u64,
+    /// Time that a player may read nothing before it is let go.
+    pub(crate) stall_ms_max: u64,
+    /// Bytes of a connection that the kernel may hold unsent; 0 leaves it to the system. What does not
+    /// fit waits in the stream's log, at no cost.
+    pub(crate) send_buffer_bytes: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 1935)),
+            connections_max: 20_000,
+            chunk_size: 60_000,
+            window_ack_size: 2_500_000,
+            message_bytes_max: 16 << 20,
+            netstreams_max: 16,
+            hello_ms_max: 10_000,
+            silence_ms_max: 20_000,
+            stall_ms_max: 30_000,
+            send_buffer_bytes: 0,
+        }
+    }
+}
+
+impl Config {
+    /// Says what cannot be.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        if !(1..=CHUNK_SIZE_MAX).contains(&self.chunk_size) {
+            anyhow::bail!("[rtmp] chunk_size = {} is outside 1..={CHUNK_SIZE_MAX}; 60000 suits everybody", self.chunk_size);
+        }
+        Ok(())
+    }
+}
+
+/// What the connections share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) access: Arc<Access>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) viewing: Viewing,
+    pub(crate) uptime: Uptime,
+}
+
+/// Serves connections until `stop` turns true, then waits until each has said farewell.
+pub(crate) async fn serve(listener: Listener, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                shared.metrics.connected("rtmp");
+                connections.spawn(connection::serve(accepted, Arc::clone(&shared), stop.clone()));
+            }
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            _ = stop.wait_for(|stop| *stop) => break,
+        }
+    }
+    while connections.join_next().await.is_some() {}
+}
