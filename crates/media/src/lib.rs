@@ -7,13 +7,16 @@
 //! length-prefixed form that FLV and MP4 share, so that RTMP → FLV → MP4 never rewrites it.
 
 pub mod amf;
+mod bits;
 pub mod codec;
+mod error;
 pub mod flv;
 mod frame;
 pub mod mp4;
 mod time;
 mod track;
 
+pub use error::Error;
 pub use frame::{Frame, MediaKind, TrackId};
 pub use time::Timestamp;
 pub use track::{Codec, Track};

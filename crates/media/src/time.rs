@@ -116,7 +116,8 @@ mod tests {
     proptest! {
         #[test]
         fn any_timescale_survives_the_round_trip(
-            ticks in -1_000_000_000_000i64..1_000_000_000_000,
+            // One tick per second and more of them would leave the range of ± 292 years.
+            ticks in -9_000_000_000i64..9_000_000_000,
             timescale in prop::sample::select(vec![1u32, 600, 1000, 11025, 44100, 48000, 90000, 192_000]),
         ) {
             prop_assert_eq!(Timestamp::from_ticks(ticks, timescale).to_ticks(timescale), ticks);

@@ -1,1 +1,8 @@
 //! What the configuration records and headers of each codec say.
+//!
+//! Parsers of records and headers only: nothing here decodes a picture or a sound. Every parser takes
+//! bytes of unknown origin and never panics on them.
+
+pub mod aac;
+pub mod h264;
+pub mod mp3;

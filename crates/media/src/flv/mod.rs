@@ -1,1 +1,15 @@
-//! FLV: tag bodies (shared with RTMP), files in and out.
+//! FLV: tag bodies (shared with RTMP), what a publisher sends made regular, files in and out.
+//!
+//! A tag body is byte for byte the payload of an RTMP message of type 8, 9 or 18, so [`tag`] and
+//! [`Intake`] serve both. Enhanced RTMP (FourCC) tags are recognised and refused by name.
+
+pub mod demux;
+mod intake;
+mod mux;
+pub mod tag;
+mod timeline;
+
+pub use demux::{Demuxer, Tag, TagReader};
+pub use intake::{Intake, Item, Items, Mended};
+pub use mux::{FILE_HEADER_LEN, Muxer, TAG_HEAD_LEN, TagKind, file_header, previous_tag_size, tag_head};
+pub use tag::{TagBody, TagHead, config_body, decode_audio, decode_video, frame_head};

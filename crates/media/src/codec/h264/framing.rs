@@ -1,0 +1,135 @@
+//! How NAL units lie in a payload: with length prefixes (FLV, MP4) or start codes (Annex B).
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::Error;
+
+/// How a payload is framed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// NAL units with length prefixes fill the first `len` bytes; behind them only zeros.
+    LengthPrefixed {
+        /// Bytes that the units and their prefixes take.
+        len: usize,
+    },
+    /// Start codes, as in a raw `.h264` file.
+    AnnexB,
+    /// Neither: a length runs past the end.
+    Broken,
+}
+
+/// Tells the framing of `payload`. Start codes are believed only when the lengths do not tile the
+/// payload, for `00 00 01 xx` is also a legal length.
+#[must_use]
+pub fn framing(payload: &[u8], length_size: u8) -> Framing {
+    let mut units = nals(payload, length_size);
+    if units.by_ref().all(|nal| nal.is_ok()) {
+        return Framing::LengthPrefixed { len: units.position };
+    }
+    if payload.starts_with(&[0, 0, 1]) || payload.starts_with(&[0, 0, 0, 1]) {
+        return Framing::AnnexB;
+    }
+    Framing::Broken
+}
+
+/// Walks NAL units with length prefixes of `length_size` bytes (1–4). Empty units are passed over; a
+/// length beyond the end gives one error and ends the walk. Zeros too few for a prefix are padding.
+#[must_use]
+pub const fn nals(payload: &[u8], length_size: u8) -> Nals<'_> {
+    Nals { payload, position: 0, length_size: length_size as usize }
+}
+
+/// See [`nals`].
+#[derive(Clone, Debug)]
+pub struct Nals<'a> {
+    payload: &'a [u8],
+    position: usize,
+    length_size: usize,
+}
+
+impl<'a> Iterator for Nals<'a> {
+    type Item = Result<&'a [u8], Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let rest = self.payload.get(self.position..)?;
+            let Some((prefix, rest)) = rest.split_at_checked(self.length_size) else {
+                let padding = rest.iter().all(|&byte| byte == 0);
+                return if padding { None } else { self.broken("ends inside a NAL length") };
+            };
+            let len = prefix.iter().fold(0usize, |len, &byte| len << 8 | usize::from(byte));
+            let Some(nal) = rest.get(..len) else {
+                return self.broken("a NAL length runs past the end");
+            };
+            self.position += self.length_size + len;
+            if !nal.is_empty() {
+                return Some(Ok(nal));
+            }
+        }
+    }
+}
+
+impl<'a> Nals<'a> {
+    fn broken(&mut self, reason: &'static str) -> Option<Result<&'a [u8], Error>> {
+        let at = self.position as u64;
+        self.position = self.payload.len() + 1;
+        Some(Err(Error::malformed("H.264 payload", reason).located(at)))
+    }
+}
+
+/// Walks the NAL units of an Annex B byte stream; what stands before the first start code is ignored.
+#[must_use]
+pub fn annex_b_nals(stream: &[u8]) -> AnnexBNals<'_> {
+    let mut walk = AnnexBNals { rest: stream };
+    walk.rest = after_start_code(stream).unwrap_or_default();
+    walk
+}
+
+/// See [`annex_b_nals`].
+#[derive(Clone, Debug)]
+pub struct AnnexBNals<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for AnnexBNals<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        while !self.rest.is_empty() {
+            let end = find_start_code(self.rest).unwrap_or(self.rest.len());
+            let (nal, tail) = self.rest.split_at(end);
+            self.rest = after_start_code(tail).unwrap_or_default();
+            let nal = super::trimmed(nal);
+            if !nal.is_empty() {
+                return Some(nal);
+            }
+        }
+        None
+    }
+}
+
+/// Rewrites an Annex B byte stream with length prefixes of `length_size` bytes (1–4).
+///
+/// # Errors
+/// `Limit` if a unit is longer than such a length can say.
+pub fn annex_b_to_length_prefixed(stream: &[u8], length_size: u8) -> Result<Bytes, Error> {
+    let length_size = usize::from(length_size.clamp(1, 4));
+    let limit = (1u64 << (8 * length_size)) - 1;
+    let mut out = BytesMut::with_capacity(stream.len() + 16);
+    for nal in annex_b_nals(stream) {
+        if nal.len() as u64 > limit {
+            return Err(Error::limit("NAL unit length in bytes", nal.len() as u64, limit));
+        }
+        out.put_uint(nal.len() as u64, length_size);
+        out.put_slice(nal);
+    }
+    Ok(out.freeze())
+}
+
+fn find_start_code(data: &[u8]) -> Option<usize> {
+    data.windows(3).position(|window| window == [0, 0, 1])
+}
+
+fn after_start_code(data: &[u8]) -> Option<&[u8]> {
+    find_start_code(data).and_then(|at| data.get(at + 3..))
+}

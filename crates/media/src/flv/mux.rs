@@ -1,0 +1,117 @@
+//! FLV written: the pieces that stand around payloads, and a [`Muxer`] that puts them together.
+//!
+//! A server with many viewers uses the pieces (a tag is [`tag_head`], [`frame_head`], payload,
+//! [`previous_tag_size`]); a recorder uses the muxer.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::tag::{config_body, frame_head};
+use crate::{Frame, MediaKind, Timestamp, Track};
+
+/// Bytes of [`file_header`].
+pub const FILE_HEADER_LEN: usize = 13;
+/// Bytes of [`tag_head`].
+pub const TAG_HEAD_LEN: usize = 11;
+
+/// What a tag carries; the number is also the type of the RTMP message with the same body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum TagKind {
+    /// Sound.
+    Audio = 8,
+    /// Pictures.
+    Video = 9,
+    /// Script data in AMF0. (Type 15, AMF3, is read as this.)
+    Script = 18,
+}
+
+impl TagKind {
+    pub(crate) const fn from_id(id: u8) -> Option<Self> {
+        match id {
+            8 => Some(Self::Audio),
+            9 => Some(Self::Video),
+            15 | 18 => Some(Self::Script),
+            _ => None,
+        }
+    }
+}
+
+impl From<MediaKind> for TagKind {
+    fn from(kind: MediaKind) -> Self {
+        match kind {
+            MediaKind::Video => Self::Video,
+            MediaKind::Audio => Self::Audio,
+            MediaKind::Data => Self::Script,
+        }
+    }
+}
+
+/// The start of a file, the first PreviousTagSize included. The flags must be true: players wait for
+/// a track that is announced and never comes.
+#[must_use]
+pub const fn file_header(has_audio: bool, has_video: bool) -> [u8; FILE_HEADER_LEN] {
+    let flags = (has_audio as u8) << 2 | has_video as u8;
+    [b'F', b'L', b'V', 1, flags, 0, 0, 0, 9, 0, 0, 0, 0]
+}
+
+/// The head of a tag whose body has `body_len` bytes; only the low 24 bits of it fit.
+#[must_use]
+pub const fn tag_head(kind: TagKind, body_len: usize, timestamp_ms: u32) -> [u8; TAG_HEAD_LEN] {
+    let [_, s2, s1, s0] = (body_len as u32).to_be_bytes();
+    let [t3, t2, t1, t0] = timestamp_ms.to_be_bytes();
+    [kind as u8, s2, s1, s0, t2, t1, t0, t3, 0, 0, 0]
+}
+
+/// What stands behind a tag whose body has `body_len` bytes.
+#[must_use]
+pub const fn previous_tag_size(body_len: usize) -> [u8; 4] {
+    ((body_len + TAG_HEAD_LEN) as u32).to_be_bytes()
+}
+
+/// Turns tracks and frames into the bytes of an FLV file or response.
+#[derive(Clone, Debug, Default)]
+pub struct Muxer {
+    origin: Timestamp,
+}
+
+impl Muxer {
+    /// `origin` becomes the file's time 0; what lies before it is written at 0.
+    #[must_use]
+    pub const fn new(origin: Timestamp) -> Self {
+        Self { origin }
+    }
+
+    /// Appends the start of the file.
+    pub fn write_header(&self, has_audio: bool, has_video: bool, out: &mut BytesMut) {
+        out.put_slice(&file_header(has_audio, has_video));
+    }
+
+    /// Appends a track's configuration, to take effect at `at`; nothing for codecs without one.
+    pub fn write_track(&self, track: &Track, at: Timestamp, out: &mut BytesMut) {
+        if let Some(body) = config_body(track) {
+            self.write_tag(track.id.kind.into(), at, &[], &body, out);
+        }
+    }
+
+    /// Appends a frame.
+    pub fn write_frame(&self, frame: &Frame, out: &mut BytesMut) {
+        let head = frame_head(frame);
+        self.write_tag(frame.track.kind.into(), frame.dts, head.as_slice(), &frame.payload, out);
+    }
+
+    /// Appends script data: a name and values in AMF0, `onMetaData` first of all.
+    pub fn write_script(&self, payload: &Bytes, at: Timestamp, out: &mut BytesMut) {
+        self.write_tag(TagKind::Script, at, &[], payload, out);
+    }
+
+    fn write_tag(&self, kind: TagKind, at: Timestamp, head: &[u8], payload: &[u8], out: &mut BytesMut) {
+        let body_len = head.len() + payload.len();
+        // The field is 32 bits wide and wraps after 49.7 days; readers expect it to.
+        let timestamp_ms = (at - self.origin).as_ms().max(0) as u32;
+        out.reserve(TAG_HEAD_LEN + body_len + 4);
+        out.put_slice(&tag_head(kind, body_len, timestamp_ms));
+        out.put_slice(head);
+        out.put_slice(payload);
+        out.put_slice(&previous_tag_size(body_len));
+    }
+}

@@ -1,0 +1,217 @@
+//! 32-bit timestamps made into one endless timeline.
+//!
+//! [`Unwrap`] undoes the wrap of the 32-bit field; [`Steady`] keeps each track from going backwards.
+
+/// How close to the 31-bit seam both sides of a jump must be to be taken for its wrap.
+const SEAM_MS: i64 = 10 * 60 * 1000;
+const HALF: i64 = 1 << 31;
+/// A track that goes back by more than this has started over; less is jitter (quirk 54).
+const RESTART_MS: i64 = 3000;
+
+/// Extends the 32-bit millisecond timestamps of one sender to 64 bits.
+///
+/// Neighbours are taken to be within 2^31 ms of each other (serial arithmetic), so tracks may be
+/// interleaved across the wrap in any order. Senders that mask bit 31 away (OBS in FLV, SRS) wrap at
+/// 2^31; a jump over that seam with both ends within ten minutes of it counts as such a wrap.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Unwrap {
+    last: Option<(u32, i64)>,
+}
+
+impl Unwrap {
+    /// The endless value of the next timestamp.
+    pub(crate) fn extend(&mut self, timestamp_ms: u32) -> i64 {
+        let extended = self.peek(timestamp_ms);
+        self.last = Some((timestamp_ms, extended));
+        extended
+    }
+
+    /// The endless value of a timestamp, without taking it for the neighbour of the next.
+    pub(crate) fn peek(&self, timestamp_ms: u32) -> i64 {
+        let Some((last, extended)) = self.last else { return i64::from(timestamp_ms) };
+        // Reinterpreting the wrapped difference as signed is the serial comparison itself.
+        let mut step = i64::from(timestamp_ms.wrapping_sub(last) as i32);
+        if timestamp_ms >> 31 == 0 && last >> 31 == 0 {
+            if step < SEAM_MS - HALF {
+                step += HALF;
+            } else if step > HALF - SEAM_MS {
+                step -= HALF;
+            }
+        }
+        extended.saturating_add(step)
+    }
+}
+
+/// What was done to a timestamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// It stands as sent.
+    Regular,
+    /// It lay a little before its predecessor and was moved just behind it.
+    Clamped,
+    /// The sender had started its clock anew; the timeline goes on without a gap.
+    Restarted,
+}
+
+/// Where a frame lies on the steady timeline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Decoding time in milliseconds.
+    pub(crate) dts_ms: i64,
+    /// How far that is behind the time that was sent.
+    pub(crate) delay_ms: i64,
+    /// What was done.
+    pub(crate) step: Step,
+}
+
+/// One track's part of [`Steady`].
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TrackTime {
+    last: Option<i64>,
+    shift: i64,
+}
+
+/// Keeps decoding times of each track from going backwards, and the tracks together.
+///
+/// When one track's clock starts over, its distance to the old timeline is kept as the stream's shift,
+/// so that the other tracks, which start over a moment later, take the same and stay in step.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Steady {
+    shift: i64,
+    newest: Option<i64>,
+}
+
+impl Steady {
+    /// The place of `extended` on the steady timeline of `track`.
+    pub(crate) fn place(&mut self, track: &mut TrackTime, extended: i64) -> Place {
+        let mut step = Step::Regular;
+        match track.last {
+            None => track.shift = self.shift,
+            Some(last) if last.saturating_sub(extended.saturating_add(track.shift)) > RESTART_MS => {
+                let by_stream = extended.saturating_add(self.shift);
+                if last.saturating_sub(by_stream).saturating_abs() > RESTART_MS {
+                    self.shift = last.saturating_add(1).saturating_sub(extended);
+                }
+                track.shift = self.shift;
+                step = Step::Restarted;
+            }
+            Some(_) => {}
+        }
+        let meant = extended.saturating_add(track.shift);
+        let mut dts_ms = meant;
+        if let Some(last) = track.last.filter(|&last| meant < last) {
+            dts_ms = last.saturating_add(1);
+            if step == Step::Regular {
+                step = Step::Clamped;
+            }
+        }
+        track.last = Some(dts_ms);
+        self.newest = self.newest.max(track.last);
+        Place { dts_ms, delay_ms: dts_ms.saturating_sub(meant), step }
+    }
+
+    /// The place of script data. Senders put it anywhere (often at 0), so a time far from the media is
+    /// replaced by that of the newest frame, and it never moves the media.
+    pub(crate) fn place_data(&self, extended: i64) -> i64 {
+        let meant = extended.saturating_add(self.shift);
+        match self.newest {
+            Some(newest) if newest.saturating_sub(meant).saturating_abs() > RESTART_MS => newest,
+            _ => meant,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn starts_just_before_each_seam_go_through_it() {
+        for seam in [0x00FF_FFFFu64, 1 << 31, 1 << 32] {
+            let start = seam - 5000;
+            let mut unwrap = Unwrap::default();
+            for step in 0..1000 {
+                let sent = (start + step * 10) as u32;
+                assert_eq!(unwrap.extend(sent), (start + step * 10) as i64, "seam {seam:#x}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_sender_that_masks_bit_31_goes_through_its_wrap_with_interleaved_tracks() {
+        let start = (1i64 << 31) - 5000;
+        let mut unwrap = Unwrap::default();
+        for step in 0..1000 {
+            for late in [0, 800] {
+                let time = start + step * 10 - late;
+                assert_eq!(unwrap.extend((time & 0x7FFF_FFFF) as u32), time);
+            }
+        }
+    }
+
+    #[test]
+    fn a_full_32_bit_sender_and_one_that_masks_are_told_apart_at_the_seam() {
+        let mut full = Unwrap::default();
+        assert_eq!(full.extend(0x7FFF_FFFF), 0x7FFF_FFFF);
+        assert_eq!(full.extend(0x8000_0000), 0x8000_0000);
+        let mut masked = Unwrap::default();
+        masked.extend(0x7FFF_FFFF);
+        assert_eq!(masked.extend(0), 0x8000_0000);
+    }
+
+    #[test]
+    fn a_restart_of_the_clock_keeps_both_tracks_in_step() {
+        let mut steady = Steady::default();
+        let (mut video, mut audio) = (TrackTime::default(), TrackTime::default());
+        steady.place(&mut video, 60_000);
+        steady.place(&mut audio, 60_010);
+        let mut place = |track: &mut TrackTime, at| {
+            let place = steady.place(track, at);
+            (place.dts_ms, place.step)
+        };
+        assert_eq!(place(&mut video, 0), (60_001, Step::Restarted));
+        assert_eq!(place(&mut audio, 60_030), (60_030, Step::Regular), "a late message of old");
+        assert_eq!(place(&mut audio, 10), (60_031, Step::Restarted), "shifted as video, then clamped");
+        assert_eq!(place(&mut video, 40), (60_041, Step::Regular));
+        assert_eq!(place(&mut audio, 40), (60_041, Step::Regular));
+    }
+
+    #[test]
+    fn jitter_is_clamped_and_equal_times_are_left() {
+        let mut steady = Steady::default();
+        let mut track = TrackTime::default();
+        let placed: Vec<i64> =
+            [100, 140, 130, 140, 180, 180].map(|at| steady.place(&mut track, at).dts_ms).into();
+        assert_eq!(placed, [100, 140, 141, 142, 180, 180]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_timestamps_never_go_back(times in prop::collection::vec(any::<u32>(), 0..200)) {
+            let (mut unwrap, mut steady) = (Unwrap::default(), Steady::default());
+            let mut track = TrackTime::default();
+            let mut last = i64::MIN;
+            for time in times {
+                let placed = steady.place(&mut track, unwrap.extend(time)).dts_ms;
+                prop_assert!(placed >= last);
+                last = placed;
+            }
+        }
+
+        #[test]
+        fn small_steps_forward_are_kept_to_the_millisecond(
+            start in any::<u32>(), steps in prop::collection::vec(0u32..2000, 1..200),
+        ) {
+            let mut unwrap = Unwrap::default();
+            let mut sent = start;
+            let mut expected = i64::from(start);
+            prop_assert_eq!(unwrap.extend(sent), expected);
+            for step in steps {
+                sent = sent.wrapping_add(step);
+                expected += i64::from(step);
+                prop_assert_eq!(unwrap.extend(sent), expected);
+            }
+        }
+    }
+}
