@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_hub::Hub;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::access::Access;
@@ -14,7 +13,7 @@ use crate::config::Config;
 use crate::listener::Listener;
 use crate::metrics::Metrics;
 use crate::uptime::Uptime;
-use crate::{demo, fanout, http, rtmp};
+use crate::{demo, fanout, http, rtmp, stop};
 
 /// How often the hub looks for what is over.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -33,7 +32,7 @@ pub(crate) async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
     let hub = Arc::new(Hub::new(config.streams.hub(lanes)));
     let metrics = Arc::new(Metrics::default());
     let viewing = config.streams.viewing();
-    let (stop_sender, stop) = watch::channel(false);
+    let (stopper, stop) = stop::pair();
     let mut background = JoinSet::new();
     for lane in 0..lanes {
         background.spawn(fanout::drive(hub.lanes(), lane, config.streams.gathering()));
@@ -74,7 +73,7 @@ pub(crate) async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
     banner(&access, rtmp_address, http_address, with_demo);
     signal().await?;
     tracing::info!("stopping: publishers and viewers are told");
-    stop_sender.send_replace(true);
+    stopper.stop();
     hub.end_all();
     if tokio::time::timeout(FAREWELL_MAX, async { while doors.join_next().await.is_some() {} }).await.is_err() {
         tracing::warn!("some connections did not end within {FAREWELL_MAX:?} and are cut");

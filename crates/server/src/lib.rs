@@ -15,5 +15,6 @@ mod listener;
 mod metrics;
 mod rtmp;
 mod source;
+mod stop;
 mod uptime;
 mod vod;

@@ -7,7 +7,8 @@ use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use headwater_hub::{Snapshot, State as StreamState, StreamName};
-use headwater_media::codec::{aac, h264};
+use headwater_media::codec::aac::AudioSpecificConfig;
+use headwater_media::codec::h264::{AvcConfig, Sps};
 use headwater_media::{Codec, MediaKind, Track, TrackId};
 use serde::Serialize;
 
@@ -138,27 +139,28 @@ fn describe(snapshot: Snapshot, admin: bool) -> Stream {
 
 fn video(track: &Track) -> Video {
     let known = match track.codec {
-        Codec::H264 => h264::describe(&track.config),
+        Codec::H264 => AvcConfig::parse(&track.config).ok(),
         _ => None,
     };
+    let picture = known.as_ref().and_then(|known| known.picture().ok());
     Video {
         codec: track.codec.to_string(),
-        codec_string: known.as_ref().map(|known| known.codec_string.clone()),
-        width: known.as_ref().map(|known| known.width),
-        height: known.as_ref().map(|known| known.height),
-        frame_rate: known.as_ref().and_then(|known| known.frame_rate),
+        codec_string: known.as_ref().map(AvcConfig::codec_string),
+        width: picture.as_ref().map(|picture| picture.width),
+        height: picture.as_ref().map(|picture| picture.height),
+        frame_rate: picture.as_ref().and_then(Sps::frames_per_second),
     }
 }
 
 fn audio(track: &Track) -> Audio {
     let known = match track.codec {
-        Codec::Aac => aac::AudioSpecificConfig::parse(&track.config).ok(),
+        Codec::Aac => AudioSpecificConfig::parse(&track.config).ok(),
         _ => None,
     };
     Audio {
         codec: track.codec.to_string(),
-        codec_string: known.as_ref().map(aac::AudioSpecificConfig::codec_string),
+        codec_string: known.as_ref().map(AudioSpecificConfig::codec_string),
         sample_rate: known.as_ref().map(|known| known.sample_rate),
-        channels: known.as_ref().map(|known| known.channels),
+        channels: known.as_ref().and_then(|known| known.channels()),
     }
 }

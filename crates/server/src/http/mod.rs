@@ -25,12 +25,12 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
-use tokio::sync::watch;
 
 use crate::access::Access;
 use crate::listener::{Accepted, Listener};
 use crate::metrics::Metrics;
 use crate::source::Viewing;
+use crate::stop::Stop;
 use crate::uptime::Uptime;
 
 /// The HTTP door's settings; the section `[http]` of the configuration.
@@ -79,20 +79,21 @@ pub(crate) async fn serve(
     listener: Listener,
     config: Config,
     shared: Arc<Shared>,
-    mut stop: watch::Receiver<bool>,
+    mut stop: Stop,
 ) {
     let router = router(shared);
+    let connections_stop = stop.clone();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
-                tokio::spawn(connection(accepted, config.clone(), router.clone(), stop.clone()));
+                tokio::spawn(connection(accepted, config.clone(), router.clone(), connections_stop.clone()));
             }
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = stop.requested() => return,
         }
     }
 }
 
-async fn connection(accepted: Accepted, config: Config, router: Router, mut stop: watch::Receiver<bool>) {
+async fn connection(accepted: Accepted, config: Config, router: Router, mut stop: Stop) {
     let Accepted { socket, peer, seat: _seat } = accepted;
     let io = TokioIo::new(stall::Guarded::new(socket, Duration::from_millis(config.stall_ms_max)));
     let service = TowerToHyperService::new(tower_service_with_peer(router, Peer(peer)));
@@ -104,7 +105,7 @@ async fn connection(accepted: Accepted, config: Config, router: Router, mut stop
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        _ = stop.wait_for(|stop| *stop) => {
+        () = stop.requested() => {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

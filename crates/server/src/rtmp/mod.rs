@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use headwater_hub::Hub;
 use serde::Deserialize;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::access::Access;
 use crate::listener::Listener;
 use crate::metrics::Metrics;
 use crate::source::Viewing;
+use crate::stop::Stop;
 use crate::uptime::Uptime;
 
 /// Larger chunk sizes are refused by clients in the field, and no frame is larger.
@@ -87,16 +87,17 @@ pub(crate) struct Shared {
 }
 
 /// Serves connections until `stop` turns true, then waits until each has said farewell.
-pub(crate) async fn serve(listener: Listener, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn serve(listener: Listener, shared: Arc<Shared>, mut stop: Stop) {
     let mut connections = JoinSet::new();
+    let connections_stop = stop.clone();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
                 shared.metrics.connected("rtmp");
-                connections.spawn(connection::serve(accepted, Arc::clone(&shared), stop.clone()));
+                connections.spawn(connection::serve(accepted, Arc::clone(&shared), connections_stop.clone()));
             }
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = stop.requested() => break,
         }
     }
     while connections.join_next().await.is_some() {}
