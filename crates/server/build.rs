@@ -143,6 +143,8 @@ fn install_packages(work: &Path) -> Result<(), String> {
 fn npm(work: &Path) -> Command {
     let mut command = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });
     command.current_dir(work).env("NODE_ENV", "production").env("CI", "1").env("NO_COLOR", "1");
+    // Warnings about the builder's own npm settings are not the reason of a failure.
+    command.env("npm_config_loglevel", "error");
     command
 }
 
@@ -155,7 +157,7 @@ fn run(command: &mut Command, name: &str) -> Result<(), String> {
     }
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     eprintln!("{out}\n{err}");
-    let folder = command.get_current_dir().unwrap_or(Path::new(".")).display().to_string();
+    let folder = command.get_current_dir().unwrap_or_else(|| Path::new(".")).display().to_string();
     let said: Vec<&str> = err.lines().chain(out.lines()).filter(|line| !line.trim().is_empty()).collect();
     let start = said[..said.len().min(REASON_LINES)].join("\n").replace(&folder, "console");
     Err(format!("`{name}` failed ({}):\n{start}", output.status))
