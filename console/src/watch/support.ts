@@ -57,7 +57,7 @@ function playable(codec: string, inFlv: RegExp, container: string, canPlay: CanP
 export function cannotPlay(codec: string): Failure {
   return {
     title: codec ? `This browser can’t play ${codecName(codec)}` : "This browser can’t play this stream",
-    detail: "The stream itself is fine. Another browser may play it; VLC, mpv and ffplay will.",
+    detail: "The stream itself is fine. Another browser may play it; mpv and ffplay will.",
     elsewhere: true,
   };
 }
