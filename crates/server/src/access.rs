@@ -66,14 +66,20 @@ impl Access {
         let (secrets, new) = match fs::read_to_string(&path) {
             Ok(text) => {
                 let secrets: Secrets = toml::from_str(&text).map_err(|error| {
-                    anyhow::anyhow!("{} is damaged: {error}Delete it to have new secrets made", path.display())
+                    anyhow::anyhow!(
+                        "{} is damaged: {error}Delete it to have new secrets made",
+                        path.display()
+                    )
                 })?;
                 (secrets, false)
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let secrets = Secrets { publish_key: secret()?, admin_token: secret()? };
                 store(&path, &secrets).map_err(|error| {
-                    anyhow::anyhow!("cannot write {}: {error}. Use --data DIR for a place that can be written", path.display())
+                    anyhow::anyhow!(
+                        "cannot write {}: {error}. Use --data DIR for a place that can be written",
+                        path.display()
+                    )
                 })?;
                 (secrets, true)
             }
@@ -124,7 +130,8 @@ fn same(a: &str, b: &str) -> bool {
 
 fn secret() -> anyhow::Result<String> {
     let mut bytes = [0; SECRET_LETTERS];
-    getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("the system gives no random bytes: {error}"))?;
+    getrandom::fill(&mut bytes)
+        .map_err(|error| anyhow::anyhow!("the system gives no random bytes: {error}"))?;
     Ok(bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect())
 }
 

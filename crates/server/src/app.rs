@@ -75,7 +75,8 @@ pub(crate) async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
     tracing::info!("stopping: publishers and viewers are told");
     stopper.stop();
     hub.end_all();
-    if tokio::time::timeout(FAREWELL_MAX, async { while doors.join_next().await.is_some() {} }).await.is_err() {
+    if tokio::time::timeout(FAREWELL_MAX, async { while doors.join_next().await.is_some() {} }).await.is_err()
+    {
         tracing::warn!("some connections did not end within {FAREWELL_MAX:?} and are cut");
     }
     Ok(())

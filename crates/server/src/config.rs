@@ -145,8 +145,9 @@ impl Config {
         let mut config = match file {
             None => Self::default(),
             Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|error| anyhow::anyhow!("cannot read the configuration {}: {error}", path.display()))?;
+                let text = std::fs::read_to_string(path).map_err(|error| {
+                    anyhow::anyhow!("cannot read the configuration {}: {error}", path.display())
+                })?;
                 Self::parse(&text).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))?
             }
         };
@@ -174,7 +175,10 @@ mod tests {
     #[test]
     fn a_mistyped_key_is_named_with_its_place() {
         let error = Config::parse("[streams]\ngop_cash = true\n").unwrap_err().to_string();
-        assert!(error.contains("line 2") && error.contains("gop_cash") && error.contains("gop_cache"), "{error}");
+        assert!(
+            error.contains("line 2") && error.contains("gop_cash") && error.contains("gop_cache"),
+            "{error}"
+        );
     }
 
     #[test]

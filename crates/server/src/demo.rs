@@ -22,8 +22,7 @@ pub(crate) async fn publish(hub: Arc<Hub>, uptime: Uptime) {
 
 async fn run(hub: &Hub, uptime: Uptime) -> anyhow::Result<()> {
     let name = StreamName::parse("live/demo")?;
-    let info =
-        PublisherInfo { address: "built in".into(), agent: "headwater demo".into(), protocol: "demo" };
+    let info = PublisherInfo { address: "built in".into(), agent: "headwater demo".into(), protocol: "demo" };
     let mut publisher = hub.publish(&name, info, uptime.now())?;
     let mut clip = Chain::new(|| Ok(Some(Reader::from_flv(Bytes::from_static(CLIP)))))?;
     let began = Instant::now();

@@ -36,11 +36,19 @@ pub(crate) struct Accepted {
 
 impl Listener {
     /// Binds `address`; `[::]` takes IPv4 as well.
-    pub(crate) fn bind(door: &'static str, address: SocketAddr, connections_max: usize) -> anyhow::Result<Self> {
+    pub(crate) fn bind(
+        door: &'static str,
+        address: SocketAddr,
+        connections_max: usize,
+    ) -> anyhow::Result<Self> {
         let socket = bind(address).or_else(|error| fall_back(address, error)).map_err(|error| {
             let why = match error.kind() {
-                io::ErrorKind::AddrInUse => "another program listens there already; stop it or choose another port",
-                io::ErrorKind::PermissionDenied => "this user may not listen there; ports below 1024 need a privilege",
+                io::ErrorKind::AddrInUse => {
+                    "another program listens there already; stop it or choose another port"
+                }
+                io::ErrorKind::PermissionDenied => {
+                    "this user may not listen there; ports below 1024 need a privilege"
+                }
                 io::ErrorKind::AddrNotAvailable => "this machine has no such address",
                 _ => "the system refused",
             };

@@ -113,7 +113,15 @@ impl StreamFigures {
         registry.register("stream_log_bytes", "Payload bytes in the stream's log", self.log_bytes);
         registry.register("stream_in_bytes", "Payload bytes received", self.bytes_in);
         registry.register("stream_in_frames", "Frames received", self.frames_in);
-        registry.register("stream_skipped_frames", "Frames that slow viewers were moved past", self.frames_skipped);
-        registry.register("stream_mended_timestamps", "Jumps closed and steps back clamped", self.timestamps_mended);
+        registry.register(
+            "stream_skipped_frames",
+            "Frames that slow viewers were moved past",
+            self.frames_skipped,
+        );
+        registry.register(
+            "stream_mended_timestamps",
+            "Jumps closed and steps back clamped",
+            self.timestamps_mended,
+        );
     }
 }

@@ -59,7 +59,8 @@ impl Reader {
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
         let mut file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
         let mut start = [0; 12];
-        let read = read_full(&mut file, &mut start).with_context(|| format!("cannot read {}", path.display()))?;
+        let read =
+            read_full(&mut file, &mut start).with_context(|| format!("cannot read {}", path.display()))?;
         let reader = match &start[..read] {
             [b'F', b'L', b'V', ..] => {
                 let rest = Cursor::new(start[..read].to_vec()).chain(file);
@@ -69,7 +70,10 @@ impl Reader {
                 mp4::Mp4Reader::open(file).map(Self::Mp4)
             }
             [] => bail!("{} is empty", path.display()),
-            _ => bail!("{} is neither FLV nor MP4 (MOV, M4V, F4V); convert it with: ffmpeg -i FILE -c copy out.flv", path.display()),
+            _ => bail!(
+                "{} is neither FLV nor MP4 (MOV, M4V, F4V); convert it with: ffmpeg -i FILE -c copy out.flv",
+                path.display()
+            ),
         };
         reader.with_context(|| format!("cannot play {}", path.display()))
     }

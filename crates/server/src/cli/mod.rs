@@ -18,7 +18,13 @@ use clap::{Parser, Subcommand};
 /// Start with `headwater demo`: it runs the server with a built-in moving test picture, and prints the
 /// address of a page that shows it.
 #[derive(Debug, Parser)]
-#[command(name = "headwater", version, max_term_width = 100, subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    name = "headwater",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
 struct Arguments {
     /// How much to log to standard error: error, warn, info, debug, trace, or per module
     /// (`headwater::rtmp=debug`).
@@ -86,7 +92,8 @@ pub fn run() -> ExitCode {
 fn start_logging(arguments: &Arguments) -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(&arguments.log)
         .map_err(|error| anyhow::anyhow!("--log {}: {error}. Try --log info", arguments.log))?;
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let logs =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     if arguments.log_json {
         logs.json().init();
     } else {

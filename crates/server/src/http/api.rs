@@ -70,11 +70,8 @@ struct Publisher {
 
 /// `GET /api/v1/info`
 pub(super) async fn info(State(shared): State<Arc<Shared>>) -> Response {
-    let info = Info {
-        version: env!("CARGO_PKG_VERSION"),
-        rtmp_port: shared.rtmp_port,
-        http_port: shared.http_port,
-    };
+    let info =
+        Info { version: env!("CARGO_PKG_VERSION"), rtmp_port: shared.rtmp_port, http_port: shared.http_port };
     Json(info).into_response()
 }
 

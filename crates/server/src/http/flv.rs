@@ -38,8 +38,12 @@ pub(super) async fn open(shared: &Shared, name: &StreamName) -> Result<Viewer, R
         .map_err(|error| (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response())?;
     let since = shared.uptime.now();
     let guard = shared.metrics.viewer("http-flv");
-    let mut viewer =
-        Viewer { cursor: subscriber.into_awaited(), batch: Batch::default(), writer: Writer::default(), _guard: guard };
+    let mut viewer = Viewer {
+        cursor: subscriber.into_awaited(),
+        batch: Batch::default(),
+        writer: Writer::default(),
+        _guard: guard,
+    };
     while !viewer.ready(WAIT_STEP).await {
         let waited = shared.uptime.now().saturating_sub(since);
         if source::gave_up(viewer.cursor.subscriber(), shared.viewing, waited) {
@@ -173,7 +177,11 @@ mod tests {
         let mut publisher = hub.publish(&name, PublisherInfo::default(), Duration::ZERO).unwrap();
         let avcc = Bytes::from_static(&[1, 66, 0, 30, 255]);
         publisher.set_track(Track { id: TrackId::VIDEO, codec: Codec::H264, config: avcc });
-        publisher.set_track(Track { id: TrackId::AUDIO, codec: Codec::Aac, config: Bytes::from_static(&[18, 16]) });
+        publisher.set_track(Track {
+            id: TrackId::AUDIO,
+            codec: Codec::Aac,
+            config: Bytes::from_static(&[18, 16]),
+        });
         for (track, ms, key) in [
             (TrackId::VIDEO, 7000, true),
             (TrackId::VIDEO, 9000, true),
@@ -182,7 +190,8 @@ mod tests {
         ] {
             publisher.push(frame(track, ms, key, b"xyz"), Duration::ZERO);
         }
-        let cursor = hub.subscribe(&name, Start::NewestKeyframe, LagPolicy::Lossless, Duration::ZERO).unwrap();
+        let cursor =
+            hub.subscribe(&name, Start::NewestKeyframe, LagPolicy::Lossless, Duration::ZERO).unwrap();
         let mut awaited = cursor.into_awaited();
         let mut batch = Batch::default();
         assert!(awaited.next(&mut batch).await);

@@ -34,7 +34,9 @@ pub(super) async fn admin_only(State(shared): State<Arc<Shared>>, request: Reque
 pub(super) fn is_admin(shared: &Shared, request: &Request) -> bool {
     let headers = request.headers();
     let direct = request.extensions().get::<Peer>().is_some_and(|peer| access::is_local(peer.0))
-        && !["forwarded", "x-forwarded-for", "x-real-ip", "via"].iter().any(|name| headers.contains_key(*name))
+        && !["forwarded", "x-forwarded-for", "x-real-ip", "via"]
+            .iter()
+            .any(|name| headers.contains_key(*name))
         && has_local_host(headers);
     direct || token(headers).is_some_and(|token| shared.access.is_admin_token(token))
 }
@@ -93,6 +95,9 @@ mod tests {
     fn the_token_is_found_as_bearer_and_as_cookie() {
         let bearer = HeaderMap::from_iter([(header::AUTHORIZATION, "Bearer abc".parse().unwrap())]);
         let cookie = HeaderMap::from_iter([(header::COOKIE, "a=b; headwater_admin=abc".parse().unwrap())]);
-        assert_eq!((token(&bearer), token(&cookie), token(&HeaderMap::new())), (Some("abc"), Some("abc"), None));
+        assert_eq!(
+            (token(&bearer), token(&cookie), token(&HeaderMap::new())),
+            (Some("abc"), Some("abc"), None)
+        );
     }
 }

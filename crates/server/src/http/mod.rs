@@ -75,12 +75,7 @@ pub(crate) struct Shared {
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
 /// Serves connections until `stop` turns true; then the streams end and the connections get a moment.
-pub(crate) async fn serve(
-    listener: Listener,
-    config: Config,
-    shared: Arc<Shared>,
-    mut stop: Stop,
-) {
+pub(crate) async fn serve(listener: Listener, config: Config, shared: Arc<Shared>, mut stop: Stop) {
     let router = router(shared);
     let connections_stop = stop.clone();
     loop {
@@ -118,8 +113,12 @@ async fn connection(accepted: Accepted, config: Config, router: Router, mut stop
 fn tower_service_with_peer(
     router: Router,
     peer: Peer,
-) -> impl tower_service::Service<Request<hyper::body::Incoming>, Response = Response, Error = std::convert::Infallible, Future: Send>
-+ Clone {
+) -> impl tower_service::Service<
+    Request<hyper::body::Incoming>,
+    Response = Response,
+    Error = std::convert::Infallible,
+    Future: Send,
+> + Clone {
     WithPeer { router, peer }
 }
 
@@ -157,7 +156,6 @@ fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .merge(admin)
         .route("/login", get(pages::login).post(gate::login))
-        .route("/watch/{*path}", get(pages::watch))
         .route("/api/v1/info", get(api::info))
         .route("/api/v1/streams/{*path}", get(api::stream))
         .route("/healthz", get(|| async { "ok\n" }))

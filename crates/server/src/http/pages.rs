@@ -3,22 +3,17 @@
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
-use super::assets::{self, Asset};
+use super::assets::{self, Asset, CONTENT_SECURITY_POLICY};
 
-/// Scripts and styles only from here, media only from here, nothing inline, no framing of the console.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data:; media-src 'self' blob:; \
-    connect-src 'self' ws: wss:; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; form-action 'self'";
+/// The login page has a form and nothing else.
+const LOGIN_SECURITY_POLICY: &str =
+    "default-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 const LOGIN: &str = include_str!("login.html");
 
 /// `/`
 pub(super) async fn console(headers: HeaderMap) -> Response {
-    file("/index.html", &headers)
-}
-
-/// `/watch/<app>/<name>`: one page for every stream; it reads the name from its own address.
-pub(super) async fn watch(headers: HeaderMap) -> Response {
-    file("/watch.html", &headers)
+    file("/", &headers)
 }
 
 /// `/login`
@@ -28,14 +23,17 @@ pub(super) async fn login() -> Response {
 
 /// The login page with a message.
 pub(super) fn login_page(message: &'static str) -> Response {
-    guarded(Html(LOGIN.replace("{message}", message)).into_response())
+    guarded(Html(LOGIN.replace("{message}", message)).into_response(), LOGIN_SECURITY_POLICY)
 }
 
 /// A built file, or 404.
 pub(super) fn file(path: &str, headers: &HeaderMap) -> Response {
     match assets::find(path) {
-        Some(asset) => guarded(serve(asset, headers)),
-        None => (StatusCode::NOT_FOUND, "there is nothing here; streams are at /<app>/<name>.flv and /watch/<app>/<name>\n")
+        Some(asset) => guarded(serve(asset, headers), CONTENT_SECURITY_POLICY),
+        None => (
+            StatusCode::NOT_FOUND,
+            "there is nothing here; streams are at /<app>/<name>.flv and /watch/<app>/<name>\n",
+        )
             .into_response(),
     }
 }
@@ -47,16 +45,17 @@ fn serve(asset: &'static Asset, headers: &HeaderMap) -> Response {
         (header::CACHE_CONTROL, cache),
         (header::ETAG, asset.etag),
     ];
-    let known = headers.get(header::IF_NONE_MATCH).is_some_and(|etag| etag.as_bytes() == asset.etag.as_bytes());
+    let known =
+        headers.get(header::IF_NONE_MATCH).is_some_and(|etag| etag.as_bytes() == asset.etag.as_bytes());
     if known {
         return (StatusCode::NOT_MODIFIED, fixed).into_response();
     }
     (fixed, asset.bytes).into_response()
 }
 
-fn guarded(mut response: Response) -> Response {
+fn guarded(mut response: Response, policy: &'static str) -> Response {
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response

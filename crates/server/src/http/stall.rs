@@ -40,7 +40,10 @@ fn judge<T>(
     }
     let sleep = stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
     ready!(sleep.as_mut().poll(context));
-    Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, format!("the peer has read nothing for {limit:?}"))))
+    Poll::Ready(Err(io::Error::new(
+        io::ErrorKind::TimedOut,
+        format!("the peer has read nothing for {limit:?}"),
+    )))
 }
 
 impl<S: AsyncRead> AsyncRead for Guarded<S> {

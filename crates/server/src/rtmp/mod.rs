@@ -69,7 +69,10 @@ impl Config {
     /// Says what cannot be.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
         if !(1..=CHUNK_SIZE_MAX).contains(&self.chunk_size) {
-            anyhow::bail!("[rtmp] chunk_size = {} is outside 1..={CHUNK_SIZE_MAX}; 60000 suits everybody", self.chunk_size);
+            anyhow::bail!(
+                "[rtmp] chunk_size = {} is outside 1..={CHUNK_SIZE_MAX}; 60000 suits everybody",
+                self.chunk_size
+            );
         }
         Ok(())
     }
