@@ -43,6 +43,7 @@ pub(crate) async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
     doors.spawn(rtmp::serve(
         rtmp_listener,
         Arc::new(rtmp::Shared {
+            session_config: Arc::new(config.rtmp.session()),
             config: config.rtmp.clone(),
             hub: Arc::clone(&hub),
             access: Arc::clone(&access),

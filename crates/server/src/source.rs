@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use headwater_hub::{Hub, LagPolicy, Start, State, StreamName, SubscribeError, Subscriber};
+use headwater_hub::{Hub, LagPolicy, Start, StreamName, SubscribeError, Subscriber};
 
 use crate::uptime::Uptime;
 
@@ -29,7 +29,7 @@ pub(crate) fn open(
     hub.subscribe(name, viewing.start, viewing.policy, uptime.now())
 }
 
-/// Whether a viewer that has waited for `waited` has waited long enough for nothing.
-pub(crate) fn gave_up(subscriber: &Subscriber, viewing: Viewing, waited: Duration) -> bool {
-    subscriber.state() == State::Waiting && waited >= viewing.wait
+/// Whether a viewer that has waited this long for a stream has waited long enough.
+pub(crate) fn waited_enough(viewing: Viewing, waited: Duration) -> bool {
+    waited >= viewing.wait
 }

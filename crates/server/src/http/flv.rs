@@ -8,7 +8,7 @@ use axum::body::{Body, HttpBody};
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
-use headwater_hub::{Awaited, Batch, PartContent, StreamName};
+use headwater_hub::{Awaited, Batch, PartContent, State, StreamName};
 use headwater_media::MediaKind;
 use headwater_media::flv::Muxer;
 
@@ -46,7 +46,8 @@ pub(super) async fn open(shared: &Shared, name: &StreamName) -> Result<Viewer, R
     };
     while !viewer.ready(WAIT_STEP).await {
         let waited = shared.uptime.now().saturating_sub(since);
-        if source::gave_up(viewer.cursor.subscriber(), shared.viewing, waited) {
+        let waits = viewer.cursor.subscriber().state() == State::Waiting;
+        if waits && source::waited_enough(shared.viewing, waited) {
             let text = format!("nobody publishes {name}; waited {} s\n", waited.as_secs());
             return Err((StatusCode::NOT_FOUND, text).into_response());
         }

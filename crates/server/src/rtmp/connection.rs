@@ -1,6 +1,321 @@
-//! placeholder
-use super::Shared;
-use crate::listener::Accepted;
-use crate::stop::Stop;
+//! One RTMP connection, from its first byte to its farewell.
+//!
+//! One task, one loop: what the socket brings goes to the session, what the session says goes to the wire.
+//! Media to players is written by the lanes (see [`super::viewer`]); the task takes over while the socket
+//! is full.
+
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
-pub(super) async fn serve(_accepted: Accepted, _shared: Arc<Shared>, _stop: Stop) {}
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use headwater_hub::{State, Watch};
+use headwater_rtmp::command::{Status, code};
+use headwater_rtmp::handshake::Nonce;
+use headwater_rtmp::session::{PlayEnd, ServerSession};
+use headwater_rtmp::{Error, MessageStreamId};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+
+use super::Shared;
+use super::publishing::Publishing;
+use super::viewer::Viewer;
+use super::wire::{Flow, Wire};
+use crate::listener::Accepted;
+use crate::metrics::ViewerGuard;
+use crate::source;
+use crate::stop::Stop;
+
+/// Room for one read. A publisher's keyframe takes several reads, a player's acknowledgement none of it.
+const READ_BYTES: usize = 16 << 10;
+/// How often a connection looks at its deadlines.
+const TICK: Duration = Duration::from_secs(1);
+/// How long a peer has to take the last words and to hang up.
+const FAREWELL_MAX: Duration = Duration::from_secs(2);
+
+/// Why a connection ends.
+pub(super) enum End {
+    /// The peer hung up, or the network did.
+    Gone,
+    /// Everything was said; hang up.
+    Done,
+    /// The program stops.
+    Stopped,
+    /// The peer is let go: a reason from a small set for the metric, and words for the log.
+    LetGo(&'static str, String),
+}
+
+/// A connection with everything that hangs on it.
+pub(super) struct Connection {
+    pub(super) shared: Arc<Shared>,
+    pub(super) peer: SocketAddr,
+    pub(super) wire: Arc<Wire>,
+    pub(super) session: ServerSession,
+    /// What the client calls itself.
+    pub(super) agent: String,
+    pub(super) publishing: Vec<Publishing>,
+    pub(super) playing: Vec<PlayingStream>,
+    input: BytesMut,
+    since: Duration,
+    heard: Duration,
+    written: u64,
+    progressed: Duration,
+}
+
+/// A message stream that plays.
+pub(super) struct PlayingStream {
+    pub(super) stream: MessageStreamId,
+    pub(super) name: String,
+    pub(super) viewer: Arc<Viewer>,
+    pub(super) since: Duration,
+    pub(super) _watch: Watch,
+    pub(super) _counted: ViewerGuard,
+}
+
+/// Serves one connection to its end.
+pub(super) async fn serve(accepted: Accepted, shared: Arc<Shared>, mut stop: Stop) {
+    let Accepted { socket, peer, seat: _seat } = accepted;
+    bound_send_buffer(&socket, shared.config.send_buffer_bytes);
+    let mut connection = match Connection::new(socket, peer, shared) {
+        Ok(connection) => connection,
+        Err(error) => return tracing::error!(%peer, %error, "closed: no random bytes for the handshake"),
+    };
+    let end = connection.run(&mut stop).await;
+    connection.close(end).await;
+}
+
+impl Connection {
+    fn new(socket: TcpStream, peer: SocketAddr, shared: Arc<Shared>) -> anyhow::Result<Self> {
+        let mut nonce = Nonce([0; 32]);
+        getrandom::fill(&mut nonce.0).map_err(|error| anyhow::anyhow!("{error}"))?;
+        let now = shared.uptime.now();
+        let epoch_ms = u32::try_from(now.as_millis() & u128::from(u32::MAX)).unwrap_or(0);
+        Ok(Self {
+            session: ServerSession::new(Arc::clone(&shared.session_config), nonce, epoch_ms),
+            wire: Arc::new(Wire::new(socket)),
+            shared,
+            peer,
+            agent: String::new(),
+            publishing: Vec::new(),
+            playing: Vec::new(),
+            input: BytesMut::new(),
+            since: now,
+            heard: now,
+            written: 0,
+            progressed: now,
+        })
+    }
+
+    async fn run(&mut self, stop: &mut Stop) -> End {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let wire = Arc::clone(&self.wire);
+            let interest = if wire.is_blocked() { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+            let done = tokio::select! {
+                ready = wire.socket.ready(interest) => match ready {
+                    Err(_) => Err(End::Gone),
+                    Ok(ready) => self.go_on(ready.is_readable() || ready.is_read_closed(), ready.is_writable()),
+                },
+                () = wire.bell.notified() => self.look(),
+                _ = tick.tick() => self.check_deadlines(),
+                () = stop.requested() => Err(End::Stopped),
+            };
+            if let Err(end) = done {
+                return end;
+            }
+            if self.session.is_closed() {
+                return End::Done;
+            }
+        }
+    }
+
+    fn go_on(&mut self, readable: bool, writable: bool) -> Result<(), End> {
+        if writable && self.wire.is_blocked() && self.wire.unblock() == Flow::Clear {
+            self.playing.iter().for_each(|playing| playing.viewer.deliver());
+        }
+        if readable { self.read() } else { Ok(()) }
+    }
+
+    /// Takes what the socket has and lets the session make events of it.
+    fn read(&mut self) -> Result<(), End> {
+        self.input.reserve(READ_BYTES);
+        match self.wire.socket.try_read_buf(&mut self.input) {
+            Ok(0) => return Err(End::Gone),
+            Ok(_) => self.heard = self.shared.uptime.now(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(_) => return Err(End::Gone),
+        }
+        loop {
+            let event = self.session.read(&mut self.input).map_err(|error| self.fault(&error))?;
+            let Some(event) = event else { break };
+            let handled = self.handle(event);
+            self.say();
+            handled?;
+        }
+        self.say();
+        if self.input.is_empty() && self.publishing.is_empty() {
+            // A player's acknowledgements are rare; ten thousand players keep no buffer for them.
+            self.input = BytesMut::new();
+        }
+        Ok(())
+    }
+
+    /// Passes what the session wants to say to the wire.
+    pub(super) fn say(&mut self) {
+        let output = self.session.output();
+        if !output.is_empty() {
+            let bytes: Bytes = output.take();
+            self.wire.send(bytes);
+        }
+    }
+
+    /// The bell rang: the wire is broken, or a stream has ended.
+    fn look(&mut self) -> Result<(), End> {
+        if self.wire.failure().is_some() {
+            return Err(End::Gone);
+        }
+        let ended: Vec<_> =
+            self.playing.iter().filter(|playing| playing.viewer.has_ended()).map(|playing| playing.stream).collect();
+        for stream in ended {
+            self.stop_playing(stream);
+            // The stream is playing by the session's own account, so this cannot be refused.
+            let _ = self.session.end_play(stream, PlayEnd::Stopped);
+            self.say();
+            if self.playing.is_empty() && self.publishing.is_empty() {
+                return Err(End::Done);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn stop_playing(&mut self, stream: MessageStreamId) {
+        if let Some(at) = self.playing.iter().position(|playing| playing.stream == stream) {
+            let playing = self.playing.swap_remove(at);
+            let skipped = playing.viewer.skipped();
+            tracing::info!(peer = %self.peer, stream = %playing.name, skipped, "stopped playing");
+        }
+    }
+
+    fn check_deadlines(&mut self) -> Result<(), End> {
+        let now = self.shared.uptime.now();
+        let config = &self.shared.config;
+        let after = |since: Duration, ms: u64| now.saturating_sub(since) >= Duration::from_millis(ms);
+        if self.publishing.iter().any(Publishing::is_evicted) {
+            return Err(End::LetGo("evicted", "its stream was taken over or ended".into()));
+        }
+        if self.publishing.is_empty() && self.playing.is_empty() && after(self.since, config.hello_ms_max) {
+            let text = format!("it neither published nor played within {} ms (limit hello_ms_max)", config.hello_ms_max);
+            return Err(End::LetGo("silent", text));
+        }
+        if !self.publishing.is_empty() && after(self.heard, config.silence_ms_max) {
+            let text = format!("the publisher sent nothing for {} ms (limit silence_ms_max)", config.silence_ms_max);
+            return Err(End::LetGo("silent", text));
+        }
+        let (clear, written) = self.wire.progress();
+        if clear || written != self.written {
+            (self.written, self.progressed) = (written, now);
+        } else if after(self.progressed, config.stall_ms_max) {
+            let text = format!("it read nothing for {} ms (limit stall_ms_max)", config.stall_ms_max);
+            return Err(End::LetGo("stalled", text));
+        }
+        self.check_waiting(now)
+    }
+
+    /// Players that wait for a stream wait a bounded time.
+    fn check_waiting(&mut self, now: Duration) -> Result<(), End> {
+        let viewing = self.shared.viewing;
+        let waited = self.playing.iter().find(|playing| {
+            playing.viewer.state() == State::Waiting
+                && source::waited_enough(viewing, now.saturating_sub(playing.since))
+        });
+        let Some(playing) = waited else { return Ok(()) };
+        let (stream, text) = (playing.stream, format!("Nobody publishes {}.", playing.name));
+        self.session.send_status(stream, &Status::error(code::PLAY_STREAM_NOT_FOUND, text.clone()));
+        Err(End::LetGo("not_found", text))
+    }
+
+    /// From now on the peer has to say in time what it wants next.
+    pub(super) fn restart_hello(&mut self) {
+        self.since = self.shared.uptime.now();
+    }
+
+    fn fault(&self, error: &Error) -> End {
+        let reason = match error {
+            Error::Limit { .. } => "limit",
+            Error::Unsupported { .. } => "unsupported",
+            _ => "protocol",
+        };
+        End::LetGo(reason, error.to_string())
+    }
+
+    /// Says farewell, logs why, and hangs up so that the peer still reads the last words.
+    async fn close(mut self, end: End) {
+        let peer = self.peer;
+        match &end {
+            End::Gone | End::Done => tracing::debug!(%peer, "connection over"),
+            End::Stopped => self.session.close("The server is stopping."),
+            End::LetGo(reason, text) => {
+                let place = self.place();
+                tracing::warn!(%peer, place, "let go: {text}");
+                self.shared.metrics.refused("rtmp", reason);
+                self.session.close(text.clone());
+            }
+        }
+        self.say();
+        self.publishing.clear();
+        self.playing.clear();
+        if !matches!(end, End::Gone) {
+            // A peer that takes no farewell is cut off.
+            let _ = tokio::time::timeout(FAREWELL_MAX, hang_up(&self.wire)).await;
+        }
+    }
+
+    /// Where in the conversation the connection stands, for the log.
+    fn place(&self) -> String {
+        if let Some(publishing) = self.publishing.first() {
+            return format!("publishing {}", publishing.name());
+        }
+        if let Some(playing) = self.playing.first() {
+            return format!("playing {}", playing.name);
+        }
+        match self.session.handshake_form() {
+            None => format!("handshake, after {} bytes", self.session.received_bytes()),
+            Some(_) => format!("before publish or play, after {} bytes", self.session.received_bytes()),
+        }
+    }
+}
+
+/// Writes out what waits, closes the sending half and reads until the peer closes its own: a reset would
+/// take the last words away from it.
+async fn hang_up(wire: &Wire) {
+    while wire.is_blocked() && wire.failure().is_none() {
+        if wire.socket.writable().await.is_err() {
+            return;
+        }
+        wire.unblock();
+    }
+    if wire.shut_down().is_err() {
+        return;
+    }
+    let mut discarded = [0; 4096];
+    loop {
+        if wire.socket.readable().await.is_err() {
+            return;
+        }
+        match wire.socket.try_read(&mut discarded) {
+            Ok(0) => return,
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return,
+        }
+    }
+}
+
+/// A socket that refuses the bound is still served.
+fn bound_send_buffer(socket: &TcpStream, bytes: usize) {
+    if bytes > 0 {
+        let _ = socket2::SockRef::from(socket).set_send_buffer_size(bytes);
+    }
+}

@@ -1,6 +1,8 @@
 //! The RTMP door: publishers in, players out.
 
 mod connection;
+mod publishing;
+mod requests;
 mod viewer;
 mod wire;
 
@@ -8,6 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use headwater_hub::Hub;
+use headwater_rtmp::session::{Limits, ServerConfig};
 use serde::Deserialize;
 use tokio::task::JoinSet;
 
@@ -76,12 +79,28 @@ impl Config {
         }
         Ok(())
     }
+
+    /// How the sessions speak.
+    pub(crate) fn session(&self) -> ServerConfig {
+        ServerConfig {
+            chunk_size: self.chunk_size,
+            window_ack_size: self.window_ack_size,
+            limits: Limits {
+                message_bytes: self.message_bytes_max.min(CHUNK_SIZE_MAX),
+                partial_bytes: 2 * self.message_bytes_max as usize,
+                message_streams: self.netstreams_max,
+                ..Limits::default()
+            },
+            ..ServerConfig::default()
+        }
+    }
 }
 
 /// What the connections share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) config: Config,
+    pub(crate) session_config: Arc<ServerConfig>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) access: Arc<Access>,
     pub(crate) metrics: Arc<Metrics>,

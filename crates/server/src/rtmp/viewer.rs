@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use headwater_hub::{Batch, Next, PartContent, Start, State, Subscriber, Watcher};
+use headwater_hub::{Batch, Next, PartContent, Start, State, Subscriber, Watch, Watcher};
 use headwater_media::flv::{TagKind, config_body, frame_head};
 use headwater_media::{Frame, MediaKind, Timestamp};
 use headwater_rtmp::chunk::{ChunkStreamId, MessageStreamId, continuation_head, extended, message_head};
@@ -73,6 +73,11 @@ impl Viewer {
             ended: false,
         };
         Self { wire, playing: Mutex::new(playing) }
+    }
+
+    /// Has the viewer called whenever its stream grows, for as long as the watch is kept.
+    pub(super) fn watch(viewer: &Arc<Self>) -> Watch {
+        viewer.playing.lock().subscriber.watch(Arc::clone(viewer) as Arc<dyn Watcher>)
     }
 
     /// Writes what the log holds for this viewer, as far as the socket takes it.

@@ -79,6 +79,11 @@ impl Wire {
         self.blocked.load(Ordering::Acquire)
     }
 
+    /// Closes the sending half: the peer reads what was written, and then the end.
+    pub(super) fn shut_down(&self) -> io::Result<()> {
+        socket2::SockRef::from(&self.socket).shutdown(std::net::Shutdown::Write)
+    }
+
     /// Why writing is over, if it is.
     pub(super) fn failure(&self) -> Option<io::ErrorKind> {
         self.outbox.lock().failed

@@ -1,0 +1,98 @@
+//! One publishing stream of a connection: its messages made regular and put into the log.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use headwater_hub::{Publisher, StreamName};
+use headwater_media::flv::{Intake, Item};
+use headwater_media::{Error, MediaKind, TrackId};
+use headwater_rtmp::MessageStreamId;
+use headwater_rtmp::message::DataScope;
+
+use super::connection::End;
+
+/// A message stream that publishes.
+pub(super) struct Publishing {
+    stream: MessageStreamId,
+    peer: SocketAddr,
+    publisher: Publisher,
+    intake: Intake,
+    /// Messages that could not be used. The first one is logged.
+    unusable: u64,
+}
+
+impl Publishing {
+    pub(super) fn new(stream: MessageStreamId, peer: SocketAddr, publisher: Publisher) -> Self {
+        Self { stream, peer, publisher, intake: Intake::new(), unusable: 0 }
+    }
+
+    pub(super) fn stream(&self) -> MessageStreamId {
+        self.stream
+    }
+
+    pub(super) fn name(&self) -> &StreamName {
+        self.publisher.name()
+    }
+
+    pub(super) fn is_evicted(&self) -> bool {
+        self.publisher.is_evicted()
+    }
+
+    /// Takes an audio or video message. One that is damaged is left out; a codec that nobody here can
+    /// pass on ends the connection, for a black picture would tell nobody why.
+    pub(super) fn take(
+        &mut self,
+        kind: MediaKind,
+        timestamp: u32,
+        body: Bytes,
+        now: Duration,
+    ) -> Result<(), End> {
+        let items = match kind {
+            MediaKind::Audio => self.intake.push_audio(timestamp, body),
+            _ => self.intake.push_video(timestamp, body),
+        };
+        match items {
+            Ok(items) => items.for_each(|item| self.put(item, now)),
+            Err(error @ Error::Unsupported { .. }) => {
+                return Err(End::LetGo("unsupported", error.to_string()));
+            }
+            Err(error) => {
+                self.unusable += 1;
+                if self.unusable == 1 {
+                    tracing::warn!(peer = %self.peer, stream = %self.name(), timestamp, "left out a message: {error}");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes script data: what is kept becomes the stream's metadata, the rest passes.
+    pub(super) fn take_data(&mut self, timestamp: u32, scope: DataScope, payload: Bytes, now: Duration) {
+        if scope == DataScope::Cleared {
+            return;
+        }
+        for item in self.intake.push_data(timestamp, payload) {
+            match item {
+                Item::Frame(frame) if scope == DataScope::Kept && frame.track == TrackId::DATA => {
+                    self.publisher.set_metadata(frame.payload);
+                }
+                item => self.put(item, now),
+            }
+        }
+    }
+
+    fn put(&mut self, item: Item, now: Duration) {
+        match item {
+            Item::Track(track) => self.publisher.set_track(track),
+            Item::Frame(frame) => self.publisher.push(frame, now),
+        }
+    }
+}
+
+impl Drop for Publishing {
+    fn drop(&mut self) {
+        let mended = self.intake.mended();
+        tracing::info!(peer = %self.peer, stream = %self.name(), unusable = self.unusable, ?mended, "stopped publishing");
+    }
+}
