@@ -1,7 +1,22 @@
 //! The RTMP conversation, server and client, sans-I/O.
+//!
+//! Bytes go in, events and bytes come out: [`session::ServerSession`] and [`session::ClientSession`], whose
+//! contract stands in [`session`]. Below them, each usable alone: [`handshake`], [`chunk`], [`message`],
+//! [`command`], [`url`].
+//!
+//! No socket, clock, randomness or task is here: time and nonces are arguments. What media bytes mean is
+//! `headwater-media`'s business. The feature `tokio` adds the one file that drives a client session over
+//! a stream.
+
 pub mod chunk;
+pub mod command;
 mod error;
 pub mod handshake;
+pub mod message;
 mod output;
+pub mod session;
+pub mod url;
+
+pub use chunk::{ChunkStreamId, MessageStreamId};
 pub use error::Error;
 pub use output::Output;

@@ -92,5 +92,12 @@ pub struct RawMessage {
     pub at: u64,
 }
 
+impl RawMessage {
+    /// Everything but the payload.
+    pub(crate) fn header(&self) -> Self {
+        Self { payload: Bytes::new(), ..*self }
+    }
+}
+
 #[cfg(test)]
 mod tests;

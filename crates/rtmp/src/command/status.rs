@@ -1,0 +1,140 @@
+//! `onStatus` and the information objects of `_result` and `_error`: a level, a code, a description.
+
+use std::borrow::Cow;
+
+use headwater_media::amf::{Object, Value};
+
+use super::Command;
+
+/// The codes that we send, and those that a client acts upon.
+pub mod code {
+    #![allow(missing_docs, reason = "the value says it")]
+    pub const CONNECT_SUCCESS: &str = "NetConnection.Connect.Success";
+    pub const CONNECT_REJECTED: &str = "NetConnection.Connect.Rejected";
+    pub const CONNECT_INVALID_APP: &str = "NetConnection.Connect.InvalidApp";
+    pub const CONNECT_FAILED: &str = "NetConnection.Connect.Failed";
+    pub const CONNECT_APP_SHUTDOWN: &str = "NetConnection.Connect.AppShutdown";
+    pub const CONNECT_CLOSED: &str = "NetConnection.Connect.Closed";
+    pub const CALL_FAILED: &str = "NetConnection.Call.Failed";
+    pub const PUBLISH_START: &str = "NetStream.Publish.Start";
+    pub const PUBLISH_BAD_NAME: &str = "NetStream.Publish.BadName";
+    pub const PUBLISH_DENIED: &str = "NetStream.Publish.Denied";
+    pub const PUBLISH_REJECTED: &str = "NetStream.Publish.Rejected";
+    pub const UNPUBLISH_SUCCESS: &str = "NetStream.Unpublish.Success";
+    pub const RECORD_NO_ACCESS: &str = "NetStream.Record.NoAccess";
+    pub const PLAY_RESET: &str = "NetStream.Play.Reset";
+    pub const PLAY_START: &str = "NetStream.Play.Start";
+    pub const PLAY_STOP: &str = "NetStream.Play.Stop";
+    pub const PLAY_COMPLETE: &str = "NetStream.Play.Complete";
+    pub const PLAY_FAILED: &str = "NetStream.Play.Failed";
+    pub const PLAY_STREAM_NOT_FOUND: &str = "NetStream.Play.StreamNotFound";
+    pub const PLAY_PUBLISH_NOTIFY: &str = "NetStream.Play.PublishNotify";
+    pub const PLAY_UNPUBLISH_NOTIFY: &str = "NetStream.Play.UnpublishNotify";
+    pub const PLAY_FILE_STRUCTURE_INVALID: &str = "NetStream.Play.FileStructureInvalid";
+    pub const PLAY_INSUFFICIENT_BW: &str = "NetStream.Play.InsufficientBW";
+    pub const PAUSE_NOTIFY: &str = "NetStream.Pause.Notify";
+    pub const UNPAUSE_NOTIFY: &str = "NetStream.Unpause.Notify";
+    pub const SEEK_NOTIFY: &str = "NetStream.Seek.Notify";
+    pub const SEEK_FAILED: &str = "NetStream.Seek.Failed";
+    pub const SEEK_INVALID_TIME: &str = "NetStream.Seek.InvalidTime";
+    pub const FAILED: &str = "NetStream.Failed";
+}
+
+/// How serious a status is. FFmpeg ends at the first error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// As it should be.
+    Status,
+    /// Not as it should be, but it goes on.
+    Warning,
+    /// It does not go on.
+    Error,
+}
+
+impl Level {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// A status: what happened, for programs (`code`) and for people (`description`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// How serious it is.
+    pub level: Level,
+    /// What happened; one of [`code`] as a rule.
+    pub code: Cow<'static, str>,
+    /// What happened, as a sentence.
+    pub description: Cow<'static, str>,
+    /// The stream's name, where it is about one; may be empty.
+    pub details: String,
+}
+
+impl Status {
+    /// All is well.
+    #[must_use]
+    pub fn new(code: &'static str, description: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            level: Level::Status,
+            code: code.into(),
+            description: description.into(),
+            details: String::new(),
+        }
+    }
+
+    /// It does not go on.
+    #[must_use]
+    pub fn error(code: &'static str, description: impl Into<Cow<'static, str>>) -> Self {
+        Self { level: Level::Error, ..Self::new(code, description) }
+    }
+
+    /// Something is amiss, but it goes on.
+    #[must_use]
+    pub fn warning(code: &'static str, description: impl Into<Cow<'static, str>>) -> Self {
+        Self { level: Level::Warning, ..Self::new(code, description) }
+    }
+
+    /// About this stream.
+    #[must_use]
+    pub fn details(mut self, name: &str) -> Self {
+        self.details = name.to_owned();
+        self
+    }
+
+    /// The information object.
+    #[must_use]
+    pub fn to_object(&self) -> Object {
+        let object = Object::new()
+            .with("level", self.level.word())
+            .with("code", &*self.code)
+            .with("description", &*self.description);
+        if self.details.is_empty() { object } else { object.with("details", &*self.details) }
+    }
+
+    /// The `onStatus` command: transaction 0, as everybody but gortmplib sends it.
+    #[must_use]
+    pub fn to_command(&self) -> Command {
+        Command::new("onStatus", 0.0).with(self.to_object())
+    }
+
+    /// Reads an information object; whatever is missing is empty.
+    #[must_use]
+    pub fn from_value(value: &Value) -> Self {
+        let empty = Object::new();
+        let object = value.as_object().unwrap_or(&empty);
+        Self {
+            level: match super::text_of(object, "level").as_str() {
+                "error" => Level::Error,
+                "warning" => Level::Warning,
+                _ => Level::Status,
+            },
+            code: super::text_of(object, "code").into(),
+            description: super::text_of(object, "description").into(),
+            details: super::text_of(object, "details"),
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! What messages mean: protocol control, user control, media, data, commands, aggregates.
+//!
+//! Turns a [`RawMessage`] into a [`Message`] and the few that we send back into bytes. It keeps no state.
+//! Control messages that are too short and types that nobody knows become [`Message::Ignored`]: the field
+//! is full of both, and neither harms.
+
+use bytes::{Buf, Bytes};
+use headwater_media::MediaKind;
+
+use crate::Error;
+use crate::chunk::{MessageStreamId, RawMessage};
+use crate::command::Command;
+
+/// Message type ids (RTMP 1.0 §5.4, §7.1).
+pub mod type_id {
+    /// Set Chunk Size.
+    pub const SET_CHUNK_SIZE: u8 = 1;
+    /// Abort Message.
+    pub const ABORT: u8 = 2;
+    /// Acknowledgement.
+    pub const ACKNOWLEDGEMENT: u8 = 3;
+    /// User Control Message.
+    pub const USER_CONTROL: u8 = 4;
+    /// Window Acknowledgement Size.
+    pub const WINDOW_ACK_SIZE: u8 = 5;
+    /// Set Peer Bandwidth.
+    pub const SET_PEER_BANDWIDTH: u8 = 6;
+    /// Audio: an FLV audio tag's body.
+    pub const AUDIO: u8 = 8;
+    /// Video: an FLV video tag's body.
+    pub const VIDEO: u8 = 9;
+    /// Data with one byte more in front, from peers that speak AMF3.
+    pub const DATA_AMF3: u8 = 15;
+    /// A command with one byte more in front, from peers that speak AMF3.
+    pub const COMMAND_AMF3: u8 = 17;
+    /// Data: a handler's name and values, AMF0.
+    pub const DATA: u8 = 18;
+    /// A command, AMF0.
+    pub const COMMAND: u8 = 20;
+    /// An aggregate of FLV tags.
+    pub const AGGREGATE: u8 = 22;
+}
+
+/// A message and what it means.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Message {
+    /// The sender cuts its chunks at this many bytes from here on.
+    SetChunkSize(u32),
+    /// The sender gives up the unfinished message of this chunk stream.
+    Abort(u32),
+    /// How many bytes the sender has received; never to be relied on.
+    Acknowledgement(u32),
+    /// The sender wants an acknowledgement for every so many bytes.
+    WindowAckSize(u32),
+    /// How many unacknowledged bytes the sender allows; obeyed by nobody.
+    SetPeerBandwidth(u32),
+    /// An event about a stream, or a ping.
+    UserControl(UserControl),
+    /// Audio or video: the FLV tag's body, which may be empty.
+    Media {
+        /// Audio or video, never data.
+        kind: MediaKind,
+        /// The FLV tag's body.
+        body: Bytes,
+    },
+    /// Script data.
+    Data(Data),
+    /// A command, an answer to one, or a status.
+    Command(Command),
+    /// Several FLV tags in one message; see [`Aggregate`].
+    Aggregate,
+    /// Too short, garbage, shared objects or of an unknown type: to be ignored. The type id.
+    Ignored(u8),
+}
+
+impl Message {
+    /// Reads the message.
+    ///
+    /// # Errors
+    /// [`Error::Peer`] for a command that is no AMF.
+    pub fn decode(raw: &RawMessage) -> Result<Self, Error> {
+        let ignored = Self::Ignored(raw.type_id);
+        let number = |make: fn(u32) -> Self| u32_at(&raw.payload, 0).map_or(ignored.clone(), make);
+        Ok(match raw.type_id {
+            type_id::SET_CHUNK_SIZE => number(Self::SetChunkSize),
+            type_id::ABORT => number(Self::Abort),
+            type_id::ACKNOWLEDGEMENT => number(Self::Acknowledgement),
+            type_id::WINDOW_ACK_SIZE => number(Self::WindowAckSize),
+            type_id::SET_PEER_BANDWIDTH => number(Self::SetPeerBandwidth),
+            type_id::USER_CONTROL => UserControl::decode(&raw.payload).map_or(ignored, Self::UserControl),
+            type_id::AUDIO => Self::Media { kind: MediaKind::Audio, body: raw.payload.clone() },
+            type_id::VIDEO => Self::Media { kind: MediaKind::Video, body: raw.payload.clone() },
+            type_id::DATA => Data::decode(raw.payload.clone()).map_or(ignored, Self::Data),
+            type_id::DATA_AMF3 => Data::decode(without_amf3_mark(&raw.payload)).map_or(ignored, Self::Data),
+            type_id::COMMAND => Self::Command(Command::decode(&raw.payload, raw.at)?),
+            type_id::COMMAND_AMF3 => {
+                Self::Command(Command::decode(&without_amf3_mark(&raw.payload), raw.at)?)
+            }
+            type_id::AGGREGATE => Self::Aggregate,
+            _ => ignored,
+        })
+    }
+}
+
+/// Peers with object encoding 3 put one byte (0) before values that are AMF0 all the same.
+fn without_amf3_mark(payload: &Bytes) -> Bytes {
+    let mut payload = payload.clone();
+    if payload.first() == Some(&0) {
+        payload.advance(1);
+    }
+    payload
+}
+
+/// User control events (RTMP 1.0 §7.1.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UserControl {
+    /// The stream begins to carry data.
+    StreamBegin(MessageStreamId),
+    /// The stream has no more data for now.
+    StreamEof(MessageStreamId),
+    /// Nothing has come for a while.
+    StreamDry(MessageStreamId),
+    /// The player's buffer, in milliseconds.
+    SetBufferLength {
+        /// The stream that plays.
+        stream: MessageStreamId,
+        /// Milliseconds.
+        ms: u32,
+    },
+    /// The stream is recorded: it can be sought in.
+    StreamIsRecorded(MessageStreamId),
+    /// To be answered with the same number.
+    PingRequest(u32),
+    /// The answer to a ping.
+    PingResponse(u32),
+    /// Flash Media Server has sent as much as the player's buffer holds.
+    BufferEmpty(MessageStreamId),
+    /// Flash Media Server sends the next buffer.
+    BufferReady(MessageStreamId),
+}
+
+impl UserControl {
+    /// `None`: too short, or an event that nobody knows.
+    #[must_use]
+    pub fn decode(payload: &[u8]) -> Option<Self> {
+        let event = u16::from_be_bytes(payload.get(..2)?.try_into().ok()?);
+        let number = u32_at(payload, 2)?;
+        let stream = MessageStreamId(number);
+        Some(match event {
+            0 => Self::StreamBegin(stream),
+            1 => Self::StreamEof(stream),
+            2 => Self::StreamDry(stream),
+            3 => Self::SetBufferLength { stream, ms: u32_at(payload, 6)? },
+            4 => Self::StreamIsRecorded(stream),
+            6 => Self::PingRequest(number),
+            7 => Self::PingResponse(number),
+            31 => Self::BufferEmpty(stream),
+            32 => Self::BufferReady(stream),
+            _ => return None,
+        })
+    }
+
+    /// The message's payload.
+    #[must_use]
+    pub fn encode(self) -> Bytes {
+        let (event, number, more) = match self {
+            Self::StreamBegin(stream) => (0, stream.0, None),
+            Self::StreamEof(stream) => (1, stream.0, None),
+            Self::StreamDry(stream) => (2, stream.0, None),
+            Self::SetBufferLength { stream, ms } => (3, stream.0, Some(ms)),
+            Self::StreamIsRecorded(stream) => (4, stream.0, None),
+            Self::PingRequest(number) => (6, number, None),
+            Self::PingResponse(number) => (7, number, None),
+            Self::BufferEmpty(stream) => (31, stream.0, None),
+            Self::BufferReady(stream) => (32, stream.0, None),
+        };
+        let mut payload = Vec::with_capacity(10);
+        payload.extend_from_slice(&u16::to_be_bytes(event));
+        payload.extend_from_slice(&u32::to_be_bytes(number));
+        payload.extend(more.into_iter().flat_map(u32::to_be_bytes));
+        payload.into()
+    }
+}
+
+/// What is to become of a data message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DataScope {
+    /// Passed on once, to whoever watches now.
+    Passing,
+    /// `@setDataFrame`: kept and sent to every later viewer as well, until set again or cleared.
+    Kept,
+    /// `@clearDataFrame`: what was kept under this name is forgotten.
+    Cleared,
+}
+
+/// A data message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Data {
+    /// What is to become of it.
+    pub scope: DataScope,
+    /// The handler's name and the values, AMF0; `@setDataFrame` and its like are taken off.
+    pub payload: Bytes,
+}
+
+impl Data {
+    /// `None` when the payload does not begin with a name: FFmpeg's "timecode" stream sends 4 bytes that
+    /// are no AMF (quirk 5).
+    #[must_use]
+    pub fn decode(mut payload: Bytes) -> Option<Self> {
+        let (name_bytes, head) = first_name(&payload)?;
+        let scope = match name_bytes {
+            b"@setDataFrame" => DataScope::Kept,
+            b"@clearDataFrame" => DataScope::Cleared,
+            _ => return Some(Self { scope: DataScope::Passing, payload }),
+        };
+        payload.advance(head);
+        first_name(&payload)?;
+        Some(Self { scope, payload })
+    }
+
+    /// The handler's name.
+    #[must_use]
+    pub fn handler(&self) -> &[u8] {
+        first_name(&self.payload).map_or(&[], |(name, _)| name)
+    }
+}
+
+/// An AMF0 string at the start of `payload`, and the bytes that it takes.
+fn first_name(payload: &[u8]) -> Option<(&[u8], usize)> {
+    let (&[2, high, low], rest) = payload.split_first_chunk()? else { return None };
+    let length = usize::from(u16::from_be_bytes([high, low]));
+    Some((rest.get(..length)?, 3 + length))
+}
+
+/// Takes an aggregate apart, one FLV tag after the other, without a list of them.
+///
+/// Times keep their distance to the first tag, whose time is the aggregate's own. The specification
+/// describes big-endian headers; Flash Media Server sends FLV's, and FFmpeg, nginx-rtmp and librtmp read
+/// those. A tag that is cut short ends it.
+#[derive(Clone, Debug)]
+pub struct Aggregate {
+    whole: RawMessage,
+    rest: Bytes,
+    first_timestamp: Option<u32>,
+}
+
+impl Aggregate {
+    /// Starts at the first tag.
+    #[must_use]
+    pub fn new(whole: RawMessage) -> Self {
+        Self { rest: whole.payload.clone(), whole, first_timestamp: None }
+    }
+}
+
+impl Iterator for Aggregate {
+    type Item = RawMessage;
+
+    fn next(&mut self) -> Option<RawMessage> {
+        let &[type_id, s2, s1, s0, t2, t1, t0, t3, _, _, _] = self.rest.first_chunk()?;
+        let length = u32::from_be_bytes([0, s2, s1, s0]) as usize;
+        let timestamp = u32::from_be_bytes([t3, t2, t1, t0]);
+        if self.rest.len() < 11 + length {
+            self.rest.clear();
+            return None;
+        }
+        self.rest.advance(11);
+        let payload = self.rest.split_to(length);
+        self.rest.advance(self.rest.len().min(4));
+        let first = *self.first_timestamp.get_or_insert(timestamp);
+        Some(RawMessage {
+            timestamp: self.whole.timestamp.wrapping_add(timestamp.wrapping_sub(first)),
+            type_id,
+            payload,
+            ..self.whole.header()
+        })
+    }
+}
+
+fn u32_at(payload: &[u8], at: usize) -> Option<u32> {
+    payload.get(at..at + 4)?.try_into().ok().map(u32::from_be_bytes)
+}
+
+#[cfg(test)]
+mod tests;

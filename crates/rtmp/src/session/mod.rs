@@ -1,0 +1,65 @@
+//! Sessions: the state of one conversation, for either side, without a socket.
+//!
+//! The contract of both twins: **feed bytes; drain events until there are none; write out all output;
+//! only then feed again.** How the bytes were cut never changes the events. Requests of a peer become
+//! events that the caller accepts or rejects; nothing is answered before, and until then the session
+//! reads no further.
+//!
+//! Nothing here owns a clock, a socket or randomness: time and nonces are arguments.
+
+mod link;
+mod server;
+
+use crate::chunk::{DecoderLimits, MESSAGE_BYTES_MAX};
+
+pub use server::{PlayEnd, Role, ServerConfig, ServerEvent, ServerSession, StreamLengthRequest};
+
+/// Received bytes between two acknowledgements before a peer has said what it wants: half of this.
+const ACK_WINDOW_BYTES_DEFAULT: u32 = 2_500_000;
+
+/// What a peer may ask of a session. Passing one is [`crate::Error::Limit`] with the field's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Length of a message before `connect` was accepted. A `connect` takes less than 4 KiB.
+    pub message_bytes_before_connect: u32,
+    /// Length of a message afterwards, at most 16,777,215. A key frame of 4K video takes 2 MB.
+    pub message_bytes: u32,
+    /// Received bytes of all unfinished messages of a connection together.
+    pub partial_bytes: usize,
+    /// Chunk streams that a peer may open. Some encoders take a new one for every message.
+    pub chunk_streams: usize,
+    /// `NetStream`s that a peer may have at one time.
+    pub message_streams: usize,
+    /// Media for streams that nobody publishes, in bytes over the life of the connection.
+    pub stray_media_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_bytes_before_connect: 64 << 10,
+            message_bytes: MESSAGE_BYTES_MAX,
+            partial_bytes: 32 << 20,
+            chunk_streams: 1024,
+            message_streams: 16,
+            stray_media_bytes: 1 << 20,
+        }
+    }
+}
+
+impl Limits {
+    fn before_connect(&self) -> DecoderLimits {
+        DecoderLimits { message_bytes: self.message_bytes_before_connect, ..self.after_connect() }
+    }
+
+    fn after_connect(&self) -> DecoderLimits {
+        DecoderLimits {
+            message_bytes: self.message_bytes,
+            partial_bytes: self.partial_bytes,
+            chunk_streams: self.chunk_streams,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
