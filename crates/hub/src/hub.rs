@@ -69,7 +69,7 @@ pub enum Limit {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
     /// Somebody else publishes under this name.
-    #[error("{name} is already being published from {address} (last heard {silence_ms} ms ago)")]
+    #[error("the stream {name} is already being published from {address} (last heard {silence_ms} ms ago)")]
     Taken {
         /// The name.
         name: StreamName,

@@ -74,7 +74,7 @@ fn a_second_publisher_is_told_who_has_the_seat() {
     let refused = publish(&hub, 6 * SECOND).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "live/a is already being published from peer at 0ns (last heard 4000 ms ago)"
+        "the stream live/a is already being published from peer at 0ns (last heard 4000 ms ago)"
     );
 }
 

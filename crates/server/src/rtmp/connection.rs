@@ -112,7 +112,8 @@ impl Connection {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             let wire = Arc::clone(&self.wire);
-            let interest = if wire.is_blocked() { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+            let interest =
+                if wire.is_blocked() { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
             let done = tokio::select! {
                 ready = wire.socket.ready(interest) => match ready {
                     Err(_) => Err(End::Gone),
@@ -176,8 +177,12 @@ impl Connection {
         if self.wire.failure().is_some() {
             return Err(End::Gone);
         }
-        let ended: Vec<_> =
-            self.playing.iter().filter(|playing| playing.viewer.has_ended()).map(|playing| playing.stream).collect();
+        let ended: Vec<_> = self
+            .playing
+            .iter()
+            .filter(|playing| playing.viewer.has_ended())
+            .map(|playing| playing.stream)
+            .collect();
         for stream in ended {
             self.stop_playing(stream);
             // The stream is playing by the session's own account, so this cannot be refused.
@@ -206,11 +211,15 @@ impl Connection {
             return Err(End::LetGo("evicted", "its stream was taken over or ended".into()));
         }
         if self.publishing.is_empty() && self.playing.is_empty() && after(self.since, config.hello_ms_max) {
-            let text = format!("it neither published nor played within {} ms (limit hello_ms_max)", config.hello_ms_max);
+            let text = format!(
+                "it neither published nor played within {} ms (limit hello_ms_max)",
+                config.hello_ms_max
+            );
             return Err(End::LetGo("silent", text));
         }
         if !self.publishing.is_empty() && after(self.heard, config.silence_ms_max) {
-            let text = format!("the publisher sent nothing for {} ms (limit silence_ms_max)", config.silence_ms_max);
+            let text =
+                format!("the publisher sent nothing for {} ms (limit silence_ms_max)", config.silence_ms_max);
             return Err(End::LetGo("silent", text));
         }
         let (clear, written) = self.wire.progress();

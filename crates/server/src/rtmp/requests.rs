@@ -82,16 +82,15 @@ impl Connection {
     }
 
     fn admit_publisher(&self, request: &PublishRequest) -> Result<Publishing, (PublishRejection, String)> {
-        let name = stream_name(&request.path).map_err(|error| (PublishRejection::BadName, sentence(&error)))?;
+        let name =
+            stream_name(&request.path).map_err(|error| (PublishRejection::BadName, sentence(&error)))?;
         if !self.shared.access.may_publish(self.peer, request.path.query.get("key")) {
-            let text = "Publishing from another machine needs the publish key: end the stream key with ?key=KEY.";
+            let text =
+                "Publishing from another machine needs the publish key: end the stream key with ?key=KEY.";
             return Err((PublishRejection::Denied, text.to_owned()));
         }
-        let info = PublisherInfo {
-            address: self.peer.to_string(),
-            agent: self.agent.clone(),
-            protocol: "rtmp",
-        };
+        let info =
+            PublisherInfo { address: self.peer.to_string(), agent: self.agent.clone(), protocol: "rtmp" };
         let publisher = self
             .shared
             .hub
@@ -161,7 +160,8 @@ impl Connection {
     fn stopped(&mut self, stream: MessageStreamId, role: Role) {
         match role {
             Role::Publisher => {
-                if let Some(at) = self.publishing.iter().position(|publishing| publishing.stream() == stream) {
+                if let Some(at) = self.publishing.iter().position(|publishing| publishing.stream() == stream)
+                {
                     self.publishing.swap_remove(at);
                 }
             }
@@ -176,7 +176,10 @@ impl Connection {
     }
 
     fn viewer(&self, stream: MessageStreamId) -> Option<Arc<Viewer>> {
-        self.playing.iter().find(|playing| playing.stream == stream).map(|playing| Arc::clone(&playing.viewer))
+        self.playing
+            .iter()
+            .find(|playing| playing.stream == stream)
+            .map(|playing| Arc::clone(&playing.viewer))
     }
 }
 
