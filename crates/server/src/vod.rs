@@ -95,7 +95,7 @@ impl Reader {
     pub(crate) fn duration(&self) -> Option<Timestamp> {
         match self {
             Self::Flv(_) => None,
-            Self::Mp4(reader) => reader.duration(),
+            Self::Mp4(reader) => Some(reader.duration()),
         }
     }
 }

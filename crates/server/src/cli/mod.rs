@@ -1,5 +1,6 @@
 //! The command line: what a person types and what is done with it. One file per command.
 
+mod incoming;
 mod play;
 mod probe;
 mod progress;

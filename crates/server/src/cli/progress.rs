@@ -15,6 +15,7 @@ pub(super) struct Progress {
     bar: ProgressBar,
     bytes: u64,
     frames: u64,
+    at: Timestamp,
 }
 
 impl Progress {
@@ -36,13 +37,14 @@ impl Progress {
         }
         bar.set_prefix(what.to_owned());
         bar.enable_steady_tick(DRAW_EVERY);
-        Self { bar, bytes: 0, frames: 0 }
+        Self { bar, bytes: 0, frames: 0, at: Timestamp::ZERO }
     }
 
     /// Notes a frame at media time `at`.
     pub(super) fn frame(&mut self, at: Timestamp, bytes: usize) {
         self.bytes += bytes as u64;
         self.frames += 1;
+        self.at = self.at.max(at);
         self.bar.set_position(millis(at));
         let kbps = (self.bytes * 8).checked_div(millis(at)).unwrap_or(0);
         self.bar.set_message(format!("{}  {} frames  {kbps} kbit/s", clock(at), self.frames));
@@ -56,6 +58,11 @@ impl Progress {
     /// Bytes noted.
     pub(super) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Media time of the newest frame noted.
+    pub(super) fn at(&self) -> Timestamp {
+        self.at
     }
 
     /// Takes the line away.

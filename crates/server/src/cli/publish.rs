@@ -1,6 +1,176 @@
-//! placeholder
-#[derive(Debug, clap::Args)]
-pub(super) struct Arguments {}
-pub(super) async fn run(_arguments: Arguments) -> anyhow::Result<()> {
+//! `headwater publish`: files as a live stream, at their natural pace.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use clap::Args;
+use headwater_media::flv::{config_body, frame_head};
+use headwater_media::{Frame, MediaKind, Timestamp, Track};
+use headwater_rtmp::MessageStreamId;
+use headwater_rtmp::command::PublishKind;
+use headwater_rtmp::session::ClientEvent;
+use headwater_rtmp::tokio::Connection;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use super::incoming::{dial, refuse};
+use super::progress::{Progress, clock};
+use crate::vod::{Chain, Item, Reader};
+
+/// Publish files as a live stream, at their natural pace.
+///
+/// FLV and MP4 (MOV, M4V, F4V) with H.264 and AAC or MP3 are sent as they are, without transcoding; several
+/// files are sent one after the other on one timeline.
+///
+/// Example: headwater publish film.mp4 rtmp://localhost/live/film --loop
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The files, and last the address: rtmp://HOST[:PORT]/APP/NAME[?key=KEY].
+    #[arg(required = true, num_args = 2.., value_names = ["FILE", "URL"])]
+    targets: Vec<String>,
+    /// Begin again after the last file, until stopped.
+    #[arg(long = "loop")]
+    looped: bool,
+    /// Send this many times as fast.
+    #[arg(long, default_value_t = 1.0, value_name = "FACTOR", value_parser = positive)]
+    speed: f64,
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
+        _ => Err("a number greater than 0 is wanted".into()),
+    }
+}
+
+/// Runs the command.
+pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let Some((url, files)) = arguments.targets.split_last() else { bail!("name a file and a URL") };
+    let files: Vec<PathBuf> = files.iter().map(PathBuf::from).collect();
+    let total = total(&files, arguments.looped)?;
+    let mut queue = files.clone().into_iter();
+    let looped = arguments.looped;
+    let mut chain = Chain::new(move || {
+        if looped && queue.len() == 0 {
+            queue = files.clone().into_iter();
+        }
+        queue.next().map(|path| Reader::open(&path)).transpose()
+    })?;
+    let mut outgoing = Outgoing::open(url).await?;
+    let mut progress = Progress::new(url, total);
+    let sent = tokio::select! {
+        sent = send(&mut chain, &mut outgoing, &mut progress, arguments.speed) => sent,
+        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Into::into),
+    };
+    progress.finish();
+    sent?;
+    outgoing.close().await?;
+    eprintln!("published {} frames, {} bytes, {}", progress.frames(), progress.bytes(), clock(progress.at()));
     Ok(())
+}
+
+/// How long the files play together, if all of them say so.
+fn total(files: &[PathBuf], looped: bool) -> anyhow::Result<Option<Timestamp>> {
+    let mut total = Some(Timestamp::ZERO);
+    for file in files {
+        let duration = Reader::open(file)?.duration();
+        total = total.zip(duration).map(|(total, duration)| total + duration);
+    }
+    Ok(total.filter(|_| !looped))
+}
+
+async fn send<F: FnMut() -> anyhow::Result<Option<Reader>>>(
+    chain: &mut Chain<F>,
+    outgoing: &mut Outgoing,
+    progress: &mut Progress,
+    speed: f64,
+) -> anyhow::Result<()> {
+    let began = Instant::now();
+    while let Some(item) = chain.next()? {
+        match item {
+            Item::Track(track) => outgoing.send_track(&track)?,
+            Item::Metadata(values) => outgoing.send_metadata(values)?,
+            Item::Frame(frame) => {
+                let due = began + Duration::from_secs_f64(frame.dts.as_seconds().max(0.0) / speed);
+                outgoing.idle_until(due).await?;
+                outgoing.send_frame(&frame)?;
+                outgoing.connection.flush().await?;
+                progress.frame(frame.dts, frame.payload.len());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A stream that we publish.
+struct Outgoing {
+    connection: Connection<TcpStream>,
+    stream: MessageStreamId,
+    at: Timestamp,
+}
+
+impl Outgoing {
+    async fn open(url: &str) -> anyhow::Result<Self> {
+        let (mut connection, parsed) = dial(url).await?;
+        connection.session().publish(&parsed.stream, PublishKind::Live)?;
+        loop {
+            match connection.next_event().await? {
+                Some(ClientEvent::PublishStarted { stream }) => {
+                    return Ok(Self { connection, stream, at: Timestamp::ZERO });
+                }
+                Some(event) => refuse(&event)?,
+                None => bail!("{url}: the server closed the connection before we could publish"),
+            }
+        }
+    }
+
+    /// Waits for `due` and hears meanwhile what the server says.
+    async fn idle_until(&mut self, due: Instant) -> anyhow::Result<()> {
+        loop {
+            while let Some(event) = self.connection.poll_event()? {
+                refuse(&event)?;
+            }
+            tokio::select! {
+                () = tokio::time::sleep_until(due) => return Ok(()),
+                open = self.connection.readable() => {
+                    if !open.context("the connection broke")? {
+                        bail!("the server closed the connection");
+                    }
+                }
+            }
+        }
+    }
+
+    fn send_track(&mut self, track: &Track) -> anyhow::Result<()> {
+        let Some(body) = config_body(track) else { return Ok(()) };
+        self.send(track.id.kind, self.at, &[body])
+    }
+
+    fn send_metadata(&mut self, values: Bytes) -> anyhow::Result<()> {
+        let time = wire_time(self.at);
+        Ok(self.connection.session().send_metadata(self.stream, time, values)?)
+    }
+
+    fn send_frame(&mut self, frame: &Frame) -> anyhow::Result<()> {
+        self.at = frame.dts;
+        let head = Bytes::copy_from_slice(frame_head(frame).as_slice());
+        self.send(frame.track.kind, frame.dts, &[head, frame.payload.clone()])
+    }
+
+    fn send(&mut self, kind: MediaKind, at: Timestamp, pieces: &[Bytes]) -> anyhow::Result<()> {
+        Ok(self.connection.session().send_media(self.stream, kind, wire_time(at), pieces)?)
+    }
+
+    /// Gives the stream back, so that nobody waits for our return.
+    async fn close(mut self) -> anyhow::Result<()> {
+        self.connection.session().delete_stream(self.stream);
+        Ok(self.connection.shutdown().await?)
+    }
+}
+
+/// RTMP time wraps at 2^32 milliseconds.
+fn wire_time(at: Timestamp) -> u32 {
+    u32::try_from(at.as_ms().max(0) & i64::from(u32::MAX)).unwrap_or(0)
 }

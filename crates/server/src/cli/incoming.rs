@@ -1,0 +1,182 @@
+//! What `play` and `probe` read: a live stream over RTMP or HTTP-FLV, or a file, as the same items.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use headwater_media::MediaKind;
+use headwater_media::flv::{Demuxer, Intake, Items};
+use headwater_rtmp::handshake::Nonce;
+use headwater_rtmp::session::{ClientConfig, ClientEvent, ClientSession, PlayOptions};
+use headwater_rtmp::tokio::{Connection, Timeouts};
+use headwater_rtmp::url::RtmpUrl;
+use http_body::Body as _;
+use hyper::Request;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use crate::vod::{Item, Reader};
+
+/// A tag's body over HTTP, at most.
+const TAG_BYTES_MAX: u32 = 16 << 20;
+/// How long an HTTP server may take to accept and to answer.
+const HTTP_WAIT_MAX: Duration = Duration::from_secs(70);
+
+/// Where items come from.
+pub(super) enum Incoming {
+    /// An RTMP server.
+    Rtmp(Box<RtmpIncoming>),
+    /// An HTTP-FLV server.
+    Http(Box<HttpIncoming>),
+    /// A file.
+    File(Box<Reader>),
+}
+
+/// A stream that is played over RTMP.
+pub(super) struct RtmpIncoming {
+    connection: Connection<TcpStream>,
+    intake: Intake,
+    ready: VecDeque<Item>,
+}
+
+/// A stream that is played over HTTP-FLV.
+pub(super) struct HttpIncoming {
+    body: hyper::body::Incoming,
+    demuxer: Demuxer,
+}
+
+impl Incoming {
+    /// Opens a URL or a file.
+    pub(super) async fn open(target: &str, options: PlayOptions) -> anyhow::Result<Self> {
+        if let Some(rest) = target.strip_prefix("http://") {
+            return open_http(target, rest).await.map(|incoming| Self::Http(Box::new(incoming)));
+        }
+        if target.contains("://") {
+            return open_rtmp(target, options).await.map(|incoming| Self::Rtmp(Box::new(incoming)));
+        }
+        Ok(Self::File(Box::new(Reader::open(Path::new(target))?)))
+    }
+
+    /// The next item; `None` at the end.
+    pub(super) async fn next(&mut self) -> anyhow::Result<Option<Item>> {
+        match self {
+            Self::Rtmp(incoming) => incoming.next().await,
+            Self::Http(incoming) => incoming.next().await,
+            Self::File(reader) => reader.next(),
+        }
+    }
+
+    /// Whether items come as fast as they can be read.
+    pub(super) fn is_file(&self) -> bool {
+        matches!(self, Self::File(_))
+    }
+
+    /// How long it plays, where that is known.
+    pub(super) fn duration(&self) -> Option<headwater_media::Timestamp> {
+        match self {
+            Self::File(reader) => reader.duration(),
+            Self::Rtmp(_) | Self::Http(_) => None,
+        }
+    }
+}
+
+/// A connection that has been let in by the server.
+pub(super) async fn dial(target: &str) -> anyhow::Result<(Connection<TcpStream>, RtmpUrl)> {
+    let url: RtmpUrl = target.parse()?;
+    let mut nonce = Nonce([0; 32]);
+    getrandom::fill(&mut nonce.0)
+        .map_err(|error| anyhow::anyhow!("the system gives no random bytes: {error}"))?;
+    let session = ClientSession::new(Arc::new(ClientConfig::default()), url.clone(), nonce, 0);
+    let timeouts = Timeouts { read: HTTP_WAIT_MAX, ..Timeouts::default() };
+    let mut connection = Connection::dial(session, timeouts).await?;
+    loop {
+        match connection.next_event().await? {
+            Some(ClientEvent::Connected { .. }) => return Ok((connection, url)),
+            Some(event) => refuse(&event)?,
+            None => bail!("{target}: the server closed the connection before it let us in"),
+        }
+    }
+}
+
+/// Turns a server's verdict against us into an error; everything else passes.
+pub(super) fn refuse(event: &ClientEvent) -> anyhow::Result<()> {
+    match event {
+        ClientEvent::Rejected { status, .. } => {
+            bail!("the server refused: {} ({})", status.description, status.code)
+        }
+        ClientEvent::Closed => bail!("the server asked to close the connection"),
+        _ => Ok(()),
+    }
+}
+
+async fn open_rtmp(target: &str, options: PlayOptions) -> anyhow::Result<RtmpIncoming> {
+    let (mut connection, url) = dial(target).await?;
+    connection.session().play(&url.stream, options)?;
+    Ok(RtmpIncoming { connection, intake: Intake::new(), ready: VecDeque::new() })
+}
+
+impl RtmpIncoming {
+    async fn next(&mut self) -> anyhow::Result<Option<Item>> {
+        loop {
+            if let Some(item) = self.ready.pop_front() {
+                return Ok(Some(item));
+            }
+            match self.connection.next_event().await? {
+                Some(ClientEvent::Media { kind, timestamp, body, .. }) => {
+                    let items = match kind {
+                        MediaKind::Audio => self.intake.push_audio(timestamp, body),
+                        _ => self.intake.push_video(timestamp, body),
+                    };
+                    self.take(items?);
+                }
+                Some(ClientEvent::Data { timestamp, payload, .. }) => {
+                    let items = self.intake.push_data(timestamp, payload);
+                    self.take(items);
+                }
+                Some(ClientEvent::EndOfStream { .. }) | None => return Ok(None),
+                Some(event) => refuse(&event)?,
+            }
+        }
+    }
+
+    fn take(&mut self, items: Items) {
+        self.ready.extend(items.map(Item::from));
+    }
+}
+
+async fn open_http(target: &str, rest: &str) -> anyhow::Result<HttpIncoming> {
+    let (host, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
+    let address = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
+    let opened = async {
+        let socket = TcpStream::connect(&address).await.with_context(|| format!("cannot reach {address}"))?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await?;
+        tokio::spawn(connection);
+        let request = Request::get(path).header("Host", host).body(axum::body::Body::empty())?;
+        anyhow::Ok(sender.send_request(request).await?)
+    };
+    let response = tokio::time::timeout(HTTP_WAIT_MAX, opened)
+        .await
+        .map_err(|_| anyhow::anyhow!("{target}: no answer within {} s", HTTP_WAIT_MAX.as_secs()))??;
+    if !response.status().is_success() {
+        bail!("{target}: the server answers {}", response.status());
+    }
+    Ok(HttpIncoming { body: response.into_body(), demuxer: Demuxer::new(TAG_BYTES_MAX) })
+}
+
+impl HttpIncoming {
+    async fn next(&mut self) -> anyhow::Result<Option<Item>> {
+        loop {
+            if let Some(item) = self.demuxer.next_item()? {
+                return Ok(Some(item.into()));
+            }
+            let frame =
+                std::future::poll_fn(|context| std::pin::Pin::new(&mut self.body).poll_frame(context)).await;
+            let Some(frame) = frame else { return Ok(None) };
+            let bytes: Bytes = frame.context("the stream broke off")?.into_data().unwrap_or_default();
+            self.demuxer.feed(&bytes);
+        }
+    }
+}
