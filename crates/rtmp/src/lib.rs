@@ -15,6 +15,8 @@ pub mod handshake;
 pub mod message;
 mod output;
 pub mod session;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 pub mod url;
 
 pub use chunk::{ChunkStreamId, MessageStreamId};

@@ -81,7 +81,7 @@ impl Message {
     /// [`Error::Peer`] for a command that is no AMF.
     pub fn decode(raw: &RawMessage) -> Result<Self, Error> {
         let ignored = Self::Ignored(raw.type_id);
-        let number = |make: fn(u32) -> Self| u32_at(&raw.payload, 0).map_or(ignored.clone(), make);
+        let number = |make: fn(u32) -> Self| u32_at(&raw.payload, 0).map_or_else(|| ignored.clone(), make);
         Ok(match raw.type_id {
             type_id::SET_CHUNK_SIZE => number(Self::SetChunkSize),
             type_id::ABORT => number(Self::Abort),

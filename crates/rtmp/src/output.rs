@@ -30,7 +30,7 @@ impl Output {
     }
 
     /// Takes everything as one contiguous buffer: for tests and for tunnels.
-    pub fn take(&mut self) -> Bytes {
+    pub fn drain(&mut self) -> Bytes {
         let bytes = self.copy_to_bytes(self.remaining());
         self.let_go();
         bytes
@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(output.chunk(), b"ad");
         output.advance(1002);
         assert_eq!(output.chunk(), b"small");
-        assert_eq!(&output.take()[..], b"small");
+        assert_eq!(&output.drain()[..], b"small");
         assert!(output.is_empty());
     }
 

@@ -7,11 +7,13 @@
 //!
 //! Nothing here owns a clock, a socket or randomness: time and nonces are arguments.
 
+mod client;
 mod link;
 mod server;
 
 use crate::chunk::{DecoderLimits, MESSAGE_BYTES_MAX};
 
+pub use client::{ClientConfig, ClientEvent, ClientSession, PlayOptions};
 pub use server::{PlayEnd, Role, ServerConfig, ServerEvent, ServerSession, StreamLengthRequest};
 
 /// Received bytes between two acknowledgements before a peer has said what it wants: half of this.

@@ -1,0 +1,142 @@
+//! What a server says or sends, as the client's caller hears it; and how a client speaks. No behaviour.
+
+use bytes::Bytes;
+use headwater_media::MediaKind;
+use headwater_media::amf::Object;
+
+use super::super::Limits;
+use crate::chunk::MessageStreamId;
+use crate::command::{PlayStart, Status};
+use crate::message::{DataScope, UserControl};
+
+/// How a client speaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientConfig {
+    /// Our chunks' size, 1..=0xFFFFFF. Up to 65,536 is understood everywhere; announced before `connect`,
+    /// as OBS does it.
+    pub chunk_size: u32,
+    /// The window that we announce, in bytes.
+    pub window_ack_size: u32,
+    /// `flashVer`: some servers let only known makes in. The default is FFmpeg's form.
+    pub flash_ver: String,
+    /// Whether C1 carries a digest. Flash Media Server wants it; the rest does not mind.
+    pub offer_digest: bool,
+    /// FourCCs of codecs that we understand beyond the old ones (Enhanced RTMP), e.g. `hvc1`.
+    pub four_cc_list: Vec<String>,
+    /// What a peer may ask of us.
+    pub limits: Limits,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        Self {
+            chunk_size: 60_000,
+            window_ack_size: 2_500_000,
+            flash_ver: "FMLE/3.0 (compatible; Headwater)".to_owned(),
+            offer_digest: true,
+            four_cc_list: Vec::new(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// What a server says or sends.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ClientEvent {
+    /// We are let in: [`super::ClientSession::publish`] or [`super::ClientSession::play`].
+    Connected {
+        /// What the server says of itself: `fmsVer`, `capabilities`, Enhanced RTMP's maps.
+        properties: Object,
+        /// `code`, `objectEncoding` and what the server adds.
+        information: Object,
+    },
+    /// The stream for a [`super::ClientSession::publish`] or [`super::ClientSession::play`] is there; its verdict
+    /// follows.
+    StreamCreated {
+        /// The stream.
+        stream: MessageStreamId,
+    },
+    /// Now [`super::ClientSession::send_media`].
+    PublishStarted {
+        /// The stream.
+        stream: MessageStreamId,
+    },
+    /// Media follows, as soon as there is any.
+    PlayStarted {
+        /// The stream.
+        stream: MessageStreamId,
+    },
+    /// A server's verdict against us. On stream 0 the connection is lost, else only that stream.
+    Rejected {
+        /// The stream; 0 = the connection.
+        stream: MessageStreamId,
+        /// `code` for programs, `description` for people (login dialogues hide in it).
+        status: Status,
+    },
+    /// Any other status, among them warnings, `NetStream.Pause.Notify` and
+    /// `NetConnection.Connect.ReconnectRequest`.
+    Status {
+        /// The stream; 0 = the connection.
+        stream: MessageStreamId,
+        /// What happened.
+        status: Status,
+    },
+    /// Audio or video.
+    Media {
+        /// The stream that plays.
+        stream: MessageStreamId,
+        /// Audio or video, never data.
+        kind: MediaKind,
+        /// Milliseconds, wrapping.
+        timestamp: u32,
+        /// The FLV tag's body; may be empty.
+        body: Bytes,
+    },
+    /// Script data, `onMetaData` and `|RtmpSampleAccess` included.
+    Data {
+        /// The stream that plays.
+        stream: MessageStreamId,
+        /// Milliseconds, wrapping.
+        timestamp: u32,
+        /// Whether it passes or is kept; servers as a rule send [`DataScope::Passing`].
+        scope: DataScope,
+        /// The handler's name and the values, AMF0.
+        payload: Bytes,
+    },
+    /// A user control event about a stream: begin, end, dry, recorded.
+    UserControl(UserControl),
+    /// The answer to [`super::ClientSession::request_stream_length`].
+    StreamLength {
+        /// Seconds; `None`: live, or not told.
+        seconds: Option<f64>,
+    },
+    /// The stream has ended: all was played, or the publisher has gone.
+    EndOfStream {
+        /// The stream that played.
+        stream: MessageStreamId,
+        /// The server's words; the code says which of the two.
+        status: Status,
+    },
+    /// The server asks to close the connection.
+    Closed,
+}
+
+/// What is to be played, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlayOptions {
+    /// Where to begin.
+    pub start: PlayStart,
+    /// How much, in milliseconds; `None` = to the end.
+    pub duration_ms: Option<u64>,
+    /// Whether what played before on the stream ends at once.
+    pub reset: bool,
+    /// The buffer that we announce: recorded streams come this much ahead of their time.
+    pub buffer_ms: u32,
+}
+
+impl Default for PlayOptions {
+    fn default() -> Self {
+        Self { start: PlayStart::LiveOrRecorded, duration_ms: None, reset: true, buffer_ms: 3000 }
+    }
+}

@@ -1,0 +1,186 @@
+//! What a server's answers and statuses do to the session. Twin of `server/commands.rs`.
+
+use bytes::Bytes;
+use headwater_media::amf::{Value, amf0};
+
+use super::{Asked, ClientEvent, ClientSession, Phase, Purpose, Use};
+use crate::Error;
+use crate::chunk::MessageStreamId;
+use crate::command::{Command, Level, Status, code};
+use crate::message::DataScope;
+
+impl ClientSession {
+    pub(super) fn take_command(
+        &mut self,
+        stream: MessageStreamId,
+        command: &Command,
+        at: u64,
+    ) -> Result<(), Error> {
+        match command.name.as_str() {
+            "_result" | "_error" => self.take_answer(stream, command, at)?,
+            "onStatus" => self.take_status(stream, Status::from_value(command.argument(0))),
+            "close" => {
+                self.events.push_back(ClientEvent::Closed);
+                self.phase = Phase::Closed;
+            }
+            // Bandwidth probes of Flash Media Server; `onBWDone` wants none.
+            "_onbwcheck" => self.answer(&Command::result(command.transaction)),
+            "ping" => self.answer(&Command::new("pong", command.transaction)),
+            "onBWDone" | "_onbwdone" | "onFCPublish" | "onFCUnpublish" | "onFCSubscribe"
+            | "onFCUnsubscribe" => {}
+            name if command.transaction != 0.0 => {
+                self.answer(&Command::call_failed(name, command.transaction));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn take_answer(&mut self, stream: MessageStreamId, command: &Command, at: u64) -> Result<(), Error> {
+        let is_error = command.name == "_error";
+        let asked = self.asked.remove(&(command.transaction as u32));
+        match asked {
+            Some(Asked::Connect) if is_error => {
+                let status = Status::from_value(command.argument(0));
+                self.phase = Phase::Closed;
+                self.events.push_back(ClientEvent::Rejected { stream: MessageStreamId::CONNECTION, status });
+            }
+            Some(Asked::Connect) => {
+                self.phase = Phase::Connected;
+                let object = |value: &Value| value.as_object().cloned().unwrap_or_default();
+                let properties = object(&command.object);
+                let information = object(command.argument(0));
+                self.events.push_back(ClientEvent::Connected { properties, information });
+            }
+            Some(Asked::CreateStream(_)) if is_error => {
+                let status = Status::from_value(command.argument(0));
+                self.events.push_back(ClientEvent::Rejected { stream, status });
+            }
+            Some(Asked::CreateStream(purpose)) => self.begin(purpose, command, at)?,
+            Some(Asked::StreamLength) => {
+                let seconds = command.argument(0).as_number().filter(|seconds| *seconds > 0.0);
+                self.events.push_back(ClientEvent::StreamLength { seconds });
+            }
+            // A `_result` to publish or play is no verdict: the status is.
+            Some(Asked::Courtesy) | None => {}
+        }
+        Ok(())
+    }
+
+    /// The stream is there: says what it is for.
+    fn begin(&mut self, purpose: Purpose, command: &Command, at: u64) -> Result<(), Error> {
+        let id = command.argument(0).as_number().unwrap_or(0.0) as u32;
+        let stream = MessageStreamId(id);
+        if stream == MessageStreamId::CONNECTION || self.streams.contains_key(&stream) {
+            return Err(Error::peer(
+                at,
+                format!("it answers `createStream` with {id}, which is no new stream"),
+            ));
+        }
+        match purpose {
+            Purpose::Publish { name, kind } => {
+                let command = Command::new("publish", self.running()).with(name.as_str()).with(kind.word());
+                self.link.send_command(stream, &command);
+                self.streams.insert(stream, Use::AskedToPublish { name });
+            }
+            Purpose::Play { name, options } => {
+                let start = options.start.number();
+                let mut command = Command::new("play", self.running()).with(name.as_str()).with(start);
+                if options.duration_ms.is_some() || !options.reset {
+                    let duration = options.duration_ms.map_or(-1.0, |ms| ms as f64);
+                    command = command.with(duration).with(options.reset);
+                }
+                self.link.send_command(stream, &command);
+                self.set_buffer_length(stream, options.buffer_ms);
+                self.streams.insert(stream, Use::AskedToPlay);
+            }
+        }
+        self.events.push_back(ClientEvent::StreamCreated { stream });
+        Ok(())
+    }
+
+    /// A number for a command whose answer does not matter.
+    fn running(&mut self) -> f64 {
+        self.transaction = self.transaction.wrapping_add(1).max(1);
+        self.transaction.into()
+    }
+
+    /// Some servers send the status of the only stream on the connection's stream 0.
+    fn take_status(&mut self, stream: MessageStreamId, status: Status) {
+        let stream = if self.streams.contains_key(&stream) { stream } else { self.only_stream(stream) };
+        let Some(state) = self.streams.get_mut(&stream) else {
+            let is_final = status.level == Level::Error;
+            if is_final {
+                // SRS turns a `connect` away like this.
+                self.phase = Phase::Closed;
+            }
+            self.events.push_back(match is_final {
+                true => ClientEvent::Rejected { stream, status },
+                false => ClientEvent::Status { stream, status },
+            });
+            return;
+        };
+        let event = match (&*status.code, &state) {
+            (code::SEEK_FAILED | code::SEEK_INVALID_TIME, _) => ClientEvent::Status { stream, status },
+            _ if status.level == Level::Error => {
+                *state = Use::Over;
+                ClientEvent::Rejected { stream, status }
+            }
+            (code::PUBLISH_START, Use::AskedToPublish { name }) => {
+                *state = Use::Publishing { name: name.clone() };
+                ClientEvent::PublishStarted { stream }
+            }
+            (code::PLAY_START | code::PLAY_PUBLISH_NOTIFY, Use::AskedToPlay | Use::Over) => {
+                *state = Use::Playing;
+                ClientEvent::PlayStarted { stream }
+            }
+            (code::PLAY_STOP | code::PLAY_UNPUBLISH_NOTIFY, Use::Playing) => {
+                *state = Use::Over;
+                ClientEvent::EndOfStream { stream, status }
+            }
+            _ => ClientEvent::Status { stream, status },
+        };
+        self.events.push_back(event);
+    }
+
+    fn only_stream(&self, stream: MessageStreamId) -> MessageStreamId {
+        match (stream, self.streams.len(), self.streams.keys().next()) {
+            (MessageStreamId::CONNECTION, 1, Some(&only)) => only,
+            _ => stream,
+        }
+    }
+
+    /// `onPlayStatus` is a status in the clothes of data.
+    pub(super) fn take_data(
+        &mut self,
+        stream: MessageStreamId,
+        timestamp: u32,
+        scope: DataScope,
+        payload: Bytes,
+    ) {
+        let status = play_status(&payload);
+        if let (Some(status), Some(state)) = (status, self.streams.get_mut(&stream))
+            && status.code == code::PLAY_COMPLETE
+        {
+            if *state == Use::Playing {
+                *state = Use::Over;
+                self.events.push_back(ClientEvent::EndOfStream { stream, status });
+            }
+            return;
+        }
+        self.events.push_back(ClientEvent::Data { stream, timestamp, scope, payload });
+    }
+
+    fn answer(&mut self, command: &Command) {
+        self.link.send_command(MessageStreamId::CONNECTION, command);
+    }
+}
+
+fn play_status(payload: &[u8]) -> Option<Status> {
+    // Looked at before it is decoded: this passes for every data message.
+    if !payload.starts_with(b"\x02\x00\x0ConPlayStatus") {
+        return None;
+    }
+    let values = amf0::decode_all(payload).ok()?;
+    values.iter().find(|value| value.as_object().is_some()).map(Status::from_value)
+}
