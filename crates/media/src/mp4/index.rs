@@ -1,0 +1,403 @@
+//! The index of an MP4 file: its tracks, and where every access unit lies.
+
+use bytes::Bytes;
+
+use super::boxes::{Fields, FourCc, children, required};
+use super::entry::{Entry, parse_stsd};
+use super::fragments::{Defaults, read_moof};
+use super::table::{RawSample, Tables};
+use crate::{Codec, Error, Frame, MediaKind, Timestamp, Track, TrackId};
+
+/// The largest `moov` (or `moof`) that is read into memory, in bytes.
+pub const MAX_MOOV_LEN: u64 = 250 * 1024 * 1024;
+/// The largest number of samples of one file: 28 hours of film with sound.
+pub const MAX_SAMPLES: u64 = 10_000_000;
+
+/// Where one access unit lies and when it is due. 32 bytes each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// Its first byte in the file.
+    pub offset: u64,
+    /// When it is to be decoded; may be negative (edit lists move the first picture to 0).
+    pub dts: Timestamp,
+    /// When it is to be shown.
+    pub pts: Timestamp,
+    /// Its length in bytes; never 0.
+    pub size: u32,
+    /// Which of [`Index::tracks`] it belongs to.
+    pub track: u16,
+    /// Whether decoding can start here.
+    pub key: bool,
+}
+
+/// A track that can be played.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexedTrack {
+    /// The codec and its configuration.
+    pub track: Track,
+    /// The `track_ID` in the file.
+    pub number: u32,
+    /// Ticks per second of its times in the file.
+    pub timescale: u32,
+    /// How long it says it is; zero if unknown.
+    pub duration: Timestamp,
+}
+
+/// A track that cannot be played, or not beside the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SkippedTrack {
+    /// The `track_ID` in the file.
+    pub number: u32,
+    /// Its codec, or its handler type if it has no readable one.
+    pub kind: FourCc,
+    /// Why it is skipped.
+    pub reason: String,
+}
+
+/// All that must be known of a file to play it from anywhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Index {
+    tracks: Vec<IndexedTrack>,
+    skipped: Vec<SkippedTrack>,
+    samples: Vec<Sample>,
+    notes: Vec<String>,
+}
+
+impl Index {
+    /// From the body of `moov` of a file of `file_len` bytes. For fragmented files use
+    /// [`Scan`](super::Scan), which reads the fragments too.
+    ///
+    /// # Errors
+    /// `Malformed` if no track can be played, `Limit` for more than [`MAX_SAMPLES`].
+    pub fn from_moov(moov: &[u8], file_len: u64) -> Result<Self, Error> {
+        Builder::from_moov(moov, file_len)?.finish()
+    }
+
+    /// The tracks that can be played: at most one of pictures and one of sound.
+    #[must_use]
+    pub fn tracks(&self) -> &[IndexedTrack] {
+        &self.tracks
+    }
+
+    /// The tracks that are left out, and why.
+    #[must_use]
+    pub fn skipped(&self) -> &[SkippedTrack] {
+        &self.skipped
+    }
+
+    /// All access units in decoding order over all tracks.
+    #[must_use]
+    pub fn samples(&self) -> &[Sample] {
+        &self.samples
+    }
+
+    /// What is wrong with the file though it can be played, in words for a person.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// The earliest decoding time: what has to be subtracted to start at 0.
+    #[must_use]
+    pub fn origin(&self) -> Timestamp {
+        self.samples.first().map_or(Timestamp::ZERO, |sample| sample.dts)
+    }
+
+    /// From the first decoding time to the end: what the tracks say, or the last sample if that is later.
+    #[must_use]
+    pub fn duration(&self) -> Timestamp {
+        let said = self.tracks.iter().map(|track| track.duration).max().unwrap_or_default();
+        let last = self.samples.last().map_or(Timestamp::ZERO, |sample| sample.dts);
+        said.max(last - self.origin())
+    }
+
+    /// The number of the sample to start with in order to see what is shown at `at`: the last key frame
+    /// of the picture at or before it (or the first, or, without pictures, the sound at that time).
+    #[must_use]
+    pub fn start_for(&self, at: Timestamp) -> usize {
+        let leader = self.tracks.iter().position(|track| track.track.id.kind == MediaKind::Video);
+        let starts_here = |sample: &Sample| match leader {
+            Some(video) => sample.key && usize::from(sample.track) == video,
+            None => true,
+        };
+        let after = self.samples.partition_point(|sample| sample.dts <= at);
+        let (before, behind) = self.samples.split_at(after);
+        let not_later = |sample: &Sample| starts_here(sample) && sample.pts <= at;
+        before
+            .iter()
+            .rposition(not_later)
+            .or_else(|| before.iter().rposition(starts_here))
+            .or_else(|| behind.iter().position(starts_here).map(|index| after + index))
+            .unwrap_or(0)
+    }
+
+    /// The frame that a sample's bytes make.
+    ///
+    /// # Errors
+    /// `Misuse` if the sample is not of this index.
+    pub fn frame(&self, sample: &Sample, payload: Bytes) -> Result<Frame, Error> {
+        let track = self
+            .tracks
+            .get(usize::from(sample.track))
+            .ok_or(Error::Misuse("an MP4 sample was used with the index of another file"))?;
+        let Track { id, codec, .. } = track.track;
+        Ok(Frame { track: id, codec, dts: sample.dts, pts: sample.pts, key: sample.key, payload })
+    }
+}
+
+/// A track while its samples are gathered.
+#[derive(Debug)]
+pub(super) struct Growing {
+    pub(super) indexed: IndexedTrack,
+    /// Added to every time of the track, in its ticks: the edit list.
+    shift: i64,
+    /// Where the next fragment without a time of its own goes on.
+    pub(super) next_dts: i64,
+    pub(super) defaults: Defaults,
+    beyond_end: u64,
+}
+
+/// Gathers an [`Index`] from `moov` and fragments.
+#[derive(Debug)]
+pub(super) struct Builder {
+    file_len: u64,
+    fragmented: bool,
+    tracks: Vec<Growing>,
+    index: Index,
+}
+
+impl Builder {
+    pub(super) fn from_moov(moov: &[u8], file_len: u64) -> Result<Self, Error> {
+        let movie_timescale = children(moov).find_kind(b"mvhd").and_then(|mvhd| timescale(mvhd).ok());
+        let mvex = children(moov).find_kind(b"mvex");
+        let mut builder = Self {
+            file_len,
+            fragmented: mvex.is_some(),
+            tracks: Vec::new(),
+            index: Index { tracks: Vec::new(), skipped: Vec::new(), samples: Vec::new(), notes: Vec::new() },
+        };
+        for (_, trak) in children(moov).filter(|(kind, _)| kind.0 == *b"trak") {
+            builder.add_track(trak, movie_timescale.map_or(1000, |(scale, _)| scale))?;
+        }
+        for (_, trex) in mvex.into_iter().flat_map(children).filter(|(kind, _)| kind.0 == *b"trex") {
+            if let Ok((number, defaults)) = Defaults::parse_trex(trex)
+                && let Some(track) = builder.tracks.iter_mut().find(|track| track.indexed.number == number)
+            {
+                track.defaults = defaults;
+            }
+        }
+        Ok(builder)
+    }
+
+    pub(super) const fn is_fragmented(&self) -> bool {
+        self.fragmented
+    }
+
+    /// Takes the body of a `moof` box that starts at `position`.
+    pub(super) fn add_fragment(&mut self, moof: &[u8], position: u64) -> Result<(), Error> {
+        let Self { tracks, index, file_len, .. } = self;
+        let mut overrun = None;
+        let read = read_moof(moof, position, tracks, |growing, number, sample| {
+            push(&mut index.samples, growing, number, &sample, *file_len);
+            let seen = index.samples.len() as u64 + growing.beyond_end;
+            if seen > MAX_SAMPLES {
+                overrun = Some(too_many(seen));
+            }
+            overrun.is_none()
+        });
+        match (overrun, read) {
+            (Some(error), _) => Err(error),
+            (None, Ok(())) => Ok(()),
+            (None, Err(error)) => {
+                index.notes.push(format!("the fragment at byte {position} is left out: {error}"));
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn finish(mut self) -> Result<Index, Error> {
+        if self.tracks.is_empty() {
+            let mut reason = "it has no track that can be played".to_owned();
+            for track in &self.index.skipped {
+                reason.push_str(&format!("; track {} ({}): {}", track.number, track.kind, track.reason));
+            }
+            return Err(Error::malformed("MP4 file", reason));
+        }
+        for track in &self.tracks {
+            if track.beyond_end > 0 {
+                self.index.notes.push(format!(
+                    "track {}: {} samples lie beyond the end of the file and are left out",
+                    track.indexed.number, track.beyond_end
+                ));
+            }
+        }
+        // A stable sort keeps each track's own order also where its times stand still.
+        self.index.samples.sort_by_key(|sample| sample.dts);
+        self.index.tracks = self.tracks.into_iter().map(|track| track.indexed).collect();
+        Ok(self.index)
+    }
+
+    fn add_track(&mut self, trak: &[u8], movie_timescale: u32) -> Result<(), Error> {
+        let parsed = match ParsedTrack::parse(trak) {
+            Ok(parsed) => parsed,
+            Err(skipped) => {
+                self.index.skipped.push(skipped);
+                return Ok(());
+            }
+        };
+        let ParsedTrack { indexed, tables, entry } = parsed;
+        let id = indexed.track.id;
+        if self.tracks.iter().any(|track| track.indexed.track.id == id) {
+            let kind = if id.kind == MediaKind::Video { "video" } else { "audio" };
+            let reason = format!("only the first {kind} track is played");
+            self.index.skipped.push(SkippedTrack { number: indexed.number, kind: entry, reason });
+            return Ok(());
+        }
+        let total = self.index.samples.len() as u64 + u64::from(tables.count());
+        if total > MAX_SAMPLES {
+            return Err(too_many(total));
+        }
+        let (shift, more_edits) = edit_shift(trak, indexed.timescale, movie_timescale);
+        let number = self.tracks.len() as u16;
+        let mut growing =
+            Growing { indexed, shift, next_dts: 0, defaults: Defaults::default(), beyond_end: 0 };
+        let leftover = tables.walk(|sample| {
+            push(&mut self.index.samples, &mut growing, number, &sample, self.file_len);
+        });
+        let label = growing.indexed.number;
+        if leftover.without_place > 0 {
+            let count = leftover.without_place;
+            self.index.notes.push(format!("track {label}: {count} samples lie in no chunk and are left out"));
+        }
+        if leftover.other_description > 0 {
+            let count = leftover.other_description;
+            self.index.notes.push(format!(
+                "track {label}: {count} samples need a second configuration, which is not supported; left out"
+            ));
+        }
+        if more_edits {
+            self.index.notes.push(format!("track {label}: only the start of its edit list is followed"));
+        }
+        self.tracks.push(growing);
+        Ok(())
+    }
+}
+
+/// A track box whose samples are of use.
+struct ParsedTrack<'a> {
+    indexed: IndexedTrack,
+    tables: Tables<'a>,
+    entry: FourCc,
+}
+
+impl<'a> ParsedTrack<'a> {
+    fn parse(trak: &'a [u8]) -> Result<Self, SkippedTrack> {
+        let number = children(trak).find_kind(b"tkhd").and_then(|tkhd| track_number(tkhd).ok()).unwrap_or(0);
+        let skipped = |kind, reason| SkippedTrack { number, kind, reason };
+        let broken = |error: Error| skipped(FourCc(*b"trak"), error.to_string());
+        let mdia = required(trak, b"mdia").map_err(broken)?;
+        let handler = required(mdia, b"hdlr").and_then(handler_type).map_err(broken)?;
+        let kind = match &handler.0 {
+            b"vide" => MediaKind::Video,
+            b"soun" => MediaKind::Audio,
+            _ => return Err(skipped(handler, "it holds neither pictures nor sound".to_owned())),
+        };
+        let (timescale, duration) = required(mdia, b"mdhd").and_then(timescale).map_err(broken)?;
+        let minf = required(mdia, b"minf").map_err(broken)?;
+        let stbl = required(minf, b"stbl").map_err(broken)?;
+        let stsd = required(stbl, b"stsd").map_err(broken)?;
+        let (codec, config) = match parse_stsd(stsd).map_err(broken)? {
+            Entry::Known(codec, config) => (codec, config),
+            Entry::Other(entry, reason) => return Err(skipped(entry, reason)),
+        };
+        let is_video = codec == Codec::H264;
+        if is_video != (kind == MediaKind::Video) {
+            return Err(skipped(handler, "its codec is not of the kind that it claims to hold".to_owned()));
+        }
+        let tables = Tables::parse(stbl).map_err(broken)?;
+        let id = TrackId { kind, index: 0 };
+        Ok(Self {
+            indexed: IndexedTrack {
+                track: Track { id, codec, config },
+                number,
+                timescale,
+                duration: Timestamp::from_ticks(i64::try_from(duration).unwrap_or(0), timescale),
+            },
+            tables,
+            entry: handler,
+        })
+    }
+}
+
+fn push(samples: &mut Vec<Sample>, track: &mut Growing, number: u16, raw: &RawSample, file_len: u64) {
+    let inside = raw.offset.checked_add(u64::from(raw.size)).is_some_and(|end| end <= file_len);
+    if !inside {
+        track.beyond_end += 1;
+        return;
+    }
+    let dts = raw.dts.saturating_add(track.shift);
+    let timescale = track.indexed.timescale;
+    samples.push(Sample {
+        offset: raw.offset,
+        dts: Timestamp::from_ticks(dts, timescale),
+        pts: Timestamp::from_ticks(dts.saturating_add(raw.composition), timescale),
+        size: raw.size,
+        track: number,
+        key: raw.key || track.indexed.track.id.kind == MediaKind::Audio,
+    });
+}
+
+fn too_many(found: u64) -> Error {
+    Error::limit("number of MP4 samples", found, MAX_SAMPLES)
+}
+
+/// Timescale and duration of `mvhd` or `mdhd`.
+fn timescale(body: &[u8]) -> Result<(u32, u64), Error> {
+    let (version, _, mut fields) = Fields::full(body, "mdhd")?;
+    let wide = version == 1;
+    fields.skip(if wide { 16 } else { 8 })?;
+    let timescale = fields.u32()?;
+    if timescale == 0 {
+        return Err(Error::malformed("mdhd", "its timescale is 0"));
+    }
+    let unknown = if wide { u64::MAX } else { u64::from(u32::MAX) };
+    let duration = fields.sized(wide)?;
+    Ok((timescale, if duration == unknown { 0 } else { duration }))
+}
+
+fn track_number(tkhd: &[u8]) -> Result<u32, Error> {
+    let (version, _, mut fields) = Fields::full(tkhd, "tkhd")?;
+    fields.skip(if version == 1 { 16 } else { 8 })?;
+    fields.u32()
+}
+
+fn handler_type(hdlr: &[u8]) -> Result<FourCc, Error> {
+    let (_, _, mut fields) = Fields::full(hdlr, "hdlr")?;
+    fields.skip(4)?;
+    fields.array().map(FourCc)
+}
+
+/// What the start of the edit list adds to all times of the track, in its ticks (6.3), and whether there
+/// is more in the list. A list that cannot be read changes nothing.
+fn edit_shift(trak: &[u8], timescale: u32, movie_timescale: u32) -> (i64, bool) {
+    let elst = children(trak).find_kind(b"edts").and_then(|edts| children(edts).find_kind(b"elst"));
+    let read = |elst| -> Result<(i64, bool), Error> {
+        let (version, _, mut fields) = Fields::full(elst, "elst")?;
+        let wide = version == 1;
+        let count = fields.u32()?;
+        let mut shift = 0i64;
+        for entry in 0..count {
+            let duration = fields.sized(wide)?;
+            let media_time = if wide { fields.u64()? as i64 } else { i64::from(fields.u32()? as i32) };
+            fields.skip(4)?;
+            if media_time < 0 && entry == 0 {
+                let delay = i64::try_from(duration).unwrap_or(0);
+                shift = Timestamp::from_ticks(delay, movie_timescale).to_ticks(timescale);
+            } else {
+                return Ok((shift.saturating_sub(media_time.max(0)), entry + 1 < count));
+            }
+        }
+        Ok((shift, false))
+    };
+    elst.and_then(|elst| read(elst).ok()).unwrap_or((0, false))
+}

@@ -1,0 +1,162 @@
+//! Finding what to read of an MP4 file: headers of the top-level boxes, `moov`, and every `moof`.
+
+use std::ops::Range;
+
+use super::boxes::{BoxHeader, FourCc};
+use super::index::{Builder, Index, MAX_MOOV_LEN};
+use crate::Error;
+
+/// A fragment's description is a few kilobytes; more than this is an attack.
+const MAX_MOOF_LEN: u64 = 16 * 1024 * 1024;
+const MAX_BOXES: u32 = 1_000_000;
+const KNOWN_FIRST: [&[u8; 4]; 12] = [
+    b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid", b"styp", b"sidx", b"moof",
+    b"meta",
+];
+
+/// Walks a file whose bytes the caller reads.
+///
+/// ```
+/// # fn example(file: &[u8]) -> Result<headwater_media::mp4::Index, headwater_media::Error> {
+/// let mut scan = headwater_media::mp4::Scan::new(file.len() as u64);
+/// while let Some(range) = scan.wants() {
+///     // Read these bytes from wherever the file is.
+///     scan.supply(&file[range.start as usize..range.end as usize])?;
+/// }
+/// scan.finish()
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Scan {
+    file_len: u64,
+    /// Of the box at hand.
+    position: u64,
+    boxes: u32,
+    state: State,
+    builder: Option<Builder>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Header,
+    Body { kind: FourCc, body: u64, end: u64 },
+    Done,
+}
+
+impl Scan {
+    /// For a file of `file_len` bytes.
+    #[must_use]
+    pub const fn new(file_len: u64) -> Self {
+        Self { file_len, position: 0, boxes: 0, state: State::Header, builder: None }
+    }
+
+    /// The bytes of the file to be given to [`supply`](Self::supply) next; `None` when all is read.
+    #[must_use]
+    pub fn wants(&self) -> Option<Range<u64>> {
+        match self.state {
+            State::Header => {
+                let end = self.file_len.min(self.position.saturating_add(BoxHeader::MAX_LEN as u64));
+                Some(self.position..end).filter(|range| range.end.saturating_sub(range.start) >= 8)
+            }
+            State::Body { body, end, .. } => Some(body..end),
+            State::Done => None,
+        }
+    }
+
+    /// Takes the bytes that [`wants`](Self::wants) named; fewer mean that the file has become shorter.
+    ///
+    /// # Errors
+    /// `Malformed`, `Limit` or `Unsupported`, with the position of the box.
+    pub fn supply(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let position = self.position;
+        self.step(bytes).map_err(|error| error.located(position))
+    }
+
+    /// The index, when nothing more is wanted.
+    ///
+    /// # Errors
+    /// `Malformed` if there was no `moov`, or no track that can be played.
+    pub fn finish(self) -> Result<Index, Error> {
+        let builder = self.builder.ok_or_else(|| {
+            let reason = if self.boxes == 0 {
+                "it is too short to hold a single box"
+            } else {
+                "it has no moov box: the program that wrote it did not finish"
+            };
+            Error::malformed("MP4 file", reason).located(self.position)
+        })?;
+        builder.finish()
+    }
+
+    fn step(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        match self.state {
+            State::Header => self.read_header(bytes),
+            State::Body { kind, body, end } => {
+                if (bytes.len() as u64) < end - body {
+                    return Err(Error::malformed("MP4 file", format!("it ends inside {kind}")));
+                }
+                self.read_body(kind, bytes)?;
+                let fragmented = self.builder.as_ref().is_some_and(Builder::is_fragmented);
+                self.go_to(if fragmented { end } else { self.file_len });
+                Ok(())
+            }
+            State::Done => Err(Error::Misuse("MP4 bytes were supplied after the scan had ended")),
+        }
+    }
+
+    fn read_header(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        let Some(header) = BoxHeader::parse(bytes)? else {
+            return Err(Error::malformed("MP4 file", "it ends inside the head of a box"));
+        };
+        if self.boxes == 0 && !KNOWN_FIRST.contains(&&header.kind.0) {
+            let reason = "it does not start with a box that MP4 files start with; this is no MP4 file";
+            return Err(Error::malformed("MP4 file", reason));
+        }
+        self.boxes += 1;
+        if self.boxes > MAX_BOXES {
+            let (found, limit) = (u64::from(self.boxes), u64::from(MAX_BOXES));
+            return Err(Error::limit("number of MP4 boxes", found, limit));
+        }
+        let end = header.len.map_or(self.file_len, |len| self.position.saturating_add(len));
+        let limit = match &header.kind.0 {
+            b"moov" if self.builder.is_none() => MAX_MOOV_LEN,
+            b"moof" if self.builder.is_some() => MAX_MOOF_LEN,
+            _ => {
+                self.go_to(end);
+                return Ok(());
+            }
+        };
+        if end > self.file_len {
+            // The tail of a file that still grows, or of a crash: what stands before it is whole.
+            if self.builder.is_some() {
+                self.go_to(self.file_len);
+                return Ok(());
+            }
+            let reason = format!("its {} box ends beyond the end of the file: it is incomplete", header.kind);
+            return Err(Error::malformed("MP4 file", reason));
+        }
+        let body = self.position + header.header_len;
+        if end - body > limit {
+            return Err(Error::limit("size of an MP4 description box in bytes", end - body, limit));
+        }
+        self.state = State::Body { kind: header.kind, body, end };
+        Ok(())
+    }
+
+    fn read_body(&mut self, kind: FourCc, body: &[u8]) -> Result<(), Error> {
+        match &mut self.builder {
+            Some(builder) => builder.add_fragment(body, self.position),
+            None => {
+                debug_assert_eq!(kind.0, *b"moov");
+                self.builder = Some(Builder::from_moov(body, self.file_len)?);
+                Ok(())
+            }
+        }
+    }
+
+    fn go_to(&mut self, position: u64) {
+        self.position = position.min(self.file_len);
+        let more = self.file_len - self.position >= 8;
+        self.state = if more { State::Header } else { State::Done };
+    }
+}
