@@ -49,7 +49,7 @@ pub(crate) fn is_metadata(frame: &Frame) -> bool {
 /// Reads a file from its start to its end.
 pub(crate) enum Reader {
     /// An FLV file or stream.
-    Flv(FlvReader),
+    Flv(Box<FlvReader>),
     /// An MP4 file (MOV, M4V, F4V).
     Mp4(mp4::Mp4Reader),
 }
@@ -64,7 +64,7 @@ impl Reader {
         let reader = match &start[..read] {
             [b'F', b'L', b'V', ..] => {
                 let rest = Cursor::new(start[..read].to_vec()).chain(file);
-                Ok(Self::Flv(FlvReader::new(Box::new(rest))))
+                Ok(Self::Flv(Box::new(FlvReader::new(Box::new(rest)))))
             }
             [_, _, _, _, b'f', b't', b'y', b'p', ..] | [_, _, _, _, b'm', b'o', b'o', b'v', ..] => {
                 mp4::Mp4Reader::open(file).map(Self::Mp4)
@@ -80,7 +80,7 @@ impl Reader {
 
     /// Reads an FLV file that is in memory.
     pub(crate) fn from_flv(bytes: Bytes) -> Self {
-        Self::Flv(FlvReader::new(Box::new(Cursor::new(bytes))))
+        Self::Flv(Box::new(FlvReader::new(Box::new(Cursor::new(bytes)))))
     }
 
     /// The next item; `None` at the end.

@@ -73,14 +73,6 @@ impl Incoming {
     pub(super) fn is_file(&self) -> bool {
         matches!(self, Self::File(_))
     }
-
-    /// How long it plays, where that is known.
-    pub(super) fn duration(&self) -> Option<headwater_media::Timestamp> {
-        match self {
-            Self::File(reader) => reader.duration(),
-            Self::Rtmp(_) | Self::Http(_) => None,
-        }
-    }
 }
 
 /// A connection that has been let in by the server.

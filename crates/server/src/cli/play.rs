@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use BytesMut;
+use bytes::{Bytes, BytesMut};
 use anyhow::Context;
 use clap::Args;
 use headwater_media::{Frame, MediaKind, Timestamp, Track, TrackId, flv, mp4};

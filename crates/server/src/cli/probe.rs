@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use headwater_media::codec::aac::AudioSpecificConfig;
 use headwater_media::codec::h264::AvcConfig;
-use headwater_media::{Codec, Frame, MediaKind, Timestamp, Track, TrackId};
+use headwater_media::{Codec, Frame, MediaKind, Timestamp, Track};
 use headwater_rtmp::session::PlayOptions;
 use serde::Serialize;
 
@@ -301,6 +301,7 @@ fn health(track: &TrackReport) -> String {
 mod tests {
     use super::*;
     use bytes::Bytes;
+    use headwater_media::TrackId;
 
     fn frame(track: TrackId, ms: i64, key: bool) -> Item {
         let at = Timestamp::from_ms(ms);

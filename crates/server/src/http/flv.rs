@@ -121,10 +121,13 @@ impl Writer {
 
 /// The viewer as a response body: one future at a time, polled when the connection can take more.
 struct FlvBody {
-    next: Pin<Box<dyn Future<Output = Option<(Bytes, Viewer)>> + Send>>,
+    next: Pin<Box<dyn Future<Output = Step> + Send>>,
 }
 
-async fn step(mut viewer: Viewer) -> Option<(Bytes, Viewer)> {
+/// A piece of the file, and the viewer for the next one.
+type Step = Option<(Bytes, Viewer)>;
+
+async fn step(mut viewer: Viewer) -> Step {
     let bytes = viewer.next().await?;
     Some((bytes, viewer))
 }

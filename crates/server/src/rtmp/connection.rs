@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 use headwater_hub::{State, Watch};
 use headwater_rtmp::command::{Status, code};
 use headwater_rtmp::handshake::Nonce;
@@ -167,7 +167,7 @@ impl Connection {
     pub(super) fn say(&mut self) {
         let output = self.session.output();
         if !output.is_empty() {
-            let bytes: Bytes = output.take();
+            let bytes = output.copy_to_bytes(output.remaining());
             self.wire.send(bytes);
         }
     }
