@@ -71,6 +71,9 @@ pub(crate) async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
         background.spawn(demo::publish(Arc::clone(&hub), uptime));
     }
 
+    if !http::pages_are_built() {
+        tracing::warn!("this binary was built without Node.js, so without the console and the watch page");
+    }
     banner(&access, rtmp_address, http_address, with_demo);
     signal().await?;
     tracing::info!("stopping: publishers and viewers are told");

@@ -74,6 +74,11 @@ pub(crate) struct Shared {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
 
+/// Whether the console and the watch page are in this binary.
+pub(crate) fn pages_are_built() -> bool {
+    assets::COMPLETE
+}
+
 /// Serves connections until `stop` turns true; then the streams end and the connections get a moment.
 pub(crate) async fn serve(listener: Listener, config: Config, shared: Arc<Shared>, mut stop: Stop) {
     let router = router(shared);
