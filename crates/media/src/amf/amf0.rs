@@ -2,7 +2,8 @@
 
 use bytes::{BufMut, Bytes};
 
-use super::{Error, Limits, Object, Text, Value};
+use super::read::{Reader, References};
+use super::{Error, Limits, Object, Text, Value, amf3};
 
 const NUMBER: u8 = 0x00;
 const BOOLEAN: u8 = 0x01;
@@ -19,6 +20,7 @@ const LONG_STRING: u8 = 0x0C;
 const UNSUPPORTED: u8 = 0x0D;
 const XML: u8 = 0x0F;
 const TYPED_OBJECT: u8 = 0x10;
+const AVMPLUS: u8 = 0x11;
 
 /// Decodes a message body with the limits for the wire.
 ///
@@ -28,85 +30,109 @@ pub fn decode_all(bytes: &[u8]) -> Result<Vec<Value>, Error> {
     decode_all_with(bytes, &Limits::WIRE)
 }
 
-/// Decodes a message body.
+/// Decodes a message body. Garbage behind the last value is ignored: zeros, or bytes that start with no
+/// marker.
 ///
 /// # Errors
 /// As [`decode_all`].
 pub fn decode_all_with(bytes: &[u8], limits: &Limits) -> Result<Vec<Value>, Error> {
     let mut decoder = Decoder::new(bytes, limits);
     let mut values = Vec::new();
-    while let Some(value) = decoder.next_value()? {
-        values.push(value);
+    loop {
+        let start = decoder.position();
+        match decoder.next_value() {
+            Ok(Some(value)) => values.push(value),
+            Ok(None) => return Ok(values),
+            Err(error) if !values.is_empty() && is_garbage(&bytes[start..], start, &error) => {
+                return Ok(values);
+            }
+            Err(error) => return Err(error),
+        }
     }
-    Ok(values)
 }
 
-/// Reads the values of one message body, one after the other.
+/// Whether what follows the last value is no attempt at a value: zeros of padding, or no marker at all.
+fn is_garbage(rest: &[u8], start: usize, error: &Error) -> bool {
+    matches!(error, Error::UnknownMarker { at, .. } if *at == start)
+        || matches!(error, Error::CutOff(_)) && rest.iter().all(|byte| *byte == 0)
+}
+
+/// Reads the values of one message body, one after the other. References reach over the whole body.
 #[derive(Debug)]
 pub struct Decoder<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    limits: Limits,
-    values: usize,
+    reader: Reader<'a>,
+    references: References,
+    amf3: amf3::Tables,
 }
 
 impl<'a> Decoder<'a> {
     /// Starts at the first value.
     #[must_use]
     pub fn new(bytes: &'a [u8], limits: &Limits) -> Self {
-        Self { bytes, at: 0, limits: *limits, values: 0 }
+        Self {
+            reader: Reader::new(bytes, limits),
+            references: References::default(),
+            amf3: amf3::Tables::default(),
+        }
     }
 
     /// Bytes used so far.
     #[must_use]
     pub fn position(&self) -> usize {
-        self.at
+        self.reader.position()
     }
 
     /// The next value; `None` at the end.
     ///
     /// # Errors
-    /// As [`decode_all`].
+    /// As [`decode_all_with`]. After an error, the values before it stay good: who can live with garbage
+    /// behind the last useful value reads one value at a time and stops there.
     pub fn next_value(&mut self) -> Result<Option<Value>, Error> {
-        if self.at == self.bytes.len() { Ok(None) } else { self.value(0).map(Some) }
+        if self.reader.is_at_end() { Ok(None) } else { self.value(0).map(Some) }
     }
 
     fn value(&mut self, depth: usize) -> Result<Value, Error> {
-        let at = self.at;
-        if depth >= self.limits.depth_max {
-            return Err(Error::TooDeep { limit: self.limits.depth_max, at });
-        }
-        self.values += 1;
-        if self.values > self.limits.values_max {
-            return Err(Error::TooMany { limit: self.limits.values_max, at });
-        }
-        Ok(match self.u8()? {
-            NUMBER => Value::Number(f64::from_bits(self.u64()?)),
-            BOOLEAN => Value::Boolean(self.u8()? != 0),
+        self.reader.enter(depth)?;
+        let at = self.reader.position();
+        Ok(match self.reader.u8()? {
+            NUMBER => Value::Number(self.reader.f64()?),
+            BOOLEAN => Value::Boolean(self.reader.u8()? != 0),
             STRING => Value::String(self.short_text()?),
-            OBJECT => Value::Object(self.object(depth)?),
             NULL => Value::Null,
             UNDEFINED => Value::Undefined,
             REFERENCE => {
-                // To a value before (AMF0 §2.9); no sender in the field writes one.
-                self.take(2)?;
-                Value::Undefined
+                let index = usize::from(self.reader.u16()?);
+                self.references.resolve(index, depth, &mut self.reader)?
             }
-            ECMA_ARRAY => {
-                // The count is advisory: FFmpeg, nginx-rtmp and others ignore it.
-                self.take(4)?;
-                Value::EcmaArray(self.object(depth)?)
+            marker @ (OBJECT | ECMA_ARRAY | STRICT_ARRAY | TYPED_OBJECT) => {
+                let place = self.references.open(&self.reader);
+                let value = self.complex(marker, depth)?;
+                self.references.close(&place, &value, &self.reader);
+                value
             }
-            STRICT_ARRAY => Value::StrictArray(self.list(depth)?),
             DATE => {
-                let ms = f64::from_bits(self.u64()?);
-                Value::Date { ms, time_zone_minutes: i16::from_be_bytes(self.array()?) }
+                let ms = self.reader.f64()?;
+                Value::Date { ms, time_zone_minutes: self.reader.u16()?.cast_signed() }
             }
             LONG_STRING => Value::String(self.long_text()?),
             UNSUPPORTED => Value::Unsupported,
             XML => Value::Xml(self.long_text()?),
-            TYPED_OBJECT => Value::TypedObject { class: self.short_text()?, object: self.object(depth)? },
+            AVMPLUS => self.amf3.value(&mut self.reader, depth + 1)?,
             marker => return Err(Error::UnknownMarker { marker, at }),
+        })
+    }
+
+    /// A value that has a place in the reference table.
+    fn complex(&mut self, marker: u8, depth: usize) -> Result<Value, Error> {
+        Ok(match marker {
+            OBJECT => Value::Object(self.object(depth)?),
+            ECMA_ARRAY => {
+                // The count is advisory: FFmpeg, nginx-rtmp and others ignore it.
+                self.reader.u32()?;
+                Value::EcmaArray(self.object(depth)?)
+            }
+            STRICT_ARRAY => Value::StrictArray(self.list(depth)?),
+            _ => Value::TypedObject { class: self.short_text()?, object: self.object(depth)? },
         })
     }
 
@@ -114,25 +140,23 @@ impl<'a> Decoder<'a> {
     /// the object too: Envivio encoders leave the marker out.
     fn object(&mut self, depth: usize) -> Result<Object, Error> {
         let mut object = Object::new();
-        while self.at < self.bytes.len() {
+        while !self.reader.is_at_end() {
             let key = self.short_text()?;
-            if key.as_bytes().is_empty() && self.bytes.get(self.at) == Some(&OBJECT_END) {
-                self.at += 1;
+            if key.as_bytes().is_empty() && matches!(self.reader.peek(), None | Some(OBJECT_END)) {
+                if !self.reader.is_at_end() {
+                    self.reader.u8()?;
+                }
                 break;
             }
-            let value = self.value(depth + 1)?;
-            object.push(key, value);
+            object.insert(key, self.value(depth + 1)?);
         }
         Ok(object)
     }
 
     fn list(&mut self, depth: usize) -> Result<Vec<Value>, Error> {
-        let at = self.at;
-        let count = u32::from_be_bytes(self.array()?) as usize;
+        let count = self.reader.u32()? as usize;
         // Each value takes a byte at least, so a lying count costs nothing.
-        if count > self.bytes.len() - self.at {
-            return Err(Error::CutOff(at));
-        }
+        self.reader.check_count(count, 1)?;
         let mut values = Vec::with_capacity(count.min(1024));
         for _ in 0..count {
             values.push(self.value(depth + 1)?);
@@ -141,44 +165,20 @@ impl<'a> Decoder<'a> {
     }
 
     fn short_text(&mut self) -> Result<Text, Error> {
-        let length = usize::from(u16::from_be_bytes(self.array()?));
-        self.text(length)
+        let length = usize::from(self.reader.u16()?);
+        self.reader.text(length)
     }
 
     fn long_text(&mut self) -> Result<Text, Error> {
-        let length = u32::from_be_bytes(self.array()?) as usize;
-        self.text(length)
-    }
-
-    fn text(&mut self, length: usize) -> Result<Text, Error> {
-        if length > self.limits.string_bytes_max {
-            return Err(Error::TooLong { length, limit: self.limits.string_bytes_max, at: self.at });
-        }
-        Ok(Text::from_bytes(self.take(length)?))
-    }
-
-    fn u8(&mut self) -> Result<u8, Error> {
-        self.array::<1>().map(|[byte]| byte)
-    }
-
-    fn u64(&mut self) -> Result<u64, Error> {
-        self.array().map(u64::from_be_bytes)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
-        let at = self.at;
-        self.take(N)?.try_into().map_err(|_| Error::CutOff(at))
-    }
-
-    fn take(&mut self, count: usize) -> Result<&'a [u8], Error> {
-        let rest = self.bytes.get(self.at..).unwrap_or_default();
-        let taken = rest.get(..count).ok_or(Error::CutOff(self.at))?;
-        self.at += count;
-        Ok(taken)
+        let length = self.reader.u32()? as usize;
+        self.reader.text(length)
     }
 }
 
-/// Appends a value. Never writes references. A key longer than 65,535 bytes is cut there.
+/// Appends a value. Never writes references.
+///
+/// AMF0 cannot say everything: a key or class name longer than 65,535 bytes is cut there, a member with
+/// an empty name is left out (its name would end the object), and what only AMF3 has becomes Unsupported.
 pub fn encode(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Number(number) => {
@@ -195,7 +195,8 @@ pub fn encode(value: &Value, out: &mut Vec<u8>) {
         Value::Undefined => out.put_u8(UNDEFINED),
         Value::EcmaArray(object) => {
             out.put_u8(ECMA_ARRAY);
-            out.put_u32(u32::try_from(object.len()).unwrap_or(u32::MAX));
+            let count = object.iter().filter(|(key, _)| !key.as_bytes().is_empty()).count();
+            out.put_u32(u32::try_from(count).unwrap_or(u32::MAX));
             encode_pairs(object, out);
         }
         Value::StrictArray(values) => {
@@ -217,7 +218,7 @@ pub fn encode(value: &Value, out: &mut Vec<u8>) {
             encode_key(class, out);
             encode_pairs(object, out);
         }
-        Value::Unsupported => out.put_u8(UNSUPPORTED),
+        Value::Unsupported | Value::ByteArray(_) | Value::Dictionary(_) => out.put_u8(UNSUPPORTED),
     }
 }
 
@@ -251,9 +252,12 @@ fn encode_key(key: &Text, out: &mut Vec<u8>) {
 }
 
 fn encode_pairs(object: &Object, out: &mut Vec<u8>) {
-    for (key, value) in object.iter() {
+    for (key, value) in object.iter().filter(|(key, _)| !key.as_bytes().is_empty()) {
         encode_key(key, out);
         encode(value, out);
     }
     out.put_slice(&[0, 0, OBJECT_END]);
 }
+
+#[cfg(test)]
+mod tests;

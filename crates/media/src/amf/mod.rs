@@ -5,6 +5,8 @@
 //! message can exhaust the stack.
 
 pub mod amf0;
+pub mod amf3;
+mod read;
 mod value;
 
 pub use value::{Object, Text, Value};
@@ -12,9 +14,9 @@ pub use value::{Object, Text, Value};
 /// Bounds of a decoder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How deep values may nest.
+    /// How deep values may nest, AMF0 and AMF3 together. The decoders recurse: stay far below 1000.
     pub depth_max: usize,
-    /// Values in one message, at most.
+    /// Values in one message, at most; what a reference repeats counts again.
     pub values_max: usize,
     /// Bytes of one string, at most.
     pub string_bytes_max: usize,
@@ -34,7 +36,7 @@ impl Default for Limits {
 }
 
 /// Why a value cannot be decoded; positions count bytes from the start of the message body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The body ends within a value.
@@ -71,6 +73,26 @@ pub enum Error {
         length: usize,
         /// The limit.
         limit: usize,
+        /// Where it stands.
+        at: usize,
+    },
+    /// A reference of AMF3 to a string or traits that were not sent.
+    #[error("AMF3 {table} reference {index} at byte {at} names nothing")]
+    BadReference {
+        /// `string` or `traits`.
+        table: &'static str,
+        /// The index.
+        index: usize,
+        /// Where it stands.
+        at: usize,
+    },
+    /// An externalizable class of AMF3, whose body only its own code can read.
+    #[error(
+        "AMF3 externalizable class {class:?} at byte {at} is not supported; have the client send plain objects"
+    )]
+    UnknownClass {
+        /// Its name.
+        class: Text,
         /// Where it stands.
         at: usize,
     },

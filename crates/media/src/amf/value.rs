@@ -3,20 +3,23 @@
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
+use bytes::Bytes;
+
 /// Characters of a value in a log line, at most.
 const DISPLAY_MAX: usize = 400;
 /// Characters of a string within it, at most.
 const DISPLAY_TEXT_MAX: usize = 80;
 
 /// The bytes of an AMF string: UTF-8 by the specification, anything in the wild.
+/// Copies share their bytes.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
-pub struct Text(Vec<u8>);
+pub struct Text(Bytes);
 
 impl Text {
     /// From bytes as they came.
     #[must_use]
-    pub fn from_bytes(bytes: impl Into<Vec<u8>>) -> Self {
-        Self(bytes.into())
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        Self(Bytes::copy_from_slice(bytes))
     }
 
     /// The bytes.
@@ -34,13 +37,13 @@ impl Text {
 
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
-        Self(text.as_bytes().to_vec())
+        Self::from_bytes(text.as_bytes())
     }
 }
 
 impl From<String> for Text {
     fn from(text: String) -> Self {
-        Self(text.into_bytes())
+        Self(text.into_bytes().into())
     }
 }
 
@@ -81,13 +84,13 @@ impl Object {
     /// With one more name.
     #[must_use]
     pub fn with(mut self, key: impl Into<Text>, value: impl Into<Value>) -> Self {
-        self.push(key.into(), value.into());
+        self.insert(key, value);
         self
     }
 
     /// Adds a name at the end, whether it is there already or not.
-    pub fn push(&mut self, key: Text, value: Value) {
-        self.0.push((key, value));
+    pub fn insert(&mut self, key: impl Into<Text>, value: impl Into<Value>) {
+        self.0.push((key.into(), value.into()));
     }
 
     /// The value of a name.
@@ -111,6 +114,12 @@ impl Object {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+impl<K: Into<Text>, V: Into<Value>> FromIterator<(K, V)> for Object {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
     }
 }
 
@@ -152,6 +161,10 @@ pub enum Value {
     },
     /// A value that its sender could not express.
     Unsupported,
+    /// Bytes. AMF3 only.
+    ByteArray(Bytes),
+    /// Pairs of any two values. AMF3 only.
+    Dictionary(Vec<(Self, Self)>),
 }
 
 impl Value {
@@ -202,6 +215,21 @@ impl Value {
     #[must_use]
     pub fn is_null(&self) -> bool {
         matches!(self, Self::Null | Self::Undefined)
+    }
+
+    /// Levels of nesting, this one included.
+    pub(super) fn height(&self) -> usize {
+        let below = match self {
+            Self::Object(object) | Self::EcmaArray(object) | Self::TypedObject { object, .. } => {
+                object.iter().map(|(_, value)| value.height()).max()
+            }
+            Self::StrictArray(values) => values.iter().map(Self::height).max(),
+            Self::Dictionary(pairs) => {
+                pairs.iter().map(|(key, value)| key.height().max(value.height())).max()
+            }
+            _ => None,
+        };
+        1 + below.unwrap_or(0)
     }
 }
 
@@ -287,6 +315,8 @@ impl Line<'_, '_> {
                 }
                 self.write_char(']')
             }
+            Value::ByteArray(bytes) => write!(self, "bytes({})", bytes.len()),
+            Value::Dictionary(pairs) => write!(self, "dictionary({})", pairs.len()),
         }
     }
 
