@@ -119,6 +119,12 @@ impl Decoder {
         self.aborted
     }
 
+    /// Bytes that are held for messages that are not yet whole.
+    #[must_use]
+    pub fn partial_bytes(&self) -> usize {
+        self.partial_bytes
+    }
+
     /// Changes the limits from here on.
     pub fn set_limits(&mut self, limits: DecoderLimits) {
         self.limits = limits;
