@@ -6,8 +6,7 @@
  *     npm run build && npm run fake              then open http://127.0.0.1:8090/
  *     npm run fake -- --port 0 --streams demo,quiet,radio
  *
- * Besides the server's own paths it listens to `POST /fake/<command>`, so that a test can make things happen:
- * `add?path=live/x&kind=av`, `remove?path=live/x`, `cut` (break every media connection), `refuse?on=http` (or `none`).
+ * A test starts it with `startFake` and makes things happen: a stream appears, ends, breaks off, is refused.
  */
 import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
@@ -69,7 +68,17 @@ export async function startFake({ port = 0, streams = SAMPLE, quiet = true } = {
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
   };
-  return { url, close, world };
+  return {
+    url,
+    close,
+    add: (path, kind = "av") => add(world, path, kind),
+    remove: (path) => remove(world, path),
+    stream: (path) => world.streams.get(path),
+    /** Breaks every media connection off. */
+    cut: () => world.media.forEach((media) => media.cut()),
+    /** Media over `http` or `ws` is refused from now on; `none`: neither. */
+    refuse: (transport) => (world.refuse = transport),
+  };
 }
 
 function add(world, path, kind) {
@@ -85,7 +94,6 @@ function remove(world, path) {
 async function answer(world, server, request, response) {
   const url = new URL(request.url, "http://fake");
   const path = url.pathname;
-  if (request.method === "POST" && path.startsWith("/fake/")) return command(world, path.slice(6), url.searchParams, response);
   if (path === "/api/v1/info") {
     const { port } = server.address();
     return json(response, { version: "0.1.0", rtmp_port: 1935, http_port: port });
@@ -97,15 +105,6 @@ async function answer(world, server, request, response) {
   }
   if (path.endsWith(".flv")) return flv(world, path, response);
   return file(path, response);
-}
-
-function command(world, name, query, response) {
-  if (name === "add") add(world, query.get("path"), query.get("kind") ?? "av");
-  else if (name === "remove") remove(world, query.get("path"));
-  else if (name === "cut") for (const media of world.media) media.cut();
-  else if (name === "refuse") world.refuse = query.get("on");
-  else return fail(response, 404);
-  return json(response, {});
 }
 
 function describe(stream) {

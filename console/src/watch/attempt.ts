@@ -67,6 +67,7 @@ export class Attempt {
   #done = false;
   #pace: Pace = startPace(performance.now() / 1000);
   #edge = 0;
+  #ranDry = false;
   #firstPlayedAt = Infinity;
   #bitrate = 0;
 
@@ -92,10 +93,16 @@ export class Attempt {
       },
     );
     this.#listen(mpegts);
+    video.addEventListener("waiting", this.#onWaiting);
     this.#player.attachMediaElement(video);
     this.#player.load();
     this.#look = setInterval(() => this.#tick(), LOOK_EVERY_MS);
   }
+
+  /** Between two looks the element may run dry and recover; that is a stall too. A seek is not. */
+  readonly #onWaiting = () => {
+    if (!this.#video.seeking) this.#ranDry = true;
+  };
 
   stop(): void {
     this.#end({ kind: "stopped" });
@@ -140,8 +147,10 @@ export class Attempt {
       this.mediaAt = now;
       this.gotMedia = true;
     }
-    const starved = video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA;
-    if (!starved && this.#firstPlayedAt === Infinity) this.#firstPlayedAt = now;
+    const dry = video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA;
+    const starved = dry || this.#ranDry;
+    this.#ranDry = false;
+    if (!dry && this.#firstPlayedAt === Infinity) this.#firstPlayedAt = now;
     const before = this.#pace;
     const step = catchUp(before, {
       now: now / 1000,
@@ -178,6 +187,7 @@ export class Attempt {
     if (this.#done) return;
     this.#done = true;
     clearInterval(this.#look);
+    this.#video.removeEventListener("waiting", this.#onWaiting);
     // Not from within the player's own event: it would fall over its missing parts.
     setTimeout(() => {
       this.#player.destroy();

@@ -2,10 +2,12 @@
  * How the player stays close to the live edge. A pure policy: what it sees goes in, what to do comes out; the
  * element and the clock are the caller's.
  *
- * The distance is the buffer between the playhead and the last frame that arrived. A little too far: play a
- * little faster. Much too far: jump. In a gap: step over it. A stall means that the target was too tight for
- * this network, so the target grows by a step and comes back only after a calm while; chasing the edge into
- * one stall after another (mpegts.js issue 276) is thus impossible.
+ * The distance is the buffer between the playhead and the last frame that arrived. What may be given up of it is
+ * only the slack: the least that the buffer held over the last moments. A network that hands over two seconds
+ * every two seconds needs them all, however full the buffer looks just after. A little too much slack: play a
+ * little faster. Far too much: jump. In a gap: step over it. A stall means that the target was too tight, so it
+ * grows by a step and comes back only after a calm while. Thus the player never chases the edge into one stall
+ * after another (mpegts.js issue 276).
  */
 
 export interface Pace {
@@ -19,6 +21,8 @@ export interface Pace {
   relaxedAt: number;
   /** Whether the last look found the player starved, so that one stall is counted once. */
   starved: boolean;
+  /** The distance at each of the last looks, oldest first; begun anew after a jump. */
+  looks: ReadonlyArray<{ at: number; behind: number }>;
 }
 
 export interface Sight {
@@ -28,7 +32,7 @@ export interface Sight {
   /** `[start, end]` of what is buffered, in order. */
   ranges: ReadonlyArray<readonly [number, number]>;
   paused: boolean;
-  /** The element has nothing to show (`readyState < HAVE_FUTURE_DATA`). */
+  /** The element had nothing to show, now or since the last look. */
   starved: boolean;
   /** Seconds since the first picture. A late viewer is given a whole GOP at once; what is old in it is skipped. */
   playedFor: number;
@@ -51,14 +55,18 @@ const START_S = 1.5;
 const STALL_STEP_S = 0.3;
 const CALM_S = 20;
 const BETWEEN_JUMPS_S = 2;
-const FASTER_OVER_S = 0.4;
+/** How far back the least of the buffer is looked for; with every stall it looks farther. */
+const MEMORY_S = 3;
+const MEMORY_PER_TARGET = 2;
+/** Farther than this beyond the target, the player hurries. */
+export const FASTER_OVER_S = 0.4;
 const MUCH_FASTER_OVER_S = 1.3;
 const GAP_NEAR_S = 0.15;
 /** Not the very edge of a range: a decoder that starts there has nothing to go on with. */
 const INSIDE_S = 0.05;
 
 export function startPace(now: number): Pace {
-  return { target: TARGET_S, rate: 1, jumpedAt: -Infinity, stalledAt: now, relaxedAt: now, starved: true };
+  return { target: TARGET_S, rate: 1, jumpedAt: -Infinity, stalledAt: now, relaxedAt: now, starved: true, looks: [] };
 }
 
 export function catchUp(before: Pace, sight: Sight): Step {
@@ -67,13 +75,17 @@ export function catchUp(before: Pace, sight: Sight): Step {
   if (!last) return { pace: { ...pace, rate: 1 }, rate: 1, seekTo: null, behind: 0 };
 
   const behind = Math.max(0, last[1] - sight.playhead);
-  if (sight.paused) return { pace: { ...pace, rate: 1 }, rate: 1, seekTo: null, behind };
+  if (sight.paused) return { pace: { ...pace, rate: 1, looks: [] }, rate: 1, seekTo: null, behind };
+
+  const memory = MEMORY_S + (pace.target - TARGET_S) * MEMORY_PER_TARGET;
+  const recent = pace.looks.filter((look) => sight.now - look.at < memory);
+  pace.looks = [...recent, { at: sight.now, behind: sight.starved ? 0 : behind }];
 
   const seekTo = jump(pace, sight, last, behind);
   if (seekTo !== null) {
-    return { pace: { ...pace, rate: 1, jumpedAt: sight.now }, rate: 1, seekTo, behind };
+    return { pace: { ...pace, rate: 1, jumpedAt: sight.now, looks: [] }, rate: 1, seekTo, behind };
   }
-  const rate = rateFor(pace, behind);
+  const rate = rateFor(pace);
   return { pace: { ...pace, rate }, rate, seekTo: null, behind };
 }
 
@@ -98,9 +110,13 @@ function jump(pace: Pace, sight: Sight, last: readonly [number, number], behind:
   if (target <= sight.playhead || target < last[0]) return null;
 
   if (inGap(sight)) return target;
-  const far = sight.playedFor < START_S ? JUMP_AT_START_S : JUMP_S;
-  const mayJump = sight.now - pace.jumpedAt >= BETWEEN_JUMPS_S;
-  return behind > far + (pace.target - TARGET_S) && mayJump ? target : null;
+  if (sight.now - pace.jumpedAt < BETWEEN_JUMPS_S) return null;
+  if (sight.playedFor < START_S) return behind > JUMP_AT_START_S && pace.jumpedAt === -Infinity ? target : null;
+  return slackOf(pace) > JUMP_S + (pace.target - TARGET_S) ? target : null;
+}
+
+function slackOf({ looks }: Pace): number {
+  return Math.min(...looks.map((look) => look.behind));
 }
 
 /** Outside every range, or at the end of one that another follows. */
@@ -112,8 +128,8 @@ function inGap({ playhead, ranges }: Sight): boolean {
 }
 
 /** With hysteresis: having begun to hurry, it hurries until the target is reached. */
-function rateFor(pace: Pace, behind: number): number {
-  const over = behind - pace.target;
+function rateFor(pace: Pace): number {
+  const over = slackOf(pace) - pace.target;
   if (over > MUCH_FASTER_OVER_S) return 1.2;
   if (over > FASTER_OVER_S || (pace.rate > 1 && over > 0)) return 1.1;
   return 1;

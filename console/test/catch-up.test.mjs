@@ -1,0 +1,140 @@
+/** The catch-up policy, on its own and in a simulated network: a player's buffer is simple enough to imitate. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { source } from "./sources.mjs";
+
+const { catchUp, startPace, TARGET_S, TARGET_MOST_S, JUMP_S, FASTER_OVER_S } = await source("watch/catch-up.ts");
+
+const sight = (more) => ({ now: 100, playhead: 10, ranges: [[0, 10.5]], paused: false, starved: false, playedFor: 60, ...more });
+const settled = (more) => ({ ...startPace(99), starved: false, ...more });
+
+test("near the edge it leaves the playback alone", () => {
+  const { rate, seekTo, behind } = catchUp(settled(), sight());
+  assert.deepEqual({ rate, seekTo, behind }, { rate: 1, seekTo: null, behind: 0.5 });
+});
+
+test("a little behind it hurries gently, and goes on until the target is reached", () => {
+  const far = catchUp(settled(), sight({ ranges: [[0, 12.5]] }));
+  assert.equal(far.rate, 1.2);
+  const nearer = catchUp(settled({ rate: 1.2 }), sight({ ranges: [[0, 10 + TARGET_S + 0.1]] }));
+  assert.equal(nearer.rate, 1.1, "hysteresis: it does not stop short of the target");
+  const there = catchUp(settled({ rate: 1.1 }), sight({ ranges: [[0, 10 + TARGET_S - 0.01]] }));
+  assert.equal(there.rate, 1);
+  const calm = catchUp(settled({ rate: 1 }), sight({ ranges: [[0, 10 + TARGET_S + 0.1]] }));
+  assert.equal(calm.rate, 1, "and does not begin for a trifle");
+});
+
+test("more than four seconds behind it jumps to the target, once", () => {
+  const ranges = [[0, 10 + JUMP_S + 0.1]];
+  const first = catchUp(settled(), sight({ ranges }));
+  assert.ok(Math.abs(first.seekTo - (ranges[0][1] - TARGET_S)) < 1e-9, `to ${first.seekTo}`);
+  const again = catchUp(first.pace, sight({ ranges, now: 100.2 }));
+  assert.equal(again.seekTo, null, "a jump must have time to take effect");
+});
+
+test("the old part of a GOP given at once is skipped at the start, not played through", () => {
+  const ranges = [[0, 12]];
+  assert.equal(catchUp(settled(), sight({ ranges, playedFor: 30 })).seekTo, null);
+  assert.ok(catchUp(settled(), sight({ ranges, playedFor: 0.2 })).seekTo > 11);
+});
+
+test("it steps over a gap, and only when it is at one", () => {
+  const ranges = [[0, 10.1], [10.6, 11.2]];
+  assert.ok(catchUp(settled(), sight({ playhead: 10.05, ranges })).seekTo >= 10.6);
+  assert.ok(catchUp(settled(), sight({ playhead: 10.3, ranges })).seekTo >= 10.6);
+  assert.equal(catchUp(settled(), sight({ playhead: 9.5, ranges })).seekTo, null);
+  assert.ok(catchUp(settled(), sight({ playhead: 0, ranges: [[5, 6]] })).seekTo >= 5, "before the first picture too");
+});
+
+test("paused or with nothing buffered it does nothing", () => {
+  for (const more of [{ paused: true, ranges: [[0, 90]] }, { ranges: [] }]) {
+    const { rate, seekTo } = catchUp(settled({ rate: 1.2 }), sight(more));
+    assert.deepEqual({ rate, seekTo }, { rate: 1, seekTo: null });
+  }
+});
+
+test("each stall is counted once and widens the target; calm narrows it again, never below its least", () => {
+  let pace = settled();
+  pace = catchUp(pace, sight({ starved: true })).pace;
+  const once = pace.target;
+  assert.ok(once > TARGET_S);
+  pace = catchUp(pace, sight({ starved: true, now: 100.2 })).pace;
+  assert.equal(pace.target, once, "the same stall, looked at twice");
+  for (let i = 0; i < 50; i++) {
+    pace = catchUp(pace, sight({ now: 101 + i, starved: false })).pace;
+    pace = catchUp(pace, sight({ now: 101.5 + i, starved: true })).pace;
+  }
+  assert.equal(pace.target, TARGET_MOST_S);
+  for (let i = 0; i < 400; i++) pace = catchUp(pace, sight({ now: 200 + i })).pace;
+  assert.equal(pace.target, TARGET_S);
+});
+
+/**
+ * A stream of one second per second that the network hands over as `arrived(t)` seconds of media; the playhead
+ * advances as a browser's would. The policy looks every 200 ms, the playhead moves every 20.
+ */
+function simulate({ arrived, length }) {
+  const log = { jumps: 0, stalls: 0, stalledLate: 0, behind: [] };
+  let pace = startPace(0);
+  let [playhead, rate, playedFor, starved, ranDry] = [0, 1, 0, true, false];
+  for (let tick = 1; tick * 0.02 < length; tick++) {
+    const now = tick * 0.02;
+    const edge = arrived(now);
+    const wasStarved = starved;
+    // A browser that ran dry goes on when it has a little in hand.
+    starved = edge - playhead < (wasStarved ? 0.1 : 0.001);
+    if (starved && !wasStarved) {
+      ranDry = true;
+      log.stalls += 1;
+      if (now > length / 2) log.stalledLate += 1;
+    }
+    if (!starved) {
+      playhead = Math.min(edge, playhead + 0.02 * rate);
+      playedFor += 0.02;
+    }
+    if (tick % 10 !== 0) continue;
+    const step = catchUp(pace, { now, playhead, ranges: edge > 0 ? [[0, edge]] : [], paused: false, starved: starved || ranDry, playedFor });
+    ranDry = false;
+    assert.ok([1, 1.1, 1.2].includes(step.rate));
+    if (step.seekTo !== null) {
+      assert.ok(step.seekTo > playhead && step.seekTo < edge, `seek to ${step.seekTo} outside (${playhead}, ${edge})`);
+      playhead = step.seekTo;
+      log.jumps += 1;
+    }
+    ({ pace, rate } = step);
+    log.behind.push(edge - playhead);
+  }
+  return log;
+}
+
+test("on a good network a viewer who was given a GOP of any length is soon near the edge, and stays", () => {
+  for (const gop of [0.5, 1, 2, 4, 10]) {
+    const { behind, jumps, stalls } = simulate({ arrived: (t) => gop + t, length: 40 });
+    const late = behind.slice(-100);
+    assert.ok(Math.max(...late) <= TARGET_S + FASTER_OVER_S + 0.01, `GOP of ${gop} s: ${Math.max(...late)} s behind`);
+    assert.ok(jumps <= 1, `GOP of ${gop} s: ${jumps} jumps`);
+    assert.equal(stalls, 0);
+  }
+});
+
+test("after a freeze of the network of ten seconds it is back at the edge by one jump", () => {
+  const { behind, jumps } = simulate({ arrived: (t) => (t > 20 && t < 30 ? 20 : t), length: 60 });
+  assert.ok(behind.at(-1) <= 1.5, `${behind.at(-1)} s behind`);
+  assert.ok(jumps <= 2, `${jumps} jumps`);
+});
+
+test("on a network that hands over in lumps it keeps what it needs instead of stalling for ever", () => {
+  for (const lump of [0.5, 1, 1.5, 2, 3]) {
+    const { stalls, stalledLate, jumps } = simulate({ arrived: (t) => Math.floor(t / lump) * lump, length: 240 });
+    assert.equal(stalledLate, 0, `lumps of ${lump} s: ${stalls} stalls, ${stalledLate} of them in the second half`);
+    assert.ok(stalls <= 6 && jumps <= 3, `lumps of ${lump} s: ${stalls} stalls, ${jumps} jumps`);
+  }
+  const { stalledLate } = simulate({ arrived: (t) => Math.floor(t / 6) * 6, length: 240 });
+  assert.ok(stalledLate <= 6, `${stalledLate} stalls in 20 lumps of six seconds: it tries again, but seldom`);
+});
+
+test("slack left over from a bad hour is given back by playing faster", () => {
+  const { behind, jumps } = simulate({ arrived: (t) => (t < 20 ? Math.floor(t / 3) * 3 : t), length: 90 });
+  assert.ok(Math.max(...behind.slice(-50)) <= TARGET_S + FASTER_OVER_S + 0.01, `${behind.at(-1)} s behind`);
+  assert.ok(jumps <= 2);
+});

@@ -1,0 +1,67 @@
+/** The parts that need no browser: addresses, figures, and what is said of codecs. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { source } from "./sources.mjs";
+
+const address = await source("shared/address.ts");
+const format = await source("shared/format.ts");
+const { judge } = await source("watch/support.ts");
+
+const here = { protocol: "http:", host: "box.local:8080", hostname: "box.local" };
+
+test("every name survives the way into an address and back", () => {
+  for (const name of ["demo", "a b/c", "café/日本", "50% off?#&", "<img src=x onerror=alert(1)>", "a%2Fb", "x.flv", "🙂"]) {
+    const url = new URL(address.watchUrl({ app: "live", name }), "http://box.local");
+    assert.deepEqual(address.parseWatchPath(url.pathname), { app: "live", name });
+    assert.equal(url.search + url.hash, "");
+  }
+});
+
+test("addresses that name no stream are seen as such", () => {
+  for (const path of ["/", "/watch", "/watch/", "/watch/live", "/watch/live/", "/watch/live//x", "/watch/live/%E0%A4%A"]) {
+    assert.equal(address.parseWatchPath(path), null, path);
+  }
+});
+
+test("the addresses of a stream", () => {
+  const stream = { app: "live", name: "a b/é" };
+  assert.equal(address.httpFlvUrl(here, stream), "http://box.local:8080/live/a%20b/%C3%A9.flv");
+  assert.equal(address.wsFlvUrl(here, stream), "ws://box.local:8080/live/a%20b/%C3%A9.flv");
+  assert.equal(address.wsFlvUrl({ ...here, protocol: "https:" }, stream).slice(0, 4), "wss:");
+  assert.equal(address.rtmpUrl(here, 1935, stream), "rtmp://box.local/live/a b/é");
+  assert.equal(address.rtmpUrl(here, 19350, stream), "rtmp://box.local:19350/live/a b/é");
+  assert.equal(address.rtmpServer({ ...here, hostname: "[::1]" }, 1936, "live"), "rtmp://[::1]:1936/live");
+});
+
+test("a name of 60 KB is shown short, an ordinary one whole, and no character is cut in two", () => {
+  assert.equal(address.shortName("demo"), "demo");
+  assert.ok(address.shortName("x".repeat(60_000)).length <= 121);
+  assert.ok(address.shortName("🙂".repeat(60_000)).isWellFormed?.() ?? true);
+  assert.equal(address.shortName("🙂".repeat(120)), "🙂".repeat(120));
+});
+
+test("figures for people", () => {
+  assert.deepEqual([0, 900, 1_500_000, 25_000_000, NaN].map(format.bitrate), ["–", "1 kbit/s", "1.5 Mbit/s", "25 Mbit/s", "–"]);
+  assert.deepEqual(
+    [0, 59_999, 60_000, 3_723_000, 200_000_000, -1].map(format.duration),
+    ["0 s", "59 s", "1:00", "1:02:03", "2 d 07 h", "–"],
+  );
+  assert.deepEqual([25, 29.97, 0].map(format.frameRate), ["25 fps", "29.97 fps", ""]);
+  assert.equal(format.sound(44100, 2), "44.1 kHz stereo");
+});
+
+const video = (codec, codec_string) => ({ codec, codec_string, width: 1, height: 1, frame_rate: 25 });
+const audio = (codec, codec_string) => ({ codec, codec_string, sample_rate: 44100, channels: 2 });
+const browser = (type) => /avc1|mp4a|opus|audio\/mpeg/.test(type);
+
+test("what this browser can play is asked for, what it can't is said in words", () => {
+  const plan = (v, a) => judge({ video: v, audio: a }, browser).plan;
+  assert.deepEqual(plan(video("H.264", "avc1.42c01e"), audio("AAC", "mp4a.40.2")), { video: true, audio: true, missing: "" });
+  assert.deepEqual(plan(video("H.264", "avc1.42c01e"), null), { video: true, audio: false, missing: "" });
+  assert.deepEqual(plan(null, audio("AAC", "mp4a.40.2")), { video: false, audio: true, missing: "" });
+  assert.deepEqual(plan(null, null), { video: null, audio: null, missing: "" }, "nothing known: the FLV header decides");
+  assert.match(plan(video("H.264", "avc1.42c01e"), audio("Speex", "speex")).missing, /Picture only.*Speex/);
+  assert.match(plan(video("H.265", "hvc1.1.6.L93.B0"), audio("AAC", "mp4a.40.2")).missing, /Sound only.*H\.265/);
+  const refused = judge({ video: video("H.265", "hvc1.1.6.L93.B0"), audio: null }, browser);
+  assert.equal(refused.failure.title, "This browser can’t play H.265");
+});
