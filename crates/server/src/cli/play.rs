@@ -5,8 +5,8 @@ use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
 use anyhow::Context;
+use bytes::{Bytes, BytesMut};
 use clap::Args;
 use headwater_media::{Frame, MediaKind, Timestamp, Track, TrackId, flv, mp4};
 use headwater_rtmp::command::PlayStart;
