@@ -272,9 +272,6 @@ fn fragmented(tracks: &[Track], frames: &[Frame]) -> Vec<u8> {
         group.push(frame.clone());
     }
     file.extend(muxer.fragment(&group, None).unwrap());
-    if let Some(folder) = option_env!("HEADWATER_KEEP_FRAGMENTS") {
-        fs::write(format!("{folder}/{}-{}.mp4", tracks.len(), frames.len()), &file).unwrap();
-    }
     file
 }
 
