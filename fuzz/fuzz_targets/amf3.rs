@@ -1,0 +1,14 @@
+//! Any bytes as AMF3: no panic, and what was decoded can be logged and answered in AMF0.
+#![no_main]
+
+use headwater_media::amf::{Limits, amf0, amf3};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(values) = amf3::decode_all(bytes) else { return };
+    for value in &values {
+        assert!(value.to_string().chars().count() <= 401);
+    }
+    let encoded = amf0::encode_all(&values);
+    assert!(amf0::decode_all_with(&encoded, &Limits::FILE).is_ok());
+});
