@@ -320,7 +320,7 @@ fn a_message_that_announces_16_megabytes_takes_what_it_sends() {
 #[test]
 fn a_head_is_what_the_specification_draws() {
     let id = ChunkStreamId::VIDEO;
-    let head = message_head(id, 0x0102_03, 0x0405_06, 9, MessageStreamId(1));
+    let head = message_head(id, 0x01_0203, 0x04_0506, 9, MessageStreamId(1));
     assert_eq!(head.as_ref(), [6, 1, 2, 3, 4, 5, 6, 9, 1, 0, 0, 0]);
     let head = message_head(id, 0x1000_0000, 1, 9, MessageStreamId(1));
     assert_eq!(head.as_ref(), [6, 0xFF, 0xFF, 0xFF, 0, 0, 1, 9, 1, 0, 0, 0, 0x10, 0, 0, 0]);
