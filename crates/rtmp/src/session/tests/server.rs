@@ -519,6 +519,35 @@ fn answers_without_a_question_are_misuse() {
 }
 
 #[test]
+fn a_publisher_is_thrown_out() {
+    let mut client = Dialogue::publishing();
+    client.session.end_publish(ONE, PublishRejection::Denied, "Another has taken the name.").unwrap();
+    client.hears(&["1: onStatus Error NetStream.Publish.Denied"]);
+    client.sends(1, type_id::VIDEO, 0, b"still here");
+    client.hears(&[]);
+    assert!(client.session.end_publish(ONE, PublishRejection::Denied, "Again.").is_err());
+    client.says(1, Command::new("publish", 0.0).with("cam").with("live"));
+    assert!(matches!(client.event(), ServerEvent::Publish(_)));
+}
+
+#[test]
+fn a_client_is_asked_to_come_again() {
+    let mut client = Dialogue::playing();
+    client.session.request_reconnect(Some("rtmp://other/live"), "The server goes down for an upgrade.");
+    client.hears(&["0: onStatus Status NetConnection.Connect.ReconnectRequest"]);
+}
+
+#[test]
+fn capabilities_stand_in_the_result() {
+    let properties = Object::new().with("capsEx", 7.0);
+    let mut client = Dialogue::with_server(ServerConfig { properties, ..ServerConfig::default() });
+    client.says(0, connect("live"));
+    client.event();
+    client.session.accept_connect().unwrap();
+    assert!(client.heard_lines().last().unwrap().contains("mode: 1, capsEx: 7}"));
+}
+
+#[test]
 fn a_close_says_why() {
     let mut client = Dialogue::playing();
     client.session.close("The server goes down for an upgrade.");
