@@ -51,8 +51,8 @@ export interface Stream {
   publisher: Publisher | null;
 }
 
-/** What came of asking for one stream. `unknown`: the server would not say (asleep, or access refused). */
-export type Lookup = { kind: "found"; stream: Stream } | { kind: "absent" } | { kind: "unknown"; why: string };
+/** What came of asking for one stream. `unknown`: the server would not say. `silent`: it did not answer at all. */
+export type Lookup = { kind: "found"; stream: Stream } | { kind: "absent" | "unknown" | "silent" };
 
 /** The server answered, but not with what was asked for. */
 export class Refused extends Error {
@@ -83,8 +83,8 @@ export async function lookUp(encodedPath: string, query = ""): Promise<Lookup> {
   try {
     return { kind: "found", stream: await ask<Stream>(`/api/v1/streams/${encodedPath}${query}`) };
   } catch (error) {
-    if (error instanceof Refused && error.status === 404) return { kind: "absent" };
-    return { kind: "unknown", why: error instanceof Error ? error.message : String(error) };
+    if (error instanceof Refused) return { kind: error.status === 404 ? "absent" : "unknown" };
+    return { kind: error instanceof SyntaxError ? "unknown" : "silent" };
   }
 }
 
