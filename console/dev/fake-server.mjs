@@ -32,7 +32,7 @@ const KINDS = {
   h265: { video: { ...H264, codec: "H.265", codec_string: "hvc1.1.6.L93.B0" }, audio: null },
   /** As a server with a GOP cache: four seconds at once, then in time. */
   burst: { video: H264, audio: AAC, ahead: 4 },
-  speex: { video: H264, audio: { codec: "Speex", codec_string: "speex", sample_rate: 16000, channels: 1 } },
+  speex: { video: H264, audio: { codec: "Speex", codec_string: null, sample_rate: 16000, channels: 1 } },
   waiting: { video: null, audio: null },
 };
 const SAMPLE = [
@@ -123,7 +123,7 @@ function describe(stream) {
     app: stream.app,
     name: stream.name,
     path: stream.path,
-    state: live ? "live" : "waiting",
+    state: live ? "live" : stream.orphan ? "paused" : "waiting",
     uptime_ms: live ? age + 60_000 : 0,
     viewers: stream.viewers,
     bitrate_bps: live ? Math.round((video ? 1_100_000 : 128_000) * (1 + wave * 0.12)) : 0,

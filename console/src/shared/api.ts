@@ -1,6 +1,6 @@
 /**
  * The server's API as the pages use it: types and the three questions they ask. Nothing here keeps state.
- * The types follow `GET /api/v1/…`; a field that the server could not know is `null`, never left out.
+ * The types follow `GET /api/v1/…`; a field that the server does not know (yet) is `null`, never left out.
  */
 
 export interface ServerInfo {
@@ -12,20 +12,20 @@ export interface ServerInfo {
 export interface VideoTrack {
   /** For people: `H.264`. */
   codec: string;
-  /** For `MediaSource.isTypeSupported`: `avc1.42c01e`. Empty when the server does not know it. */
-  codec_string: string;
-  width: number;
-  height: number;
-  /** Frames per second; 0 when not known yet. */
-  frame_rate: number;
+  /** For `MediaSource.isTypeSupported`: `avc1.42c01e`. */
+  codec_string: string | null;
+  width: number | null;
+  height: number | null;
+  /** Frames per second. */
+  frame_rate: number | null;
 }
 
 export interface AudioTrack {
   codec: string;
-  codec_string: string;
+  codec_string: string | null;
   /** Hertz. */
-  sample_rate: number;
-  channels: number;
+  sample_rate: number | null;
+  channels: number | null;
 }
 
 export interface Publisher {
@@ -39,8 +39,8 @@ export interface Stream {
   name: string;
   /** `<app>/<name>`, not percent-encoded. */
   path: string;
-  /** `waiting`: viewers are connected, a publisher is not (yet, or not any more). */
-  state: "live" | "waiting";
+  /** `waiting`: there are viewers, but no publisher yet. `paused`: the publisher is away and may come back. */
+  state: "live" | "waiting" | "paused" | "ended";
   uptime_ms: number;
   viewers: number;
   bitrate_bps: number;
