@@ -31,6 +31,8 @@ use crate::stop::Stop;
 const READ_BYTES: usize = 16 << 10;
 /// How often a connection looks at its deadlines.
 const TICK: Duration = Duration::from_secs(1);
+/// Replies that a peer may leave unread, in bytes. Who asks without reading would fill the memory.
+const REPLIES_BYTES_MAX: usize = 64 << 10;
 /// How long a peer has to take the last words and to hang up.
 const FAREWELL_MAX: Duration = Duration::from_secs(2);
 
@@ -156,6 +158,12 @@ impl Connection {
             handled?;
         }
         self.say();
+        let unread = self.wire.replies_waiting();
+        if unread > REPLIES_BYTES_MAX {
+            let text =
+                format!("it asks and reads no answer: {unread} bytes wait (limit {REPLIES_BYTES_MAX})");
+            return Err(End::LetGo("stalled", text));
+        }
         if self.input.is_empty() && self.publishing.is_empty() {
             // A player's acknowledgements are rare; ten thousand players keep no buffer for them.
             self.input = BytesMut::new();
