@@ -56,6 +56,21 @@ impl Bench {
         Peer::dial(self.server.http)
     }
 
+    /// One HTTP request; the answer's head and the start of its body.
+    pub(crate) fn request(&self, head: &str) -> String {
+        let mut peer = self.http_peer();
+        peer.send(head.as_bytes()).send(b"Connection: close\r\n\r\n");
+        while peer.read(Duration::from_secs(5)).is_some_and(|count| count > 0) {}
+        String::from_utf8_lossy(&peer.received).into_owned()
+    }
+
+    /// The list of streams, as JSON.
+    pub(crate) fn api_must_answer(&self) -> String {
+        let answer = self.request("GET /api/v1/streams HTTP/1.1\r\nHost: localhost\r\n");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        answer
+    }
+
     /// Fails when the server has taken more than `mib` since the start.
     pub(crate) fn must_have_grown_less(&self, mib: u64) {
         let grown = self.server.rss_kib().saturating_sub(self.rss_kib);

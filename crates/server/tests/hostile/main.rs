@@ -10,5 +10,6 @@
 mod bench;
 mod greetings;
 mod healthy;
+mod messages;
 mod peer;
 mod server;
