@@ -33,6 +33,8 @@ const READ_BYTES: usize = 16 << 10;
 const TICK: Duration = Duration::from_secs(1);
 /// Replies that a peer may leave unread, in bytes. Who asks without reading would fill the memory.
 const REPLIES_BYTES_MAX: usize = 64 << 10;
+/// What is logged of a fault, and told to the peer.
+const FAULT_LETTERS_MAX: usize = 300;
 /// How long a peer has to take the last words and to hang up.
 const FAREWELL_MAX: Duration = Duration::from_secs(2);
 
@@ -264,7 +266,8 @@ impl Connection {
             Error::Unsupported { .. } => "unsupported",
             _ => "protocol",
         };
-        End::LetGo(reason, error.to_string())
+        // The text may quote the peer, who may have said 64 KiB.
+        End::LetGo(reason, error.to_string().chars().take(FAULT_LETTERS_MAX).collect())
     }
 
     /// Says farewell, logs why, and hangs up so that the peer still reads the last words.
