@@ -11,5 +11,7 @@ mod bench;
 mod greetings;
 mod healthy;
 mod messages;
+mod names;
 mod peer;
+mod publishers;
 mod server;
