@@ -9,7 +9,8 @@ use std::sync::Arc;
 const NAME_BYTES_MAX: usize = 1024;
 
 /// A stream's name: the app (one or more segments) and the name (one or more segments), UTF-8, without
-/// control characters and without empty, `.` or `..` segments. Cheap to clone.
+/// control characters (those that turn a line around or break it included) and without empty, `.` or `..`
+/// segments. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct StreamName {
     path: Arc<str>,
@@ -51,7 +52,7 @@ impl StreamName {
             return Err(InvalidName::Empty("name"));
         }
         let path = format!("{app}/{name}");
-        if let Some((at, c)) = path.char_indices().find(|(_, c)| c.is_control()) {
+        if let Some((at, c)) = path.char_indices().find(|(_, c)| c.is_control() || garbles_a_line(*c)) {
             return Err(InvalidName::Control(c.into(), at));
         }
         if let Some(segment) = path.split('/').find(|segment| matches!(*segment, "" | "." | "..")) {
@@ -88,6 +89,12 @@ impl StreamName {
     }
 }
 
+/// Line and paragraph separators, and the characters that reverse the text around them: to a person who
+/// reads a log or a list, a name that holds one looks like another.
+fn garbles_a_line(c: char) -> bool {
+    matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
 impl fmt::Display for StreamName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.path)
@@ -119,6 +126,15 @@ mod tests {
         }
         assert_eq!(StreamName::parse("live"), Err(InvalidName::Empty("name")));
         assert_eq!(StreamName::new("", "a"), Err(InvalidName::Empty("app")));
+    }
+
+    #[test]
+    fn what_could_disguise_a_name_is_refused() {
+        assert_eq!(StreamName::parse("live/a\u{202e}b"), Err(InvalidName::Control(0x202E, 6)));
+        assert!(
+            StreamName::parse("live/a\u{2028}b").is_err() && StreamName::parse("live/a\u{2067}b").is_err()
+        );
+        assert!(StreamName::parse("live/می\u{200c}خواهم").is_ok(), "a joiner is a letter's shape");
     }
 
     #[test]

@@ -33,6 +33,10 @@ const READ_BYTES: usize = 16 << 10;
 const READ_BYTES_SMALL: usize = 2 << 10;
 /// How often a connection looks at its deadlines.
 const TICK: Duration = Duration::from_secs(1);
+/// Replies that a peer may leave unread, in bytes. Who asks without reading would fill the memory.
+const REPLIES_BYTES_MAX: usize = 64 << 10;
+/// What is logged of a fault, and told to the peer.
+const FAULT_LETTERS_MAX: usize = 300;
 /// How long a peer has to take the last words and to hang up.
 const FAREWELL_MAX: Duration = Duration::from_secs(2);
 
@@ -159,6 +163,12 @@ impl Connection {
             handled?;
         }
         self.say();
+        let unread = self.wire.replies_waiting();
+        if unread > REPLIES_BYTES_MAX {
+            let text =
+                format!("it asks and reads no answer: {unread} bytes wait (limit {REPLIES_BYTES_MAX})");
+            return Err(End::LetGo("stalled", text));
+        }
         if self.input.is_empty() && self.publishing.is_empty() {
             // A player's acknowledgements are rare; ten thousand players keep no buffer for them.
             self.input = BytesMut::new();
@@ -259,7 +269,8 @@ impl Connection {
             Error::Unsupported { .. } => "unsupported",
             _ => "protocol",
         };
-        End::LetGo(reason, error.to_string())
+        // The text may quote the peer, who may have said 64 KiB.
+        End::LetGo(reason, error.to_string().chars().take(FAULT_LETTERS_MAX).collect())
     }
 
     /// Says farewell, logs why, and hangs up so that the peer still reads the last words.

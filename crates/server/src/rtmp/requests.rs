@@ -14,6 +14,9 @@ use super::publishing::Publishing;
 use super::viewer::Viewer;
 use crate::source;
 
+/// What is kept of a client's name for itself.
+const AGENT_LETTERS_MAX: usize = 100;
+
 /// The session refuses a call only when this program's account of the streams differs from its own.
 fn misuse(error: Error) -> End {
     End::LetGo("internal", format!("internal error: {error}"))
@@ -24,7 +27,7 @@ impl Connection {
     pub(super) fn handle(&mut self, event: ServerEvent) -> Result<(), End> {
         match event {
             ServerEvent::Connect(request) => {
-                self.agent = request.flash_ver;
+                self.agent = request.flash_ver.chars().take(AGENT_LETTERS_MAX).collect();
                 self.session.accept_connect().map_err(misuse)
             }
             ServerEvent::Publish(request) => self.publish(&request),
@@ -78,7 +81,7 @@ impl Connection {
         };
         self.session.reject_publish(stream, reason, text.clone()).map_err(misuse)?;
         // Encoders of DJI believe they are live after a refusal: only hanging up tells them.
-        Err(End::LetGo("publish_refused", format!("publish {} refused: {text}", request.path)))
+        Err(End::LetGo("publish_refused", format!("publish {:?} refused: {text}", request.path.to_string())))
     }
 
     fn admit_publisher(&self, request: &PublishRequest) -> Result<Publishing, (PublishRejection, String)> {
@@ -110,7 +113,10 @@ impl Connection {
                 self.session
                     .reject_play(request.stream, PlayRejection::StreamNotFound, text.clone())
                     .map_err(misuse)?;
-                return Err(End::LetGo("play_refused", format!("play {} refused: {text}", request.path)));
+                return Err(End::LetGo(
+                    "play_refused",
+                    format!("play {:?} refused: {text}", request.path.to_string()),
+                ));
             }
         };
         let name = subscriber.name().to_string();

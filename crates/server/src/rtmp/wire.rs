@@ -30,6 +30,8 @@ pub(super) struct Wire {
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     pieces: VecDeque<Bytes>,
+    /// Bytes of replies that were added since nothing waited.
+    replies: usize,
     failed: Option<io::ErrorKind>,
     /// Bytes that the socket has taken since the start.
     written: u64,
@@ -52,6 +54,7 @@ impl Wire {
     /// Sends a reply after whatever waits already.
     pub(super) fn send(&self, bytes: Bytes) {
         let mut outbox = self.outbox.lock();
+        outbox.replies += bytes.len();
         outbox.pieces.push_back(bytes);
         if !self.is_blocked() {
             self.flush(&mut outbox);
@@ -93,6 +96,11 @@ impl Wire {
     pub(super) fn progress(&self) -> (bool, u64) {
         let outbox = self.outbox.lock();
         (outbox.pieces.is_empty(), outbox.written)
+    }
+
+    /// Bytes of replies that the peer has not taken, at most.
+    pub(super) fn replies_waiting(&self) -> usize {
+        self.outbox.lock().replies
     }
 
     /// One vectored write. Returns how much the socket took; less than all means that it is full or
@@ -138,6 +146,7 @@ impl Wire {
                 return Flow::Blocked;
             }
         }
+        outbox.replies = 0;
         Flow::Clear
     }
 }

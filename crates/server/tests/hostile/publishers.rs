@@ -1,0 +1,111 @@
+//! Publishers that vanish, freeze, come twice or come in masses.
+
+use std::time::{Duration, Instant};
+
+use headwater_rtmp::session::ClientEvent;
+
+use crate::bench::{Bench, QUICK};
+use crate::healthy::{Client, numbered};
+
+#[test]
+fn a_silent_publisher_is_let_go_and_its_name_is_free() {
+    let bench = Bench::start(&QUICK.replace("takeover_silence_ms = 1000", "takeover = \"never\""));
+    let mut frozen = bench.peer();
+    frozen.publish("cam");
+    let mut second = Client::connect(bench.server.rtmp, "live");
+    let refusal = second.publish("cam").unwrap_err();
+    assert!(refusal.contains("BadName"), "{refusal}");
+    // silence_ms_max is 3 s, a tick and a farewell come on top.
+    bench.must_let_go(&mut frozen, Duration::from_secs(7), "silence_ms_max");
+    assert!(bench.server.complaints(frozen.address())[0].contains("live/cam"));
+    let mut third = Client::connect(bench.server.rtmp, "live");
+    third.publish("cam").unwrap();
+    drop((second, third));
+    bench.finish(8);
+}
+
+#[test]
+fn a_frozen_publisher_is_taken_over() {
+    let bench = Bench::start(&QUICK.replace("silence_ms_max = 3000", "silence_ms_max = 60000"));
+    let mut frozen = Client::connect(bench.server.rtmp, "live");
+    let stream = frozen.publish("cam").unwrap();
+    frozen.send_config(stream);
+    frozen.send_frame(stream, 0, 0, 100).unwrap();
+    let mut viewer = Client::connect(bench.server.rtmp, "live");
+    viewer.play("cam").unwrap();
+
+    let early = Client::connect(bench.server.rtmp, "live").publish("cam");
+    assert!(early.is_err_and(|refusal| refusal.contains("BadName")), "it was taken over too early");
+    std::thread::sleep(Duration::from_millis(1100));
+    let mut second = Client::connect(bench.server.rtmp, "live");
+    let stream = second.publish("cam").expect("takeover_silence_ms is over");
+    second.send_config(stream);
+    second.send_frame(stream, 100, 0, 100).unwrap();
+
+    // The viewer stays and sees the new publisher's frames.
+    let deadline = Instant::now() + Duration::from_secs(3);
+    let mut numbers = Vec::new();
+    while !numbers.contains(&100) {
+        assert!(Instant::now() < deadline, "the viewer saw {numbers:?}");
+        if let Some(ClientEvent::Media { body, .. }) = viewer.next_event(Duration::from_millis(100)).unwrap()
+        {
+            numbers.extend(numbered(&body).map(|(number, _)| number));
+        }
+    }
+    // The first one is told and closed.
+    let deadline = Instant::now() + Duration::from_secs(4);
+    while frozen.next_event(Duration::from_millis(100)).is_ok() {
+        assert!(Instant::now() < deadline, "the frozen publisher is not closed");
+    }
+    let lines = bench.server.complaints(frozen.address());
+    assert!(lines.len() == 1 && lines[0].contains("taken over"), "{lines:?}");
+    drop((frozen, viewer, second));
+    bench.finish(8);
+}
+
+#[test]
+fn a_hundred_short_publishes_leave_nothing() {
+    let bench = Bench::start(QUICK);
+    for number in 0..100 {
+        let mut client = Client::connect(bench.server.rtmp, "live");
+        let stream = client.publish(&format!("short-{number}")).unwrap();
+        client.send_config(stream);
+        client.send_frame(stream, 0, 0, 2000).unwrap();
+    }
+    let deadline = Instant::now() + Duration::from_secs(5);
+    loop {
+        let streams = bench.api_must_answer();
+        if streams.matches("\"path\"").count() == 1 && streams.contains("live/healthy") {
+            break;
+        }
+        assert!(Instant::now() < deadline, "streams remain after reconnect_window_ms: {streams}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    bench.finish(8);
+}
+
+#[test]
+fn broken_media_is_left_out_and_noted_once() {
+    let bench = Bench::start(QUICK);
+    let mut peer = bench.peer();
+    peer.publish("broken");
+    let bodies: [&[u8]; 8] = [
+        &[],
+        &[0x17],
+        &[0x17, 0, 0, 0, 0],
+        &[0x17, 0, 0, 0, 0, 1, 66, 0, 30, 255, 0xE1, 0xFF, 0xFF, 0x67],
+        &[0x17, 1, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0x65],
+        &[0x27, 1, 0x7F, 0xFF, 0xFF, 0, 0, 0, 0],
+        &[0xFF; 40],
+        &[0x80; 40],
+    ];
+    for _ in 0..50 {
+        for body in bodies {
+            peer.message(1, 9, body.to_vec().into());
+            peer.message(1, 8, [&[0xAF], body].concat().into());
+        }
+    }
+    bench.api_must_answer();
+    drop(peer);
+    bench.finish(8);
+}

@@ -1,0 +1,127 @@
+//! The binary under test: started with a configuration, watched from outside.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+/// A running server. Dropping it ends the process and removes its directory.
+pub(crate) struct Server {
+    child: Child,
+    /// Where it takes RTMP.
+    pub(crate) rtmp: SocketAddr,
+    /// Where it takes HTTP.
+    pub(crate) http: SocketAddr,
+    directory: PathBuf,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    /// Starts the server with this configuration file and waits until it is ready.
+    pub(crate) fn start(config: &str) -> Self {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let directory =
+            std::env::temp_dir().join(format!("headwater-hostile-{}-{number}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        let file = directory.join("headwater.toml");
+        fs::write(&file, config).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_headwater"))
+            .args(["serve", "--rtmp", "127.0.0.1:0", "--http", "127.0.0.1:0"])
+            .arg("--data")
+            .arg(directory.join("data"))
+            .arg("-c")
+            .arg(&file)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let lines = Arc::clone(&log);
+        std::thread::spawn(move || {
+            stderr.split(b'\n').map_while(Result::ok).for_each(|line| {
+                lines.lock().unwrap().push(String::from_utf8_lossy(&line).into_owned());
+            });
+        });
+        let ready = BufReader::new(child.stdout.take().unwrap())
+            .lines()
+            .map_while(Result::ok)
+            .find(|line| line.starts_with("Ready: "))
+            .unwrap_or_else(|| panic!("the server did not start: {:?}", log.lock().unwrap()));
+        let address =
+            |scheme: &str| ready.split_once(scheme).unwrap().1.split(' ').next().unwrap().parse().unwrap();
+        Self { rtmp: address("rtmp://"), http: address("http://"), child, directory, log }
+    }
+
+    /// The admin token that the server made for itself.
+    pub(crate) fn admin_token(&self) -> String {
+        let text = fs::read_to_string(self.directory.join("data/secrets.toml")).unwrap();
+        text.split("admin_token = \"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+    }
+
+    /// Fails unless the process runs.
+    pub(crate) fn must_live(&mut self) {
+        if let Some(status) = self.child.try_wait().unwrap() {
+            panic!("the server died ({status}); its last words: {:#?}", self.log_tail());
+        }
+    }
+
+    /// Resident memory, in KiB.
+    pub(crate) fn rss_kib(&self) -> u64 {
+        let text = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = text.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// Open file descriptors.
+    pub(crate) fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
+    }
+
+    /// Waits until `descriptors` come down to `baseline`.
+    pub(crate) fn await_descriptors(&self, baseline: usize, within: Duration) {
+        let deadline = Instant::now() + within;
+        while self.descriptors() > baseline {
+            assert!(
+                Instant::now() < deadline,
+                "{} descriptors are open, {baseline} were before: connections leak",
+                self.descriptors()
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Everything logged so far.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Warnings and errors about one peer.
+    pub(crate) fn complaints(&self, peer: SocketAddr) -> Vec<String> {
+        let name = format!("peer={peer}");
+        let about = |line: &String| {
+            (line.contains(" WARN ") || line.contains("ERROR ")) && line.split(' ').any(|word| word == name)
+        };
+        self.log().into_iter().filter(about).collect()
+    }
+
+    fn log_tail(&self) -> Vec<String> {
+        let log = self.log();
+        log[log.len().saturating_sub(20)..].to_vec()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
