@@ -15,3 +15,4 @@ mod names;
 mod peer;
 mod publishers;
 mod server;
+mod web;
