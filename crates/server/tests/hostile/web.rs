@@ -1,10 +1,10 @@
 //! Bad peers on the HTTP port: slow, endless, loud, or from where they should not come.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use crate::bench::{Bench, QUICK};
 use crate::peer::Peer;
+use crate::players::FatStream;
 
 /// `head_ms_max` of the quick configuration and room for a busy machine.
 const SOON: Duration = Duration::from_millis(4000);
@@ -192,35 +192,4 @@ fn the_console_is_closed_to_strangers() {
     }
     assert!(!bench.server.log().concat().contains(&token), "the token is in the log");
     bench.finish(8);
-}
-
-/// A publisher of `live/fat`: large frames, as fast as 16 Mbit/s.
-pub(crate) struct FatStream {
-    client: crate::healthy::Client,
-    stream: headwater_rtmp::MessageStreamId,
-    number: u64,
-}
-
-impl FatStream {
-    const FRAME_BYTES: usize = 40_000;
-
-    /// Publishes, with a first keyframe.
-    pub(crate) fn start(server: SocketAddr) -> Self {
-        let mut client = crate::healthy::Client::connect(server, "live");
-        let stream = client.publish("fat").unwrap();
-        client.send_config(stream);
-        let mut fat = Self { client, stream, number: 0 };
-        fat.send_for(Duration::from_millis(50));
-        fat
-    }
-
-    /// Sends 16 Mbit/s for this long.
-    pub(crate) fn send_for(&mut self, time: Duration) {
-        let start = Instant::now();
-        while start.elapsed() < time {
-            self.client.send_frame(self.stream, self.number, 0, Self::FRAME_BYTES).unwrap();
-            self.number += 1;
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
 }
