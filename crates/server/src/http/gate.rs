@@ -5,6 +5,7 @@
 //! or in the cookie that `/login` sets. There is no CORS on these addresses.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -17,6 +18,8 @@ use crate::access;
 const COOKIE: &str = "headwater_admin";
 /// The body of a login form, at most.
 const LOGIN_BYTES_MAX: usize = 1024;
+/// How long the form may take to come.
+const LOGIN_MAX: Duration = Duration::from_secs(5);
 
 /// Lets admins through; sends people to the login page and programs away.
 pub(super) async fn admin_only(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
@@ -43,8 +46,11 @@ pub(super) fn is_admin(shared: &Shared, request: &Request) -> bool {
 
 /// Checks a token that a person typed in and keeps it in a cookie.
 pub(super) async fn login(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let Ok(body) = axum::body::to_bytes(request.into_body(), LOGIN_BYTES_MAX).await else {
-        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    let body = axum::body::to_bytes(request.into_body(), LOGIN_BYTES_MAX);
+    let body = match tokio::time::timeout(LOGIN_MAX, body).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+        Err(_) => return StatusCode::REQUEST_TIMEOUT.into_response(),
     };
     let text = String::from_utf8_lossy(&body);
     let token = text.strip_prefix("token=").unwrap_or_default().trim();

@@ -16,13 +16,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State, WebSocketUpgrade};
+use axum::extract::{Extension, Request, State, WebSocketUpgrade};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use headwater_hub::{Hub, StreamName};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use parking_lot::Mutex;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 
@@ -32,6 +33,9 @@ use crate::metrics::Metrics;
 use crate::source::Viewing;
 use crate::stop::Stop;
 use crate::uptime::Uptime;
+
+/// What is logged of a request's path.
+const PLACE_LETTERS_MAX: usize = 200;
 
 /// The HTTP door's settings; the section `[http]` of the configuration.
 #[derive(Clone, Debug, Deserialize)]
@@ -81,22 +85,31 @@ pub(crate) fn pages_are_built() -> bool {
 
 /// Serves connections until `stop` turns true; then the streams end and the connections get a moment.
 pub(crate) async fn serve(listener: Listener, config: Config, shared: Arc<Shared>, mut stop: Stop) {
-    let router = router(shared);
+    let router = router(Arc::clone(&shared));
     let connections_stop = stop.clone();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
-                tokio::spawn(connection(accepted, config.clone(), router.clone(), connections_stop.clone()));
+                let (shared, router, stop) = (Arc::clone(&shared), router.clone(), connections_stop.clone());
+                tokio::spawn(connection(accepted, config.clone(), shared, router, stop));
             }
             () = stop.requested() => return,
         }
     }
 }
 
-async fn connection(accepted: Accepted, config: Config, router: Router, mut stop: Stop) {
+async fn connection(accepted: Accepted, config: Config, shared: Arc<Shared>, router: Router, mut stop: Stop) {
     let Accepted { socket, peer, seat: _seat } = accepted;
-    let io = TokioIo::new(stall::Guarded::new(socket, Duration::from_millis(config.stall_ms_max)));
-    let service = TowerToHyperService::new(tower_service_with_peer(router, Peer(peer)));
+    let asked = Arc::new(Asked::default());
+    let on_stall = {
+        let (asked, shared, ms) = (Arc::clone(&asked), Arc::clone(&shared), config.stall_ms_max);
+        move || {
+            tracing::warn!(%peer, place = asked.place(), "let go: it read nothing for {ms} ms (limit stall_ms_max)");
+            shared.metrics.refused("http", "stalled");
+        }
+    };
+    let io = TokioIo::new(stall::Guarded::new(socket, Duration::from_millis(config.stall_ms_max), on_stall));
+    let service = TowerToHyperService::new(WithPeer { router, peer: Peer(peer), asked: Arc::clone(&asked) });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(config.head_ms_max))
@@ -111,20 +124,43 @@ async fn connection(accepted: Accepted, config: Config, router: Router, mut stop
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%peer, %error, "http connection ended");
+        report(&shared.metrics, peer, &asked, config.head_ms_max, &error);
     }
 }
 
-fn tower_service_with_peer(
-    router: Router,
-    peer: Peer,
-) -> impl tower_service::Service<
-    Request<hyper::body::Incoming>,
-    Response = Response,
-    Error = std::convert::Infallible,
-    Future: Send,
-> + Clone {
-    WithPeer { router, peer }
+/// Logs why a connection was ended from here. One that was kept alive and has nothing more to ask is no
+/// news, nor is a peer that hangs up; a stall was told when it was noticed.
+fn report(metrics: &Metrics, peer: SocketAddr, asked: &Asked, head_ms_max: u64, error: &hyper::Error) {
+    let place = asked.place();
+    if error.is_parse() {
+        tracing::warn!(%peer, place, "let go: no HTTP request: {error}");
+        metrics.refused("http", "protocol");
+    } else if error.is_timeout() && asked.is_nothing() {
+        tracing::warn!(%peer, place, "let go: no request came within {head_ms_max} ms (limit head_ms_max)");
+        metrics.refused("http", "silent");
+    } else {
+        tracing::debug!(%peer, place, %error, "http connection ended");
+    }
+}
+
+/// What a connection has asked for last.
+#[derive(Debug, Default)]
+struct Asked(Mutex<String>);
+
+impl Asked {
+    fn note<B>(&self, request: &Request<B>) {
+        let letters = request.uri().path().chars().take(PLACE_LETTERS_MAX);
+        *self.0.lock() = format!("{} {}", request.method(), letters.collect::<String>());
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.0.lock().is_empty()
+    }
+
+    /// For the log.
+    fn place(&self) -> String {
+        if self.is_nothing() { "before the first request".to_owned() } else { self.0.lock().clone() }
+    }
 }
 
 /// The router with the peer's address added to each request.
@@ -132,6 +168,7 @@ fn tower_service_with_peer(
 struct WithPeer {
     router: Router,
     peer: Peer,
+    asked: Arc<Asked>,
 }
 
 impl tower_service::Service<Request<hyper::body::Incoming>> for WithPeer {
@@ -147,6 +184,7 @@ impl tower_service::Service<Request<hyper::body::Incoming>> for WithPeer {
     }
 
     fn call(&mut self, mut request: Request<hyper::body::Incoming>) -> Self::Future {
+        self.asked.note(&request);
         request.extensions_mut().insert(self.peer);
         self.router.call(request)
     }
@@ -172,6 +210,7 @@ fn router(shared: Arc<Shared>) -> Router {
 /// Everything that is no fixed address: built files of the pages, and streams as `<app>/<name>.flv`.
 async fn other(
     State(shared): State<Arc<Shared>>,
+    Extension(Peer(peer)): Extension<Peer>,
     upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
     request: Request,
 ) -> Response {
@@ -182,7 +221,7 @@ async fn other(
             Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
         };
         let response = match (request.method(), upgrade) {
-            (&Method::GET, Ok(upgrade)) => ws::watch(&shared, &name, upgrade).await,
+            (&Method::GET, Ok(upgrade)) => ws::watch(&shared, &name, peer, upgrade).await,
             (&Method::GET | &Method::HEAD, Err(_)) => flv::watch(&shared, &name, request.method()).await,
             (&Method::OPTIONS, _) => preflight(),
             _ => method_not_allowed(),

@@ -11,19 +11,24 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 pin_project! {
-    /// Wraps a socket; a write that is pending for longer than the limit fails with `TimedOut`.
+    /// Wraps a socket; a write that is pending for longer than the limit fails with `TimedOut`, and
+    /// `on_stall` is told once: those who write do not all pass the error on.
     pub(super) struct Guarded<S> {
         #[pin]
         socket: S,
         limit: Duration,
         // Boxed, so that a connection that never stalls carries one word.
         stalled: Option<Pin<Box<Sleep>>>,
+        on_stall: Option<OnStall>,
     }
 }
 
+/// Told that the peer is let go.
+type OnStall = Box<dyn FnOnce() + Send>;
+
 impl<S> Guarded<S> {
-    pub(super) fn new(socket: S, limit: Duration) -> Self {
-        Self { socket, limit, stalled: None }
+    pub(super) fn new(socket: S, limit: Duration, on_stall: impl FnOnce() + Send + 'static) -> Self {
+        Self { socket, limit, stalled: None, on_stall: Some(Box::new(on_stall)) }
     }
 }
 
@@ -32,6 +37,7 @@ fn judge<T>(
     outcome: Poll<io::Result<T>>,
     stalled: &mut Option<Pin<Box<Sleep>>>,
     limit: Duration,
+    on_stall: &mut Option<OnStall>,
     context: &mut Context<'_>,
 ) -> Poll<io::Result<T>> {
     if outcome.is_ready() {
@@ -40,6 +46,9 @@ fn judge<T>(
     }
     let sleep = stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
     ready!(sleep.as_mut().poll(context));
+    if let Some(tell) = on_stall.take() {
+        tell();
+    }
     Poll::Ready(Err(io::Error::new(
         io::ErrorKind::TimedOut,
         format!("the peer has read nothing for {limit:?}"),
@@ -60,7 +69,7 @@ impl<S: AsyncWrite> AsyncWrite for Guarded<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.project();
         let outcome = this.socket.poll_write(context, bytes);
-        judge(outcome, this.stalled, *this.limit, context)
+        judge(outcome, this.stalled, *this.limit, this.on_stall, context)
     }
 
     fn poll_write_vectored(
@@ -70,7 +79,7 @@ impl<S: AsyncWrite> AsyncWrite for Guarded<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.project();
         let outcome = this.socket.poll_write_vectored(context, slices);
-        judge(outcome, this.stalled, *this.limit, context)
+        judge(outcome, this.stalled, *this.limit, this.on_stall, context)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -95,7 +104,8 @@ mod tests {
     async fn a_peer_that_reads_slowly_stays_and_one_that_stops_goes() {
         let limit = Duration::from_secs(30);
         let (near, mut far) = tokio::io::duplex(10);
-        let mut guarded = Box::pin(Guarded::new(near, limit));
+        let (tell, told) = std::sync::mpsc::channel();
+        let mut guarded = Box::pin(Guarded::new(near, limit, move || tell.send(()).unwrap()));
         let reader = tokio::spawn(async move {
             let mut bytes = [0; 10];
             for _ in 0..3 {
@@ -107,8 +117,12 @@ mod tests {
         for _ in 0..4 {
             guarded.write_all(&[0; 10]).await.expect("within the limit");
         }
-        let error = guarded.write_all(&[0; 10]).await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(told.try_recv().is_err(), "nobody has stalled yet");
+        for _ in 0..2 {
+            let error = guarded.write_all(&[0; 10]).await.unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        }
+        assert_eq!(told.try_iter().count(), 1);
         reader.abort();
     }
 }

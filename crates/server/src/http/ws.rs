@@ -1,5 +1,7 @@
 //! WebSocket-FLV: the bytes of HTTP-FLV as binary messages.
 
+use std::net::SocketAddr;
+
 use axum::extract::WebSocketUpgrade;
 use axum::extract::ws::{Message, WebSocket};
 use axum::response::Response;
@@ -13,18 +15,25 @@ use super::flv::{self, Viewer};
 const INBOUND_BYTES_MAX: usize = 4096;
 
 /// Answers a WebSocket request for a stream.
-pub(super) async fn watch(shared: &Shared, name: &StreamName, upgrade: WebSocketUpgrade) -> Response {
+pub(super) async fn watch(
+    shared: &Shared,
+    name: &StreamName,
+    peer: SocketAddr,
+    upgrade: WebSocketUpgrade,
+) -> Response {
     match flv::open(shared, name).await {
-        Ok(viewer) => upgrade
-            .max_message_size(INBOUND_BYTES_MAX)
-            .max_frame_size(INBOUND_BYTES_MAX)
-            .on_upgrade(move |socket| send(socket, viewer)),
+        Ok(viewer) => {
+            upgrade.max_message_size(INBOUND_BYTES_MAX).max_frame_size(INBOUND_BYTES_MAX).on_upgrade({
+                let name = name.clone();
+                move |socket| send(socket, viewer, peer, name)
+            })
+        }
         Err(refusal) => refusal,
     }
 }
 
 /// Sends until the broadcast ends or the viewer goes.
-async fn send(mut socket: WebSocket, mut viewer: Viewer) {
+async fn send(mut socket: WebSocket, mut viewer: Viewer, peer: SocketAddr, name: StreamName) {
     loop {
         tokio::select! {
             bytes = viewer.next() => match bytes {
@@ -32,7 +41,12 @@ async fn send(mut socket: WebSocket, mut viewer: Viewer) {
                 None => break,
             },
             heard = socket.next() => match heard {
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                Some(Ok(Message::Close(_))) | None => return,
+                Some(Err(error)) => {
+                    // It vanished, or it said more than a viewer may.
+                    tracing::info!(%peer, stream = %name, "stopped watching over WebSocket: {error}");
+                    return;
+                }
                 Some(Ok(_)) => {}
             },
         }

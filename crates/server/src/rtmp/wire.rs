@@ -92,10 +92,10 @@ impl Wire {
         self.outbox.lock().failed
     }
 
-    /// Whether everything is out, and bytes written so far.
+    /// Whether the socket takes bytes, and bytes written so far. A full socket with an empty outbox is
+    /// stalled as well: it was full at the end of a frame, and the next ones wait in the log.
     pub(super) fn progress(&self) -> (bool, u64) {
-        let outbox = self.outbox.lock();
-        (outbox.pieces.is_empty(), outbox.written)
+        (!self.is_blocked(), self.outbox.lock().written)
     }
 
     /// Bytes of replies that the peer has not taken, at most.

@@ -40,8 +40,17 @@ pub(crate) struct Bench {
 impl Bench {
     /// A server with this configuration.
     pub(crate) fn start(config: &str) -> Self {
+        Self::on(|| Server::start(config))
+    }
+
+    /// A server with this configuration and at most so many open descriptors.
+    pub(crate) fn start_limited(config: &str, descriptors_max: u32) -> Self {
+        Self::on(|| Server::start_limited(config, descriptors_max))
+    }
+
+    fn on(start: impl FnOnce() -> Server) -> Self {
         let turn = TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let server = Server::start(config);
+        let server = start();
         let pair = Pair::start(server.rtmp);
         Self { descriptors: server.descriptors(), rss_kib: server.rss_kib(), server, pair, _turn: turn }
     }

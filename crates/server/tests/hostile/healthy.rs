@@ -13,6 +13,7 @@ use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::command::PublishKind;
 use headwater_rtmp::handshake::Nonce;
 use headwater_rtmp::session::{ClientConfig, ClientEvent, ClientSession, PlayOptions};
+use socket2::{Domain, Socket, Type};
 
 /// Time between two frames.
 const FRAME_EVERY: Duration = Duration::from_millis(20);
@@ -38,7 +39,19 @@ pub(crate) struct Client {
 impl Client {
     /// Dials and waits until the server has accepted `connect`.
     pub(crate) fn connect(server: SocketAddr, app: &str) -> Self {
-        let socket = TcpStream::connect(server).unwrap();
+        Self::connect_over(TcpStream::connect(server).unwrap(), app)
+    }
+
+    /// As [`Client::connect`], over a socket that has a receive buffer of its own size.
+    pub(crate) fn connect_narrow(server: SocketAddr, app: &str, buffer_bytes: usize) -> Self {
+        let socket = Socket::new(Domain::for_address(server), Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(buffer_bytes).unwrap();
+        socket.connect(&server.into()).unwrap();
+        Self::connect_over(socket.into(), app)
+    }
+
+    fn connect_over(socket: TcpStream, app: &str) -> Self {
+        let server = socket.peer_addr().unwrap();
         socket.set_nodelay(true).unwrap();
         let url = format!("rtmp://{server}/{app}").parse().unwrap();
         let session = ClientSession::new(Arc::new(ClientConfig::default()), url, Nonce([7; 32]), 0);

@@ -8,10 +8,13 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod bench;
+mod crowds;
 mod greetings;
 mod healthy;
 mod messages;
 mod names;
 mod peer;
+mod players;
 mod publishers;
 mod server;
+mod web;

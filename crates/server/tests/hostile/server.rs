@@ -25,13 +25,20 @@ pub(crate) struct Server {
 impl Server {
     /// Starts the server with this configuration file and waits until it is ready.
     pub(crate) fn start(config: &str) -> Self {
+        Self::start_limited(config, 65_536)
+    }
+
+    /// As [`Server::start`], with at most so many open descriptors.
+    pub(crate) fn start_limited(config: &str, descriptors_max: u32) -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let directory =
             std::env::temp_dir().join(format!("headwater-hostile-{}-{number}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
         let file = directory.join("headwater.toml");
         fs::write(&file, config).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_headwater"))
+        let mut child = Command::new("sh")
+            .args(["-c", &format!("ulimit -n {descriptors_max} 2>/dev/null; exec \"$0\" \"$@\"")])
+            .arg(env!("CARGO_BIN_EXE_headwater"))
             .args(["serve", "--rtmp", "127.0.0.1:0", "--http", "127.0.0.1:0"])
             .arg("--data")
             .arg(directory.join("data"))

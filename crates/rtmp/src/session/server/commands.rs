@@ -28,6 +28,7 @@ impl ServerSession {
             }
             (Phase::Connected, _) => {}
             (_, name) => {
+                let name: String = name.chars().take(40).collect();
                 return Err(Error::peer(at, format!("it sends `{}` before `connect`", name.escape_debug())));
             }
         }

@@ -1,0 +1,113 @@
+//! Players that read slowly or never, on a stream of 16 Mbit/s.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use headwater_media::MediaKind;
+use headwater_rtmp::MessageStreamId;
+use headwater_rtmp::session::ClientEvent;
+
+use crate::bench::{Bench, QUICK};
+use crate::healthy::{Client, GROUP_FRAMES, numbered};
+
+/// Room in the kernel's buffers of either side, so that a stall shows soon.
+const NARROW: usize = 64 << 10;
+
+#[test]
+fn players_that_never_read_are_let_go_and_cost_little() {
+    let config = QUICK.replace("[rtmp]", "[rtmp]\nsend_buffer_bytes = 65536");
+    let bench = Bench::start(&config.replace("[streams]", "[streams]\nlog_bytes_max = 8388608"));
+    let mut fat = FatStream::start(bench.server.rtmp);
+    let mut players: Vec<Client> = Vec::new();
+    for _ in 0..20 {
+        let mut player = Client::connect_narrow(bench.server.rtmp, "live", NARROW);
+        player.play("fat").unwrap();
+        players.push(player);
+    }
+    let start = Instant::now();
+    fat.send_for(Duration::from_secs(5));
+    // The stream's own log is 8 MiB of it.
+    bench.must_have_grown_less(40);
+    let deadline = start + Duration::from_secs(12);
+    for player in &players {
+        while bench.server.complaints(player.address()).is_empty() {
+            assert!(Instant::now() < deadline, "{} is still there", player.address());
+            fat.send_for(Duration::from_millis(100));
+        }
+        let lines = bench.server.complaints(player.address());
+        assert!(lines.len() == 1 && lines[0].contains("stall_ms_max"), "{lines:?}");
+        assert!(lines[0].contains("playing live/fat"), "{lines:?}");
+    }
+    let metrics = bench.request("GET /metrics HTTP/1.1\r\nHost: localhost\r\n");
+    assert!(metrics.contains("headwater_refused_total{door=\"rtmp\",reason=\"stalled\"} 20"), "{metrics}");
+    drop((players, fat));
+    bench.finish(40);
+}
+
+#[test]
+fn a_slow_player_lands_on_a_keyframe_after_a_skip() {
+    let config = QUICK.replace("[rtmp]", "[rtmp]\nsend_buffer_bytes = 65536");
+    let config = config
+        .replace("[streams]", "[streams]\nlag_ms_max = 1000")
+        .replace("stall_ms_max = 2000", "stall_ms_max = 10000");
+    let bench = Bench::start(&config);
+    let mut fat = FatStream::start(bench.server.rtmp);
+    let mut player = Client::connect_narrow(bench.server.rtmp, "live", NARROW);
+    player.play("fat").unwrap();
+    let mut numbers = Vec::new();
+    for _ in 0..3 {
+        fat.send_for(Duration::from_millis(2500));
+        let deadline = Instant::now() + Duration::from_millis(500);
+        while Instant::now() < deadline {
+            if let Some(ClientEvent::Media { kind: MediaKind::Video, body, .. }) =
+                player.next_event(Duration::from_millis(20)).unwrap()
+            {
+                numbers.extend(numbered(&body).map(|(number, _)| number));
+            }
+        }
+    }
+    let gaps: Vec<(u64, u64)> =
+        numbers.windows(2).filter(|pair| pair[1] != pair[0] + 1).map(|pair| (pair[0], pair[1])).collect();
+    assert!(!gaps.is_empty(), "it was never moved forward: {numbers:?}");
+    for (before, after) in &gaps {
+        assert!(after > before && after % GROUP_FRAMES == 0, "from frame {before} to {after}, no keyframe");
+    }
+    let missed: u64 = gaps.iter().map(|(before, after)| after - before - 1).sum();
+    let streams = bench.api_must_answer();
+    let fat_json = streams.split("\"app\"").find(|part| part.contains("live/fat")).unwrap();
+    let counted = fat_json.split("\"frames_skipped\":").nth(1).unwrap().split(',').next().unwrap();
+    assert_eq!(counted.parse::<u64>().unwrap(), missed, "{fat_json}");
+    drop((player, fat));
+    bench.finish(48);
+}
+
+/// A publisher of `live/fat`: 40 KB every 20 ms.
+pub(crate) struct FatStream {
+    client: Client,
+    stream: MessageStreamId,
+    number: u64,
+}
+
+impl FatStream {
+    const FRAME_BYTES: usize = 40_000;
+
+    /// Publishes, with a first keyframe.
+    pub(crate) fn start(server: SocketAddr) -> Self {
+        let mut client = Client::connect(server, "live");
+        let stream = client.publish("fat").unwrap();
+        client.send_config(stream);
+        let mut fat = Self { client, stream, number: 0 };
+        fat.send_for(Duration::from_millis(50));
+        fat
+    }
+
+    /// Sends 16 Mbit/s for this long.
+    pub(crate) fn send_for(&mut self, time: Duration) {
+        let start = Instant::now();
+        while start.elapsed() < time {
+            self.client.send_frame(self.stream, self.number, 0, Self::FRAME_BYTES).unwrap();
+            self.number += 1;
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
