@@ -194,7 +194,8 @@ impl UserControl {
 /// What is to become of a data message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DataScope {
-    /// Passed on once, to whoever watches now.
+    /// Passed on once, to whoever watches now. A bare `onMetaData` comes like this too (nginx-rtmp's
+    /// push): whoever keeps metadata keeps it all the same.
     Passing,
     /// `@setDataFrame`: kept and sent to every later viewer as well, until set again or cleared.
     Kept,

@@ -153,6 +153,7 @@ impl Link {
 
     /// Announces the size in the old size, then uses it.
     pub(super) fn send_chunk_size(&mut self, size: u32) {
+        let size = size.clamp(1, MESSAGE_BYTES_MAX);
         self.send_number(type_id::SET_CHUNK_SIZE, size);
         self.chunk_size = size;
     }

@@ -168,6 +168,15 @@ fn verdicts_against_us() {
 }
 
 #[test]
+fn a_server_without_a_stream_for_us_is_of_no_use() {
+    let mut server = Dialogue::let_in();
+    server.session.play("cam", PlayOptions::default()).unwrap();
+    server.says(0, Command::call_failed("createStream", 2.0));
+    assert!(matches!(server.event(), ClientEvent::Rejected { stream: MessageStreamId(0), .. }));
+    assert!(server.session.is_closed());
+}
+
+#[test]
 fn a_publisher_that_is_thrown_out_sends_no_more() {
     let mut server = publishing();
     server.session.send_media(ONE, MediaKind::Audio, 0, &[]).unwrap();
