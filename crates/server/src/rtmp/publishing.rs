@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use headwater_hub::{Publisher, StreamName};
+use headwater_media::amf::{self, amf0};
 use headwater_media::flv::{Intake, Item};
 use headwater_media::{Error, MediaKind, TrackId};
 use headwater_rtmp::MessageStreamId;
@@ -57,12 +58,7 @@ impl Publishing {
             Err(error @ Error::Unsupported { .. }) => {
                 return Err(End::LetGo("unsupported", error.to_string()));
             }
-            Err(error) => {
-                self.unusable += 1;
-                if self.unusable == 1 {
-                    tracing::warn!(peer = %self.peer, stream = %self.name(), timestamp, "left out a message: {error}");
-                }
-            }
+            Err(error) => self.leave_out(timestamp, &error),
         }
         Ok(())
     }
@@ -71,6 +67,9 @@ impl Publishing {
     pub(super) fn take_data(&mut self, timestamp: u32, scope: DataScope, payload: Bytes, now: Duration) {
         if scope == DataScope::Cleared {
             return;
+        }
+        if let Err(bomb) = nests_within_reason(&payload) {
+            return self.leave_out(timestamp, &bomb);
         }
         for item in self.intake.push_data(timestamp, payload) {
             match item {
@@ -82,10 +81,30 @@ impl Publishing {
         }
     }
 
+    fn leave_out(&mut self, timestamp: u32, error: &dyn std::fmt::Display) {
+        self.unusable += 1;
+        if self.unusable == 1 {
+            tracing::warn!(peer = %self.peer, stream = %self.name(), timestamp, "left out a message: {error}");
+        }
+    }
+
     fn put(&mut self, item: Item, now: Duration) {
         match item {
             Item::Track(track) => self.publisher.set_track(track),
             Item::Frame(frame) => self.publisher.push(frame, now),
+        }
+    }
+}
+
+/// Script data passes as it came, odd forms included; but nesting that would break a viewer's reader does
+/// not pass.
+fn nests_within_reason(payload: &[u8]) -> Result<(), amf::Error> {
+    let mut decoder = amf0::Decoder::new(payload, &amf::Limits::FILE);
+    loop {
+        match decoder.next_value() {
+            Ok(Some(_)) => {}
+            Err(bomb @ amf::Error::TooDeep { .. }) => return Err(bomb),
+            Ok(None) | Err(_) => return Ok(()),
         }
     }
 }
