@@ -33,7 +33,8 @@ pub struct HubConfig {
     pub takeover: Takeover,
     /// How long a broadcast stays open, with its viewers, after its publisher has left.
     pub reconnect_window: Duration,
-    /// Streams that exist at once, at most, awaited ones included.
+    /// Streams that exist at once, at most, awaited ones included. The last quarter is the publishers':
+    /// anybody may await anything, and must not take their seats by it.
     pub streams_max: usize,
     /// Cursors open on one stream, at most.
     pub viewers_per_stream_max: usize,
@@ -128,7 +129,7 @@ impl Hub {
             Takeover::WhenSilentFor(silence) => Some(silence),
             Takeover::Always => Some(Duration::ZERO),
         };
-        self.with_stream(name, now, |stream| {
+        self.with_stream(name, now, self.config.streams_max, |stream| {
             stream.seat(info, silence_max, now).map_err(|silence| PublishError::Taken {
                 name: name.clone(),
                 address: stream.snapshot(now).publisher.unwrap_or_default().address,
@@ -148,7 +149,8 @@ impl Hub {
         policy: LagPolicy,
         now: Duration,
     ) -> Result<Subscriber, SubscribeError> {
-        self.with_stream(name, now, |stream| {
+        let streams_max = self.config.streams_max - self.config.streams_max / 4;
+        self.with_stream(name, now, streams_max, |stream| {
             let viewers = stream.viewers.load(Ordering::Acquire);
             if viewers >= self.config.viewers_per_stream_max {
                 return Err(Limit::Viewers(viewers).into());
@@ -204,19 +206,21 @@ impl Hub {
         streams.values().for_each(|stream| stream.end());
     }
 
-    /// Calls `seat` with the stream of that name, a new one if there is none. The map stays locked
+    /// Calls `seat` with the stream of that name, a new one if there is none and fewer than `streams_max`
+    /// are there. The map stays locked
     /// meanwhile, so that a sweep cannot remove the stream before somebody sits in it.
     fn with_stream<T>(
         &self,
         name: &StreamName,
         now: Duration,
+        streams_max: usize,
         seat: impl FnOnce(&Arc<Stream>) -> T,
     ) -> Result<T, Limit> {
         let mut streams = self.streams.lock();
         if let Some(stream) = streams.get(name).filter(|stream| stream.state() != State::Ended) {
             return Ok(seat(stream));
         }
-        if streams.len() >= self.config.streams_max {
+        if streams.len() >= streams_max {
             return Err(Limit::Streams(streams.len()));
         }
         let stream = Arc::new(Stream::new(name.clone(), self.config.log.clone(), &self.lanes, now));

@@ -49,7 +49,7 @@ pub enum ConnectionError {
     #[error(transparent)]
     Rtmp(#[from] Error),
     /// The stream failed.
-    #[error("cannot {what} {address}: {source}")]
+    #[error("cannot {what} {address}")]
     Io {
         /// What was tried: `reach`, `read from`, `write to`.
         what: &'static str,

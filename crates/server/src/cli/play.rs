@@ -18,12 +18,10 @@ use super::progress::{Progress, clock};
 use crate::vod::Item;
 
 /// Play (record) a stream into a file or to standard output.
-///
-/// Examples:
-///   headwater play rtmp://localhost/live/demo -o demo.flv --duration 10
-///   headwater play rtmp://localhost/live/demo -o - | ffplay -
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_help = "Examples:
+  headwater play rtmp://localhost/live/demo -o demo.flv --duration 10
+  headwater play rtmp://localhost/live/demo -o - | ffplay -")]
 pub(super) struct Arguments {
     /// rtmp://HOST/APP/NAME or http://HOST/APP/NAME.flv
     url: String,

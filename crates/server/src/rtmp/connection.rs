@@ -31,6 +31,9 @@ use crate::stop::Stop;
 const READ_BYTES: usize = 16 << 10;
 /// Room for one read from a peer that does not publish: a greeting, a command, an acknowledgement.
 const READ_BYTES_SMALL: usize = 2 << 10;
+/// Events handled before other connections get a turn. A read holds a dozen; an aggregate may hold a
+/// million.
+const EVENTS_PER_TURN: usize = 64;
 /// How often a connection looks at its deadlines.
 const TICK: Duration = Duration::from_secs(1);
 /// Replies that a peer may leave unread, in bytes. Who asks without reading would fill the memory.
@@ -123,7 +126,9 @@ impl Connection {
             let done = tokio::select! {
                 ready = wire.socket.ready(interest) => match ready {
                     Err(_) => Err(End::Gone),
-                    Ok(ready) => self.go_on(ready.is_readable() || ready.is_read_closed(), ready.is_writable()),
+                    Ok(ready) => {
+                        self.go_on(ready.is_readable() || ready.is_read_closed(), ready.is_writable()).await
+                    }
                 },
                 () = wire.bell.notified() => self.look(),
                 _ = tick.tick() => self.check_deadlines(),
@@ -138,15 +143,15 @@ impl Connection {
         }
     }
 
-    fn go_on(&mut self, readable: bool, writable: bool) -> Result<(), End> {
+    async fn go_on(&mut self, readable: bool, writable: bool) -> Result<(), End> {
         if writable && self.wire.is_blocked() && self.wire.unblock() == Flow::Clear {
             self.playing.iter().for_each(|playing| playing.viewer.deliver());
         }
-        if readable { self.read() } else { Ok(()) }
+        if readable { self.read().await } else { Ok(()) }
     }
 
     /// Takes what the socket has and lets the session make events of it.
-    fn read(&mut self) -> Result<(), End> {
+    async fn read(&mut self) -> Result<(), End> {
         let publishes = !self.publishing.is_empty();
         self.input.reserve(if publishes { READ_BYTES } else { READ_BYTES_SMALL });
         match self.wire.socket.try_read_buf(&mut self.input) {
@@ -155,12 +160,15 @@ impl Connection {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             Err(_) => return Err(End::Gone),
         }
-        loop {
+        for number in 1_usize.. {
             let event = self.session.read(&mut self.input).map_err(|error| self.fault(&error))?;
             let Some(event) = event else { break };
             let handled = self.handle(event);
             self.say();
             handled?;
+            if number.is_multiple_of(EVENTS_PER_TURN) {
+                tokio::task::yield_now().await;
+            }
         }
         self.say();
         let unread = self.wire.replies_waiting();

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use headwater_hub::{Publisher, StreamName};
+use headwater_media::amf::{self, amf0};
 use headwater_media::flv::{Intake, Item};
-use headwater_media::{Error, MediaKind, TrackId};
+use headwater_media::{Error, MediaKind};
 use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::message::DataScope;
 
 use super::connection::End;
+use crate::vod::is_metadata;
 
 /// A message stream that publishes.
 pub(super) struct Publishing {
@@ -57,28 +59,32 @@ impl Publishing {
             Err(error @ Error::Unsupported { .. }) => {
                 return Err(End::LetGo("unsupported", error.to_string()));
             }
-            Err(error) => {
-                self.unusable += 1;
-                if self.unusable == 1 {
-                    tracing::warn!(peer = %self.peer, stream = %self.name(), timestamp, "left out a message: {error}");
-                }
-            }
+            Err(error) => self.leave_out(timestamp, &error),
         }
         Ok(())
     }
 
-    /// Takes script data: what is kept becomes the stream's metadata, the rest passes.
+    /// Takes script data: `onMetaData` becomes the stream's metadata, the rest passes. Whether it came with
+    /// `@setDataFrame` does not matter: nginx-rtmp pushes it without.
     pub(super) fn take_data(&mut self, timestamp: u32, scope: DataScope, payload: Bytes, now: Duration) {
         if scope == DataScope::Cleared {
             return;
         }
+        if let Err(bomb) = nests_within_reason(&payload) {
+            return self.leave_out(timestamp, &bomb);
+        }
         for item in self.intake.push_data(timestamp, payload) {
             match item {
-                Item::Frame(frame) if scope == DataScope::Kept && frame.track == TrackId::DATA => {
-                    self.publisher.set_metadata(frame.payload);
-                }
+                Item::Frame(frame) if is_metadata(&frame) => self.publisher.set_metadata(frame.payload),
                 item => self.put(item, now),
             }
+        }
+    }
+
+    fn leave_out(&mut self, timestamp: u32, error: &dyn std::fmt::Display) {
+        self.unusable += 1;
+        if self.unusable == 1 {
+            tracing::warn!(peer = %self.peer, stream = %self.name(), timestamp, "left out a message: {error}");
         }
     }
 
@@ -86,6 +92,19 @@ impl Publishing {
         match item {
             Item::Track(track) => self.publisher.set_track(track),
             Item::Frame(frame) => self.publisher.push(frame, now),
+        }
+    }
+}
+
+/// Script data passes as it came, odd forms included; but nesting that would break a viewer's reader does
+/// not pass.
+fn nests_within_reason(payload: &[u8]) -> Result<(), amf::Error> {
+    let mut decoder = amf0::Decoder::new(payload, &amf::Limits::FILE);
+    loop {
+        match decoder.next_value() {
+            Ok(Some(_)) => {}
+            Err(bomb @ amf::Error::TooDeep { .. }) => return Err(bomb),
+            Ok(None) | Err(_) => return Ok(()),
         }
     }
 }

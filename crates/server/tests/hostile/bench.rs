@@ -94,6 +94,12 @@ impl Bench {
 
     /// Fails unless exactly one warning names the peer, its place and `reason`.
     pub(crate) fn must_complain_once(&self, peer: &Peer, reason: &str) {
+        let line = self.must_note(peer, reason);
+        assert!(line.contains("place="), "no place: {line}");
+    }
+
+    /// Fails unless exactly one warning names the peer, and `reason`.
+    pub(crate) fn must_note(&self, peer: &Peer, reason: &str) -> String {
         let deadline = std::time::Instant::now() + Duration::from_secs(2);
         let mut lines = self.server.complaints(peer.address());
         while lines.is_empty() && std::time::Instant::now() < deadline {
@@ -102,7 +108,7 @@ impl Bench {
         }
         assert_eq!(lines.len(), 1, "one line for {}: {lines:#?}", peer.address());
         assert!(lines[0].contains(reason), "the reason is not {reason:?}: {}", lines[0]);
-        assert!(lines[0].contains("place="), "no place: {}", lines[0]);
+        lines[0].clone()
     }
 
     /// Every promise that holds after each case; all bad peers are gone by now.

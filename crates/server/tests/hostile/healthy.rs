@@ -24,9 +24,9 @@ const LATE: Duration = Duration::from_millis(500);
 /// How long a request may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// An H.264 configuration record: baseline, 320 × 240.
-const AVC_CONFIG: [u8; 27] = [
+const AVC_CONFIG: [u8; 25] = [
     1, 66, 192, 13, 255, 225, 0, 10, 0x67, 66, 192, 13, 0xDA, 0x05, 0x07, 0xE8, 0x40, 0x40, 1, 0, 4, 0x68,
-    0xCE, 0x3C, 0x80, 0, 0,
+    0xCE, 0x3C, 0x80,
 ];
 
 /// A client that is driven by hand over a blocking socket.
@@ -79,8 +79,7 @@ impl Client {
 
     /// Sends the stream's configuration.
     pub(crate) fn send_config(&mut self, stream: MessageStreamId) {
-        let body = [&[0x17, 0, 0, 0, 0], &AVC_CONFIG[..25]].concat();
-        self.session.send_media(stream, MediaKind::Video, 0, &[body.into()]).unwrap();
+        self.session.send_media(stream, MediaKind::Video, 0, &[config_body()]).unwrap();
         self.flush().unwrap();
     }
 
@@ -153,6 +152,11 @@ impl Client {
             _ => None,
         })
     }
+}
+
+/// The stream's configuration as a message's body.
+pub(crate) fn config_body() -> Bytes {
+    [&[0x17, 0, 0, 0, 0], &AVC_CONFIG[..]].concat().into()
 }
 
 /// A frame's number and the time when it was sent; `None` for a configuration.

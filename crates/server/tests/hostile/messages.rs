@@ -10,6 +10,7 @@ use headwater_rtmp::message::type_id;
 use headwater_rtmp::{ChunkStreamId, MessageStreamId};
 
 use crate::bench::{Bench, QUICK};
+use crate::healthy::config_body;
 use crate::peer::{self, Peer, connect};
 
 /// A wrong message is answered at once; the farewell may take a moment.
@@ -65,6 +66,11 @@ fn nested_values_in_metadata_harm_nobody() {
         viewer.create_stream().command(1, &Command::new("play", 3.0).with(format!("bomb-{depth}").as_str()));
         viewer.must_hear(b"NetStream.Play.Start");
         bench.api_must_answer();
+        // What would break a weaker reader goes to no viewer.
+        peer.message(1, type_id::VIDEO, config_body());
+        peer.message(1, type_id::VIDEO, vec![0x17, 1, 0, 0, 0, 0, 0, 0, 2, 0x65, 0x88].into());
+        viewer.must_hear(&[0x65, 0x88]);
+        bench.must_note(&peer, "depth_max");
     }
     bench.finish(16);
 }
@@ -246,6 +252,53 @@ fn media_for_a_stream_that_nobody_published_is_dropped_and_bounded() {
         peer.send(&stray);
     }
     bench.must_let_go(&mut peer, AT_ONCE, "stray_media_bytes");
+    bench.finish(8);
+}
+
+#[test]
+fn aggregates_of_tiny_tags_do_not_starve_others() {
+    let bench = Bench::start(QUICK);
+    let tags: Vec<u8> =
+        [&[9, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0x27, 1][..], &[0, 0, 0, 13]].concat().repeat(60_000);
+    let mut peers: Vec<Peer> = (0..3)
+        .map(|number| {
+            let mut peer = bench.peer();
+            peer.publish(&format!("aggregates-{number}"));
+            peer
+        })
+        .collect();
+    for _ in 0..5 {
+        for peer in &mut peers {
+            peer.message(1, type_id::AGGREGATE, tags.clone().into());
+        }
+    }
+    for peer in &mut peers {
+        peer.command(0, &Command::new("_checkbw", 9.0)).must_hear(b"_result");
+    }
+    drop(peers);
+    bench.finish(48);
+}
+
+#[test]
+fn viewers_that_wait_for_anything_leave_room_for_publishers() {
+    let bench = Bench::start(&QUICK.replace("[streams]", "[streams]\nstreams_max = 20"));
+    let mut waiting: Vec<Peer> = Vec::new();
+    for number in 0..30 {
+        let mut peer = bench.peer();
+        let name = format!("nothing-{number}");
+        peer.create_stream().command(1, &Command::new("play", 3.0).with(name.as_str()));
+        // 15 of the 20 may be awaited; the healthy stream is one of them.
+        if number < 14 {
+            peer.must_hear(b"NetStream.Play.Start");
+            waiting.push(peer);
+        } else {
+            peer.must_hear(b"streams_max");
+            bench.must_let_go(&mut peer, AT_ONCE, "streams_max");
+        }
+    }
+    let mut publisher = bench.peer();
+    publisher.publish("camera");
+    drop((publisher, waiting));
     bench.finish(8);
 }
 
