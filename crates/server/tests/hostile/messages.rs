@@ -126,17 +126,17 @@ fn before_connect_a_long_message_is_refused_by_its_header() {
 }
 
 #[test]
-fn a_thousand_unfinished_messages_are_bounded() {
+fn unfinished_messages_are_bounded_in_number_and_in_bytes() {
     let bench = Bench::start(QUICK);
     let part = [0; 128];
     let open = |count: u32| -> Vec<u8> {
         (64..64 + count).flat_map(|id| [&head(id, 60_000, type_id::VIDEO), &part[..]].concat()).collect()
     };
     let mut within = bench.peer();
-    within.create_stream().send(&open(1000));
+    within.create_stream().send(&open(120));
     bench.must_let_go(&mut within, SOON, "hello_ms_max");
     let mut beyond = bench.peer();
-    beyond.create_stream().send(&open(1100));
+    beyond.create_stream().send(&open(140));
     bench.must_let_go(&mut beyond, AT_ONCE, "chunk_streams");
 
     // The same with whole megabytes: the sum of all unfinished messages is limited.
