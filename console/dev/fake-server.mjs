@@ -30,7 +30,9 @@ const KINDS = {
   video: { video: H264, audio: null },
   audio: { video: null, audio: AAC },
   h265: { video: { ...H264, codec: "H.265", codec_string: "hvc1.1.6.L93.B0" }, audio: null },
-  speex: { video: H264, audio: { codec: "Speex", codec_string: "speex", sample_rate: 16000, channels: 1 } },
+  /** As a server with a GOP cache: four seconds at once, then in time. */
+  burst: { video: H264, audio: AAC, ahead: 4 },
+  speex: { video: H264, audio: { codec: "Speex", codec_string: null, sample_rate: 16000, channels: 1 } },
   waiting: { video: null, audio: null },
 };
 const SAMPLE = [
@@ -76,6 +78,11 @@ export async function startFake({ port = 0, streams = SAMPLE, quiet = true } = {
     stream: (path) => world.streams.get(path),
     /** Breaks every media connection off. */
     cut: () => world.media.forEach((media) => media.cut()),
+    /** Holds the media of a stream still (its viewers stay); `orphan`: because its publisher is gone. */
+    freeze(path, still, orphan = false) {
+      world.streams.get(path).orphan = still && orphan;
+      for (const media of world.media) if (media.path === path) media.freeze(still);
+    },
     /** Media over `http` or `ws` is refused from now on; `none`: neither. */
     refuse: (transport) => (world.refuse = transport),
   };
@@ -109,14 +116,14 @@ async function answer(world, server, request, response) {
 
 function describe(stream) {
   const { video, audio } = KINDS[stream.kind];
-  const live = stream.kind !== "waiting";
+  const live = stream.kind !== "waiting" && !stream.orphan;
   const age = Date.now() - stream.since;
   const wave = Math.sin(age / 4000) + Math.sin(age / 1300) * 0.4;
   return {
     app: stream.app,
     name: stream.name,
     path: stream.path,
-    state: live ? "live" : "waiting",
+    state: live ? "live" : stream.orphan ? "paused" : "waiting",
     uptime_ms: live ? age + 60_000 : 0,
     viewers: stream.viewers,
     bitrate_bps: live ? Math.round((video ? 1_100_000 : 128_000) * (1 + wave * 0.12)) : 0,
@@ -144,14 +151,16 @@ function mediaOf(world, path) {
 
 /** One ffmpeg for one viewer: a moving test picture and a tone, in time, until either end is gone. */
 function pour(world, stream, write, end, onGone, destroy = end) {
-  const { video, audio } = KINDS[stream.kind];
+  const { video, audio, ahead = 0 } = KINDS[stream.kind];
+  // What is due before the start is due at once.
+  const early = ["-re", "-itsoffset", String(-ahead)];
   const picture = ["-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25"];
   const tone = ["-f", "lavfi", "-i", "sine=frequency=330:sample_rate=44100"];
   const encoder = spawn(
     "ffmpeg",
     [
-      ...["-v", "error", "-re", ...(video ? picture : []), ...(audio ? ["-re", ...tone] : [])],
-      ...(video ? ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "25", "-pix_fmt", "yuv420p", "-threads", "1"] : []),
+      ...["-v", "error", ...(video ? [...early, ...picture] : []), ...(audio ? [...early, ...tone] : [])],
+      ...(video ? ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", ahead ? "100" : "25", "-pix_fmt", "yuv420p", "-threads", "1"] : []),
       ...(audio ? ["-c:a", "aac", "-ac", "2", "-b:a", "96k"] : []),
       ...["-flush_packets", "1", "-flvflags", "no_duration_filesize", "-f", "flv", "pipe:1"],
     ],
@@ -163,6 +172,8 @@ function pour(world, stream, write, end, onGone, destroy = end) {
       encoder.kill("SIGKILL");
       end();
     },
+    /** The publisher's network stops, and later hands over what it owed. */
+    freeze: (still) => encoder.kill(still ? "SIGSTOP" : "SIGCONT"),
     cut: () => {
       encoder.kill("SIGKILL");
       destroy();

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { startFake } from "../dev/fake-server.mjs";
 import { awaitPhase, openBrowser, openPage, openServer, phaseOf, playback, shoot } from "./stage.mjs";
 
 const LONGEST_BEHIND_S = 1.5;
@@ -139,7 +140,7 @@ test("a stream that is not there is waited for, starts by itself, and is waited 
   const first = await playback(page);
   await end();
   await awaitPhase(page, "waiting", 20_000);
-  await page.getByText("The stream has ended").waitFor();
+  await page.getByText(/The stream (has ended|is interrupted)/).waitFor();
   await shoot(page, "watch-ended");
   end = await server.publish(path, "av");
   t.after(end);
@@ -158,6 +159,58 @@ test("a broken connection is mended without a hand", ONLY_FAKE, async (t) => {
   await page.waitForFunction(() => document.querySelector("main").dataset.phase !== "playing");
   await awaitPhase(page, "playing");
   assert.equal(stream.overHttp + stream.overWs, before + 1);
+});
+
+test("a viewer who is given a long GOP at once is soon at its end", ONLY_FAKE, async (t) => {
+  const path = "live/check burst";
+  const { page, wrongs } = await onStage(t, { path, kind: "burst", open: watch(path) });
+  await awaitPhase(page, "playing");
+  await sleep(2500);
+  const { behind, time } = await playback(page);
+  assert.ok(time > 4, `at ${time}: the burst never came, or was played through`);
+  assert.ok(behind < LONGEST_BEHIND_S, `${behind} s behind the edge`);
+  assert.deepEqual(wrongs, []);
+});
+
+test("after a network that stood still, the page is back at the edge", ONLY_FAKE, async (t) => {
+  const path = "live/check freeze";
+  const { page } = await onStage(t, { path, open: watch(path) });
+  await awaitPhase(page, "playing");
+  await sleep(1500);
+  server.fake.freeze(path, true);
+  await awaitPhase(page, "buffering");
+  await sleep(6000);
+  server.fake.freeze(path, false);
+  await awaitPhase(page, "playing");
+  await sleep(6000);
+  assert.ok((await playback(page)).behind < LONGEST_BEHIND_S, `${(await playback(page)).behind} s behind the edge`);
+  assert.equal(server.fake.stream(path).overHttp, 1, "it is still the same connection");
+});
+
+test("viewers whom the server keeps while the publisher is away are told so, and go on", ONLY_FAKE, async (t) => {
+  const path = "live/check orphan";
+  const { page } = await onStage(t, { path, open: watch(path) });
+  await awaitPhase(page, "playing");
+  server.fake.freeze(path, true, true);
+  await awaitPhase(page, "waiting", 20_000);
+  await page.getByText("The stream is interrupted").waitFor();
+  await sleep(10_000);
+  assert.equal(await phaseOf(page), "waiting");
+  server.fake.freeze(path, false);
+  await awaitPhase(page, "playing");
+  assert.equal(server.fake.stream(path).overHttp, 1, "it is still the same connection");
+});
+
+test("a server that goes away is missed in words and found again", ONLY_FAKE, async (t) => {
+  const port = Number(new URL((await startFake({ streams: [] }).then(async (one) => (await one.close(), one))).url).port);
+  let own = await startFake({ port, streams: [["live/here", "av"]] });
+  const { page, close } = await openPage(browser, `${own.url}/watch/live/here`);
+  t.after(async () => (await close(), await own.close()));
+  await awaitPhase(page, "playing");
+  await own.close();
+  await page.getByText("The server does not answer").waitFor();
+  own = await startFake({ port, streams: [["live/here", "av"]] });
+  await awaitPhase(page, "playing");
 });
 
 test("where HTTP-FLV does not get through, WebSocket-FLV does", ONLY_FAKE, async (t) => {
@@ -194,7 +247,12 @@ test("the console lists a stream, keeps it fresh, and links to its page", async 
   await page.waitForFunction((was) => ![...document.querySelectorAll(".uptime")].some((e) => e.textContent === was), first, { timeout: 5000 });
   await shoot(page, "console");
   await end();
-  await card.waitFor({ state: "detached", timeout: 15_000 });
+  // Gone, or (while the server keeps it for a publisher who may come back) no longer called live.
+  await page.waitForFunction(
+    () => ![...document.querySelectorAll("article")].some((e) => /check list/.test(e.innerText) && /^Live$/m.test(e.innerText)),
+    undefined,
+    { timeout: 15_000 },
+  );
   assert.deepEqual(wrongs, []);
 });
 

@@ -30,14 +30,17 @@ export async function openServer() {
   }
   const rtmp = (process.env.HEADWATER_RTMP ?? "rtmp://127.0.0.1:1935").replace(/\/$/, "");
   const running = new Set();
-  const publish = (path, kind) => publishWithFfmpeg(url, `${rtmp}/${path}`, path, kind, running);
+  const publish = (path, kind) => publishWithFfmpeg(url, rtmp, path, kind, running);
   const close = async () => running.forEach((child) => child.kill("SIGKILL"));
   return { url, publish, fake: null, close };
 }
 
-async function publishWithFfmpeg(url, target, path, kind, running) {
+/** The name goes by an option: ffmpeg cuts an address off at a space. */
+async function publishWithFfmpeg(url, rtmp, path, kind, running) {
+  const [app, ...name] = path.split("/");
+  const target = ["-rtmp_app", app, "-rtmp_playpath", name.join("/"), `${rtmp}/${app}`];
   const encode = ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "25", "-pix_fmt", "yuv420p", "-threads", "1"];
-  const child = spawn("ffmpeg", ["-v", "error", ...INPUTS[kind], ...(kind === "audio" ? [] : encode), "-c:a", "aac", "-ac", "2", "-f", "flv", target], {
+  const child = spawn("ffmpeg", ["-v", "error", ...INPUTS[kind], ...(kind === "audio" ? [] : encode), "-c:a", "aac", "-ac", "2", "-f", "flv", ...target], {
     stdio: ["ignore", "ignore", "pipe"],
   });
   running.add(child);

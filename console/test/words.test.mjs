@@ -46,7 +46,8 @@ test("figures for people", () => {
     [0, 59_999, 60_000, 3_723_000, 200_000_000, -1].map(format.duration),
     ["0 s", "59 s", "1:00", "1:02:03", "2 d 07 h", "–"],
   );
-  assert.deepEqual([25, 29.97, 0].map(format.frameRate), ["25 fps", "29.97 fps", ""]);
+  assert.deepEqual([25, 29.97, 0, null].map(format.frameRate), ["25 fps", "29.97 fps", "", ""]);
+  assert.equal(format.sound(null, null) + format.resolution(null, null), "");
   assert.equal(format.sound(44100, 2), "44.1 kHz stereo");
 });
 
@@ -62,6 +63,10 @@ test("what this browser can play is asked for, what it can't is said in words", 
   assert.deepEqual(plan(null, null), { video: null, audio: null, missing: "" }, "nothing known: the FLV header decides");
   assert.match(plan(video("H.264", "avc1.42c01e"), audio("Speex", "speex")).missing, /Picture only.*Speex/);
   assert.match(plan(video("H.265", "hvc1.1.6.L93.B0"), audio("AAC", "mp4a.40.2")).missing, /Sound only.*H\.265/);
+  assert.deepEqual(plan(video("H.264", null), audio("MP3", null)), { video: true, audio: true, missing: "" });
+  assert.match(plan(video("H.264", null), audio("Nellymoser", null)).missing, /Picture only.*Nellymoser/);
+  assert.match(plan(video("VP6", null), audio("AAC", null)).missing, /Sound only.*VP6/);
+  assert.deepEqual(plan(video("H.299", null), null), { video: true, audio: false, missing: "" }, "never heard of: try");
   const refused = judge({ video: video("H.265", "hvc1.1.6.L93.B0"), audio: null }, browser);
   assert.equal(refused.failure.title, "This browser can’t play H.265");
 });

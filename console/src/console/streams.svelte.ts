@@ -13,6 +13,8 @@ export class Streams {
   info = $state.raw<ServerInfo | null>(null);
   /** Why there is nothing new to show; empty while all is well. */
   trouble = $state("");
+  /** The trouble is that the admin token is missing. */
+  locked = $state(false);
   /** Bitrate of each stream over the last minute, oldest first. */
   history = $state.raw<ReadonlyMap<string, readonly number[]>>(new Map());
 
@@ -41,9 +43,11 @@ export class Streams {
       this.info ??= await fetchInfo();
       this.#take(await fetchStreams());
       this.trouble = "";
+      this.locked = false;
       this.#wait = EVERY_MS;
     } catch (error) {
       this.trouble = error instanceof Refused ? error.message : "The server does not answer. Trying again…";
+      this.locked = error instanceof Refused && error.status === 401;
       this.#wait = Math.min(SLOWEST_MS, this.#wait * 1.6);
       this.info = null;
     } finally {

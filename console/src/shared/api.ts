@@ -1,6 +1,6 @@
 /**
  * The server's API as the pages use it: types and the three questions they ask. Nothing here keeps state.
- * The types follow `GET /api/v1/…`; a field that the server could not know is `null`, never left out.
+ * The types follow `GET /api/v1/…`; a field that the server does not know (yet) is `null`, never left out.
  */
 
 export interface ServerInfo {
@@ -12,20 +12,20 @@ export interface ServerInfo {
 export interface VideoTrack {
   /** For people: `H.264`. */
   codec: string;
-  /** For `MediaSource.isTypeSupported`: `avc1.42c01e`. Empty when the server does not know it. */
-  codec_string: string;
-  width: number;
-  height: number;
-  /** Frames per second; 0 when not known yet. */
-  frame_rate: number;
+  /** For `MediaSource.isTypeSupported`: `avc1.42c01e`. */
+  codec_string: string | null;
+  width: number | null;
+  height: number | null;
+  /** Frames per second. */
+  frame_rate: number | null;
 }
 
 export interface AudioTrack {
   codec: string;
-  codec_string: string;
+  codec_string: string | null;
   /** Hertz. */
-  sample_rate: number;
-  channels: number;
+  sample_rate: number | null;
+  channels: number | null;
 }
 
 export interface Publisher {
@@ -39,8 +39,8 @@ export interface Stream {
   name: string;
   /** `<app>/<name>`, not percent-encoded. */
   path: string;
-  /** `waiting`: viewers are connected, a publisher is not (yet, or not any more). */
-  state: "live" | "waiting";
+  /** `waiting`: there are viewers, but no publisher yet. `paused`: the publisher is away and may come back. */
+  state: "live" | "waiting" | "paused" | "ended";
   uptime_ms: number;
   viewers: number;
   bitrate_bps: number;
@@ -51,8 +51,8 @@ export interface Stream {
   publisher: Publisher | null;
 }
 
-/** What came of asking for one stream. `unknown`: the server would not say (asleep, or access refused). */
-export type Lookup = { kind: "found"; stream: Stream } | { kind: "absent" } | { kind: "unknown"; why: string };
+/** What came of asking for one stream. `unknown`: the server would not say. `silent`: it did not answer at all. */
+export type Lookup = { kind: "found"; stream: Stream } | { kind: "absent" | "unknown" | "silent" };
 
 /** The server answered, but not with what was asked for. */
 export class Refused extends Error {
@@ -83,8 +83,8 @@ export async function lookUp(encodedPath: string, query = ""): Promise<Lookup> {
   try {
     return { kind: "found", stream: await ask<Stream>(`/api/v1/streams/${encodedPath}${query}`) };
   } catch (error) {
-    if (error instanceof Refused && error.status === 404) return { kind: "absent" };
-    return { kind: "unknown", why: error instanceof Error ? error.message : String(error) };
+    if (error instanceof Refused) return { kind: error.status === 404 ? "absent" : "unknown" };
+    return { kind: error instanceof SyntaxError ? "unknown" : "silent" };
   }
 }
 

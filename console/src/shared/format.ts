@@ -16,19 +16,19 @@ export function duration(ms: number): string {
   return m > 0 ? `${m}:${pad(s)}` : `${s} s`;
 }
 
-export function frameRate(fps: number): string {
-  if (!(fps > 0) || !Number.isFinite(fps)) return "";
+export function frameRate(fps: number | null): string {
+  if (fps === null || !(fps > 0) || !Number.isFinite(fps)) return "";
   const rounded = Math.round(fps * 100) / 100;
   return `${Number.isInteger(rounded) ? rounded : rounded.toFixed(2)} fps`;
 }
 
-export function resolution(width: number, height: number): string {
-  return width > 0 && height > 0 ? `${width} × ${height}` : "";
+export function resolution(width: number | null, height: number | null): string {
+  return width && height && width > 0 && height > 0 ? `${width} × ${height}` : "";
 }
 
-export function sound(sampleRate: number, channels: number): string {
-  const rate = sampleRate > 0 ? `${Number((sampleRate / 1000).toFixed(2))} kHz` : "";
-  const layout = channels === 1 ? "mono" : channels === 2 ? "stereo" : channels > 2 ? `${channels} channels` : "";
+export function sound(sampleRate: number | null, channels: number | null): string {
+  const rate = sampleRate && sampleRate > 0 ? `${Number((sampleRate / 1000).toFixed(2))} kHz` : "";
+  const layout = channels === 1 ? "mono" : channels === 2 ? "stereo" : channels && channels > 2 ? `${channels} channels` : "";
   return [rate, layout].filter(Boolean).join(" ");
 }
 

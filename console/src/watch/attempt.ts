@@ -99,6 +99,11 @@ export class Attempt {
     this.#look = setInterval(() => this.#tick(), LOOK_EVERY_MS);
   }
 
+  /** There is a reason for the silence; patience begins anew. */
+  excuseSilence(): void {
+    this.mediaAt = performance.now();
+  }
+
   /** Between two looks the element may run dry and recover; that is a stall too. A seek is not. */
   readonly #onWaiting = () => {
     if (!this.#video.seeking) this.#ranDry = true;

@@ -9,7 +9,8 @@ import { encodePath, httpFlvUrl, wsFlvUrl, type StreamName } from "../shared/add
 import { Attempt, NO_FIGURES, type Ending, type Figures, type Transport } from "./attempt.ts";
 import { judge, NO_MEDIA_SOURCE, type Failure, type Plan } from "./support.ts";
 
-export type Phase = "connecting" | "waiting" | "playing" | "buffering" | "paused" | "failed";
+/** `waiting`: for the publisher; `away`: for the server, which does not answer. */
+export type Phase = "connecting" | "waiting" | "away" | "playing" | "buffering" | "paused" | "failed";
 
 export interface View {
   phase: Phase;
@@ -103,6 +104,10 @@ export class LivePlayer {
       this.#tell({ phase: "waiting", failure: null, stream: answer.kind === "found" ? answer.stream : null });
       return null;
     }
+    if (answer.kind === "silent") {
+      this.#tell({ phase: "away", failure: null });
+      return null;
+    }
     const stream = answer.kind === "found" ? answer.stream : null;
     if (stream && stream.uptime_ms < YOUNG_MS && (!stream.video || !stream.audio)) {
       this.#tell({ phase: "connecting", failure: null, stream });
@@ -148,7 +153,7 @@ export class LivePlayer {
       const now = performance.now();
       const silence = now - attempt.mediaAt;
       if (now - askedAt > (silence > SILENCE_ASK_MS ? 1000 : REFRESH_MS) && !document.hidden) {
-        await this.#reconsider(attempt, silence);
+        await this.#reconsider(attempt);
         askedAt = performance.now();
       } else if (silence > SILENCE_END_MS && document.hidden) attempt.giveUp();
     }
@@ -156,9 +161,10 @@ export class LivePlayer {
   }
 
   /** Asks the server again: for the figures it shows, for tracks that came or went, for the reason of a silence. */
-  async #reconsider(attempt: Attempt, silence: number): Promise<void> {
+  async #reconsider(attempt: Attempt): Promise<void> {
     const answer = await lookUp(encodePath(this.#name), this.#query);
     if (this.#attempt !== attempt) return;
+    const silence = performance.now() - attempt.mediaAt;
     if (answer.kind === "found") {
       const { stream } = answer;
       this.#tell({ stream });
@@ -171,7 +177,8 @@ export class LivePlayer {
         if (changed) return attempt.stop();
       }
       if (stream.state !== "live" && silence > SILENCE_ASK_MS) {
-        // The server kept this viewer for when the publisher comes back; so does the page.
+        // The server keeps this viewer for when the publisher comes back; the page keeps the connection.
+        attempt.excuseSilence();
         return this.#tell({ phase: "waiting" });
       }
     }

@@ -29,12 +29,25 @@ export type CanPlay = (type: string) => boolean;
 const VIDEO_IN_FLV = /^(avc[13]|hvc1|hev1|av01)/;
 const AUDIO_IN_FLV = /^(mp4a|mp3|opus|flac)/i;
 
+/** For a codec that the server names but does not look into: what to ask the browser for instead. */
+const TYPICAL: Record<string, string> = {
+  "H.264": "avc1.42c01e",
+  "H.265": "hvc1.1.6.L93.B0",
+  AV1: "av01.0.04M.08",
+  AAC: "mp4a.40.2",
+  MP3: "mp3",
+  Opus: "opus",
+  FLAC: "flac",
+};
+/** What FLV carried in its first years; no browser ever played it without a plug-in. */
+const KNOWN_TO_FAIL = /H\.263|Screen video|VP6|PCM|G\.711|Nellymoser|Speex|^FLV /;
+
 export function judge(stream: Stream | null, canPlay: CanPlay): Judgement {
   const { video = null, audio = null } = stream ?? {};
   if (!video && !audio) return { kind: "play", plan: { video: null, audio: null, missing: "" } };
 
-  const videoPlays = video !== null && playable(video.codec_string, VIDEO_IN_FLV, "video/mp4", canPlay);
-  const audioPlays = audio !== null && playable(audio.codec_string, AUDIO_IN_FLV, "audio/mp4", canPlay);
+  const videoPlays = video !== null && playable(video, VIDEO_IN_FLV, "video/mp4", canPlay);
+  const audioPlays = audio !== null && playable(audio, AUDIO_IN_FLV, "audio/mp4", canPlay);
   const bad = [video && !videoPlays ? video.codec : "", audio && !audioPlays ? audio.codec : ""].filter(Boolean);
   if (!videoPlays && !audioPlays) return { kind: "refuse", failure: cannotPlay(bad.join(" or ")) };
 
@@ -47,8 +60,10 @@ export function judge(stream: Stream | null, canPlay: CanPlay): Judgement {
   return { kind: "play", plan: { video: videoPlays, audio: audioPlays, missing } };
 }
 
-function playable(codec: string, inFlv: RegExp, container: string, canPlay: CanPlay): boolean {
-  if (codec === "") return true;
+function playable(track: { codec: string; codec_string: string | null }, inFlv: RegExp, container: string, canPlay: CanPlay): boolean {
+  const codec = track.codec_string || TYPICAL[track.codec];
+  // A name never heard of may be a codec that the server knows and this page does not.
+  if (codec === undefined) return !KNOWN_TO_FAIL.test(track.codec);
   if (!inFlv.test(codec)) return false;
   if (/^(mp3|mp4a\.(6b|69|40\.34))$/i.test(codec)) return canPlay("audio/mpeg") || canPlay(`${container}; codecs="mp3"`);
   return canPlay(`${container}; codecs="${codec}"`);

@@ -19,7 +19,7 @@ pub enum Error {
         reason: Cow<'static, str>,
     },
     /// The bytes may be in order, but this program has no use for them.
-    #[error("{what} is not supported{}; {mend}", place(*at))]
+    #[error("{what}{} is not supported; {mend}", place(*at))]
     Unsupported {
         /// What was found, with its FourCC or number.
         what: Cow<'static, str>,

@@ -272,9 +272,6 @@ fn fragmented(tracks: &[Track], frames: &[Frame]) -> Vec<u8> {
         group.push(frame.clone());
     }
     file.extend(muxer.fragment(&group, None).unwrap());
-    if let Some(folder) = option_env!("HEADWATER_KEEP_FRAGMENTS") {
-        fs::write(format!("{folder}/{}-{}.mp4", tracks.len(), frames.len()), &file).unwrap();
-    }
     file
 }
 
@@ -309,6 +306,29 @@ fn another_mp4_library_reads_the_fragments() {
     }
     assert_eq!(kinds, ["ftyp", "moov", "moof", "mdat", "moof", "mdat"]);
     assert_eq!(samples, frames.len());
+}
+
+#[test]
+fn the_key_frame_index_leads_to_the_key_frames() {
+    let file = fixture("keyframes.flv");
+    let items = demux_flv(&file, std::iter::empty());
+    let Some(Item::Frame(script)) = items.first() else { panic!("no script data in front") };
+    let about = flv::parse_on_metadata(&script.payload).unwrap();
+    let index = flv::keyframe_index(&about).unwrap();
+    // ffmpeg lists the first picture twice: as the configuration, and as the frame.
+    let mut found = Vec::new();
+    for (time, position) in index {
+        let mut reader = flv::TagReader::at_tag(1 << 20, position);
+        reader.feed(&file[position as usize..]);
+        let tag = reader.next_tag().unwrap().unwrap();
+        assert_eq!((tag.kind, tag.timestamp_ms), (flv::TagKind::Video, time.as_ms() as u32));
+        if let Ok(flv::TagBody::Frame { key, .. }) = flv::decode_video(tag.body) {
+            assert!(key);
+            found.push(time);
+        }
+    }
+    let keys = frames(&items).into_iter().filter(Frame::is_video_key).map(|frame| frame.dts);
+    assert_eq!(found, keys.collect::<Vec<_>>());
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 use bytes::{Buf, Bytes};
 use headwater_media::MediaKind;
+use headwater_media::amf::amf0;
 
 use crate::Error;
 use crate::chunk::{MessageStreamId, RawMessage};
@@ -92,7 +93,7 @@ impl Message {
             type_id::AUDIO => Self::Media { kind: MediaKind::Audio, body: raw.payload.clone() },
             type_id::VIDEO => Self::Media { kind: MediaKind::Video, body: raw.payload.clone() },
             type_id::DATA => Data::decode(raw.payload.clone()).map_or(ignored, Self::Data),
-            type_id::DATA_AMF3 => Data::decode(without_amf3_mark(&raw.payload)).map_or(ignored, Self::Data),
+            type_id::DATA_AMF3 => Data::decode(as_amf0(&raw.payload)).map_or(ignored, Self::Data),
             type_id::COMMAND => Self::Command(Command::decode(&raw.payload, raw.at)?),
             type_id::COMMAND_AMF3 => {
                 Self::Command(Command::decode(&without_amf3_mark(&raw.payload), raw.at)?)
@@ -110,6 +111,12 @@ fn without_amf3_mark(payload: &Bytes) -> Bytes {
         payload.advance(1);
     }
     payload
+}
+
+/// Data of such a peer as viewers can read it: values in AMF3 become AMF0.
+fn as_amf0(payload: &Bytes) -> Bytes {
+    let payload = without_amf3_mark(payload);
+    amf0::decode_all(&payload).map_or(payload, |values| amf0::encode_all(&values))
 }
 
 /// User control events (RTMP 1.0 §7.1.7).
@@ -187,7 +194,8 @@ impl UserControl {
 /// What is to become of a data message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DataScope {
-    /// Passed on once, to whoever watches now.
+    /// Passed on once, to whoever watches now. A bare `onMetaData` comes like this too (nginx-rtmp's
+    /// push): whoever keeps metadata keeps it all the same.
     Passing,
     /// `@setDataFrame`: kept and sent to every later viewer as well, until set again or cleared.
     Kept,

@@ -136,12 +136,9 @@ impl TagReader {
     /// To be asked when no more bytes come: whether the last tag was whole.
     #[must_use]
     pub fn end(&self) -> End {
-        let nothing_left = self.buffer.is_empty() && matches!(self.state, State::Tag | State::Size);
         // The size field behind the last tag is often missing after a crash; no frame is lost by it.
-        if nothing_left
-            || self.state == State::Size
-            || (self.buffer.is_empty() && self.state == State::FirstSize)
-        {
+        let between = matches!(self.state, State::FirstSize | State::Size);
+        if between || (self.buffer.is_empty() && self.state == State::Tag) {
             End::Clean
         } else {
             End::Truncated(self.position)

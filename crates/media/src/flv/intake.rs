@@ -1,9 +1,7 @@
 //! What one publisher sends, made regular: every known oddity of encoders ends here.
 //!
 //! Used wherever FLV tag bodies come in: at the RTMP publish door, in the RTMP play client, in FLV
-//! files. Behind it hold these promises: a [`Track`] comes before the first frame that needs it and
-//! again whenever it changes (never without a change); decoding times of a track never go back; H.264
-//! payloads are length-prefixed and tile; AAC payloads are bare frames.
+//! files. What holds behind it is said at [`Intake`].
 
 use bytes::Bytes;
 
@@ -66,7 +64,11 @@ pub struct Mended {
     pub restarted_clocks: u64,
 }
 
-/// Makes one publisher's messages regular. See the [module](self).
+/// Makes one publisher's messages regular.
+///
+/// A [`Track`] comes before the first frame that needs it and again when it changes, never without a
+/// change. Decoding times of a track never go back. H.264 payloads are length-prefixed and tile; AAC
+/// payloads are bare frames.
 ///
 /// An error concerns one message, which is ignored; the intake stays usable, and the caller decides
 /// whether the publisher may go on.

@@ -5,11 +5,13 @@
 
 pub mod demux;
 mod intake;
+mod metadata;
 mod mux;
 pub mod tag;
 mod timeline;
 
 pub use demux::{Demuxer, Tag, TagReader};
 pub use intake::{Intake, Item, Items, Mended};
+pub use metadata::{keyframe_index, on_metadata, parse_on_metadata};
 pub use mux::{FILE_HEADER_LEN, Muxer, TAG_HEAD_LEN, TagKind, file_header, previous_tag_size, tag_head};
 pub use tag::{TagBody, TagHead, config_body, decode_audio, decode_video, frame_head};

@@ -160,3 +160,6 @@ impl<'a> Run<'a> {
         if self.flags & bit != 0 { self.fields.u32() } else { Ok(default) }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -401,3 +401,6 @@ fn edit_shift(trak: &[u8], timescale: u32, movie_timescale: u32) -> (i64, bool) 
     };
     elst.and_then(|elst| read(elst).ok()).unwrap_or((0, false))
 }
+
+#[cfg(test)]
+mod tests;

@@ -203,6 +203,3 @@ pub(super) fn put_full(
         body(out);
     });
 }
-
-#[cfg(test)]
-mod tests;

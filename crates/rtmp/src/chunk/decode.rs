@@ -31,7 +31,9 @@ pub struct DecoderLimits {
     pub message_bytes: u32,
     /// Received bytes of all unfinished messages together.
     pub partial_bytes: usize,
-    /// Chunk streams that one peer may open.
+    /// Chunk streams remembered at one time. Beyond it the one that was idle longest is forgotten: some
+    /// encoders take a new one for every message (quirk 69). Only when all of them carry unfinished
+    /// messages is the limit passed.
     pub chunk_streams: usize,
 }
 
@@ -47,6 +49,8 @@ struct ChunkStream {
     length: u32,
     type_id: u8,
     stream: MessageStreamId,
+    /// The position of its latest chunk.
+    used_at: u64,
     /// The message under way, and where it began.
     partial: Option<Partial>,
 }
@@ -224,7 +228,8 @@ impl Decoder {
                     format!("chunk stream {id} opens with a type {fmt} header, which inherits from nothing"),
                 ));
             }
-            if self.streams.len() >= self.limits.chunk_streams {
+            let all_busy = || self.streams.values().all(|stream| stream.partial.is_some());
+            if self.streams.len() >= self.limits.chunk_streams && all_busy() {
                 let value = self.limits.chunk_streams as u64;
                 return Err(self.limit("chunk_streams", value, value.saturating_add(1)));
             }
@@ -243,7 +248,9 @@ impl Decoder {
             // quirk 11).
             self.abort(header.id);
         }
+        self.make_room(header.id);
         let stream = self.streams.entry(header.id).or_default();
+        stream.used_at = at;
         if header.fmt < 2 {
             stream.length = header.length;
             stream.type_id = header.type_id;
@@ -262,6 +269,17 @@ impl Decoder {
         let received = stream.partial.as_ref().map_or(0, |partial| partial.payload.len());
         let missing = (stream.length as usize).saturating_sub(received).min(self.chunk_size as usize);
         self.open = Some(OpenChunk { id: header.id, missing });
+    }
+
+    /// Forgets the chunk stream that was idle longest, if a new one needs its place.
+    fn make_room(&mut self, id: u32) {
+        if self.streams.len() < self.limits.chunk_streams || self.streams.contains_key(&id) {
+            return;
+        }
+        let idle = self.streams.iter().filter(|(_, stream)| stream.partial.is_none());
+        if let Some(oldest) = idle.min_by_key(|(_, stream)| stream.used_at).map(|(&id, _)| id) {
+            self.streams.remove(&oldest);
+        }
     }
 
     /// Takes what is here of the open chunk's payload. A message comes out with its last byte.

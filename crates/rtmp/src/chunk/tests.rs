@@ -302,9 +302,27 @@ fn the_limits_at_their_edge() {
     assert!(run(two()).is_ok());
     assert_eq!(limit(run(two().fmt0(6, 0, 1, 8, 1).raw(b"x"))), ("partial_bytes", 256));
 
-    let three = || (4..7).fold(Wire::default(), |wire, id| wire.fmt0(id, 0, 0, 8, 1));
-    assert!(run(three()).is_ok());
-    assert_eq!(limit(run(three().fmt0(7, 0, 0, 8, 1))), ("chunk_streams", 3));
+    let limits = DecoderLimits { partial_bytes: 1000, ..limits };
+    let busy = |count: u32| {
+        (4..4 + count).fold(Wire::default(), |wire, id| wire.fmt0(id, 0, 300, 9, 1).raw(&[0; 128]))
+    };
+    let run = |wire: Wire| decode_with(Decoder::new(limits, 0), &wire.0, 1);
+    assert!(run(busy(3)).is_ok());
+    assert_eq!(limit(run(busy(4))), ("chunk_streams", 3));
+}
+
+#[test]
+fn a_new_chunk_stream_for_every_message() {
+    // Quirk 69: the one that was idle longest is forgotten, not the one in use.
+    let limits = DecoderLimits { chunk_streams: 3, ..LIMITS };
+    let mut wire = Wire::default().fmt0(6, 0, 130, 9, 1).raw(&[6; 128]).fmt0(4, 0, 1, 8, 1).raw(b"a");
+    for id in 100..200 {
+        wire = wire.fmt0(id, id, 0, 8, 1).fmt2(4, 1).raw(b"a");
+    }
+    let bytes = wire.fmt3(6).raw(&[6; 2]).0;
+    let messages = decode_with(Decoder::new(limits, 0), &bytes, usize::MAX).unwrap();
+    assert_eq!(messages.len(), 202);
+    assert_eq!((messages[200].timestamp, messages[201].payload.len()), (100, 130));
 }
 
 #[test]
@@ -320,7 +338,7 @@ fn a_message_that_announces_16_megabytes_takes_what_it_sends() {
 #[test]
 fn a_head_is_what_the_specification_draws() {
     let id = ChunkStreamId::VIDEO;
-    let head = message_head(id, 0x0102_03, 0x0405_06, 9, MessageStreamId(1));
+    let head = message_head(id, 0x01_0203, 0x04_0506, 9, MessageStreamId(1));
     assert_eq!(head.as_ref(), [6, 1, 2, 3, 4, 5, 6, 9, 1, 0, 0, 0]);
     let head = message_head(id, 0x1000_0000, 1, 9, MessageStreamId(1));
     assert_eq!(head.as_ref(), [6, 0xFF, 0xFF, 0xFF, 0, 0, 1, 9, 1, 0, 0, 0, 0x10, 0, 0, 0]);

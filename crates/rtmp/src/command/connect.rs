@@ -71,9 +71,9 @@ impl ConnectRejection {
 }
 
 /// The `_result`. GStreamer looks for the code in the second object.
-pub(crate) fn success(transaction: f64, server_version: &str) -> Command {
-    let properties =
-        Object::new().with("fmsVer", server_version).with("capabilities", 31.0).with("mode", 1.0);
+pub(crate) fn success(transaction: f64, server_version: &str, more: &Object) -> Command {
+    let usual = Object::new().with("fmsVer", server_version).with("capabilities", 31.0).with("mode", 1.0);
+    let properties = more.iter().fold(usual, |all, (key, value)| all.with(key.clone(), value.clone()));
     let information = Status::new(code::CONNECT_SUCCESS, "Connection succeeded.").to_object();
     Command::new("_result", transaction).object(properties).with(information.with("objectEncoding", 0.0))
 }

@@ -140,11 +140,13 @@ proptest! {
         for _ in 0..2 {
             for piece in up.drain().chunks(cut) {
                 at_server.extend_from_slice(piece);
-                server_form = server_form.or(server.read(&mut at_server, &mut down).unwrap());
+                let form = server.read(&mut at_server, &mut down).unwrap();
+                server_form = server_form.or(form);
             }
             for piece in down.drain().chunks(cut) {
                 at_client.extend_from_slice(piece);
-                client_form = client_form.or(client.read(&mut at_client, &mut up).unwrap());
+                let form = client.read(&mut at_client, &mut up).unwrap();
+                client_form = client_form.or(form);
             }
         }
         let expect = if digest { Form::Digest(Schema::DigestFirst) } else { Form::Simple };

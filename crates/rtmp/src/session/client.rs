@@ -199,7 +199,7 @@ impl ClientSession {
             .with("objectEncoding", 0.0);
         if !self.config.four_cc_list.is_empty() {
             let list = self.config.four_cc_list.iter().map(|four_cc| Value::string(four_cc)).collect();
-            object.insert("fourCcList", Value::StrictArray(list));
+            object = object.with("fourCcList", Value::StrictArray(list));
         }
         let transaction = self.ask(Asked::Connect);
         let command = Command::new("connect", transaction).object(object);

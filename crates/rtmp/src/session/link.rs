@@ -94,12 +94,13 @@ impl Link {
     }
 
     fn take(&mut self, raw: RawMessage) -> Result<Option<Received>, Error> {
-        let inside_aggregate = self.aggregate.is_some();
+        // An aggregate carries media and data; anything else in it is nobody's order.
+        let is_content =
+            matches!(raw.type_id, type_id::AUDIO | type_id::VIDEO | type_id::DATA | type_id::DATA_AMF3);
+        if self.aggregate.is_some() && !is_content {
+            return Ok(None);
+        }
         let message = match Message::decode(&raw)? {
-            // An aggregate carries media and data; anything else in it is nobody's order.
-            Message::Media { kind, body } => Message::Media { kind, body },
-            Message::Data(data) => Message::Data(data),
-            _ if inside_aggregate => return Ok(None),
             Message::SetChunkSize(size) => {
                 self.decoder.set_chunk_size(size)?;
                 return Ok(None);
@@ -152,6 +153,7 @@ impl Link {
 
     /// Announces the size in the old size, then uses it.
     pub(super) fn send_chunk_size(&mut self, size: u32) {
+        let size = size.clamp(1, MESSAGE_BYTES_MAX);
         self.send_number(type_id::SET_CHUNK_SIZE, size);
         self.chunk_size = size;
     }

@@ -28,7 +28,8 @@ pub struct Limits {
     pub message_bytes: u32,
     /// Received bytes of all unfinished messages of a connection together.
     pub partial_bytes: usize,
-    /// Chunk streams that a peer may open. Some encoders take a new one for every message.
+    /// Chunk streams with unfinished messages that a peer may have at one time; idle ones beyond it are
+    /// forgotten. Real peers use a handful.
     pub chunk_streams: usize,
     /// `NetStream`s that a peer may have at one time.
     pub message_streams: usize,
@@ -42,7 +43,7 @@ impl Default for Limits {
             message_bytes_before_connect: 64 << 10,
             message_bytes: MESSAGE_BYTES_MAX,
             partial_bytes: 32 << 20,
-            chunk_streams: 1024,
+            chunk_streams: 128,
             message_streams: 16,
             stray_media_bytes: 1 << 20,
         }

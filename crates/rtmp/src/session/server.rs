@@ -121,7 +121,12 @@ impl ServerSession {
                     input.clear();
                     return Ok(None);
                 }
-                Phase::AwaitConnect | Phase::Asked { .. } | Phase::Connected => {
+                Phase::AwaitConnect => {
+                    let received = self.link.read(input).map_err(before_connect)?;
+                    let Some(received) = received else { return Ok(None) };
+                    self.take(received)?;
+                }
+                Phase::Asked { .. } | Phase::Connected => {
                     let Some(received) = self.link.read(input)? else { return Ok(None) };
                     self.take(received)?;
                 }
@@ -245,5 +250,15 @@ impl ServerSession {
         let mut all = self.streams.iter().filter(|(_, state)| publishes(state));
         let only = all.next().map(|(&stream, _)| stream);
         if all.next().is_some() { None } else { only }
+    }
+}
+
+/// The limit by the name that an operator finds it under.
+fn before_connect(error: Error) -> Error {
+    match error {
+        Error::Limit { at, name: "message_bytes", value, wanted } => {
+            Error::Limit { at, name: "message_bytes_before_connect", value, wanted }
+        }
+        error => error,
     }
 }

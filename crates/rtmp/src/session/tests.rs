@@ -1,1 +1,6 @@
+//! Sessions, tested as dialogues.
 
+mod client;
+mod kit;
+mod pair;
+mod server;

@@ -40,17 +40,11 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the server.
     Serve(serve::Arguments),
-    /// Run the server with a built-in test picture as live/demo.
-    Demo(serve::Arguments),
-    /// Publish files as a live stream, at their natural pace.
+    Demo(serve::DemoArguments),
     Publish(publish::Arguments),
-    /// Play (record) a stream into a file or to standard output.
     Play(play::Arguments),
-    /// Say what a stream or a file holds: codecs, size, rates, keyframes, the health of its timestamps.
     Probe(probe::Arguments),
-    /// Check a configuration file and say exactly what is wrong and where.
     Check(serve::CheckArguments),
 }
 
@@ -72,7 +66,7 @@ pub fn run() -> ExitCode {
     let done = runtime.block_on(async {
         match arguments.command {
             Command::Serve(arguments) => serve::run(arguments, false).await,
-            Command::Demo(arguments) => serve::run(arguments, true).await,
+            Command::Demo(arguments) => serve::run(arguments.server, true).await,
             Command::Publish(arguments) => publish::run(arguments).await,
             Command::Play(arguments) => play::run(arguments).await,
             Command::Probe(arguments) => probe::run(arguments).await,

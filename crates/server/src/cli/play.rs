@@ -17,12 +17,13 @@ use super::incoming::Incoming;
 use super::progress::{Progress, clock};
 use crate::vod::Item;
 
-/// Play a stream, and record it into a file.
+/// Play (record) a stream into a file or to standard output.
 ///
 /// Examples:
 ///   headwater play rtmp://localhost/live/demo -o demo.flv --duration 10
 ///   headwater play rtmp://localhost/live/demo -o - | ffplay -
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(super) struct Arguments {
     /// rtmp://HOST/APP/NAME or http://HOST/APP/NAME.flv
     url: String,

@@ -16,8 +16,9 @@ use crate::vod::Item;
 /// A step between two frames of a track that counts as a gap.
 const GAP: Timestamp = Timestamp::from_ms(1_000);
 
-/// Say what a stream or a file holds: codecs, size, rates, keyframes, the health of its timestamps, and how
-/// long it took to the first picture.
+/// Say what a stream or a file holds.
+///
+/// Codecs, size, rates, keyframes, the health of the timestamps, and how long it took to the first picture.
 ///
 /// Example: headwater probe rtmp://localhost/live/demo --json
 #[derive(Debug, Args)]

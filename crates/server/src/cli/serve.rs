@@ -12,8 +12,12 @@ use crate::config::{Config, Overrides};
 /// File descriptors to ask the system for; each connection takes one.
 const DESCRIPTORS_WANTED: u64 = 65_536;
 
-/// Where the server listens and keeps its files. Flags win over environment variables, both win over the
-/// configuration file.
+/// Run the server.
+///
+/// Without a configuration file built-in defaults hold, and the server prints where to publish and where to
+/// watch. Flags win over environment variables, both win over the file.
+///
+/// Example: headwater serve --rtmp 0.0.0.0:1935 --http 0.0.0.0:8080 --data /var/lib/headwater
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Configuration file (TOML). Without one, built-in defaults hold.
@@ -33,7 +37,16 @@ pub(super) struct Arguments {
     media: Option<PathBuf>,
 }
 
-/// What to check.
+/// Run the server with a built-in test picture as live/demo.
+///
+/// The quickest way to see that everything works: open the address that it prints.
+#[derive(Debug, Args)]
+pub(super) struct DemoArguments {
+    #[command(flatten)]
+    pub(super) server: Arguments,
+}
+
+/// Check a configuration file and say exactly what is wrong and where.
 #[derive(Debug, Args)]
 pub(super) struct CheckArguments {
     /// The configuration file.

@@ -26,18 +26,18 @@ pub(super) async fn watch(shared: &Shared, name: &StreamName, method: &Method) -
         let status = if shared.hub.is_live(name) { StatusCode::OK } else { StatusCode::NOT_FOUND };
         return (status, headers).into_response();
     }
-    match open(shared, name).await {
+    match open(shared, name, "http-flv").await {
         Ok(viewer) => (headers, Body::new(FlvBody { next: Box::pin(step(viewer)) })).into_response(),
         Err(refusal) => refusal,
     }
 }
 
 /// Opens a cursor and waits for the stream's first frames; the refusal says why there are none.
-pub(super) async fn open(shared: &Shared, name: &StreamName) -> Result<Viewer, Response> {
+pub(super) async fn open(shared: &Shared, name: &StreamName, door: &'static str) -> Result<Viewer, Response> {
     let subscriber = source::open(&shared.hub, name, shared.viewing, shared.uptime)
         .map_err(|error| (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response())?;
     let since = shared.uptime.now();
-    let guard = shared.metrics.viewer("http-flv");
+    let guard = shared.metrics.viewer(door);
     let mut viewer = Viewer {
         cursor: subscriber.into_awaited(),
         batch: Batch::default(),

@@ -26,6 +26,7 @@ use hyper_util::service::TowerToHyperService;
 use parking_lot::Mutex;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
+use tokio::task::JoinSet;
 
 use crate::access::Access;
 use crate::listener::{Accepted, Listener};
@@ -74,6 +75,9 @@ pub(crate) struct Shared {
     pub(crate) http_port: u16,
 }
 
+/// How often the end of the last WebSockets is looked for.
+const FAREWELL_STEP: Duration = Duration::from_millis(10);
+
 /// The peer of a request, as an extension.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) SocketAddr);
@@ -83,18 +87,26 @@ pub(crate) fn pages_are_built() -> bool {
     assets::COMPLETE
 }
 
-/// Serves connections until `stop` turns true; then the streams end and the connections get a moment.
+/// Serves connections until `stop` turns true, then waits until each has finished its answer.
 pub(crate) async fn serve(listener: Listener, config: Config, shared: Arc<Shared>, mut stop: Stop) {
     let router = router(Arc::clone(&shared));
     let connections_stop = stop.clone();
+    let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
+                shared.metrics.connected("http");
                 let (shared, router, stop) = (Arc::clone(&shared), router.clone(), connections_stop.clone());
-                tokio::spawn(connection(accepted, config.clone(), shared, router, stop));
+                connections.spawn(connection(accepted, config.clone(), shared, router, stop));
             }
-            () = stop.requested() => return,
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            () = stop.requested() => break,
         }
+    }
+    while connections.join_next().await.is_some() {}
+    // WebSockets have left their connections' tasks and live in tasks of their own.
+    while shared.metrics.viewers(ws::DOOR) > 0 {
+        tokio::time::sleep(FAREWELL_STEP).await;
     }
 }
 

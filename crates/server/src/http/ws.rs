@@ -14,6 +14,9 @@ use super::flv::{self, Viewer};
 /// What a viewer may say: nothing but pings and a farewell.
 const INBOUND_BYTES_MAX: usize = 4096;
 
+/// How these viewers are counted.
+pub(super) const DOOR: &str = "ws-flv";
+
 /// Answers a WebSocket request for a stream.
 pub(super) async fn watch(
     shared: &Shared,
@@ -21,7 +24,7 @@ pub(super) async fn watch(
     peer: SocketAddr,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    match flv::open(shared, name).await {
+    match flv::open(shared, name, DOOR).await {
         Ok(viewer) => {
             upgrade.max_message_size(INBOUND_BYTES_MAX).max_frame_size(INBOUND_BYTES_MAX).on_upgrade({
                 let name = name.clone();

@@ -27,8 +27,10 @@ use crate::metrics::ViewerGuard;
 use crate::source;
 use crate::stop::Stop;
 
-/// Room for one read. A publisher's keyframe takes several reads, a player's acknowledgement none of it.
+/// Room for one read from a publisher; a keyframe takes several.
 const READ_BYTES: usize = 16 << 10;
+/// Room for one read from a peer that does not publish: a greeting, a command, an acknowledgement.
+const READ_BYTES_SMALL: usize = 2 << 10;
 /// Events handled before other connections get a turn. A read holds a dozen; an aggregate may hold a
 /// million.
 const EVENTS_PER_TURN: usize = 64;
@@ -150,7 +152,8 @@ impl Connection {
 
     /// Takes what the socket has and lets the session make events of it.
     async fn read(&mut self) -> Result<(), End> {
-        self.input.reserve(READ_BYTES);
+        let publishes = !self.publishing.is_empty();
+        self.input.reserve(if publishes { READ_BYTES } else { READ_BYTES_SMALL });
         match self.wire.socket.try_read_buf(&mut self.input) {
             Ok(0) => return Err(End::Gone),
             Ok(_) => self.heard = self.shared.uptime.now(),
@@ -327,17 +330,15 @@ async fn hang_up(wire: &Wire) {
     if wire.shut_down().is_err() {
         return;
     }
+    while wire.socket.readable().await.is_ok() && discard(&wire.socket) {}
+}
+
+/// Reads what is there; false at the end. Not part of the task, which would carry the buffer all its life.
+fn discard(socket: &TcpStream) -> bool {
     let mut discarded = [0; 4096];
-    loop {
-        if wire.socket.readable().await.is_err() {
-            return;
-        }
-        match wire.socket.try_read(&mut discarded) {
-            Ok(0) => return,
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(_) => return,
-        }
+    match socket.try_read(&mut discarded) {
+        Ok(count) => count > 0,
+        Err(error) => error.kind() == io::ErrorKind::WouldBlock,
     }
 }
 

@@ -36,7 +36,12 @@ pub fn framing(payload: &[u8], length_size: u8) -> Framing {
 /// length beyond the end gives one error and ends the walk. Zeros too few for a prefix are padding.
 #[must_use]
 pub const fn nals(payload: &[u8], length_size: u8) -> Nals<'_> {
-    Nals { payload, position: 0, length_size: length_size as usize }
+    let length_size = match length_size {
+        0 => 1,
+        1..=4 => length_size as usize,
+        _ => 4,
+    };
+    Nals { payload, position: 0, length_size }
 }
 
 /// See [`nals`].

@@ -53,6 +53,8 @@ impl ClientSession {
                 self.events.push_back(ClientEvent::Connected { properties, information });
             }
             Some(Asked::CreateStream(_)) if is_error => {
+                // A connection without a stream is of no use.
+                self.phase = Phase::Closed;
                 let status = Status::from_value(command.argument(0));
                 self.events.push_back(ClientEvent::Rejected { stream, status });
             }

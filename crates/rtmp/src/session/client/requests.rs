@@ -13,10 +13,10 @@ use crate::message::UserControl;
 /// Requests, and what is sent.
 impl ClientSession {
     /// Creates a stream and publishes on it under `name`, which may carry a query. The verdict comes as
-    /// [`ClientEvent::PublishStarted`] or [`ClientEvent::Rejected`].
+    /// [`super::ClientEvent::PublishStarted`] or [`super::ClientEvent::Rejected`].
     ///
     /// # Errors
-    /// [`Error::Misuse`] before [`ClientEvent::Connected`].
+    /// [`Error::Misuse`] before [`super::ClientEvent::Connected`].
     pub fn publish(&mut self, name: &str, kind: PublishKind) -> Result<(), Error> {
         self.must_be_connected()?;
         for courtesy in ["releaseStream", "FCPublish"] {
@@ -27,10 +27,10 @@ impl ClientSession {
     }
 
     /// Creates a stream and plays `name` on it, which may carry a query. The verdict comes as
-    /// [`ClientEvent::PlayStarted`] or [`ClientEvent::Rejected`].
+    /// [`super::ClientEvent::PlayStarted`] or [`super::ClientEvent::Rejected`].
     ///
     /// # Errors
-    /// [`Error::Misuse`] before [`ClientEvent::Connected`].
+    /// [`Error::Misuse`] before [`super::ClientEvent::Connected`].
     pub fn play(&mut self, name: &str, options: PlayOptions) -> Result<(), Error> {
         self.must_be_connected()?;
         self.link.send_window_ack_size(self.config.window_ack_size);
@@ -76,11 +76,11 @@ impl ClientSession {
         self.send_media(stream, MediaKind::Data, timestamp, &[set, payload])
     }
 
-    /// Asks for a stream's length in seconds; [`ClientEvent::StreamLength`] answers. Best before
+    /// Asks for a stream's length in seconds; [`super::ClientEvent::StreamLength`] answers. Best before
     /// [`ClientSession::play`].
     ///
     /// # Errors
-    /// [`Error::Misuse`] before [`ClientEvent::Connected`].
+    /// [`Error::Misuse`] before [`super::ClientEvent::Connected`].
     pub fn request_stream_length(&mut self, name: &str) -> Result<(), Error> {
         self.must_be_connected()?;
         let transaction = self.ask(Asked::StreamLength);
@@ -89,7 +89,7 @@ impl ClientSession {
         Ok(())
     }
 
-    /// Pauses, or goes on, at `position_ms`; [`ClientEvent::Status`] confirms.
+    /// Pauses, or goes on, at `position_ms`; [`super::ClientEvent::Status`] confirms.
     ///
     /// # Errors
     /// [`Error::Misuse`] unless the stream plays.
@@ -97,7 +97,7 @@ impl ClientSession {
         self.steer(stream, &Command::new("pause", 0.0).with(pause).with(position_ms as f64))
     }
 
-    /// Goes to `position_ms`; [`ClientEvent::Status`] confirms.
+    /// Goes to `position_ms`; [`super::ClientEvent::Status`] confirms.
     ///
     /// # Errors
     /// [`Error::Misuse`] unless the stream plays.

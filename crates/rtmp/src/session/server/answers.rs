@@ -29,7 +29,7 @@ impl ServerSession {
         self.link.send_peer_bandwidth(window);
         self.link.send_user_control(UserControl::StreamBegin(MessageStreamId::CONNECTION));
         self.link.send_chunk_size(self.config.chunk_size);
-        let result = connect::success(transaction, &self.config.server_version);
+        let result = connect::success(transaction, &self.config.server_version, &self.config.properties);
         self.link.send_command(MessageStreamId::CONNECTION, &result);
         self.link.set_limits(self.config.limits.after_connect());
         self.phase = Phase::Connected;
@@ -81,6 +81,25 @@ impl ServerSession {
         Ok(())
     }
 
+    /// Throws a publisher out that was let in. What it still sends is dropped, up to
+    /// [`crate::session::Limits::stray_media_bytes`]; OBS leaves only when the socket is closed.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] when the stream does not publish.
+    pub fn end_publish(
+        &mut self,
+        stream: MessageStreamId,
+        reason: PublishRejection,
+        description: impl Into<Cow<'static, str>>,
+    ) -> Result<(), Error> {
+        match self.streams.get_mut(&stream) {
+            Some(state @ Use::Publishing { .. }) => *state = Use::Idle,
+            _ => return Err(Error::Misuse("the stream does not publish")),
+        }
+        self.link.send_status(stream, &Status::error(reason.code(), description));
+        Ok(())
+    }
+
     /// Lets the player begin: Set Chunk Size, (Stream Is Recorded,) Stream Begin, `NetStream.Play.Reset`,
     /// `NetStream.Play.Start`, `|RtmpSampleAccess`. The caller sends metadata, configurations and media
     /// next, on this stream and in [`ServerSession::chunk_size`].
@@ -126,7 +145,7 @@ impl ServerSession {
         self.link.send_command(MessageStreamId::CONNECTION, &result);
     }
 
-    /// Confirms [`ServerEvent::Pause`]. Media that was on its way goes first: call it when the sending has
+    /// Confirms [`super::ServerEvent::Pause`]. Media that was on its way goes first: call it when the sending has
     /// stopped, or before it goes on.
     ///
     /// # Errors
@@ -145,7 +164,7 @@ impl ServerSession {
         Ok(())
     }
 
-    /// Confirms [`ServerEvent::Seek`]; configurations and the key frame at or before the place come next.
+    /// Confirms [`super::ServerEvent::Seek`]; configurations and the key frame at or before the place come next.
     ///
     /// # Errors
     /// [`Error::Misuse`] when the stream does not play.
@@ -160,7 +179,7 @@ impl ServerSession {
         Ok(())
     }
 
-    /// Refuses [`ServerEvent::Seek`]; playing goes on where it was. A warning: FFmpeg ends at errors.
+    /// Refuses [`super::ServerEvent::Seek`]; playing goes on where it was. A warning: FFmpeg ends at errors.
     ///
     /// # Errors
     /// [`Error::Misuse`] when the stream does not play.
@@ -233,9 +252,20 @@ impl ServerSession {
         self.link.send_media(stream, kind, timestamp, pieces)
     }
 
-    /// Asks whether the client still listens; [`ServerEvent::Pong`] if it does.
+    /// Asks whether the client still listens; [`super::ServerEvent::Pong`] if it does.
     pub fn ping(&mut self, now_ms: u32) {
         self.link.send_user_control(UserControl::PingRequest(now_ms));
+    }
+
+    /// Asks the client to come again, at `tc_url` or where it is now (Enhanced RTMP v2, "Reconnect
+    /// Request"). Go on serving for a while, then close: OBS and FFmpeg do not know it.
+    pub fn request_reconnect(&mut self, tc_url: Option<&str>, description: impl Into<Cow<'static, str>>) {
+        let mut information = Status::new(code::CONNECT_RECONNECT_REQUEST, description).to_object();
+        if let Some(tc_url) = tc_url {
+            information = information.with("tcUrl", tc_url);
+        }
+        let command = Command::new("onStatus", 0.0).with(information);
+        self.link.send_command(MessageStreamId::CONNECTION, &command);
     }
 
     /// Ends every stream and the connection with a word of why, and hears no more.

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use headwater_media::MediaKind;
+use headwater_media::amf::Object;
 
 use super::super::Limits;
 use crate::chunk::MessageStreamId;
@@ -10,7 +11,7 @@ use crate::message::DataScope;
 use crate::url::{PathFault, StreamPath};
 
 /// How a server speaks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ServerConfig {
     /// Our chunks' size, 1..=0xFFFFFF. Up to 65,536 is understood everywhere.
     pub chunk_size: u32,
@@ -18,6 +19,9 @@ pub struct ServerConfig {
     pub window_ack_size: u32,
     /// `fmsVer`: clients look for features behind it.
     pub server_version: String,
+    /// What `_result` says of us beyond the usual: Enhanced RTMP's `videoFourCcInfoMap`,
+    /// `audioFourCcInfoMap`, `capsEx`.
+    pub properties: Object,
     /// What a peer may ask of us.
     pub limits: Limits,
 }
@@ -28,6 +32,7 @@ impl Default for ServerConfig {
             chunk_size: 60_000,
             window_ack_size: 2_500_000,
             server_version: "FMS/3,5,3,888".to_owned(),
+            properties: Object::new(),
             limits: Limits::default(),
         }
     }

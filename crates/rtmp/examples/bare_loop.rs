@@ -1,0 +1,116 @@
+//! The floor that a server's fan-out is measured against: one publisher, and a bare loop that writes the
+//! same bytes to every player at the same moments. No log, no cursors, no limits; not a server for anyone.
+//!
+//! `bare_loop [ADDRESS] [GATHER_MS]`: with a gathering time, what has come within it leaves in one write.
+
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, Bytes, BytesMut};
+use headwater_media::MediaKind;
+use headwater_rtmp::Output;
+use headwater_rtmp::chunk::{ChunkStreamId, MessageStreamId, RawMessage, encode};
+use headwater_rtmp::handshake::Nonce;
+use headwater_rtmp::session::{ServerEvent, ServerSession};
+
+/// What the players share: their sockets, and the configurations that a new one gets first.
+#[derive(Default)]
+struct Stage {
+    players: Vec<TcpStream>,
+    configurations: Vec<Bytes>,
+}
+
+fn main() -> io::Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let address = arguments.next().unwrap_or_else(|| "127.0.0.1:1935".to_owned());
+    let gather_ms = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(0);
+    let stage = Arc::new(Mutex::new(Stage::default()));
+    for socket in TcpListener::bind(address)?.incoming() {
+        let (socket, stage) = (socket?, Arc::clone(&stage));
+        thread::Builder::new().stack_size(128 << 10).spawn(move || {
+            // A peer that breaks off ends its own thread and nothing else.
+            let _ = converse(socket, &stage, Duration::from_millis(gather_ms));
+        })?;
+    }
+    Ok(())
+}
+
+/// Answers one peer until it plays (then its socket goes to the stage) or, if it publishes, to its end.
+fn converse(mut socket: TcpStream, stage: &Mutex<Stage>, gather: Duration) -> io::Result<()> {
+    socket.set_nodelay(true)?;
+    let mut session = ServerSession::new(Arc::default(), Nonce([7; 32]), 0);
+    let mut input = BytesMut::new();
+    let mut buffer = [0; 16 << 10];
+    let mut gathered = Vec::new();
+    let mut written = Instant::now();
+    loop {
+        while let Some(event) = session.read(&mut input).map_err(io::Error::other)? {
+            match event {
+                ServerEvent::Connect(_) => session.accept_connect().map_err(io::Error::other)?,
+                ServerEvent::Publish(request) => {
+                    session.accept_publish(request.stream).map_err(io::Error::other)?;
+                }
+                ServerEvent::Play(request) => {
+                    session.accept_play(request.stream, false).map_err(io::Error::other)?;
+                    say(&mut socket, &mut session)?;
+                    return take_seat(socket, stage);
+                }
+                ServerEvent::Media { kind, timestamp, body, .. } => {
+                    pass_on(kind, timestamp, body, stage, &mut gathered);
+                    if written.elapsed() >= gather {
+                        written = Instant::now();
+                        write_to_all(stage, &gathered);
+                        gathered.clear();
+                    }
+                }
+                _ => {}
+            }
+        }
+        say(&mut socket, &mut session)?;
+        match socket.read(&mut buffer)? {
+            0 => return Ok(()),
+            count => input.extend_from_slice(&buffer[..count]),
+        }
+    }
+}
+
+fn say(socket: &mut TcpStream, session: &mut ServerSession) -> io::Result<()> {
+    let output = session.output();
+    socket.write_all(&output.copy_to_bytes(output.remaining()))
+}
+
+fn take_seat(mut socket: TcpStream, stage: &Mutex<Stage>) -> io::Result<()> {
+    let mut stage = stage.lock().unwrap_or_else(PoisonError::into_inner);
+    for configuration in &stage.configurations {
+        socket.write_all(configuration)?;
+    }
+    stage.players.push(socket);
+    Ok(())
+}
+
+/// Makes a message's bytes once; they are the same for every player.
+fn pass_on(kind: MediaKind, timestamp: u32, body: Bytes, stage: &Mutex<Stage>, gathered: &mut Vec<u8>) {
+    let (chunk_stream, type_id) = match kind {
+        MediaKind::Audio => (ChunkStreamId::AUDIO, 8),
+        _ => (ChunkStreamId::VIDEO, 9),
+    };
+    let is_configuration = body.get(1) == Some(&0);
+    let stream = MessageStreamId(1);
+    let message = RawMessage { chunk_stream, stream, timestamp, type_id, payload: body, at: 0 };
+    let mut output = Output::default();
+    encode(&mut output, &message, 60_000);
+    let bytes = output.copy_to_bytes(output.remaining());
+    if is_configuration {
+        stage.lock().unwrap_or_else(PoisonError::into_inner).configurations.push(bytes.clone());
+    }
+    gathered.extend_from_slice(&bytes);
+}
+
+/// The bare loop. A player that breaks off is forgotten.
+fn write_to_all(stage: &Mutex<Stage>, bytes: &[u8]) {
+    let mut stage = stage.lock().unwrap_or_else(PoisonError::into_inner);
+    stage.players.retain_mut(|player| player.write_all(bytes).is_ok());
+}

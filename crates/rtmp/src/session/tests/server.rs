@@ -1,0 +1,560 @@
+//! The server against scripted clients.
+
+use headwater_media::MediaKind;
+use headwater_media::amf::Object;
+
+use super::kit::{Dialogue, connect};
+use crate::command::{Command, ConnectRejection, PlayRejection, PlayStart, PublishKind, PublishRejection};
+use crate::message::{DataScope, UserControl, type_id};
+use crate::session::{Limits, PlayEnd, Role, ServerConfig, ServerEvent};
+use crate::url::PathFault;
+use crate::{Error, MessageStreamId};
+
+const ONE: MessageStreamId = MessageStreamId(1);
+const TWO: MessageStreamId = MessageStreamId(2);
+
+fn stopped(stream: MessageStreamId, role: Role) -> ServerEvent {
+    ServerEvent::Stopped { stream, role }
+}
+
+#[test]
+fn connect_is_answered_with_the_chunk_size_before_the_result() {
+    // Quirk 9.
+    let mut client = Dialogue::with_server(ServerConfig::default());
+    client.says(0, connect("live"));
+    let ServerEvent::Connect(request) = client.event() else { panic!() };
+    assert_eq!((request.app.as_str(), request.tc_url.as_str()), ("live", "rtmp://h/live"));
+    client.hears(&[]);
+    client.session.accept_connect().unwrap();
+    client.hears(&[
+        "WindowAckSize(2500000)",
+        "SetPeerBandwidth(2500000)",
+        "StreamBegin(0)",
+        "SetChunkSize(60000)",
+        "0: _result(1) {fmsVer: \"FMS/3,5,3,888\", capabilities: 31, mode: 1} NetConnection.Connect.Success",
+    ]);
+}
+
+#[test]
+fn connect_is_rejected_with_an_error() {
+    let mut client = Dialogue::with_server(ServerConfig::default());
+    client.says(0, connect("nowhere"));
+    client.event();
+    client.session.reject_connect(ConnectRejection::InvalidApp, "There is no app \"nowhere\".").unwrap();
+    client.hears(&["0: _error(1) null NetConnection.Connect.InvalidApp"]);
+    assert!(client.session.is_closed());
+    client.says(0, Command::new("createStream", 2.0));
+    client.hears(&[]);
+}
+
+#[test]
+fn nothing_is_heard_before_the_answer() {
+    let mut client = Dialogue::with_server(ServerConfig::default());
+    client.says(0, connect("live"));
+    client.says(0, Command::new("createStream", 2.0));
+    client.event();
+    assert!(client.session.awaits_answer());
+    client.hears(&[]);
+    client.session.accept_connect().unwrap();
+    assert_eq!(client.events(), []);
+    assert_eq!(client.heard_lines().last().unwrap(), "0: _result(2) null 1");
+}
+
+#[test]
+fn obs_sets_its_chunk_size_before_connect() {
+    // Quirk 7.
+    let mut client = Dialogue::with_server(ServerConfig::default());
+    client.sends(0, type_id::SET_CHUNK_SIZE, 0, &4096u32.to_be_bytes());
+    let long = "x".repeat(2000);
+    client.says(0, connect(&long));
+    assert!(matches!(client.event(), ServerEvent::Connect(request) if request.app == long));
+}
+
+#[test]
+fn everything_else_before_connect_is_the_clients_fault() {
+    for name in ["createStream", "publish", "play"] {
+        let mut client = Dialogue::with_server(ServerConfig::default());
+        client.says(0, Command::new(name, 1.0).with("cam"));
+        let text = format!("the peer broke the protocol at byte 3073: it sends `{name}` before `connect`");
+        assert_eq!(client.error().to_string(), text);
+    }
+    let mut client = Dialogue::with_server(ServerConfig::default());
+    client.sends(1, type_id::VIDEO, 0, b"x");
+    assert!(client.error().to_string().contains("media before `connect`"));
+}
+
+#[test]
+fn a_second_connect_is_refused() {
+    let mut client = Dialogue::connected();
+    client.says(0, connect("live"));
+    assert!(client.error().to_string().contains("second `connect`"));
+}
+
+#[test]
+fn an_encoder_publishes() {
+    // FFmpeg and OBS: everything after `connect` in one go (quirk 26: FMLE waits for each answer).
+    let mut client = Dialogue::connected();
+    client.says(0, Command::new("releaseStream", 2.0).with("cam"));
+    client.says(0, Command::new("FCPublish", 3.0).with("cam"));
+    client.says(0, Command::new("createStream", 4.0));
+    client.hears(&["0: _result(2) null undefined", "0: _result(3) null undefined", "0: _result(4) null 1"]);
+    client.says(1, Command::new("publish", 5.0).with("cam?key=x").with("live"));
+    let ServerEvent::Publish(request) = client.event() else { panic!() };
+    assert_eq!(
+        (request.stream, request.path.to_string(), request.kind),
+        (ONE, "live/cam".into(), PublishKind::Live)
+    );
+    assert_eq!(request.path.query.get("key"), Some("x"));
+    client.session.accept_publish(ONE).unwrap();
+    client.hears(&["StreamBegin(1)", "1: onStatus Status NetStream.Publish.Start"]);
+
+    client.sends(1, type_id::DATA, 0, b"\x02\x00\x0D@setDataFrame\x02\x00\x0AonMetaData\x05");
+    client.sends(1, type_id::AUDIO, 0, b"");
+    client.sends(1, type_id::VIDEO, 40, &[7; 300]);
+    let metadata = ServerEvent::Data {
+        stream: ONE,
+        timestamp: 0,
+        scope: DataScope::Kept,
+        payload: b"\x02\x00\x0AonMetaData\x05"[..].into(),
+    };
+    let media = |kind, timestamp, body: &[u8]| ServerEvent::Media {
+        stream: ONE,
+        kind,
+        timestamp,
+        body: body.to_vec().into(),
+    };
+    assert_eq!(
+        client.events(),
+        [metadata, media(MediaKind::Audio, 0, b""), media(MediaKind::Video, 40, &[7; 300])]
+    );
+
+    client.says(0, Command::new("FCUnpublish", 6.0).with("cam"));
+    client.says(0, Command::new("deleteStream", 7.0).with(1.0));
+    assert_eq!(client.events(), [stopped(ONE, Role::Publisher)]);
+    client.hears(&["0: _result(6) null undefined"]);
+}
+
+#[test]
+fn ffmpeg_timecode_garbage_is_dropped() {
+    // Quirk 5.
+    let mut client = Dialogue::publishing();
+    client.sends(1, type_id::DATA, 0, &[0, 0, 1, 44]);
+    client.hears(&[]);
+}
+
+#[test]
+fn a_publisher_is_turned_away_by_name() {
+    let mut client = Dialogue::with_streams(1);
+    client.says(1, Command::new("publish", 5.0).with("cam").with("live"));
+    client.event();
+    client.session.reject_publish(ONE, PublishRejection::BadName, "The name is taken.").unwrap();
+    client.hears(&["1: onStatus Error NetStream.Publish.BadName"]);
+    assert_eq!(client.session.role(ONE), None);
+}
+
+#[test]
+fn a_name_that_leads_out_is_refused_by_the_session() {
+    let mut client = Dialogue::with_streams(1);
+    client.says(1, Command::new("publish", 5.0).with("../etc"));
+    client.says(1, Command::new("play", 6.0).with("a\0b"));
+    assert_eq!(
+        client.events(),
+        [
+            ServerEvent::Refused { stream: ONE, fault: PathFault::Dots },
+            ServerEvent::Refused { stream: ONE, fault: PathFault::ControlCharacter }
+        ]
+    );
+    client.hears(&[
+        "1: onStatus Error NetStream.Publish.BadName",
+        "1: onStatus Error NetStream.Play.StreamNotFound",
+    ]);
+}
+
+#[test]
+fn gopro_publishes_without_a_name() {
+    // Quirk 35.
+    let mut client = Dialogue::with_streams(1);
+    client.says(1, Command::new("publish", 5.0).with("").with("live"));
+    let ServerEvent::Publish(request) = client.event() else { panic!() };
+    assert_eq!((request.path.app.as_str(), request.path.name.as_str()), ("live", ""));
+}
+
+#[test]
+fn haivision_checks_the_bandwidth_first() {
+    // Quirk 40: `_checkbw` before, FCPublish after createStream.
+    let mut client = Dialogue::connected();
+    client.says(0, Command::new("_checkbw", 2.0));
+    client.says(0, Command::new("createStream", 3.0));
+    client.says(0, Command::new("FCPublish", 4.0).with("cam"));
+    client.hears(&["0: _result(2) null undefined", "0: _result(3) null 1", "0: _result(4) null undefined"]);
+}
+
+#[test]
+fn stream_commands_on_stream_0_mean_the_only_stream() {
+    let mut client = Dialogue::with_streams(1);
+    client.says(0, Command::new("publish", 5.0).with("cam").with("live"));
+    assert!(matches!(client.event(), ServerEvent::Publish(request) if request.stream == ONE));
+    client.session.accept_publish(ONE).unwrap();
+    client.sends(0, type_id::AUDIO, 0, b"x");
+    assert!(matches!(client.event(), ServerEvent::Media { stream: ONE, .. }));
+    client.says(77, Command::new("closeStream", 0.0));
+    assert_eq!(client.events(), [stopped(ONE, Role::Publisher)]);
+
+    let mut client = Dialogue::with_streams(2);
+    client.says(0, Command::new("publish", 5.0).with("cam"));
+    assert!(client.error().to_string().contains("message stream 0, which it never created"));
+}
+
+#[test]
+fn flash_republishes_on_one_connection() {
+    // Quirk 23, and FMLE's several streams (quirk 26).
+    let mut client = Dialogue::publishing();
+    client.says(1, Command::new("closeStream", 0.0));
+    client.says(1, Command::new("publish", 0.0).with("cam").with("live"));
+    assert!(matches!(&client.events()[..], [ServerEvent::Stopped { .. }, ServerEvent::Publish(_)]));
+    client.session.accept_publish(ONE).unwrap();
+    // Without a close in between.
+    client.says(1, Command::new("publish", 0.0).with("other").with("live"));
+    assert!(matches!(&client.events()[..], [ServerEvent::Stopped { .. }, ServerEvent::Publish(_)]));
+    client.session.accept_publish(ONE).unwrap();
+    client.says(1, Command::new("publish", 0.0).with(false));
+    assert_eq!(client.events(), [stopped(ONE, Role::Publisher)]);
+}
+
+#[test]
+fn several_streams_have_their_own_lives() {
+    let mut client = Dialogue::with_streams(2);
+    for (stream, name) in [(1, "low"), (2, "high")] {
+        client.says(stream, Command::new("publish", 0.0).with(name).with("live"));
+        client.event();
+        client.session.accept_publish(MessageStreamId(stream)).unwrap();
+    }
+    client.sends(1, type_id::VIDEO, 0, b"l");
+    client.sends(2, type_id::VIDEO, 0, b"h");
+    let streams: Vec<_> = client
+        .events()
+        .iter()
+        .map(|event| match event {
+            ServerEvent::Media { stream, body, .. } => (*stream, body.clone()),
+            event => panic!("{event:?}"),
+        })
+        .collect();
+    assert_eq!(streams, [(ONE, "l".into()), (TWO, "h".into())]);
+    client.says(0, Command::new("FCUnpublish", 0.0).with("high"));
+    assert_eq!(client.events(), [stopped(TWO, Role::Publisher)]);
+    client.says(0, Command::new("deleteStream", 0.0).with(1.0));
+    assert_eq!(client.events(), [stopped(ONE, Role::Publisher)]);
+    client.heard_lines();
+    client.says(0, Command::new("createStream", 9.0));
+    client.hears(&["0: _result(9) null 1"]);
+}
+
+#[test]
+fn deleting_what_is_not_there_is_no_fault() {
+    let mut client = Dialogue::publishing();
+    for id in [0.0, 2.0, -1.0, f64::NAN, 1e300] {
+        client.says(0, Command::new("deleteStream", 0.0).with(id));
+    }
+    client.hears(&[]);
+    assert_eq!(client.session.role(ONE), Some(Role::Publisher));
+}
+
+#[test]
+fn late_media_of_a_deleted_stream_is_dropped_up_to_a_limit() {
+    // Quirk 72.
+    let config = ServerConfig {
+        limits: Limits { stray_media_bytes: 10, ..Limits::default() },
+        ..ServerConfig::default()
+    };
+    let mut client = Dialogue::connected_with(config);
+    client.sends(1, type_id::VIDEO, 0, &[0; 10]);
+    client.hears(&[]);
+    client.sends(1, type_id::VIDEO, 0, &[0; 1]);
+    assert!(matches!(client.error(), Error::Limit { name: "stray_media_bytes", value: 10, wanted: 11, .. }));
+}
+
+#[test]
+fn a_player_plays_live() {
+    let mut client = Dialogue::with_streams(1);
+    client.sends(
+        0,
+        type_id::USER_CONTROL,
+        0,
+        &UserControl::SetBufferLength { stream: ONE, ms: 3000 }.encode(),
+    );
+    client.says(0, Command::new("FCSubscribe", 5.0).with("cam"));
+    client.says(1, Command::new("play", 6.0).with("cam").with(-2000.0));
+    let events = client.events();
+    let [ServerEvent::BufferLength { stream: ONE, ms: 3000 }, ServerEvent::Play(request)] = &events[..]
+    else {
+        panic!("{events:?}")
+    };
+    assert_eq!((request.stream, request.start, request.duration_ms), (ONE, PlayStart::LiveOrRecorded, None));
+    client.hears(&["0: _result(5) null undefined"]);
+    client.session.accept_play(ONE, false).unwrap();
+    client.hears(&[
+        "SetChunkSize(60000)",
+        "StreamBegin(1)",
+        "1: onStatus Status NetStream.Play.Reset",
+        "1: onStatus Status NetStream.Play.Start",
+        "1: data |RtmpSampleAccess",
+    ]);
+    client.session.send_media(ONE, MediaKind::Video, 0, &[b"head"[..].into(), b"body"[..].into()]).unwrap();
+    client.hears(&["1: Video 8 bytes"]);
+    client.session.notify_publisher(ONE, false).unwrap();
+    client.session.notify_publisher(ONE, true).unwrap();
+    client.hears(&[
+        "StreamEof(1)",
+        "1: onStatus Status NetStream.Play.UnpublishNotify",
+        "StreamBegin(1)",
+        "1: onStatus Status NetStream.Play.PublishNotify",
+    ]);
+    client.session.end_play(ONE, PlayEnd::Stopped).unwrap();
+    client.hears(&["StreamEof(1)", "1: onStatus Status NetStream.Play.Stop"]);
+    assert!(client.session.end_play(ONE, PlayEnd::Stopped).is_err());
+}
+
+#[test]
+fn the_chunk_size_towards_a_publisher_never_changes() {
+    // OBS hears nothing after Publish.Start (quirk 8).
+    let mut client = Dialogue::with_streams(2);
+    client.says(1, Command::new("publish", 0.0).with("cam").with("live"));
+    client.event();
+    client.session.accept_publish(ONE).unwrap();
+    client.says(2, Command::new("play", 0.0).with("cam"));
+    client.event();
+    client.heard_lines();
+    client.session.accept_play(TWO, false).unwrap();
+    assert_eq!(client.heard_lines()[0], "StreamBegin(2)");
+}
+
+#[test]
+fn a_player_pauses_and_seeks_in_a_film() {
+    let mut client = Dialogue::playing();
+    client.says(1, Command::new("pause", 0.0).with(true).with(1500.0));
+    assert_eq!(client.event(), ServerEvent::Pause { stream: ONE, pause: true, position_ms: 1500 });
+    client.session.confirm_pause(ONE, true).unwrap();
+    client.hears(&["1: onStatus Status NetStream.Pause.Notify", "StreamEof(1)"]);
+    client.says(1, Command::new("pauseRaw", 0.0).with(false).with(1500.0));
+    assert_eq!(client.event(), ServerEvent::Pause { stream: ONE, pause: false, position_ms: 1500 });
+    client.session.confirm_pause(ONE, false).unwrap();
+    client.hears(&["StreamBegin(1)", "1: onStatus Status NetStream.Unpause.Notify"]);
+
+    client.says(1, Command::new("seek", 0.0).with(60_000.0));
+    assert_eq!(client.event(), ServerEvent::Seek { stream: ONE, position_ms: 60_000 });
+    client.session.confirm_seek(ONE, 60_000).unwrap();
+    client.hears(&[
+        "StreamEof(1)",
+        "StreamIsRecorded(1)",
+        "StreamBegin(1)",
+        "1: onStatus Status NetStream.Seek.Notify",
+        "1: onStatus Status NetStream.Play.Start",
+    ]);
+    client.session.reject_seek(ONE, "This stream is live.").unwrap();
+    client.hears(&["1: onStatus Warning NetStream.Seek.Failed"]);
+
+    client.says(1, Command::new("receiveVideo", 0.0).with(false));
+    assert_eq!(client.event(), ServerEvent::Receive { stream: ONE, kind: MediaKind::Video, on: false });
+    client.says(1, Command::new("receiveAudio", 0.0).with(true));
+    assert_eq!(client.event(), ServerEvent::Receive { stream: ONE, kind: MediaKind::Audio, on: true });
+
+    client.session.end_play(ONE, PlayEnd::Complete { duration: 90.5, bytes: 1000 }).unwrap();
+    client.hears(&["StreamEof(1)", "1: data onPlayStatus", "1: onStatus Status NetStream.Play.Stop"]);
+}
+
+#[test]
+fn only_players_steer() {
+    let mut client = Dialogue::publishing();
+    for name in ["pause", "seek", "receiveAudio"] {
+        client.says(1, Command::new(name, 0.0).with(true));
+    }
+    client.hears(&[]);
+}
+
+#[test]
+fn a_player_is_turned_away_and_tries_again() {
+    let mut client = Dialogue::with_streams(1);
+    client.says(1, Command::new("play", 5.0).with("cam"));
+    client.event();
+    client.session.reject_play(ONE, PlayRejection::StreamNotFound, "There is no such stream.").unwrap();
+    client.hears(&["1: onStatus Error NetStream.Play.StreamNotFound"]);
+    client.says(1, Command::new("play", 5.0).with("mp4:film.mp4").with(3000.0).with(10_000.0).with(false));
+    let ServerEvent::Play(request) = client.event() else { panic!() };
+    assert_eq!((request.path.prefix, request.path.name.as_str()), (Some("mp4"), "film.mp4"));
+    assert_eq!(
+        (request.start, request.duration_ms, request.reset),
+        (PlayStart::Recorded { ms: 3000 }, Some(10_000), false)
+    );
+}
+
+#[test]
+fn flash_switches_bit_rates_with_play2() {
+    let mut client = Dialogue::playing();
+    let options = Object::new().with("streamName", "film_high").with("transition", "switch");
+    client.says(1, Command::new("play2", 0.0).with(options));
+    let events = client.events();
+    let [ServerEvent::Stopped { .. }, ServerEvent::Play(request)] = &events[..] else { panic!("{events:?}") };
+    assert_eq!((request.path.name.as_str(), request.reset), ("film_high", false));
+}
+
+#[test]
+fn the_length_of_a_stream_is_answered_with_its_transaction() {
+    let mut client = Dialogue::connected();
+    client.says(0, Command::new("getStreamLength", 3.0).with("mp4:film.mp4"));
+    client.says(0, Command::new("getStreamLength", 4.0).with("cam"));
+    let events = client.events();
+    let [ServerEvent::StreamLength(film), ServerEvent::StreamLength(cam)] = &events[..] else { panic!() };
+    assert_eq!(film.path.name, "film.mp4");
+    client.session.answer_stream_length(cam, None);
+    client.session.answer_stream_length(film, Some(90.5));
+    client.hears(&["0: _result(4) null 0", "0: _result(3) null 90.5"]);
+}
+
+#[test]
+fn unknown_calls_are_answered_if_an_answer_is_wanted() {
+    let mut client = Dialogue::connected();
+    client.says(0, Command::new("service.method", 9.0));
+    client.says(0, Command::new("service.method", 0.0));
+    client.says(0, Command::new("receiveVideoFPS", 0.0));
+    client.hears(&["0: _error(9) null NetConnection.Call.Failed"]);
+}
+
+#[test]
+fn pings_both_ways() {
+    let mut client = Dialogue::connected();
+    client.sends(0, type_id::USER_CONTROL, 0, &UserControl::PingRequest(77).encode());
+    client.hears(&["PingResponse(77)"]);
+    client.session.ping(1234);
+    client.hears(&["PingRequest(1234)"]);
+    client.sends(0, type_id::USER_CONTROL, 0, &UserControl::PingResponse(1234).encode());
+    assert_eq!(client.event(), ServerEvent::Pong { sent_ms: 1234 });
+}
+
+#[test]
+fn bytes_are_acknowledged_every_half_window() {
+    let mut client = Dialogue::publishing();
+    client.sends(0, type_id::WINDOW_ACK_SIZE, 0, &100_000u32.to_be_bytes());
+    let before = client.session.received_bytes();
+    for _ in 0..20 {
+        client.sends(1, type_id::VIDEO, 0, &[0; 6000]);
+        client.events();
+    }
+    let lines = client.heard_lines();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(lines.iter().all(|line| line.starts_with("Acknowledgement(")));
+    assert!(client.session.received_bytes() > before + 120_000);
+    // A window of nothing is no order to answer every byte.
+    client.sends(0, type_id::WINDOW_ACK_SIZE, 0, &[0; 4]);
+    for _ in 0..10 {
+        client.sends(1, type_id::AUDIO, 0, b"x");
+        client.events();
+    }
+    assert!(client.heard_lines().len() <= 1);
+}
+
+#[test]
+fn ptz_optics_sends_control_on_any_chunk_stream() {
+    // Quirk 28: the kit sends control messages on chunk streams 4 to 7, and with a stream id.
+    let mut client = Dialogue::publishing();
+    client.sends(1, type_id::SET_CHUNK_SIZE, 0, &128u32.to_be_bytes());
+    client.sends(1, type_id::ABORT, 0, &9u32.to_be_bytes());
+    client.sends(1, type_id::VIDEO, 0, &[1; 300]);
+    assert!(matches!(client.event(), ServerEvent::Media { .. }));
+}
+
+#[test]
+fn an_aggregate_is_several_messages() {
+    let mut client = Dialogue::publishing();
+    let mut body = Vec::new();
+    for (type_id, time) in [(8, 100), (20, 100), (9, 140)] {
+        body.extend([type_id, 0, 0, 1, 0, 0, time, 0, 0, 0, 0, b'x', 0, 0, 0, 12]);
+    }
+    client.sends(1, type_id::AGGREGATE, 5000, &body);
+    let times: Vec<_> = client
+        .events()
+        .iter()
+        .map(|event| match event {
+            ServerEvent::Media { timestamp, kind, .. } => (*kind, *timestamp),
+            event => panic!("{event:?}"),
+        })
+        .collect();
+    assert_eq!(times, [(MediaKind::Audio, 5000), (MediaKind::Video, 5040)]);
+}
+
+#[test]
+fn limits_before_and_after_connect() {
+    let limit = |client: &mut Dialogue<_>| match client.error() {
+        Error::Limit { name, value, .. } => (name, value),
+        error => panic!("{error}"),
+    };
+    let mut client = Dialogue::with_server(ServerConfig::default());
+    client.sends(0, type_id::COMMAND, 0, &vec![0; (64 << 10) + 1]);
+    assert_eq!(limit(&mut client), ("message_bytes_before_connect", 64 << 10));
+
+    let config = ServerConfig {
+        limits: Limits { message_bytes: 100_000, ..Limits::default() },
+        ..ServerConfig::default()
+    };
+    let mut client = Dialogue::connected_with(config);
+    client.sends(1, type_id::VIDEO, 0, &vec![0; 100_000]);
+    client.hears(&[]);
+    client.sends(1, type_id::VIDEO, 0, &vec![0; 100_001]);
+    assert_eq!(limit(&mut client), ("message_bytes", 100_000));
+
+    let mut client = Dialogue::with_streams(16);
+    client.says(0, Command::new("createStream", 4.0));
+    assert_eq!(limit(&mut client), ("message_streams", 16));
+}
+
+#[test]
+fn answers_without_a_question_are_misuse() {
+    let mut client = Dialogue::with_streams(1);
+    assert!(matches!(client.session.accept_connect(), Err(Error::Misuse(_))));
+    assert!(matches!(client.session.accept_publish(ONE), Err(Error::Misuse(_))));
+    client.says(1, Command::new("play", 5.0).with("cam"));
+    client.event();
+    assert!(matches!(client.session.accept_publish(ONE), Err(Error::Misuse(_))));
+    assert!(client.session.accept_play(ONE, false).is_ok(), "the question still stands");
+    assert!(matches!(client.session.confirm_pause(TWO, true), Err(Error::Misuse(_))));
+}
+
+#[test]
+fn a_publisher_is_thrown_out() {
+    let mut client = Dialogue::publishing();
+    client.session.end_publish(ONE, PublishRejection::Denied, "Another has taken the name.").unwrap();
+    client.hears(&["1: onStatus Error NetStream.Publish.Denied"]);
+    client.sends(1, type_id::VIDEO, 0, b"still here");
+    client.hears(&[]);
+    assert!(client.session.end_publish(ONE, PublishRejection::Denied, "Again.").is_err());
+    client.says(1, Command::new("publish", 0.0).with("cam").with("live"));
+    assert!(matches!(client.event(), ServerEvent::Publish(_)));
+}
+
+#[test]
+fn a_client_is_asked_to_come_again() {
+    let mut client = Dialogue::playing();
+    client.session.request_reconnect(Some("rtmp://other/live"), "The server goes down for an upgrade.");
+    client.hears(&["0: onStatus Status NetConnection.Connect.ReconnectRequest"]);
+}
+
+#[test]
+fn capabilities_stand_in_the_result() {
+    let properties = Object::new().with("capsEx", 7.0);
+    let mut client = Dialogue::with_server(ServerConfig { properties, ..ServerConfig::default() });
+    client.says(0, connect("live"));
+    client.event();
+    client.session.accept_connect().unwrap();
+    assert!(client.heard_lines().last().unwrap().contains("mode: 1, capsEx: 7}"));
+}
+
+#[test]
+fn a_close_says_why() {
+    let mut client = Dialogue::playing();
+    client.session.close("The server goes down for an upgrade.");
+    client.hears(&[
+        "StreamEof(1)",
+        "1: onStatus Status NetStream.Play.Stop",
+        "0: onStatus Status NetConnection.Connect.Closed",
+    ]);
+    assert!(client.session.is_closed());
+}

@@ -1,0 +1,21 @@
+//! Any bytes as an AudioSpecificConfig and an ADTS header: no panic, and what is written is read.
+#![no_main]
+
+use headwater_media::codec::aac::{AdtsHeader, AudioSpecificConfig};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(config) = AudioSpecificConfig::parse(bytes) {
+        let again = AudioSpecificConfig::parse(&config.to_bytes()).expect("own bytes parse");
+        assert_eq!((again.sample_rate, again.channel_config), (config.sample_rate, config.channel_config));
+        let _ = config.codec_string();
+        let _ = AdtsHeader::build(&config, bytes.len());
+    }
+    if let Some(header) = AdtsHeader::parse(bytes) {
+        let payload = header.frame_len - header.header_len;
+        let written = AdtsHeader::build(&header.config(), payload);
+        if let Ok(written) = written {
+            assert_eq!(AdtsHeader::parse(&written).map(|again| again.config()), Some(header.config()));
+        }
+    }
+});

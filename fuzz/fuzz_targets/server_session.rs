@@ -1,0 +1,113 @@
+//! Any messages and any bytes at a server that accepts everything: no panic, and how the bytes are cut
+//! never changes the events.
+#![no_main]
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use headwater_media::amf::Object;
+use headwater_rtmp::chunk::{RawMessage, encode};
+use headwater_rtmp::command::Command;
+use headwater_rtmp::handshake::Nonce;
+use headwater_rtmp::message::type_id;
+use headwater_rtmp::session::{PlayEnd, ServerConfig, ServerEvent, ServerSession};
+use headwater_rtmp::{ChunkStreamId, Error, MessageStreamId, Output};
+use libfuzzer_sys::fuzz_target;
+
+const NAMES: [&str; 16] = [
+    "createStream",
+    "deleteStream",
+    "closeStream",
+    "publish",
+    "play",
+    "play2",
+    "pause",
+    "seek",
+    "receiveVideo",
+    "FCPublish",
+    "FCUnpublish",
+    "getStreamLength",
+    "releaseStream",
+    "connect",
+    "_checkbw",
+    "other.call",
+];
+
+/// C0 C1 C2 and `connect`, a message for each piece of the fuzzer's, then its bytes as they are.
+fn conversation(pieces: &[(u8, u8, Vec<u8>)], tail: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![0; 3073];
+    bytes[0] = 3;
+    let mut output = Output::default();
+    let object = Object::new().with("app", "live").with("tcUrl", "rtmp://h/live");
+    put(&mut output, 0, type_id::COMMAND, Command::new("connect", 1.0).object(object).encode());
+    for (kind, stream, payload) in pieces {
+        let stream = u32::from(stream % 4);
+        match usize::from(*kind) {
+            kind @ 0..=127 => {
+                // A known name before the fuzzer's arguments.
+                let mut command =
+                    Command::new(NAMES[kind % NAMES.len()], f64::from(stream)).encode().to_vec();
+                command.extend_from_slice(payload);
+                put(&mut output, stream, type_id::COMMAND, command.into());
+            }
+            kind => {
+                // Set Chunk Size would need a sender that obeys it.
+                let type_id = (kind % 24) as u8;
+                let type_id = if type_id == type_id::SET_CHUNK_SIZE { type_id::AUDIO } else { type_id };
+                put(&mut output, stream, type_id, payload.clone().into());
+            }
+        }
+    }
+    bytes.extend_from_slice(&output.drain());
+    bytes.extend_from_slice(tail);
+    bytes
+}
+
+fn put(output: &mut Output, stream: u32, type_id: u8, payload: Bytes) {
+    let (chunk_stream, stream) = (ChunkStreamId::COMMAND, MessageStreamId(stream));
+    encode(output, &RawMessage { chunk_stream, stream, timestamp: 0, type_id, payload, at: 0 }, 128);
+}
+
+fn run(bytes: &[u8], cut: usize) -> (Vec<ServerEvent>, Option<Error>) {
+    let mut session = ServerSession::new(Arc::new(ServerConfig::default()), Nonce([1; 32]), 0);
+    let (mut input, mut events) = (BytesMut::new(), Vec::new());
+    for piece in bytes.chunks(cut) {
+        input.extend_from_slice(piece);
+        loop {
+            match session.read(&mut input) {
+                Ok(Some(event)) => {
+                    answer(&mut session, &event);
+                    events.push(event);
+                }
+                Ok(None) => break,
+                Err(error) => return (events, Some(error)),
+            }
+        }
+        session.output().drain();
+    }
+    (events, None)
+}
+
+fn answer(session: &mut ServerSession, event: &ServerEvent) {
+    let answered = match event {
+        ServerEvent::Connect(_) => session.accept_connect(),
+        ServerEvent::Publish(request) => session.accept_publish(request.stream),
+        ServerEvent::Play(request) => session.accept_play(request.stream, request.reset),
+        ServerEvent::Pause { stream, pause, .. } => session.confirm_pause(*stream, *pause),
+        ServerEvent::Seek { stream, position_ms: 0 } => session.end_play(*stream, PlayEnd::Stopped),
+        ServerEvent::Seek { stream, position_ms } => session.confirm_seek(*stream, *position_ms),
+        ServerEvent::StreamLength(request) => {
+            session.answer_stream_length(request, None);
+            Ok(())
+        }
+        _ => Ok(()),
+    };
+    // A stream may have been stopped by a later part of the same message's events.
+    assert!(matches!(answered, Ok(()) | Err(Error::Misuse(_))));
+}
+
+fuzz_target!(|input: (u8, Vec<(u8, u8, Vec<u8>)>, &[u8])| {
+    let (cut, pieces, tail) = input;
+    let bytes = conversation(&pieces, tail);
+    assert_eq!(run(&bytes, usize::from(cut).max(1)), run(&bytes, usize::MAX));
+});
