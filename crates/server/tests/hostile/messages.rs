@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use headwater_media::amf::{Value, amf0};
+use headwater_media::amf::{Object, Value, amf0};
 use headwater_rtmp::chunk::{continuation_head, message_head};
 use headwater_rtmp::command::Command;
 use headwater_rtmp::message::type_id;
@@ -255,6 +255,71 @@ fn media_for_a_stream_that_nobody_published_is_dropped_and_bounded() {
     }
     bench.must_let_go(&mut peer, AT_ONCE, "stray_media_bytes");
     bench.finish(8);
+}
+
+/// What a publisher says after the handshake, with a little of everything.
+fn publisher_words(name: &str) -> Vec<u8> {
+    let properties = Object::new().with("width", 320.0).with("encoder", "hostile");
+    let metadata = amf0::encode_all(&[
+        Value::string("@setDataFrame"),
+        Value::string("onMetaData"),
+        Value::Object(properties),
+    ]);
+    let command = |stream, command: Command| peer::message(stream, type_id::COMMAND, command.encode());
+    [
+        command(0, connect("live")),
+        peer::message(0, type_id::WINDOW_ACK_SIZE, vec![0, 0x26, 0x25, 0xA0].into()),
+        command(0, Command::new("releaseStream", 2.0).with(name)),
+        command(0, Command::new("FCPublish", 3.0).with(name)),
+        command(0, Command::new("createStream", 4.0)),
+        command(1, Command::new("publish", 5.0).with(name).with("live")),
+        peer::message(1, type_id::DATA, metadata),
+        peer::message(1, type_id::VIDEO, config_body()),
+        peer::message(1, type_id::AUDIO, vec![0xAF, 0, 0x12, 0x10].into()),
+        peer::message(
+            1,
+            type_id::VIDEO,
+            [&[0x17, 1, 0, 0, 40, 0, 0, 1, 44][..], &[0x65; 300]].concat().into(),
+        ),
+        peer::message(1, type_id::AUDIO, vec![0xAF; 200].into()),
+        peer::message(
+            1,
+            type_id::VIDEO,
+            [&[0x27, 1, 0, 0, 0, 0, 0, 0, 100][..], &[0x41; 100]].concat().into(),
+        ),
+        command(0, Command::new("FCUnpublish", 6.0).with(name)),
+        command(0, Command::new("deleteStream", 7.0).with(1.0)),
+    ]
+    .concat()
+}
+
+#[test]
+fn a_publisher_with_damaged_bytes_harms_nobody() {
+    let bench = Bench::start(QUICK);
+    let mut state = 0x1234_5678_u32;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as usize % below
+    };
+    for number in 0..1000 {
+        let mut words = publisher_words(&format!("damaged-{number}"));
+        for _ in 0..=random(6) {
+            let at = random(words.len());
+            words[at] = match random(3) {
+                0 => words[at] ^ (1 << random(8)),
+                1 => 0xFF,
+                _ => random(256) as u8,
+            };
+        }
+        let mut peer = bench.peer();
+        peer.handshake().send(&words);
+        // Mostly it leaves at once; now and then it waits for what the server does.
+        if number % 20 == 0 {
+            peer.read(Duration::from_millis(50));
+        }
+    }
+    bench.api_must_answer();
+    bench.finish(24);
 }
 
 #[test]
