@@ -73,7 +73,8 @@ struct OpenChunk {
 pub struct Decoder {
     limits: DecoderLimits,
     chunk_size: u32,
-    streams: BTreeMap<u32, ChunkStream>,
+    /// Boxed: a node of the map has room for eleven, and most peers use three.
+    streams: BTreeMap<u32, Box<ChunkStream>>,
     open: Option<OpenChunk>,
     partial_bytes: usize,
     position: u64,
@@ -184,7 +185,7 @@ impl Decoder {
         let Some(header) = Header::parse(input) else { return Ok(None) };
         self.check(&header)?;
         let fresh = ChunkStream::default();
-        let known = self.streams.get(&header.id).unwrap_or(&fresh);
+        let known = self.streams.get(&header.id).map_or(&fresh, |known| &**known);
         let starts = header.fmt != 3 || known.partial.is_none();
 
         let expected = if header.fmt == 3 { known.extended } else { None };

@@ -28,6 +28,9 @@ pub struct Limits {
     pub message_bytes: u32,
     /// Received bytes of all unfinished messages of a connection together.
     pub partial_bytes: usize,
+    /// The same for a client that has not yet published: only publishers send much, and everybody else
+    /// would fill the memory at no cost.
+    pub partial_bytes_before_publish: usize,
     /// Chunk streams with unfinished messages that a peer may have at one time; idle ones beyond it are
     /// forgotten. Real peers use a handful.
     pub chunk_streams: usize,
@@ -43,6 +46,7 @@ impl Default for Limits {
             message_bytes_before_connect: 64 << 10,
             message_bytes: MESSAGE_BYTES_MAX,
             partial_bytes: 32 << 20,
+            partial_bytes_before_publish: 256 << 10,
             chunk_streams: 128,
             message_streams: 16,
             stray_media_bytes: 1 << 20,
@@ -52,7 +56,12 @@ impl Default for Limits {
 
 impl Limits {
     fn before_connect(&self) -> DecoderLimits {
-        DecoderLimits { message_bytes: self.message_bytes_before_connect, ..self.after_connect() }
+        DecoderLimits { message_bytes: self.message_bytes_before_connect, ..self.before_publish() }
+    }
+
+    fn before_publish(&self) -> DecoderLimits {
+        let partial_bytes = self.partial_bytes.min(self.partial_bytes_before_publish);
+        DecoderLimits { partial_bytes, ..self.after_connect() }
     }
 
     fn after_connect(&self) -> DecoderLimits {

@@ -73,6 +73,7 @@ pub struct ServerSession {
     link: Link,
     phase: Phase,
     form: Option<Form>,
+    has_published: bool,
     base: Base,
     streams: BTreeMap<MessageStreamId, Use>,
     events: VecDeque<ServerEvent>,
@@ -90,6 +91,7 @@ impl ServerSession {
             config,
             phase: Phase::Handshake(Box::new(ServerHandshake::new(nonce, time_ms))),
             form: None,
+            has_published: false,
             base: Base::default(),
             streams: BTreeMap::new(),
             events: VecDeque::new(),
@@ -121,13 +123,9 @@ impl ServerSession {
                     input.clear();
                     return Ok(None);
                 }
-                Phase::AwaitConnect => {
-                    let received = self.link.read(input).map_err(before_connect)?;
+                Phase::AwaitConnect | Phase::Asked { .. } | Phase::Connected => {
+                    let received = self.link.read(input).map_err(|error| self.early(error))?;
                     let Some(received) = received else { return Ok(None) };
-                    self.take(received)?;
-                }
-                Phase::Asked { .. } | Phase::Connected => {
-                    let Some(received) = self.link.read(input)? else { return Ok(None) };
                     self.take(received)?;
                 }
             }
@@ -240,6 +238,17 @@ impl ServerSession {
         Ok(())
     }
 
+    /// A limit by the name that an operator finds it under.
+    fn early(&self, error: Error) -> Error {
+        let Error::Limit { at, name, value, wanted } = error else { return error };
+        let name = match name {
+            "message_bytes" if matches!(self.phase, Phase::AwaitConnect) => "message_bytes_before_connect",
+            "partial_bytes" if !self.has_published => "partial_bytes_before_publish",
+            name => name,
+        };
+        Error::Limit { at, name, value, wanted }
+    }
+
     /// The publishing stream that media on `stream` belongs to: itself, or for the connection's stream 0
     /// the only one that publishes.
     fn publishing(&self, stream: MessageStreamId) -> Option<MessageStreamId> {
@@ -250,15 +259,5 @@ impl ServerSession {
         let mut all = self.streams.iter().filter(|(_, state)| publishes(state));
         let only = all.next().map(|(&stream, _)| stream);
         if all.next().is_some() { None } else { only }
-    }
-}
-
-/// The limit by the name that an operator finds it under.
-fn before_connect(error: Error) -> Error {
-    match error {
-        Error::Limit { at, name: "message_bytes", value, wanted } => {
-            Error::Limit { at, name: "message_bytes_before_connect", value, wanted }
-        }
-        error => error,
     }
 }

@@ -91,7 +91,8 @@ pub(super) async fn serve(accepted: Accepted, shared: Arc<Shared>, mut stop: Sto
         Err(error) => return tracing::error!(%peer, %error, "closed: no random bytes for the handshake"),
     };
     let end = connection.run(&mut stop).await;
-    connection.close(end).await;
+    // Boxed: what a farewell needs would otherwise be part of every task from its first day.
+    Box::pin(connection.close(end)).await;
 }
 
 impl Connection {

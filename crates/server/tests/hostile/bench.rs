@@ -111,6 +111,12 @@ impl Bench {
         lines[0].clone()
     }
 
+    /// Asks the server to stop; how long it took.
+    pub(crate) fn stop(&mut self, within: Duration) -> Duration {
+        self.pair.must_flow();
+        self.server.stop(within)
+    }
+
     /// Every promise that holds after each case; all bad peers are gone by now.
     pub(crate) fn finish(mut self, grown_mib: u64) {
         self.pair.must_flow();

@@ -65,12 +65,23 @@ fn garbage_in_place_of_chunks_is_refused() {
     bench.finish(8);
 }
 
+/// The bounds that hold where nobody configures anything, each asserted from both sides.
 #[test]
-fn by_default_a_silent_peer_is_closed_after_ten_seconds() {
+fn by_default_silence_is_bounded() {
     let bench = Bench::start("");
-    let mut silent = bench.peer();
-    std::thread::sleep(Duration::from_secs(8));
-    assert_eq!(silent.read(Duration::from_millis(1)), None, "it was closed before its time");
-    bench.must_let_go(&mut silent, Duration::from_secs(13), "hello_ms_max");
+    let mut publisher = bench.peer();
+    publisher.publish("silent");
+    let mut http = bench.http_peer();
+    let mut rtmp = bench.peer();
+    let cases = [
+        (&mut rtmp, 9, 13, "hello_ms_max"),
+        (&mut http, 14, 18, "head_ms_max"),
+        (&mut publisher, 19, 25, "silence_ms_max"),
+    ];
+    for (peer, earliest_s, latest_s, reason) in cases {
+        bench.must_let_go(peer, Duration::from_secs(latest_s), reason);
+        let age = peer.age();
+        assert!(age > Duration::from_secs(earliest_s), "{reason} came too early, after {age:?}");
+    }
     bench.finish(8);
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use headwater_media::amf::{Value, amf0};
+use headwater_media::amf::{Object, Value, amf0};
 use headwater_rtmp::chunk::{continuation_head, message_head};
 use headwater_rtmp::command::Command;
 use headwater_rtmp::message::type_id;
@@ -106,7 +106,7 @@ fn a_hundred_promises_of_sixteen_megabytes_cost_what_was_sent() {
     }
     std::thread::sleep(Duration::from_millis(300));
     // 6.25 MiB were sent; what is held may be twice as much while it grows.
-    bench.must_have_grown_less(24);
+    bench.must_have_grown_less(20);
     for peer in &mut peers {
         peer.must_be_closed(Duration::from_secs(15));
     }
@@ -126,7 +126,7 @@ fn before_connect_a_long_message_is_refused_by_its_header() {
 }
 
 #[test]
-fn unfinished_messages_are_bounded_in_number_and_in_bytes() {
+fn a_thousand_unfinished_messages_are_bounded() {
     let bench = Bench::start(QUICK);
     let part = [0; 128];
     let open = |count: u32| -> Vec<u8> {
@@ -136,19 +136,21 @@ fn unfinished_messages_are_bounded_in_number_and_in_bytes() {
     within.create_stream().send(&open(120));
     bench.must_let_go(&mut within, SOON, "hello_ms_max");
     let mut beyond = bench.peer();
-    beyond.create_stream().send(&open(140));
+    beyond.create_stream().send(&open(1000));
     bench.must_let_go(&mut beyond, AT_ONCE, "chunk_streams");
 
-    // The same with whole megabytes: the sum of all unfinished messages is limited.
-    let mut large = bench.peer();
-    large.create_stream().send(&set_chunk_size(0x7FFF_FFFF));
-    let megabyte = vec![0; 1 << 20];
-    for id in 64..128 {
-        let id_head = head(id, 1 << 20, type_id::VIDEO);
-        large.send(&id_head).send(&megabyte[..65_536]);
-        large.send(&megabyte[65_536..megabyte.len()]);
+    // A part of something long: the sum of all unfinished messages is limited, the more so for guests.
+    let mut guest = bench.peer();
+    guest.create_stream().send(&set_chunk_size(0x7FFF_FFFF));
+    guest.send(&head(64, 1 << 20, type_id::VIDEO)).send(&vec![0; 300_000]);
+    bench.must_let_go(&mut guest, AT_ONCE, "partial_bytes_before_publish");
+    let mut publisher = bench.peer();
+    publisher.publish("parts").send(&set_chunk_size(500_000));
+    let half = vec![0; 500_000];
+    for id in 64..164 {
+        publisher.send(&head(id, 1_000_000, type_id::VIDEO)).send(&half);
     }
-    drop(large);
+    bench.must_let_go(&mut publisher, AT_ONCE, "`partial_bytes`");
     bench.finish(48);
 }
 
@@ -253,6 +255,71 @@ fn media_for_a_stream_that_nobody_published_is_dropped_and_bounded() {
     }
     bench.must_let_go(&mut peer, AT_ONCE, "stray_media_bytes");
     bench.finish(8);
+}
+
+/// What a publisher says after the handshake, with a little of everything.
+fn publisher_words(name: &str) -> Vec<u8> {
+    let properties = Object::new().with("width", 320.0).with("encoder", "hostile");
+    let metadata = amf0::encode_all(&[
+        Value::string("@setDataFrame"),
+        Value::string("onMetaData"),
+        Value::Object(properties),
+    ]);
+    let command = |stream, command: Command| peer::message(stream, type_id::COMMAND, command.encode());
+    [
+        command(0, connect("live")),
+        peer::message(0, type_id::WINDOW_ACK_SIZE, vec![0, 0x26, 0x25, 0xA0].into()),
+        command(0, Command::new("releaseStream", 2.0).with(name)),
+        command(0, Command::new("FCPublish", 3.0).with(name)),
+        command(0, Command::new("createStream", 4.0)),
+        command(1, Command::new("publish", 5.0).with(name).with("live")),
+        peer::message(1, type_id::DATA, metadata),
+        peer::message(1, type_id::VIDEO, config_body()),
+        peer::message(1, type_id::AUDIO, vec![0xAF, 0, 0x12, 0x10].into()),
+        peer::message(
+            1,
+            type_id::VIDEO,
+            [&[0x17, 1, 0, 0, 40, 0, 0, 1, 44][..], &[0x65; 300]].concat().into(),
+        ),
+        peer::message(1, type_id::AUDIO, vec![0xAF; 200].into()),
+        peer::message(
+            1,
+            type_id::VIDEO,
+            [&[0x27, 1, 0, 0, 0, 0, 0, 0, 100][..], &[0x41; 100]].concat().into(),
+        ),
+        command(0, Command::new("FCUnpublish", 6.0).with(name)),
+        command(0, Command::new("deleteStream", 7.0).with(1.0)),
+    ]
+    .concat()
+}
+
+#[test]
+fn a_publisher_with_damaged_bytes_harms_nobody() {
+    let bench = Bench::start(QUICK);
+    let mut state = 0x1234_5678_u32;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as usize % below
+    };
+    for number in 0..1000 {
+        let mut words = publisher_words(&format!("damaged-{number}"));
+        for _ in 0..=random(6) {
+            let at = random(words.len());
+            words[at] = match random(3) {
+                0 => words[at] ^ (1 << random(8)),
+                1 => 0xFF,
+                _ => random(256) as u8,
+            };
+        }
+        let mut peer = bench.peer();
+        peer.handshake().send(&words);
+        // Mostly it leaves at once; now and then it waits for what the server does.
+        if number % 20 == 0 {
+            peer.read(Duration::from_millis(50));
+        }
+    }
+    bench.api_must_answer();
+    bench.finish(24);
 }
 
 #[test]

@@ -42,6 +42,11 @@ impl Peer {
         self.address
     }
 
+    /// Time since the dial.
+    pub(crate) fn age(&self) -> Duration {
+        self.since.elapsed()
+    }
+
     /// Sends bytes. That the server has hung up meanwhile is no surprise.
     pub(crate) fn send(&mut self, bytes: &[u8]) -> &mut Self {
         self.socket.set_write_timeout(Some(Duration::from_secs(10))).unwrap();

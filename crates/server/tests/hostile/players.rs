@@ -81,6 +81,31 @@ fn a_slow_player_lands_on_a_keyframe_after_a_skip() {
     bench.finish(48);
 }
 
+/// Peers that neither read nor hang up do not hold the server when it is told to stop.
+#[test]
+fn the_server_stops_in_time_whoever_hangs_on() {
+    let mut bench = Bench::start("[rtmp]\nsend_buffer_bytes = 65536\n");
+    let mut fat = FatStream::start(bench.server.rtmp);
+    let players: Vec<Client> = (0..5)
+        .map(|_| {
+            let mut player = Client::connect_narrow(bench.server.rtmp, "live", NARROW);
+            player.play("fat").unwrap();
+            player
+        })
+        .collect();
+    let mut http = bench.http_peer();
+    http.send(b"GET /live/fat.flv HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut half_asked = bench.http_peer();
+    half_asked.send(b"GET / HT");
+    let silent = bench.peer();
+    let mut waiting = bench.http_peer();
+    waiting.send(b"GET /live/nobody.flv HTTP/1.1\r\nHost: a\r\n\r\n");
+    fat.send_for(Duration::from_secs(2));
+    let took = bench.stop(Duration::from_secs(10));
+    assert!(took < Duration::from_secs(5), "it took {took:?}");
+    drop((players, http, half_asked, silent, waiting, fat));
+}
+
 /// A publisher of `live/fat`: 40 KB every 20 ms.
 pub(crate) struct FatStream {
     client: Client,

@@ -80,6 +80,21 @@ impl Server {
         }
     }
 
+    /// Asks the server to stop, as an operator does; how long it took.
+    pub(crate) fn stop(&mut self, within: Duration) -> Duration {
+        let asked = Instant::now();
+        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(told.success());
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                assert!(status.success(), "it ended with {status}: {:#?}", self.log_tail());
+                return asked.elapsed();
+            }
+            assert!(asked.elapsed() < within, "it does not stop: {:#?}", self.log_tail());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     /// Resident memory, in KiB.
     pub(crate) fn rss_kib(&self) -> u64 {
         let text = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();

@@ -31,7 +31,7 @@ impl ServerSession {
         self.link.send_chunk_size(self.config.chunk_size);
         let result = connect::success(transaction, &self.config.server_version, &self.config.properties);
         self.link.send_command(MessageStreamId::CONNECTION, &result);
-        self.link.set_limits(self.config.limits.after_connect());
+        self.link.set_limits(self.config.limits.before_publish());
         self.phase = Phase::Connected;
         Ok(())
     }
@@ -63,6 +63,8 @@ impl ServerSession {
         let status = Status::new(code::PUBLISH_START, format!("{name} is now published.")).details(&name);
         self.link.send_status(stream, &status);
         self.streams.insert(stream, Use::Publishing { name });
+        self.link.set_limits(self.config.limits.after_connect());
+        self.has_published = true;
         Ok(())
     }
 
