@@ -18,11 +18,17 @@ pub struct LogConfig {
     /// Media time kept, at most. A group of pictures longer than this is cut at its front, and viewers
     /// then wait for the next keyframe.
     pub time_max: Timestamp,
+    /// Media time kept for viewers who lag. Older frames go, unless the newest place to start needs them.
+    pub lag_kept: Timestamp,
 }
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { bytes_max: 64 << 20, time_max: Timestamp::from_ms(20_000) }
+        Self {
+            bytes_max: 64 << 20,
+            time_max: Timestamp::from_ms(20_000),
+            lag_kept: Timestamp::from_ms(6_000),
+        }
     }
 }
 
@@ -269,10 +275,16 @@ impl Log {
         self.setups.push_back((head, Arc::new(setup)));
     }
 
+    fn front_is_too_old(&self) -> bool {
+        let age = self.lag(self.base);
+        let needed = self.newest_start().is_none_or(|start| start <= self.base);
+        self.bytes > self.config.bytes_max
+            || age > self.config.time_max
+            || age > self.config.lag_kept && !needed
+    }
+
     fn trim(&mut self) {
-        while self.frames.len() > 1
-            && (self.bytes > self.config.bytes_max || self.lag(self.base) > self.config.time_max)
-        {
+        while self.frames.len() > 1 && self.front_is_too_old() {
             if let Some(frame) = self.frames.pop_front() {
                 self.bytes -= frame.payload.len();
                 self.base += 1;
@@ -309,7 +321,11 @@ mod tests {
 
     #[test]
     fn old_frames_go_by_time_and_by_bytes() {
-        let mut log = video_log(LogConfig { bytes_max: 1000, time_max: Timestamp::from_ms(500) });
+        let mut log = video_log(LogConfig {
+            bytes_max: 1000,
+            time_max: Timestamp::from_ms(500),
+            ..LogConfig::default()
+        });
         for n in 0..100 {
             log.push(frame(TrackId::VIDEO, n * 40, n % 10 == 0, 10));
         }
@@ -318,6 +334,20 @@ mod tests {
         assert_eq!(log.head() - log.base(), 1, "995 bytes leave no room for ten more");
         log.push(frame(TrackId::VIDEO, 4040, false, 5000));
         assert_eq!((log.head() - log.base(), log.newest_start()), (1, None), "one frame is always kept");
+    }
+
+    #[test]
+    fn the_newest_group_of_pictures_is_kept_longer_than_what_only_laggards_want() {
+        let ms = Timestamp::from_ms;
+        let mut log = video_log(LogConfig { bytes_max: 1 << 20, time_max: ms(5_000), lag_kept: ms(1_000) });
+        for n in 0..75 {
+            log.push(frame(TrackId::VIDEO, n * 40, n == 0 || n == 50, 1));
+        }
+        assert_eq!(log.base(), 49, "1 s behind the head, and before the keyframe at 50");
+        for n in 75..120 {
+            log.push(frame(TrackId::VIDEO, n * 40, false, 1));
+        }
+        assert_eq!((log.base(), log.newest_start()), (50, Some(50)), "2.8 s of one group are kept");
     }
 
     #[test]

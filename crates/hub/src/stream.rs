@@ -269,7 +269,7 @@ impl Publisher {
         inner.settle_tracks(&frame);
         inner.bytes_in += frame.payload.len() as u64;
         inner.frames_in += 1;
-        inner.timeline.place(&mut frame);
+        inner.timeline.place(&mut frame, now);
         inner.log.push(frame);
         drop(inner);
         self.stream.audiences.ring();

@@ -1,7 +1,10 @@
 //! The timeline of a broadcast: one continuous, monotonic line, whatever the publishers' clocks do.
 //!
 //! A publisher may start at any value, jump by hours, step back, or be replaced by another one. Viewers
-//! see time go on. All tracks are moved by the same amount, so sound and picture stay together.
+//! see time go on. All tracks are moved by the same amount, so sound and picture stay together. A step
+//! that took as long as it says is none of these: a camera may send one picture in ten seconds.
+
+use std::time::Duration;
 
 use headwater_media::{Frame, MediaKind, Timestamp};
 
@@ -25,6 +28,8 @@ struct Line {
     offset: Timestamp,
     /// The publisher's last timestamp; none before the first frame of this publisher.
     last_in: Option<Timestamp>,
+    /// When it came.
+    last_now: Duration,
     /// The last timestamp given out on this track, over all publishers.
     last_out: Option<Timestamp>,
 }
@@ -44,16 +49,17 @@ impl Timeline {
         }
     }
 
-    /// Moves a frame onto the line. The distance of `pts` from `dts` is kept.
-    pub(crate) fn place(&mut self, frame: &mut Frame) {
+    /// Moves a frame that came at `now` onto the line. The distance of `pts` from `dts` is kept.
+    pub(crate) fn place(&mut self, frame: &mut Frame, now: Duration) {
         let at = index(frame.track.kind);
         let dts = frame.dts;
         let composition = frame.pts - frame.dts;
-        let offset = self.offset_for(at, dts);
+        let offset = self.offset_for(at, dts, now);
         let head = self.lines[at].last_out.unwrap_or(Timestamp::ZERO);
         let line = &mut self.lines[at];
         line.offset = offset;
         line.last_in = Some(dts);
+        line.last_now = now;
         frame.dts = dts + offset;
         if frame.dts < head {
             self.mended.clamped += u64::from(line.last_out.is_some());
@@ -72,10 +78,12 @@ impl Timeline {
         self.mended
     }
 
-    fn offset_for(&mut self, at: usize, dts: Timestamp) -> Timestamp {
+    fn offset_for(&mut self, at: usize, dts: Timestamp, now: Duration) -> Timestamp {
         let line = self.lines[at];
+        let waited = now.saturating_sub(line.last_now).as_nanos();
+        let waited = Timestamp::from_nanos(i64::try_from(waited).unwrap_or(i64::MAX));
         if let Some(last) = line.last_in
-            && near(last, dts)
+            && (near(last, dts) || near(last + waited, dts))
         {
             return line.offset;
         }
@@ -115,10 +123,14 @@ mod tests {
     use headwater_media::{Codec, TrackId};
 
     fn place(line: &mut Timeline, track: TrackId, ms: i64) -> i64 {
+        place_at(line, track, ms, Duration::ZERO)
+    }
+
+    fn place_at(line: &mut Timeline, track: TrackId, ms: i64, now: Duration) -> i64 {
         let at = Timestamp::from_ms(ms);
         let mut frame =
             Frame { track, codec: Codec::H264, dts: at, pts: at, key: false, payload: Bytes::new() };
-        line.place(&mut frame);
+        line.place(&mut frame, now);
         frame.dts.as_ms()
     }
 
@@ -158,6 +170,13 @@ mod tests {
         let (out, mended) = run(&[(V, 0), (V, 80), (V, 40), (V, 120)]);
         assert_eq!(out, [0, 80, 80, 120]);
         assert_eq!(mended, Mended { jumps: 0, clamped: 1 });
+    }
+
+    #[test]
+    fn a_camera_that_sends_a_picture_in_ten_seconds_keeps_its_time() {
+        let mut line = Timeline::default();
+        let times = [0, 10, 20, 30].map(|s| place_at(&mut line, V, s * 1000, Duration::from_secs(s as u64)));
+        assert_eq!((times, line.mended()), ([0, 10_000, 20_000, 30_000], Mended::default()));
     }
 
     #[test]

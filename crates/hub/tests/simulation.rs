@@ -103,7 +103,11 @@ fn frame(sequence: u64, key: bool) -> Frame {
 
 fn simulate(viewers: usize, frames: u64, seed: u64, lanes: usize) {
     let mut random = Random(seed);
-    let log = LogConfig { bytes_max: 400 * FRAME_BYTES, time_max: Timestamp::from_ms(8_000) };
+    let log = LogConfig {
+        bytes_max: 400 * FRAME_BYTES,
+        time_max: Timestamp::from_ms(8_000),
+        lag_kept: Timestamp::from_ms(3_000),
+    };
     let hub = Hub::new(HubConfig { log, lanes, ..HubConfig::default() });
     let name = StreamName::parse("live/sim").unwrap();
     let mut publisher = hub.publish(&name, PublisherInfo::default(), Duration::ZERO).unwrap();

@@ -95,7 +95,11 @@ impl Streams {
     /// What the hub is told.
     pub(crate) fn hub(&self, lanes: usize) -> HubConfig {
         HubConfig {
-            log: LogConfig { bytes_max: self.log_bytes_max, time_max: media_ms(self.log_ms_max) },
+            log: LogConfig {
+                bytes_max: self.log_bytes_max,
+                time_max: media_ms(self.log_ms_max),
+                lag_kept: media_ms(self.lag_ms_max),
+            },
             takeover: match self.takeover {
                 TakeoverRule::Never => Takeover::Never,
                 TakeoverRule::Silent => {
