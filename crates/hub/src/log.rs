@@ -123,6 +123,29 @@ pub struct Batch {
     pub frames: Vec<Frame>,
     /// What holds for them.
     pub setup: Arc<Setup>,
+    /// Which stream's log it was filled from, and where that log's head was.
+    filled: Option<(u64, u64)>,
+    version: u64,
+}
+
+impl Batch {
+    /// Changes whenever the batch is filled anew: who has made something of it can tell whether that
+    /// still holds.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Whether reading `stream` at `sequence` with its log's head at `head` would fill in just this.
+    pub(crate) fn is_current(&self, stream: u64, sequence: u64, head: u64) -> bool {
+        self.filled == Some((stream, head)) && self.first == sequence && !self.frames.is_empty()
+    }
+
+    pub(crate) fn fill(&mut self, stream: u64, log: &Log, sequence: u64, count_max: usize, bytes_max: usize) {
+        log.read(sequence, count_max, bytes_max, self);
+        self.filled = Some((stream, log.head()));
+        self.version += 1;
+    }
 }
 
 #[derive(Debug)]
@@ -229,7 +252,7 @@ impl Log {
 
     /// Copies (by reference count) the frames from `sequence` on into `batch`: at most `count_max`, at
     /// most about `bytes_max`, at least one if there is one, all under one setup.
-    pub(crate) fn read(&self, sequence: u64, count_max: usize, bytes_max: usize, batch: &mut Batch) {
+    fn read(&self, sequence: u64, count_max: usize, bytes_max: usize, batch: &mut Batch) {
         batch.first = sequence;
         batch.frames.clear();
         let at = self.setups.partition_point(|(since, _)| *since <= sequence).saturating_sub(1);

@@ -16,6 +16,9 @@ use crate::wake::{Audiences, Lane};
 /// How long a publisher has to show all its tracks.
 const SETTLE_AFTER: Timestamp = Timestamp::from_ms(2_000);
 
+/// Streams made so far.
+static STREAMS: AtomicU64 = AtomicU64::new(0);
+
 /// Where a stream stands in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -71,6 +74,8 @@ pub struct Snapshot {
 
 #[derive(Debug)]
 pub(crate) struct Stream {
+    /// Unique in the life of the program.
+    pub(crate) number: u64,
     pub(crate) name: StreamName,
     pub(crate) inner: Mutex<Inner>,
     pub(crate) audiences: Audiences,
@@ -122,6 +127,7 @@ impl Stream {
             rate: Rate::default(),
         };
         Self {
+            number: STREAMS.fetch_add(1, Ordering::Relaxed),
             name,
             inner: Mutex::new(inner),
             audiences: Audiences::new(lanes),

@@ -121,7 +121,8 @@ impl Subscriber {
         self.skipped
     }
 
-    /// Fills `batch` with what comes next and moves nothing.
+    /// Fills `batch` with what comes next and moves nothing. A batch that another viewer at the same place
+    /// has filled is left as it is: viewers side by side share it.
     pub fn read(&mut self, batch: &mut Batch) -> Next {
         let stream = Arc::clone(&self.stream);
         let inner = stream.inner.lock();
@@ -132,7 +133,9 @@ impl Subscriber {
         if at >= inner.log.head() {
             return if over { Next::Ended } else { Next::Empty };
         }
-        inner.log.read(at, BATCH_FRAMES_MAX, BATCH_BYTES_MAX, batch);
+        if !batch.is_current(stream.number, at, inner.log.head()) {
+            batch.fill(stream.number, &inner.log, at, BATCH_FRAMES_MAX, BATCH_BYTES_MAX);
+        }
         Next::Frames
     }
 

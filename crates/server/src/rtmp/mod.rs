@@ -1,6 +1,7 @@
 //! The RTMP door: publishers in, players out.
 
 mod connection;
+mod layout;
 mod publishing;
 mod requests;
 mod viewer;

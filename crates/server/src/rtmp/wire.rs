@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 /// Slices of one vectored write.
-pub(super) const SLICES_MAX: usize = 256;
+const SLICES_MAX: usize = 256;
 
 /// The way out of one connection.
 #[derive(Debug)]
@@ -155,6 +155,12 @@ impl Outbox {
     /// Adds the rest of a frame that the socket took only a part of.
     pub(super) fn keep(&mut self, piece: Bytes) {
         self.pieces.push_back(piece);
+    }
+
+    /// All that waits, in one piece.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> Vec<u8> {
+        self.pieces.iter().flatten().copied().collect()
     }
 
     fn consume(&mut self, mut count: usize) {
