@@ -111,6 +111,11 @@ impl Bench {
         lines[0].clone()
     }
 
+    /// Waits until every connection but the healthy pair's is gone.
+    pub(crate) fn must_be_quiet(&self) {
+        self.server.await_descriptors(self.descriptors, CLEANING_MAX);
+    }
+
     /// Asks the server to stop; how long it took.
     pub(crate) fn stop(&mut self, within: Duration) -> Duration {
         self.pair.must_flow();
