@@ -1,6 +1,6 @@
 //! Each publisher's stream, recorded by ffmpeg over RTMP, holds the file's access units.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::source::Clip;
 use super::viewers::ffmpeg_record;
 
 /// The viewer is there first and waits for the stream, so nothing may be missing from the start.
-fn must_deliver(clip: Clip, source: &PathBuf, publisher: impl FnOnce(&str) -> Command) {
+fn must_deliver(clip: Clip, source: &Path, publisher: impl FnOnce(&str) -> Command) {
     let mut server = Server::start();
     let url = server.rtmp("sent");
     let file = server.scratch.file("sent.flv");

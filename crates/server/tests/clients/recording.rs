@@ -25,10 +25,22 @@ pub(crate) struct Recording {
 impl Recording {
     /// Reads a file with ffmpeg, payloads untouched.
     pub(crate) fn read(file: &Path) -> Self {
+        Self::read_through(file, &[])
+    }
+
+    /// Reads the pictures' slices and the audio. VLC repeats the parameter sets before each keyframe, so
+    /// its payloads are others while its pictures are the same.
+    pub(crate) fn read_slices(file: &Path) -> Self {
+        Self::read_through(file, &["-bsf:v", "h264_mp4toannexb,filter_units=pass_types=1-5"])
+    }
+
+    fn read_through(file: &Path, filter: &[&str]) -> Self {
         let output = Command::new("ffmpeg")
             .args(["-v", "error", "-i"])
             .arg(file)
-            .args(["-map", "0:v?", "-map", "0:a?", "-copyts", "-c", "copy", "-f", "framemd5", "-"])
+            .args(["-map", "0:v?", "-map", "0:a?", "-copyts", "-c", "copy"])
+            .args(filter)
+            .args(["-f", "framemd5", "-"])
             .output()
             .unwrap();
         Self::parse(&String::from_utf8_lossy(&output.stdout))
