@@ -103,14 +103,19 @@ impl Wire {
         self.outbox.lock().replies
     }
 
-    /// One vectored write. Returns how much the socket took; less than all means that it is full or
+    /// One write. Returns how much the socket took; less than all means that it is full or
     /// broken, and the connection's task has been told.
     pub(super) fn write(&self, outbox: &mut Outbox, slices: &[IoSlice<'_>]) -> usize {
         if outbox.failed.is_some() {
             return 0;
         }
         let wanted: usize = slices.iter().map(|slice| slice.len()).sum();
-        let written = match self.socket.try_write_vectored(slices) {
+        // One piece goes the shorter way through the kernel: `send`, not `writev`.
+        let attempt = match slices {
+            [piece] => self.socket.try_write(piece),
+            _ => self.socket.try_write_vectored(slices),
+        };
+        let written = match attempt {
             Ok(written) => written,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             Err(error) => {
