@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use headwater_media::MediaKind;
@@ -16,11 +16,13 @@ use headwater_rtmp::chunk::{ChunkStreamId, MessageStreamId, RawMessage, encode};
 use headwater_rtmp::handshake::Nonce;
 use headwater_rtmp::session::{ServerEvent, ServerSession};
 
-/// What the players share: their sockets, and the configurations that a new one gets first.
+/// What the players share: their sockets, the configurations that a new one gets first, and what has
+/// gathered for all of them.
 #[derive(Default)]
 struct Stage {
     players: Vec<TcpStream>,
     configurations: Vec<Bytes>,
+    gathered: Vec<u8>,
 }
 
 fn main() -> io::Result<()> {
@@ -28,24 +30,32 @@ fn main() -> io::Result<()> {
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:1935".to_owned());
     let gather_ms = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(0);
     let stage = Arc::new(Mutex::new(Stage::default()));
+    let gather = Duration::from_millis(gather_ms);
+    if !gather.is_zero() {
+        let stage = Arc::clone(&stage);
+        thread::spawn(move || {
+            loop {
+                thread::sleep(gather);
+                write_to_all(&stage);
+            }
+        });
+    }
     for socket in TcpListener::bind(address)?.incoming() {
         let (socket, stage) = (socket?, Arc::clone(&stage));
         thread::Builder::new().stack_size(128 << 10).spawn(move || {
             // A peer that breaks off ends its own thread and nothing else.
-            let _ = converse(socket, &stage, Duration::from_millis(gather_ms));
+            let _ = converse(socket, &stage, gather.is_zero());
         })?;
     }
     Ok(())
 }
 
 /// Answers one peer until it plays (then its socket goes to the stage) or, if it publishes, to its end.
-fn converse(mut socket: TcpStream, stage: &Mutex<Stage>, gather: Duration) -> io::Result<()> {
+fn converse(mut socket: TcpStream, stage: &Mutex<Stage>, at_once: bool) -> io::Result<()> {
     socket.set_nodelay(true)?;
     let mut session = ServerSession::new(Arc::default(), Nonce([7; 32]), 0);
     let mut input = BytesMut::new();
     let mut buffer = [0; 16 << 10];
-    let mut gathered = Vec::new();
-    let mut written = Instant::now();
     loop {
         while let Some(event) = session.read(&mut input).map_err(io::Error::other)? {
             match event {
@@ -59,11 +69,9 @@ fn converse(mut socket: TcpStream, stage: &Mutex<Stage>, gather: Duration) -> io
                     return take_seat(socket, stage);
                 }
                 ServerEvent::Media { kind, timestamp, body, .. } => {
-                    pass_on(kind, timestamp, body, stage, &mut gathered);
-                    if written.elapsed() >= gather {
-                        written = Instant::now();
-                        write_to_all(stage, &gathered);
-                        gathered.clear();
+                    pass_on(kind, timestamp, body, stage);
+                    if at_once {
+                        write_to_all(stage);
                     }
                 }
                 _ => {}
@@ -92,7 +100,7 @@ fn take_seat(mut socket: TcpStream, stage: &Mutex<Stage>) -> io::Result<()> {
 }
 
 /// Makes a message's bytes once; they are the same for every player.
-fn pass_on(kind: MediaKind, timestamp: u32, body: Bytes, stage: &Mutex<Stage>, gathered: &mut Vec<u8>) {
+fn pass_on(kind: MediaKind, timestamp: u32, body: Bytes, stage: &Mutex<Stage>) {
     let (chunk_stream, type_id) = match kind {
         MediaKind::Audio => (ChunkStreamId::AUDIO, 8),
         _ => (ChunkStreamId::VIDEO, 9),
@@ -103,14 +111,18 @@ fn pass_on(kind: MediaKind, timestamp: u32, body: Bytes, stage: &Mutex<Stage>, g
     let mut output = Output::default();
     encode(&mut output, &message, 60_000);
     let bytes = output.copy_to_bytes(output.remaining());
+    let mut stage = stage.lock().unwrap_or_else(PoisonError::into_inner);
     if is_configuration {
-        stage.lock().unwrap_or_else(PoisonError::into_inner).configurations.push(bytes.clone());
+        stage.configurations.push(bytes.clone());
     }
-    gathered.extend_from_slice(&bytes);
+    stage.gathered.extend_from_slice(&bytes);
 }
 
 /// The bare loop. A player that breaks off is forgotten.
-fn write_to_all(stage: &Mutex<Stage>, bytes: &[u8]) {
+fn write_to_all(stage: &Mutex<Stage>) {
     let mut stage = stage.lock().unwrap_or_else(PoisonError::into_inner);
-    stage.players.retain_mut(|player| player.write_all(bytes).is_ok());
+    let bytes = std::mem::take(&mut stage.gathered);
+    if !bytes.is_empty() {
+        stage.players.retain_mut(|player| player.write_all(&bytes).is_ok());
+    }
 }
