@@ -1,0 +1,14 @@
+//! Real clients against the real binary: what Debian's players and publishers send and receive is compared,
+//! access unit by access unit. `docs/testing.md` has the table. Without a program, its tests say SKIPPED and
+//! pass; with `HEADWATER_CLIENTS=require` they fail.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod doors;
+mod harness;
+mod life;
+mod program;
+mod publishers;
+mod receivers;
+mod recording;
+mod sources;
