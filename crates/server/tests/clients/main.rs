@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod doors;
+mod flv_tags;
 mod harness;
 mod life;
 mod program;
