@@ -143,7 +143,7 @@ pub(crate) fn headwater() -> Command {
     Command::new(env!("CARGO_BIN_EXE_headwater"))
 }
 
-/// A new directory, open to every user: VLC runs as another.
+/// A new directory of one test.
 fn fresh_dir() -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);

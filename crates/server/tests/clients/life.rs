@@ -41,7 +41,7 @@ fn a_viewer_stays_when_another_configuration_follows() {
     viewer.wait(LIMIT_S);
     let received = server.file("received.flv");
     let (first, second) = (Recording::read(&first), Recording::read(&second));
-    let (before, after) = Recording::read(&received).split_at_video(&second.video[0].hash);
+    let (before, after) = Recording::read(&received).split_at(&second);
     compare(&first, &before, whole(&first)).unwrap();
     compare(&second, &after, whole(&second)).unwrap();
     let (_, tags) = flv_tags::read(&received);

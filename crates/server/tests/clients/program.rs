@@ -7,14 +7,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// `(program, Debian package)`.
-const PACKAGES: [(&str, &str); 8] = [
+const PACKAGES: [(&str, &str); 6] = [
     ("ffmpeg", "ffmpeg"),
     ("ffprobe", "ffmpeg"),
     ("rtmpdump", "rtmpdump"),
     ("gst-launch-1.0", "gstreamer1.0-tools gstreamer1.0-plugins-bad"),
     ("mpv", "mpv"),
-    ("cvlc", "vlc-bin vlc-plugin-base"),
-    ("runuser", "util-linux"),
     ("curl", "curl"),
 ];
 

@@ -67,9 +67,9 @@ fn gstreamer_publishes() {
     let source = sources::plain();
     carries(&source, |server| {
         let text = format!(
-            "filesrc location={} ! flvdemux name=d flvmux name=m streamable=true ! rtmp2sink location={} \
-             d.video ! queue ! h264parse ! video/x-h264,stream-format=avc ! identity sync=true ! m. \
-             d.audio ! queue ! aacparse ! identity sync=true ! m.",
+            "filesrc location={} ! flvdemux name=d flvmux name=m streamable=true ! rtmp2sink sync=true location={} \
+             d.video ! queue ! h264parse ! video/x-h264,stream-format=avc ! m. \
+             d.audio ! queue ! aacparse ! m.",
             source.display(),
             server.rtmp(NAME)
         );

@@ -154,27 +154,3 @@ fn mpv_over_http_flv_late() {
     needs!("ffmpeg", "ffprobe", "mpv");
     late("received.flv", |server| mpv(server, &server.flv(NAME)));
 }
-
-/// VLC writes MP4, whose payloads are those of FLV. It refuses to run as root.
-fn vlc(server: &Server, url: &str) -> Program {
-    let file = server.file("received.mp4");
-    let mut command = Command::new("runuser");
-    command.args(["-u", "nobody", "--", "env", "HOME=/tmp", "cvlc", "--no-lua", "--no-dbus", url]);
-    command.arg("--sout").arg(format!("#standard{{access=file,mux=mp4,dst={}}}", file.display()));
-    command.arg("vlc://quit");
-    let dir = file.parent().unwrap();
-    std::fs::set_permissions(dir, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
-    server.run("play", command)
-}
-
-#[test]
-fn vlc_over_rtmp_early() {
-    needs!("ffmpeg", "ffprobe", "cvlc", "runuser");
-    early("received.mp4", |server| vlc(server, &server.rtmp(NAME)));
-}
-
-#[test]
-fn vlc_over_http_flv_late() {
-    needs!("ffmpeg", "ffprobe", "cvlc", "runuser");
-    late("received.mp4", |server| vlc(server, &server.flv(NAME)));
-}

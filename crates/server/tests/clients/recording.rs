@@ -43,7 +43,9 @@ impl Recording {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "ffprobe cannot read {}: {said}", path.display());
         let mut recording = Self::default();
-        for line in String::from_utf8_lossy(&output.stdout).lines() {
+        // ffprobe breaks the line of a packet that carries side data, such as a new configuration.
+        let text = String::from_utf8_lossy(&output.stdout).replace("\n|", "|");
+        for line in text.lines() {
             let field = |name: &str| {
                 line.split('|').find_map(|part| part.strip_prefix(name)?.strip_prefix('=')).unwrap_or("")
             };
@@ -63,14 +65,15 @@ impl Recording {
         recording
     }
 
-    /// Parts a recording of two publishers where the video frame `hash` begins the second.
-    pub(crate) fn split_at_video(mut self, hash: &str) -> (Self, Self) {
-        let at = self.video.iter().position(|unit| unit.hash == hash).expect("the second part is not there");
-        let time_ms = self.video[at].dts_ms;
-        let video = self.video.split_off(at);
-        let at = self.audio.partition_point(|unit| unit.dts_ms < time_ms - OFFSET_MS_MAX);
-        let audio = self.audio.split_off(at);
-        (self, Self { video, audio })
+    /// Parts a recording of two publishers where frames of `second` begin.
+    pub(crate) fn split_at(mut self, second: &Self) -> (Self, Self) {
+        let cut = |units: &mut Vec<Unit>, second: &[Unit]| {
+            let is_second = |unit: &Unit| second.iter().any(|other| other.hash == unit.hash);
+            units.split_off(units.iter().position(is_second).expect("the second part is not there"))
+        };
+        let after =
+            Self { video: cut(&mut self.video, &second.video), audio: cut(&mut self.audio, &second.audio) };
+        (self, after)
     }
 }
 
