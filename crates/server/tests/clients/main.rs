@@ -1,15 +1,15 @@
-//! Real clients against the real binary: what was published is what every one of them receives.
-//!
-//! Not judged by exit codes: each recording's access units are compared with the source's, payload by
-//! payload and timestamp by timestamp (see [`recording`]). A program that is not installed skips its case
-//! with the name of its package; with `HEADWATER_CLIENTS=require` it fails.
+//! Real clients against the real binary: what Debian's players and publishers send and receive is compared,
+//! access unit by access unit. `docs/testing.md` has the table. Without a program, its tests say SKIPPED and
+//! pass; with `HEADWATER_CLIENTS=require` they fail.
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod doors;
+mod flv_tags;
+mod harness;
+mod life;
 mod program;
 mod publishers;
+mod receivers;
 mod recording;
-mod server;
-mod source;
-mod streams;
-mod viewers;
+mod sources;

@@ -1,93 +1,102 @@
-//! Other people's programs, run in bounded time and ended by their process id.
+//! External programs, each with a time limit. Stops only what it started.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
-/// A running program. Dropping it kills it.
+/// `(program, Debian package)`.
+const PACKAGES: [(&str, &str); 7] = [
+    ("ffmpeg", "ffmpeg"),
+    ("ffprobe", "ffmpeg"),
+    ("rtmpdump", "rtmpdump"),
+    ("gst-launch-1.0", "gstreamer1.0-tools gstreamer1.0-plugins-bad"),
+    ("mpv", "mpv"),
+    ("cvlc", "vlc-bin vlc-plugin-base"),
+    ("curl", "curl"),
+];
+
+/// Whether all of `programs` are installed. If one is not, says so; with `HEADWATER_CLIENTS=require` panics.
+pub(crate) fn installed(programs: &[&str]) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let Some(missing) =
+        programs.iter().find(|program| !std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
+    else {
+        return true;
+    };
+    let package = PACKAGES.iter().find(|(program, _)| program == missing).map_or("?", |(_, package)| package);
+    let text = format!("SKIPPED: needs {missing} (apt-get install {package})");
+    assert!(std::env::var("HEADWATER_CLIENTS").as_deref() != Ok("require"), "{text}");
+    println!("{text}");
+    false
+}
+
+/// Ends the test early where a program is missing.
+macro_rules! needs {
+    ($($program:expr),+) => {
+        if !crate::program::installed(&[$($program),+]) {
+            return;
+        }
+    };
+}
+pub(crate) use needs;
+
+/// A program that runs; killed when dropped.
 pub(crate) struct Program {
-    child: Child,
     name: String,
+    child: Child,
     log: PathBuf,
 }
 
 impl Program {
-    /// Starts it; what it prints goes to `log`.
-    pub(crate) fn start(command: &mut Command, log: PathBuf) -> Self {
-        let name = format!("{command:?}");
-        let out = File::create(&log).unwrap();
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(out.try_clone().unwrap())
-            .stderr(out)
-            .spawn()
-            .unwrap_or_else(|error| panic!("{name}: {error}"));
-        Self { child, name, log }
+    /// Starts `command` with both of its outputs in `log`.
+    pub(crate) fn start(mut command: Command, log: &Path) -> Self {
+        let file = File::create(log).unwrap();
+        command.stdin(Stdio::null()).stdout(file.try_clone().unwrap()).stderr(file);
+        let name = command.get_program().to_string_lossy().into_owned();
+        let child = command.spawn().unwrap_or_else(|error| panic!("cannot start {name}: {error}"));
+        Self { name, child, log: log.to_owned() }
     }
 
-    /// Waits for its end; `None` if it runs on.
-    pub(crate) fn wait(&mut self, within: Duration) -> Option<ExitStatus> {
-        let deadline = Instant::now() + within;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return Some(status);
-            }
-            if Instant::now() >= deadline {
-                return None;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// Waits for its end by itself.
-    pub(crate) fn finish(&mut self, within: Duration) -> ExitStatus {
-        self.wait(within).unwrap_or_else(|| panic!("no end after {within:?}: {}", self.describe()))
-    }
-
-    /// Asks it to end (`INT` or `TERM`); a program that stays is killed.
-    pub(crate) fn interrupt(&mut self, signal: &str) -> Option<ExitStatus> {
-        if let Some(status) = self.child.try_wait().unwrap() {
-            return Some(status);
-        }
-        let pid = self.child.id().to_string();
-        Command::new("kill").args(["-s", signal, &pid]).status().unwrap();
-        let status = self.wait(Duration::from_secs(5));
-        if status.is_none() {
-            self.child.kill().unwrap();
-            self.child.wait().unwrap();
-        }
-        status
-    }
-
-    /// What it printed.
-    pub(crate) fn text(&self) -> String {
+    /// What the program has said so far.
+    pub(crate) fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
-    /// Its command line and its last words.
-    pub(crate) fn describe(&self) -> String {
-        let text = self.text();
-        let lines: Vec<_> = text.lines().collect();
-        format!("{}\n{}", self.name, lines[lines.len().saturating_sub(15)..].join("\n"))
+    /// Waits for the program's own end. Panics if it takes longer than `limit_s`.
+    pub(crate) fn wait(&mut self, limit_s: u64) -> ExitStatus {
+        let end = Instant::now() + Duration::from_secs(limit_s);
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < end, "{} runs longer than {limit_s} s:\n{}", self.name, self.log());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Waits as [`Program::wait`]; panics unless the program succeeds.
+    pub(crate) fn succeed(&mut self, limit_s: u64) {
+        let status = self.wait(limit_s);
+        assert!(status.success(), "{} ended with {status}:\n{}", self.name, self.log());
+    }
+
+    /// Whether it still runs.
+    pub(crate) fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Asks for an orderly end, as Ctrl-C in a terminal (`INT`) or a service manager (`TERM`) does.
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
     }
 }
 
 impl Drop for Program {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.child.kill().ok();
+        self.child.wait().ok();
     }
-}
-
-/// Whether the program is there; a missing one is told, or fails where clients are required.
-pub(crate) fn installed(program: &str, package: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    if std::env::split_paths(&path).any(|folder| folder.join(program).is_file()) {
-        return true;
-    }
-    let required = std::env::var("HEADWATER_CLIENTS").is_ok_and(|value| value == "require");
-    assert!(!required, "{program} is missing: apt-get install {package}");
-    println!("SKIPPED: {program} is missing: apt-get install {package}");
-    false
 }

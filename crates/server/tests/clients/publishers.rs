@@ -1,74 +1,102 @@
-//! Each publisher's stream, recorded by ffmpeg over RTMP, holds the file's access units.
+//! GStreamer and `headwater publish` publish, and what they publish has every shape: B-frames, one track only.
+//! ffmpeg or `headwater play` receives.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
-use super::program::{Program, installed};
-use super::recording::Recording;
-use super::server::Server;
-use super::source::Clip;
-use super::viewers::ffmpeg_record;
+use crate::harness::{Server, headwater};
+use crate::program::{Program, needs};
+use crate::recording::{assert_received, whole};
+use crate::sources;
 
-/// The viewer is there first and waits for the stream, so nothing may be missing from the start.
-fn must_deliver(clip: Clip, source: &Path, publisher: impl FnOnce(&str) -> Command) {
-    let mut server = Server::start();
-    let url = server.rtmp("sent");
-    let file = server.scratch.file("sent.flv");
-    let mut viewer = Program::start(&mut ffmpeg_record(&url, &file), server.scratch.file("viewer.log"));
-    std::thread::sleep(Duration::from_millis(500));
-    let mut publisher = Program::start(&mut publisher(&url), server.scratch.file("publisher.log"));
-    let status = publisher.finish(Duration::from_secs(25));
-    assert!(status.success(), "{status}: {}", publisher.describe());
-    std::thread::sleep(Duration::from_millis(700));
-    server.stop();
-    viewer.wait(Duration::from_secs(4));
-    viewer.interrupt("INT");
-    let received = Recording::read(&file);
-    let mut faults = received.faults_against(&Recording::read(&clip.flv()), 190);
-    if received.video.len() != 200 {
-        faults.push(format!("{} of 200 frames of {} came", received.video.len(), source.display()));
+const NAME: &str = "stage";
+const LIMIT_S: u64 = 30;
+
+/// Two viewers wait, by both doors; `publish` comes; both have everything.
+fn carries(source: &Path, publish: impl FnOnce(&Server) -> Program) {
+    let server = Server::start();
+    let mut viewers = [
+        server.ffmpeg("rtmp", &format!("-i {} -c copy -f flv", server.rtmp(NAME)), server.file("rtmp.flv")),
+        play(&server, &server.flv(NAME), "http.flv"),
+    ];
+    server.wait_viewers(NAME, 2);
+    publish(&server).succeed(LIMIT_S);
+    for viewer in &mut viewers {
+        viewer.wait(LIMIT_S);
     }
-    assert!(faults.is_empty(), "{faults:#?}\n{}\n{}", publisher.describe(), server.program.describe());
+    assert_received(source, &server.file("http.flv"), whole);
+    assert_received(source, &server.file("rtmp.flv"), whole);
 }
 
-fn headwater_delivers(ending: &str) {
-    if installed("ffmpeg", "ffmpeg") {
-        let source = if ending == "flv" { Clip::Reordered.flv() } else { Clip::Reordered.remuxed(ending) };
-        must_deliver(Clip::Reordered, &source, |url| {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_headwater"));
-            command.arg("publish").arg(&source).arg(url);
-            command
-        });
-    }
+fn play(server: &Server, url: &str, file: &str) -> Program {
+    let mut command = headwater();
+    command.args(["play", url, "-o"]).arg(server.file(file));
+    server.run(file, command)
+}
+
+fn headwater_publish(server: &Server, source: &Path) -> Program {
+    let mut command = headwater();
+    command.arg("publish").arg(source).arg(server.rtmp(NAME));
+    server.run("publish", command)
 }
 
 #[test]
 fn headwater_publishes_flv() {
-    headwater_delivers("flv");
+    needs!("ffmpeg", "ffprobe");
+    let source = sources::testdata("keyframes.flv");
+    carries(&source, |server| headwater_publish(server, &source));
 }
 
 #[test]
-fn headwater_publishes_mp4() {
-    headwater_delivers("mp4");
+fn headwater_publishes_mp4_with_bframes() {
+    needs!("ffmpeg", "ffprobe");
+    let source = sources::testdata("bframes.mp4");
+    carries(&source, |server| headwater_publish(server, &source));
 }
 
 #[test]
 fn headwater_publishes_f4v() {
-    headwater_delivers("f4v");
+    needs!("ffmpeg", "ffprobe");
+    let source = sources::testdata("film.f4v");
+    carries(&source, |server| headwater_publish(server, &source));
 }
 
 #[test]
 fn gstreamer_publishes() {
-    if installed("ffmpeg", "ffmpeg") && installed("gst-launch-1.0", "gstreamer1.0-tools") {
-        let source = Clip::Plain.flv();
-        must_deliver(Clip::Plain, &source, |url| {
-            let mut command = Command::new("gst-launch-1.0");
-            command.arg("filesrc").arg(format!("location={}", source.display()));
-            let rest = "! flvdemux name=d flvmux name=m streamable=true ! clocksync ! rtmp2sink name=out \
-                        d.video ! queue ! h264parse ! m.video d.audio ! queue ! aacparse ! m.audio";
-            command.args(rest.replace("name=out", &format!("location={url}")).split_whitespace());
-            command
-        });
-    }
+    needs!("ffmpeg", "ffprobe", "gst-launch-1.0");
+    let source = sources::plain();
+    carries(&source, |server| {
+        let text = format!(
+            "filesrc location={} ! flvdemux name=d flvmux name=m streamable=true ! rtmp2sink sync=true location={} \
+             d.video ! queue ! h264parse ! video/x-h264,stream-format=avc ! m. \
+             d.audio ! queue ! aacparse ! m.",
+            source.display(),
+            server.rtmp(NAME)
+        );
+        let mut command = Command::new("gst-launch-1.0");
+        command.arg("-q").args(text.split_whitespace());
+        server.run("publish", command)
+    });
+}
+
+fn ffmpeg_publishes(source: PathBuf) {
+    carries(&source.clone(), |server| server.publish(&source, NAME));
+}
+
+#[test]
+fn bframes_keep_their_composition_times() {
+    needs!("ffmpeg", "ffprobe");
+    ffmpeg_publishes(sources::bframes());
+}
+
+#[test]
+fn audio_only() {
+    needs!("ffmpeg", "ffprobe");
+    ffmpeg_publishes(sources::audio_only());
+}
+
+#[test]
+fn video_only() {
+    needs!("ffmpeg", "ffprobe");
+    ffmpeg_publishes(sources::video_only());
 }

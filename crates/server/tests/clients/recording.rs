@@ -1,189 +1,212 @@
-//! Recordings as lists of access units, and the comparison of one with its source.
+//! What a file holds, by ffprobe, and the one comparison: a received recording is an unbroken run of its source,
+//! begins with a keyframe, and keeps every step of time.
 
 use std::path::Path;
 use std::process::Command;
 
+/// Clocks of whole milliseconds on both sides differ by this at most.
+const DRIFT_MS_MAX: f64 = 1.01;
+/// Audio against video.
+const OFFSET_MS_MAX: f64 = 2.01;
+
 /// One access unit.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Unit {
-    /// When it is decoded.
     pub(crate) dts_ms: f64,
-    /// When it is shown.
     pub(crate) pts_ms: f64,
-    hash: String,
+    pub(crate) key: bool,
+    pub(crate) hash: String,
 }
 
-/// The access units of a file, by track, in the file's order.
+/// The access units of a file, in their order.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Recording {
-    /// The video track's.
     pub(crate) video: Vec<Unit>,
-    /// The audio track's.
     pub(crate) audio: Vec<Unit>,
 }
 
 impl Recording {
-    /// Reads a file with ffmpeg, payloads untouched.
-    pub(crate) fn read(file: &Path) -> Self {
-        Self::read_through(file, &[])
-    }
-
-    /// Reads the pictures' slices and the audio. VLC repeats the parameter sets before each keyframe, so
-    /// its payloads are others while its pictures are the same.
-    pub(crate) fn read_slices(file: &Path) -> Self {
-        Self::read_through(file, &["-bsf:v", "h264_mp4toannexb,filter_units=pass_types=1-5"])
-    }
-
-    fn read_through(file: &Path, filter: &[&str]) -> Self {
-        let output = Command::new("ffmpeg")
-            .args(["-v", "error", "-i"])
-            .arg(file)
-            .args(["-map", "0:v?", "-map", "0:a?", "-copyts", "-c", "copy"])
-            .args(filter)
-            .args(["-f", "framemd5", "-"])
-            .output()
-            .unwrap();
-        Self::parse(&String::from_utf8_lossy(&output.stdout))
-    }
-
-    fn parse(text: &str) -> Self {
-        let mut tracks: Vec<(f64, bool)> = Vec::new();
+    pub(crate) fn read(path: &Path) -> Self {
+        let entries = "packet=codec_type,pts_time,dts_time,flags,data_hash";
+        let mut command = Command::new("ffprobe");
+        command.args([
+            "-v",
+            "error",
+            "-show_data_hash",
+            "MD5",
+            "-of",
+            "compact=p=0",
+            "-show_entries",
+            entries,
+        ]);
+        let output = command.arg(path).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "ffprobe cannot read {}: {said}", path.display());
         let mut recording = Self::default();
+        // ffprobe breaks the line of a packet that carries side data, such as a new configuration.
+        let text = String::from_utf8_lossy(&output.stdout).replace("\n|", "|");
         for line in text.lines() {
-            if let Some(rest) = line.strip_prefix("#tb ") {
-                let (_, base) = rest.split_once(": ").unwrap();
-                let (top, bottom) = base.split_once('/').unwrap();
-                tracks.push((1000.0 * top.parse::<f64>().unwrap() / bottom.parse::<f64>().unwrap(), false));
-            } else if let Some(rest) = line.strip_prefix("#media_type ") {
-                tracks.last_mut().unwrap().1 = rest.ends_with("video");
-            } else if !line.starts_with('#') {
-                let fields: Vec<_> = line.split(',').map(str::trim).collect();
-                let (unit_ms, is_video) = tracks[fields[0].parse::<usize>().unwrap()];
-                let time = |field: &str| field.parse::<f64>().unwrap() * unit_ms;
-                let unit =
-                    Unit { dts_ms: time(fields[1]), pts_ms: time(fields[2]), hash: fields[5].to_owned() };
-                if is_video { recording.video.push(unit) } else { recording.audio.push(unit) }
+            let field = |name: &str| {
+                line.split('|').find_map(|part| part.strip_prefix(name)?.strip_prefix('=')).unwrap_or("")
+            };
+            let ms = |name: &str| field(name).parse::<f64>().map_or(f64::NAN, |seconds| seconds * 1000.0);
+            let unit = Unit {
+                dts_ms: ms("dts_time"),
+                pts_ms: ms("pts_time"),
+                key: field("flags").starts_with('K'),
+                hash: field("data_hash").to_owned(),
+            };
+            match field("codec_type") {
+                "video" => recording.video.push(unit),
+                "audio" => recording.audio.push(unit),
+                _ => {}
             }
         }
         recording
     }
 
-    /// What keeps this recording from being a run of `source`, of at least so many units per track that
-    /// the source has; keyframes stand at every 25th unit of the source's video.
-    pub(crate) fn faults_against(&self, source: &Self, units_min: usize) -> Vec<String> {
-        let mut faults = Vec::new();
-        let mut shifts = Vec::new();
-        for (name, mine, theirs) in
-            [("video", &self.video, &source.video), ("audio", &self.audio, &source.audio)]
-        {
-            if theirs.is_empty() {
-                if !mine.is_empty() {
-                    faults.push(format!("{name}: {} units of a track that was never sent", mine.len()));
-                }
-                continue;
-            }
-            if mine.len() < units_min {
-                faults.push(format!("{name}: {} units, expected {units_min} at least", mine.len()));
-                continue;
-            }
-            let Some(start) = run_start(mine, theirs) else {
-                faults.push(format!(
-                    "{name}: {} units are no contiguous run of the source: {}",
-                    mine.len(),
-                    first_break(mine, theirs)
-                ));
-                continue;
-            };
-            if name == "video" && start % 25 != 0 {
-                faults.push(format!("video: starts at unit {start}, which is no keyframe"));
-            }
-            let theirs = &theirs[start..];
-            let shift = mine[0].dts_ms - theirs[0].dts_ms;
-            shifts.push(shift);
-            // A clock in milliseconds may round each end of a distance its own way.
-            let strays = |a: f64, b: f64| (a - b - shift).abs() > 1.01;
-            if let Some(at) = (0..mine.len()).find(|&at| {
-                strays(mine[at].dts_ms, theirs[at].dts_ms) || strays(mine[at].pts_ms, theirs[at].pts_ms)
-            }) {
-                faults.push(format!(
-                    "{name}: unit {at} is at {:?}, the source's at {:?}, shift {shift} ms",
-                    mine[at], theirs[at]
-                ));
-            }
-            faults.extend(
-                mine.windows(2)
-                    .find(|pair| pair[1].dts_ms < pair[0].dts_ms)
-                    .map(|pair| format!("{name}: time goes back: {pair:?}")),
-            );
-        }
-        if let [video, audio] = shifts[..]
-            && (video - audio).abs() > 1.01
-        {
-            faults.push(format!("audio moved against video by {} ms", audio - video));
-        }
-        faults
+    /// Parts a recording of two publishers where frames of `second` begin.
+    pub(crate) fn split_at(mut self, second: &Self) -> (Self, Self) {
+        let cut = |units: &mut Vec<Unit>, second: &[Unit]| {
+            let is_second = |unit: &Unit| second.iter().any(|other| other.hash == unit.hash);
+            units.split_off(units.iter().position(is_second).expect("the second part is not there"))
+        };
+        let after =
+            Self { video: cut(&mut self.video, &second.video), audio: cut(&mut self.audio, &second.audio) };
+        (self, after)
     }
 }
 
-fn run_start(mine: &[Unit], theirs: &[Unit]) -> Option<usize> {
-    (0..theirs.len().checked_sub(mine.len())? + 1)
-        .find(|&start| mine.iter().zip(&theirs[start..]).all(|(a, b)| a.hash == b.hash))
+/// What is asked of a recording.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wanted {
+    /// Access units of every track that the source has.
+    pub(crate) units_min: usize,
+    /// Whether it must begin with the source's first frame.
+    pub(crate) from_start: bool,
 }
 
-fn first_break(mine: &[Unit], theirs: &[Unit]) -> String {
-    let Some(start) = theirs.iter().position(|unit| unit.hash == mine[0].hash) else {
-        return "the first is not in the source".to_owned();
+/// All of it but what is lost when a player is let go: the last few frames may stay in a player's own buffers.
+pub(crate) fn whole(_: &Recording) -> Wanted {
+    Wanted { units_min: 0, from_start: true }
+}
+
+/// Frames at the end that may stay in a player's own buffers.
+const IN_BUFFERS_MAX: usize = 3;
+
+/// Says where `received` is not an unbroken, rightly timed part of `source`.
+pub(crate) fn compare(source: &Recording, received: &Recording, wanted: Wanted) -> Result<(), String> {
+    let video = run("video", &source.video, &received.video, wanted, 0)?;
+    // A viewer begins with a keyframe: the sound that the publisher sent before it belongs to no picture.
+    let before_picture = usize::from(!source.video.is_empty());
+    let audio = run("audio", &source.audio, &received.audio, wanted, before_picture)?;
+    if let Some(first) = received.video.first()
+        && !first.key
+    {
+        return Err("the video does not begin with a keyframe".into());
+    }
+    match (video, audio) {
+        (Some(video), Some(audio)) if (video - audio).abs() > OFFSET_MS_MAX => {
+            Err(format!("audio is moved by {:.1} ms against video", audio - video))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Compares one track; how far it was moved in time, in milliseconds.
+/// `may_miss` frames may be missing where the beginning is wanted.
+fn run(
+    kind: &str,
+    source: &[Unit],
+    received: &[Unit],
+    wanted: Wanted,
+    may_miss: usize,
+) -> Result<Option<f64>, String> {
+    let Some(first) = received.first() else {
+        return if source.is_empty() { Ok(None) } else { Err(format!("no {kind} was received")) };
     };
-    let same = mine.iter().zip(&theirs[start..]).take_while(|(a, b)| a.hash == b.hash).count();
-    format!("it follows the source from unit {start} for {same} units")
+    let Some(start) = source.iter().position(|unit| unit.hash == first.hash) else {
+        return Err(format!("the first {kind} frame is not of the source"));
+    };
+    if wanted.from_start && start > may_miss {
+        return Err(format!("the {kind} begins with frame {start}, not with the first"));
+    }
+    let to_the_end = source.len().saturating_sub(start + IN_BUFFERS_MAX);
+    let units_min = if wanted.from_start { to_the_end } else { wanted.units_min };
+    if received.len() < units_min {
+        return Err(format!("{} {kind} frames are too few: {units_min} are wanted", received.len()));
+    }
+    let moved = first.dts_ms - source[start].dts_ms;
+    let mut last = f64::NEG_INFINITY;
+    for (index, unit) in received.iter().enumerate() {
+        let Some(origin) = source.get(start + index) else {
+            return Err(format!("{kind} frame {index} comes after the source's end"));
+        };
+        if unit.hash != origin.hash {
+            return Err(format!("{kind} frame {index} is not frame {} of the source", start + index));
+        }
+        let drift =
+            (unit.dts_ms - origin.dts_ms - moved).abs().max((unit.pts_ms - origin.pts_ms - moved).abs());
+        if drift.is_nan() || drift > DRIFT_MS_MAX {
+            return Err(format!(
+                "{kind} frame {index} is {drift:.1} ms out of step: {unit:?} was {origin:?}"
+            ));
+        }
+        if unit.dts_ms < last {
+            return Err(format!("{kind} frame {index} goes back in time"));
+        }
+        last = unit.dts_ms;
+    }
+    Ok(Some(moved))
 }
 
-/// The comparison itself must notice each way to be wrong.
-mod notices {
-    use super::{Recording, Unit};
+/// Compares the files; panics with what is wrong.
+#[track_caller]
+pub(crate) fn assert_received(source: &Path, received: &Path, wanted: impl FnOnce(&Recording) -> Wanted) {
+    let source = Recording::read(source);
+    let wanted = wanted(&source);
+    let recording = Recording::read(received);
+    if let Err(wrong) = compare(&source, &recording, wanted) {
+        panic!("{}: {wrong}", received.display());
+    }
+}
 
-    fn source() -> Recording {
-        let track = |name: &str, step_ms: f64| {
-            let unit = |at: usize| Unit {
-                dts_ms: at as f64 * step_ms,
-                pts_ms: at as f64 * step_ms,
-                hash: format!("{name}{at}"),
-            };
-            (0..100).map(unit).collect()
+#[test]
+fn the_comparison_finds_what_is_wrong() {
+    let track = |step_ms: f64, name: &str| -> Vec<Unit> {
+        let unit = |index: u32| Unit {
+            dts_ms: f64::from(index) * step_ms,
+            pts_ms: f64::from(index) * step_ms + 80.0,
+            key: index.is_multiple_of(5),
+            hash: format!("{name}{index}"),
         };
-        Recording { video: track("v", 40.0), audio: track("a", 23.0) }
-    }
-
-    fn wrong(change: impl FnOnce(&mut Recording)) -> String {
-        let mut recording = source();
-        change(&mut recording);
-        recording.faults_against(&source(), 50).join("; ")
-    }
-
-    #[test]
-    fn nothing_in_a_faithful_run() {
-        assert_eq!(wrong(|recording| drop(recording.video.drain(..25))), "");
-        let later = |unit: &mut Unit| {
-            unit.dts_ms += 700.0;
-            unit.pts_ms += 700.0;
-        };
-        assert_eq!(wrong(|r| r.video.iter_mut().chain(&mut r.audio).for_each(later)), "");
-    }
-
-    #[test]
-    fn each_fault() {
-        assert!(wrong(|r| drop(r.video.remove(40))).contains("for 40 units"));
-        assert!(wrong(|r| r.video.swap(40, 41)).contains("no contiguous run"));
-        assert!(wrong(|r| drop(r.video.drain(..3))).contains("no keyframe"));
-        assert!(wrong(|r| r.audio.clear()).contains("audio: 0 units"));
-        assert!(wrong(|r| r.video[60].dts_ms += 2.0).contains("unit 60"));
-        assert!(wrong(|r| r.video[60].pts_ms += 40.0).contains("unit 60"));
-        assert!(
-            wrong(|r| r.audio.iter_mut().for_each(|unit| {
-                unit.dts_ms += 30.0;
-                unit.pts_ms += 30.0;
-            }))
-            .contains("moved")
-        );
-    }
+        (0..20).map(unit).collect()
+    };
+    let source = Recording { video: track(40.0, "v"), audio: track(23.0, "a") };
+    let late = Wanted { units_min: 10, from_start: false };
+    let wrong = |change: &dyn Fn(&mut Recording)| {
+        let mut received = source.clone();
+        change(&mut received);
+        compare(&source, &received, late).err().unwrap_or_default()
+    };
+    let shift = |units: &mut [Unit], ms: f64| {
+        for unit in units {
+            unit.dts_ms += ms;
+            unit.pts_ms += ms;
+        }
+    };
+    assert_eq!(wrong(&|_| {}), "");
+    assert_eq!(wrong(&|it| drop(it.video.drain(..5))), "");
+    assert_eq!(wrong(&|it| shift(&mut it.audio, 2.0)), "");
+    assert!(wrong(&|it| shift(&mut it.audio, 3.0)).contains("moved by 3.0 ms"));
+    assert!(wrong(&|it| drop(it.video.remove(7))).contains("frame 7 is not frame 7"));
+    assert!(wrong(&|it| drop(it.audio.remove(9))).contains("audio frame 9"));
+    assert!(wrong(&|it| drop(it.video.drain(..1))).contains("keyframe"));
+    assert!(wrong(&|it| it.video[8].pts_ms += 40.0).contains("out of step"));
+    assert!(wrong(&|it| it.video[8].hash.push('x')).contains("frame 8"));
+    assert!(wrong(&|it| it.audio.clear()).contains("no audio"));
+    assert!(wrong(&|it| it.video.truncate(9)).contains("too few"));
+    let mut cut = source.clone();
+    drop(cut.video.drain(..5));
+    assert!(compare(&source, &cut, whole(&source)).unwrap_err().contains("not with the first"));
 }
