@@ -76,7 +76,7 @@ fn a_viewer_stays_when_the_publisher_reconnects() {
     assert!(returns > 20, "the first publisher's {returns} frames are too few");
     let part = |video| Recording { video, audio: Vec::new() };
     let pictures = part(source.video);
-    let some = Wanted { units_min: 20, from_start: true };
+    let some = Wanted { units_min: 20, from_start: true, to_end: false };
     compare(&pictures, &part(all.video[..returns].to_vec()), some).unwrap();
     compare(&pictures, &part(all.video[returns..].to_vec()), whole(&pictures)).unwrap();
 }
@@ -117,7 +117,11 @@ fn a_server_that_is_asked_to_stop_stops_and_its_players_end() {
     player.succeed(5);
     publisher.wait(5);
     println!("all over after {:?}", asked.elapsed());
-    assert_received(&source, &server.file("received.flv"), |_| Wanted { units_min: 20, from_start: false });
+    assert_received(&source, &server.file("received.flv"), |_| Wanted {
+        units_min: 20,
+        from_start: false,
+        to_end: false,
+    });
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use crate::recording::{Wanted, assert_received, whole};
 use crate::sources;
 
 /// What a viewer gets who joins two of seven seconds late: nearly five.
-const LATE: Wanted = Wanted { units_min: 110, from_start: false };
+const LATE: Wanted = Wanted { units_min: 110, from_start: false, to_end: false };
 const NAME: &str = "camera";
 const LIMIT_S: u64 = 30;
 
@@ -187,7 +187,7 @@ fn vlc_late(url: impl Fn(&Server) -> String) {
 }
 
 /// What VLC gets: it opens the stream in its own time.
-const VLC: Wanted = Wanted { units_min: 75, from_start: false };
+const VLC: Wanted = Wanted { units_min: 75, from_start: false, to_end: false };
 
 /// VLC will not run as root, and nobody may write only where everybody may.
 fn vlc(url: &str, file: &Path) -> Command {

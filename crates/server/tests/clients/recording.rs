@@ -84,11 +84,13 @@ pub(crate) struct Wanted {
     pub(crate) units_min: usize,
     /// Whether it must begin with the source's first frame.
     pub(crate) from_start: bool,
+    /// Whether it must go on to the source's end.
+    pub(crate) to_end: bool,
 }
 
 /// All of it but what is lost when a player is let go: the last few frames may stay in a player's own buffers.
 pub(crate) fn whole(_: &Recording) -> Wanted {
-    Wanted { units_min: 0, from_start: true }
+    Wanted { units_min: 0, from_start: true, to_end: true }
 }
 
 /// Frames at the end that may stay in a player's own buffers.
@@ -132,7 +134,7 @@ fn run(
         return Err(format!("the {kind} begins with frame {start}, not with the first"));
     }
     let to_the_end = source.len().saturating_sub(start + IN_BUFFERS_MAX);
-    let units_min = if wanted.from_start { to_the_end } else { wanted.units_min };
+    let units_min = if wanted.to_end { to_the_end } else { wanted.units_min };
     if received.len() < units_min {
         return Err(format!("{} {kind} frames are too few: {units_min} are wanted", received.len()));
     }
@@ -183,7 +185,7 @@ fn the_comparison_finds_what_is_wrong() {
         (0..20).map(unit).collect()
     };
     let source = Recording { video: track(40.0, "v"), audio: track(23.0, "a") };
-    let late = Wanted { units_min: 10, from_start: false };
+    let late = Wanted { units_min: 10, from_start: false, to_end: false };
     let wrong = |change: &dyn Fn(&mut Recording)| {
         let mut received = source.clone();
         change(&mut received);
