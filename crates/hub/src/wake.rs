@@ -22,10 +22,15 @@ pub trait Watcher: Send + Sync {
     fn stream_changed(&self);
 }
 
-/// One task's share of all viewers. Drive it with [`Lane::rung`] and [`Lane::call_some`].
+/// One task's share of all viewers. Drive it in rounds: [`Lane::rung`], then [`Lane::call_some`] until the round
+/// is over. Streams that grow meanwhile wait for the next round, so that whoever drives decides how often
+/// there is one.
 #[derive(Debug, Default)]
 pub struct Lane {
-    due: Mutex<VecDeque<Due>>,
+    /// Streams that have grown since the round began.
+    due: Mutex<Vec<Arc<Audience>>>,
+    /// What is left of the round.
+    round: Mutex<VecDeque<Due>>,
     bell: Notify,
     watchers: AtomicUsize,
 }
@@ -37,32 +42,40 @@ struct Due {
 }
 
 impl Lane {
-    /// Waits until watchers of this lane are due.
+    /// Waits until streams with watchers of this lane have grown, and begins a round of them.
     pub async fn rung(&self) {
-        while self.due.lock().is_empty() {
+        while !self.begin_round() {
             self.bell.notified().await;
         }
     }
 
-    /// Calls at most `count_max` of the watchers that are due; returns whether more are due. Called by
-    /// one task at a time.
+    /// Begins a round of the streams that have grown; false if there are none.
+    pub fn begin_round(&self) -> bool {
+        let due = std::mem::take(&mut *self.due.lock());
+        let mut round = self.round.lock();
+        round.extend(due.into_iter().map(|audience| Due { audience, position: 0 }));
+        !round.is_empty()
+    }
+
+    /// Calls at most `count_max` of the round's watchers; returns whether it goes on. Called by one task at
+    /// a time.
     pub fn call_some(&self, count_max: usize, scratch: &mut Vec<Arc<dyn Watcher>>) -> bool {
-        let Some(Due { audience, position }) = self.due.lock().pop_front() else {
+        let Some(Due { audience, position }) = self.round.lock().pop_front() else {
             return false;
         };
         if position == 0 {
-            // From here on, growth puts the stream back into the queue.
+            // From here on, growth makes the stream due again.
             audience.queued.store(false, Ordering::Release);
         }
         let end = audience.collect(position, count_max, scratch);
         for watcher in scratch.drain(..) {
             watcher.stream_changed();
         }
-        let mut due = self.due.lock();
+        let mut round = self.round.lock();
         if let Some(position) = end {
-            due.push_back(Due { audience, position });
+            round.push_back(Due { audience, position });
         }
-        !due.is_empty()
+        !round.is_empty()
     }
 
     /// How many watchers the lane serves: new ones go to the lane with the fewest.
@@ -75,7 +88,7 @@ impl Lane {
         if audience.count.load(Ordering::Acquire) == 0 || audience.queued.swap(true, Ordering::AcqRel) {
             return;
         }
-        self.due.lock().push_back(Due { audience: Arc::clone(audience), position: 0 });
+        self.due.lock().push(Arc::clone(audience));
         self.bell.notify_one();
     }
 }
@@ -179,6 +192,7 @@ mod tests {
     fn drain(lane: &Lane) -> usize {
         let mut scratch = Vec::new();
         let mut rounds = 1;
+        lane.begin_round();
         while lane.call_some(2, &mut scratch) {
             rounds += 1;
         }
@@ -199,6 +213,28 @@ mod tests {
         audiences.ring();
         drain(&lanes[0]);
         assert!(watchers.iter().all(|w| w.0.load(Ordering::Relaxed) == 2));
+    }
+
+    #[test]
+    fn what_grows_during_a_round_waits_for_the_next() {
+        struct Growing(Mutex<Option<Arc<Audiences>>>, AtomicUsize);
+        impl Watcher for Growing {
+            fn stream_changed(&self) {
+                self.1.fetch_add(1, Ordering::Relaxed);
+                if let Some(audiences) = &*self.0.lock() {
+                    audiences.ring();
+                }
+            }
+        }
+        let lanes = lanes(1);
+        let audiences = Arc::new(Audiences::new(&lanes));
+        let watcher = Arc::new(Growing(Mutex::new(Some(Arc::clone(&audiences))), AtomicUsize::new(0)));
+        let _seat = audiences.add(Arc::clone(&watcher) as Arc<dyn Watcher>);
+        for round in 1..4 {
+            drain(&lanes[0]);
+            assert_eq!(watcher.1.load(Ordering::Relaxed), round);
+        }
+        *watcher.0.lock() = None;
     }
 
     #[test]

@@ -122,6 +122,7 @@ fn simulate(viewers: usize, frames: u64, seed: u64, lanes: usize) {
         gop = if sequence == 0 || random.below(gop + 1) > 30 { 0 } else { gop + 1 };
         publisher.push(frame(sequence, gop == 0), now);
         for lane in hub.lanes().iter() {
+            lane.begin_round();
             while lane.call_some(64, &mut scratch) {}
         }
         for viewer in &mut all {
