@@ -27,7 +27,8 @@ use crate::vod::{Chain, Item, Reader};
 /// Example: headwater publish film.mp4 rtmp://localhost/live/film --loop
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The files, and last the address: rtmp://HOST[:PORT]/APP/NAME[?key=KEY].
+    /// The files, and last the address: rtmp://HOST/APP/NAME, with :PORT behind the host and ?key=KEY at the
+    /// end where they are needed.
     #[arg(required = true, num_args = 2.., value_names = ["FILE", "URL"])]
     targets: Vec<String>,
     /// Begin again after the last file, until stopped.

@@ -23,16 +23,17 @@ pub(super) struct Arguments {
     /// Configuration file (TOML). Without one, built-in defaults hold.
     #[arg(short, long, value_name = "FILE", env = "HEADWATER_CONFIG")]
     config: Option<PathBuf>,
-    /// Listen for RTMP here; port 0 takes any free port and prints it. [default: [::]:1935]
+    /// Listen for RTMP here; port 0 takes any free port and prints it. Without it: every address
+    /// of this machine, port 1935.
     #[arg(long, value_name = "ADDRESS", env = "HEADWATER_RTMP")]
     rtmp: Option<SocketAddr>,
-    /// Listen for HTTP here. [default: [::]:8080]
+    /// Listen for HTTP here. Without it: every address of this machine, port 8080.
     #[arg(long, value_name = "ADDRESS", env = "HEADWATER_HTTP")]
     http: Option<SocketAddr>,
-    /// What the server writes goes here. [default: headwater-data]
+    /// What the server writes goes here. Without it: headwater-data.
     #[arg(long, value_name = "DIR", env = "HEADWATER_DATA")]
     data: Option<PathBuf>,
-    /// The films are here. [default: media]
+    /// The films are here. Without it: media.
     #[arg(long, value_name = "DIR", env = "HEADWATER_MEDIA")]
     media: Option<PathBuf>,
 }
