@@ -1,4 +1,4 @@
-//! The one [`Error`] of this crate: who is to blame, what, where in the bytes, and what mends it.
+//! The one [`enum@Error`] of this crate: who is to blame, what, where in the bytes, and what mends it.
 
 use std::borrow::Cow;
 
