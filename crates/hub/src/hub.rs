@@ -84,14 +84,6 @@ pub enum PublishError {
     Limit(#[from] Limit),
 }
 
-/// Why a viewer is refused.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SubscribeError {
-    /// A limit of the hub.
-    #[error(transparent)]
-    Limit(#[from] Limit),
-}
-
 /// All live streams of the program.
 #[derive(Debug)]
 pub struct Hub {
@@ -148,12 +140,12 @@ impl Hub {
         start: Start,
         policy: LagPolicy,
         now: Duration,
-    ) -> Result<Subscriber, SubscribeError> {
+    ) -> Result<Subscriber, Limit> {
         let streams_max = self.config.streams_max - self.config.streams_max / 4;
         self.with_stream(name, now, streams_max, |stream| {
             let viewers = stream.viewers.load(Ordering::Acquire);
             if viewers >= self.config.viewers_per_stream_max {
-                return Err(Limit::Viewers(viewers).into());
+                return Err(Limit::Viewers(viewers));
             }
             Ok(Subscriber::new(Arc::clone(stream), start, policy))
         })?
@@ -191,15 +183,6 @@ impl Hub {
         self.streams.lock().retain(|_, stream| !stream.sweep(window, now));
     }
 
-    /// Ends one broadcast at once: its publisher is evicted, its viewers reach the end.
-    pub fn end(&self, name: &StreamName) -> bool {
-        let stream = self.streams.lock().remove(name);
-        stream.is_some_and(|stream| {
-            stream.end();
-            true
-        })
-    }
-
     /// Ends every broadcast, as the program stops.
     pub fn end_all(&self) {
         let streams = std::mem::take(&mut *self.streams.lock());
@@ -207,8 +190,8 @@ impl Hub {
     }
 
     /// Calls `seat` with the stream of that name, a new one if there is none and fewer than `streams_max`
-    /// are there. The map stays locked
-    /// meanwhile, so that a sweep cannot remove the stream before somebody sits in it.
+    /// are there. The map stays locked meanwhile, so that a sweep cannot remove the stream before somebody
+    /// sits in it.
     fn with_stream<T>(
         &self,
         name: &StreamName,

@@ -16,7 +16,7 @@ mod subscriber;
 mod timeline;
 mod wake;
 
-pub use hub::{Hub, HubConfig, Limit, PublishError, SubscribeError, Takeover};
+pub use hub::{Hub, HubConfig, Limit, PublishError, Takeover};
 pub use log::{Batch, LogConfig, Part, PartContent, Setup};
 pub use name::{InvalidName, StreamName};
 pub use stream::{Publisher, PublisherInfo, Snapshot, State};

@@ -88,15 +88,6 @@ impl Setup {
         self.tracks().any(|track| track.id.kind == kind)
     }
 
-    /// The publisher's `onMetaData`, if it sent one.
-    #[must_use]
-    pub fn metadata(&self) -> Option<&Bytes> {
-        self.parts.iter().find_map(|part| match &part.content {
-            PartContent::Metadata(values) => Some(values),
-            PartContent::Track(_) => None,
-        })
-    }
-
     fn replace(&mut self, content: PartContent, since: u64) {
         let same_place = |part: &Part| match (&part.content, &content) {
             (PartContent::Metadata(_), PartContent::Metadata(_)) => true,

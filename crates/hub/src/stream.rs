@@ -1,7 +1,7 @@
 //! One named live stream: at most one publisher, any number of cursors, and a life across reconnects.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -101,7 +101,6 @@ pub(crate) struct Inner {
 struct Seated {
     number: u64,
     info: PublisherInfo,
-    evicted: Arc<AtomicBool>,
     last_heard: Duration,
     tracks: Vec<TrackId>,
     /// Its first timestamp, on its own clock.
@@ -150,18 +149,15 @@ impl Stream {
             if silence_max.is_none_or(|max| silence < max) {
                 return Err(silence);
             }
-            present.evicted.store(true, Ordering::Release);
         }
         if inner.state == State::Waiting {
             inner.began = now;
         }
         inner.publishers_seen += 1;
         let number = inner.publishers_seen;
-        let evicted = Arc::new(AtomicBool::new(false));
         inner.publisher = Some(Seated {
             number,
             info,
-            evicted: Arc::clone(&evicted),
             last_heard: now,
             tracks: Vec::new(),
             first: None,
@@ -171,7 +167,7 @@ impl Stream {
         inner.state = State::Live;
         inner.timeline.restart();
         drop(inner);
-        Ok(Publisher { stream: Arc::clone(self), number, evicted })
+        Ok(Publisher { stream: Arc::clone(self), number })
     }
 
     /// Ends the broadcast when its publisher has been away for longer than `window`. Returns whether the
@@ -195,12 +191,7 @@ impl Stream {
     }
 
     pub(crate) fn end(&self) {
-        let mut inner = self.inner.lock();
-        if let Some(present) = &inner.publisher {
-            present.evicted.store(true, Ordering::Release);
-        }
-        inner.state = State::Ended;
-        drop(inner);
+        self.inner.lock().state = State::Ended;
         self.audiences.ring();
     }
 
@@ -234,7 +225,6 @@ impl Stream {
 pub struct Publisher {
     stream: Arc<Stream>,
     number: u64,
-    evicted: Arc<AtomicBool>,
 }
 
 impl Publisher {
@@ -281,29 +271,12 @@ impl Publisher {
         self.stream.audiences.ring();
     }
 
-    /// Notes that the peer is alive although it sends no frame.
-    pub fn heard(&mut self, now: Duration) {
-        if let Some(present) = self.stream.inner.lock().seated(self.number) {
-            present.last_heard = now;
-        }
-    }
-
-    /// Whether another publisher has taken the seat or an operator has ended the stream. The peer is to
-    /// be let go then.
+    /// Whether another publisher has taken the seat or the broadcast was ended. The peer is to be let go
+    /// then.
     #[must_use]
     pub fn is_evicted(&self) -> bool {
-        self.evicted.load(Ordering::Acquire)
-    }
-
-    /// Ends the broadcast now instead of leaving it open for a reconnect.
-    pub fn end(self) {
         let mut inner = self.stream.inner.lock();
-        if inner.seated(self.number).is_some() {
-            inner.publisher = None;
-            inner.state = State::Ended;
-            drop(inner);
-            self.stream.audiences.ring();
-        }
+        inner.state == State::Ended || inner.seated(self.number).is_none()
     }
 }
 

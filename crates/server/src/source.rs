@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use headwater_hub::{Hub, LagPolicy, Start, StreamName, SubscribeError, Subscriber};
+use headwater_hub::{Hub, LagPolicy, Limit, Start, StreamName, Subscriber};
 
 use crate::uptime::Uptime;
 
@@ -25,7 +25,7 @@ pub(crate) fn open(
     name: &StreamName,
     viewing: Viewing,
     uptime: Uptime,
-) -> Result<Subscriber, SubscribeError> {
+) -> Result<Subscriber, Limit> {
     hub.subscribe(name, viewing.start, viewing.policy, uptime.now())
 }
 
