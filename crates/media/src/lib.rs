@@ -19,4 +19,4 @@ mod track;
 pub use error::Error;
 pub use frame::{Frame, MediaKind, TrackId};
 pub use time::Timestamp;
-pub use track::{Codec, Track};
+pub use track::{Codec, Track, TrackDetails};

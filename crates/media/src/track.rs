@@ -5,6 +5,8 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::TrackId;
+use crate::codec::aac::AudioSpecificConfig;
+use crate::codec::h264::{AvcConfig, Sps};
 
 /// How the frames of a track are coded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -72,4 +74,64 @@ pub struct Track {
     pub codec: Codec,
     /// The decoder configuration (see [`Codec`]); empty for codecs that need none.
     pub config: Bytes,
+}
+
+/// What a track's configuration says, for people and for players. What it does not say is `None`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TrackDetails {
+    /// The codec as browsers name it (RFC 6381): `avc1.64001F`, `mp4a.40.2`.
+    pub codec_string: Option<String>,
+    /// Width of the picture, in pixels.
+    pub width: Option<u32>,
+    /// Height of the picture, in pixels.
+    pub height: Option<u32>,
+    /// Pictures per second, as the configuration announces them.
+    pub frame_rate: Option<f64>,
+    /// Samples per second.
+    pub sample_rate: Option<u32>,
+    /// Channels of sound.
+    pub channels: Option<u8>,
+}
+
+impl Track {
+    /// Reads the configuration. One that cannot be read says nothing.
+    #[must_use]
+    pub fn details(&self) -> TrackDetails {
+        match self.codec {
+            Codec::H264 => AvcConfig::parse(&self.config).map(|avc| {
+                let picture = avc.picture().ok();
+                TrackDetails {
+                    codec_string: Some(avc.codec_string()),
+                    width: picture.as_ref().map(|picture| picture.width),
+                    height: picture.as_ref().map(|picture| picture.height),
+                    frame_rate: picture.as_ref().and_then(Sps::frames_per_second),
+                    ..TrackDetails::default()
+                }
+            }),
+            Codec::Aac => AudioSpecificConfig::parse(&self.config).map(|aac| TrackDetails {
+                codec_string: Some(aac.codec_string()),
+                sample_rate: Some(aac.sample_rate),
+                channels: aac.channels(),
+                ..TrackDetails::default()
+            }),
+            _ => return TrackDetails::default(),
+        }
+        .unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn details_are_what_the_configuration_says() {
+        let config = Bytes::from_static(&[0x12, 0x10]);
+        let audio = Track { id: TrackId::AUDIO, codec: Codec::Aac, config };
+        let details = audio.details();
+        assert_eq!(details.codec_string.as_deref(), Some("mp4a.40.2"));
+        assert_eq!((details.sample_rate, details.channels, details.width), (Some(44100), Some(2), None));
+        let damaged = Track { id: TrackId::VIDEO, codec: Codec::H264, config: Bytes::new() };
+        assert_eq!(damaged.details(), TrackDetails::default());
+    }
 }

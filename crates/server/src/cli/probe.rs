@@ -4,9 +4,7 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use headwater_media::codec::aac::AudioSpecificConfig;
-use headwater_media::codec::h264::AvcConfig;
-use headwater_media::{Codec, Frame, MediaKind, Timestamp, Track};
+use headwater_media::{Frame, MediaKind, Timestamp, Track};
 use headwater_rtmp::session::PlayOptions;
 use serde::Serialize;
 
@@ -212,12 +210,7 @@ impl Tally {
     }
 
     fn report(self, duration: Timestamp) -> TrackReport {
-        let avc =
-            (self.track.codec == Codec::H264).then(|| AvcConfig::parse(&self.track.config).ok()).flatten();
-        let picture = avc.as_ref().and_then(|avc| avc.picture().ok());
-        let aac = (self.track.codec == Codec::Aac)
-            .then(|| AudioSpecificConfig::parse(&self.track.config).ok())
-            .flatten();
+        let details = self.track.details();
         let span = self.last.zip(self.first).map(|(last, first)| (last - first).as_seconds());
         TrackReport {
             kind: match self.track.id.kind {
@@ -226,14 +219,11 @@ impl Tally {
                 MediaKind::Data => "data",
             },
             codec: self.track.codec.to_string(),
-            codec_string: avc
-                .as_ref()
-                .map(AvcConfig::codec_string)
-                .or_else(|| aac.as_ref().map(AudioSpecificConfig::codec_string)),
-            width: picture.as_ref().map(|picture| picture.width),
-            height: picture.as_ref().map(|picture| picture.height),
-            sample_rate: aac.as_ref().map(|aac| aac.sample_rate),
-            channels: aac.as_ref().and_then(AudioSpecificConfig::channels),
+            codec_string: details.codec_string,
+            width: details.width,
+            height: details.height,
+            sample_rate: details.sample_rate,
+            channels: details.channels,
             frames: self.frames,
             bytes: self.bytes,
             bitrate_bps: rate(self.bytes, duration),
@@ -302,7 +292,7 @@ fn health(track: &TrackReport) -> String {
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use headwater_media::TrackId;
+    use headwater_media::{Codec, TrackId};
 
     fn frame(track: TrackId, ms: i64, key: bool) -> Item {
         let at = Timestamp::from_ms(ms);

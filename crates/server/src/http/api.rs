@@ -7,9 +7,7 @@ use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use headwater_hub::{Snapshot, State as StreamState, StreamName};
-use headwater_media::codec::aac::AudioSpecificConfig;
-use headwater_media::codec::h264::{AvcConfig, Sps};
-use headwater_media::{Codec, MediaKind, Track, TrackId};
+use headwater_media::{MediaKind, Track, TrackId};
 use serde::Serialize;
 
 use super::{Shared, gate};
@@ -135,29 +133,22 @@ fn describe(snapshot: Snapshot, admin: bool) -> Stream {
 }
 
 fn video(track: &Track) -> Video {
-    let known = match track.codec {
-        Codec::H264 => AvcConfig::parse(&track.config).ok(),
-        _ => None,
-    };
-    let picture = known.as_ref().and_then(|known| known.picture().ok());
+    let details = track.details();
     Video {
         codec: track.codec.to_string(),
-        codec_string: known.as_ref().map(AvcConfig::codec_string),
-        width: picture.as_ref().map(|picture| picture.width),
-        height: picture.as_ref().map(|picture| picture.height),
-        frame_rate: picture.as_ref().and_then(Sps::frames_per_second),
+        codec_string: details.codec_string,
+        width: details.width,
+        height: details.height,
+        frame_rate: details.frame_rate,
     }
 }
 
 fn audio(track: &Track) -> Audio {
-    let known = match track.codec {
-        Codec::Aac => AudioSpecificConfig::parse(&track.config).ok(),
-        _ => None,
-    };
+    let details = track.details();
     Audio {
         codec: track.codec.to_string(),
-        codec_string: known.as_ref().map(AudioSpecificConfig::codec_string),
-        sample_rate: known.as_ref().map(|known| known.sample_rate),
-        channels: known.as_ref().and_then(|known| known.channels()),
+        codec_string: details.codec_string,
+        sample_rate: details.sample_rate,
+        channels: details.channels,
     }
 }
