@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use headwater_media::Timestamp;
 use headwater_media::codec::h264::{AvcConfig, Framing, framing};
-use headwater_media::flv::{Intake, Item, config_body, frame_head};
+use headwater_media::flv::{Intake, Item, Dialect, config_bodies, frame_head};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -25,7 +25,7 @@ fuzz_target!(|bytes: &[u8]| {
         for item in items.into_iter().flatten() {
             match item {
                 Item::Track(track) => {
-                    let _ = config_body(&track);
+                    let _ = config_bodies(&track, &Dialect::FULL);
                     if let Ok(config) = AvcConfig::parse(&track.config) {
                         length_size = config.length_size;
                     }
@@ -34,7 +34,7 @@ fuzz_target!(|bytes: &[u8]| {
                     let newest = &mut last[frame.track.kind as usize];
                     assert!(frame.dts >= *newest);
                     *newest = frame.dts;
-                    let _ = frame_head(&frame);
+                    let _ = frame_head(&frame, &Dialect::FULL);
                     if frame.codec == headwater_media::Codec::H264 {
                         let tiled = Framing::LengthPrefixed { len: frame.payload.len() };
                         assert_eq!(framing(&frame.payload, length_size), tiled);

@@ -324,7 +324,7 @@ mod tests {
     }
 
     fn track(id: TrackId, config: &'static [u8]) -> PartContent {
-        PartContent::Track(Track { id, codec: Codec::H264, config: Bytes::from_static(config) })
+        PartContent::Track(Track::new(id, Codec::H264, Bytes::from_static(config)))
     }
 
     fn video_log(config: LogConfig) -> Log {
@@ -385,11 +385,11 @@ mod tests {
     #[test]
     fn a_stream_without_video_can_be_joined_each_second() {
         let mut log = Log::new(LogConfig::default());
-        log.set(PartContent::Track(Track {
-            id: TrackId::AUDIO,
-            codec: Codec::Aac,
-            config: Bytes::from_static(&[0x12, 0x10]),
-        }));
+        log.set(PartContent::Track(Track::new(
+            TrackId::AUDIO,
+            Codec::Aac,
+            Bytes::from_static(&[0x12, 0x10]),
+        )));
         for n in 0..200 {
             log.push(frame(TrackId::AUDIO, n * 23, true, 1));
         }

@@ -24,7 +24,7 @@ fn name(path: &str) -> StreamName {
 fn publish(hub: &Hub, now: Duration) -> Result<Publisher, PublishError> {
     let info = PublisherInfo { address: format!("peer at {now:?}"), ..PublisherInfo::default() };
     let mut publisher = hub.publish(&name("live/a"), info, now)?;
-    publisher.set_track(Track { id: TrackId::VIDEO, codec: Codec::H264, config: Bytes::from_static(b"c") });
+    publisher.set_track(Track::new(TrackId::VIDEO, Codec::H264, Bytes::from_static(b"c")));
     Ok(publisher)
 }
 
@@ -160,11 +160,7 @@ fn a_track_that_the_next_publisher_lacks_is_forgotten() {
     publisher.push(video(0, true), SECOND);
     drop(publisher);
     let mut audio_only = hub.publish(&name("live/a"), PublisherInfo::default(), SECOND).unwrap();
-    audio_only.set_track(Track {
-        id: TrackId::AUDIO,
-        codec: Codec::Aac,
-        config: Bytes::from_static(&[18, 16]),
-    });
+    audio_only.set_track(Track::new(TrackId::AUDIO, Codec::Aac, Bytes::from_static(&[18, 16])));
     for n in 0..200 {
         let at = Timestamp::from_ms(n * 23);
         let payload = Bytes::from_static(b"a");

@@ -111,7 +111,7 @@ fn simulate(viewers: usize, frames: u64, seed: u64, lanes: usize) {
     let hub = Hub::new(HubConfig { log, lanes, ..HubConfig::default() });
     let name = StreamName::parse("live/sim").unwrap();
     let mut publisher = hub.publish(&name, PublisherInfo::default(), Duration::ZERO).unwrap();
-    publisher.set_track(Track { id: TrackId::VIDEO, codec: Codec::H264, config: Bytes::from_static(&[1]) });
+    publisher.set_track(Track::new(TrackId::VIDEO, Codec::H264, Bytes::from_static(&[1])));
     let mut all: Vec<Viewer> =
         (0..viewers).map(|n| Viewer::new(&hub, &name, n % 10 == 0, Duration::ZERO)).collect();
     let mut batch = Batch::default();

@@ -14,8 +14,26 @@ use crate::codec::h264::{AvcConfig, Sps};
 pub enum Codec {
     /// H.264 / AVC; the configuration is an `AVCDecoderConfigurationRecord`.
     H264,
+    /// H.265 / HEVC; the configuration is an `HEVCDecoderConfigurationRecord`.
+    H265,
+    /// H.266 / VVC; the configuration is a `VvcDecoderConfigurationRecord`. Passed on, not looked into.
+    H266,
+    /// AV1; the configuration is an `AV1CodecConfigurationRecord`.
+    Av1,
+    /// VP8; the configuration is a `VPCodecConfigurationRecord`, and may be empty.
+    Vp8,
+    /// VP9; the configuration is a `VPCodecConfigurationRecord`.
+    Vp9,
     /// AAC; the configuration is an `AudioSpecificConfig`.
     Aac,
+    /// Opus; the configuration is the identification header of RFC 7845 §5.1, and may be empty.
+    Opus,
+    /// FLAC; the configuration is `fLaC` and the STREAMINFO block with its header.
+    Flac,
+    /// AC-3; no configuration, each frame describes itself.
+    Ac3,
+    /// Enhanced AC-3; no configuration, each frame describes itself.
+    Eac3,
     /// MP3 (MPEG-1/2 layer III); no configuration. FLV flags byte as the publisher sent it.
     Mp3 {
         /// The FLV audio tag's first byte (format, rate, size, channels).
@@ -33,7 +51,28 @@ impl Codec {
     /// Whether frames can be decoded only with the track's configuration.
     #[must_use]
     pub const fn needs_config(self) -> bool {
-        matches!(self, Self::H264 | Self::Aac)
+        use Codec::{Aac, Av1, Flac, H264, H265, H266, Vp9};
+        matches!(self, H264 | H265 | H266 | Av1 | Vp9 | Aac | Flac)
+    }
+
+    /// The codec's name in Enhanced RTMP and MP4; `None` for the codecs of the Flash age.
+    #[must_use]
+    pub const fn four_cc(self) -> Option<[u8; 4]> {
+        Some(match self {
+            Self::H264 => *b"avc1",
+            Self::H265 => *b"hvc1",
+            Self::H266 => *b"vvc1",
+            Self::Av1 => *b"av01",
+            Self::Vp8 => *b"vp08",
+            Self::Vp9 => *b"vp09",
+            Self::Aac => *b"mp4a",
+            Self::Mp3 { .. } => *b".mp3",
+            Self::Opus => *b"Opus",
+            Self::Flac => *b"fLaC",
+            Self::Ac3 => *b"ac-3",
+            Self::Eac3 => *b"ec-3",
+            Self::FlvVideo(_) | Self::FlvAudio(_) | Self::Script => return None,
+        })
     }
 }
 
@@ -41,7 +80,16 @@ impl fmt::Display for Codec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::H264 => f.write_str("H.264"),
+            Self::H265 => f.write_str("H.265"),
+            Self::H266 => f.write_str("H.266"),
+            Self::Av1 => f.write_str("AV1"),
+            Self::Vp8 => f.write_str("VP8"),
+            Self::Vp9 => f.write_str("VP9"),
             Self::Aac => f.write_str("AAC"),
+            Self::Opus => f.write_str("Opus"),
+            Self::Flac => f.write_str("FLAC"),
+            Self::Ac3 => f.write_str("AC-3"),
+            Self::Eac3 => f.write_str("E-AC-3"),
             Self::Mp3 { .. } => f.write_str("MP3"),
             Self::FlvVideo(id) => f.write_str(match id {
                 2 => "Sorenson H.263",
@@ -74,6 +122,10 @@ pub struct Track {
     pub codec: Codec,
     /// The decoder configuration (see [`Codec`]); empty for codecs that need none.
     pub config: Bytes,
+    /// What Enhanced RTMP says of the track beside the configuration, as it was sent: of pictures the
+    /// metadata packet (AMF0 pairs, `colorInfo` for HDR), of sound the body of the multichannel
+    /// configuration. Empty for most tracks.
+    pub extra: Bytes,
 }
 
 /// What a track's configuration says, for people and for players. What it does not say is `None`.
@@ -94,6 +146,12 @@ pub struct TrackDetails {
 }
 
 impl Track {
+    /// A track with its configuration and nothing beside it.
+    #[must_use]
+    pub const fn new(id: TrackId, codec: Codec, config: Bytes) -> Self {
+        Self { id, codec, config, extra: Bytes::new() }
+    }
+
     /// Reads the configuration. One that cannot be read says nothing.
     #[must_use]
     pub fn details(&self) -> TrackDetails {
@@ -127,11 +185,11 @@ mod tests {
     #[test]
     fn details_are_what_the_configuration_says() {
         let config = Bytes::from_static(&[0x12, 0x10]);
-        let audio = Track { id: TrackId::AUDIO, codec: Codec::Aac, config };
+        let audio = Track::new(TrackId::AUDIO, Codec::Aac, config);
         let details = audio.details();
         assert_eq!(details.codec_string.as_deref(), Some("mp4a.40.2"));
         assert_eq!((details.sample_rate, details.channels, details.width), (Some(44100), Some(2), None));
-        let damaged = Track { id: TrackId::VIDEO, codec: Codec::H264, config: Bytes::new() };
+        let damaged = Track::new(TrackId::VIDEO, Codec::H264, Bytes::new());
         assert_eq!(damaged.details(), TrackDetails::default());
     }
 }

@@ -217,7 +217,7 @@ fn the_same_film_in_every_container_has_the_same_payloads() {
 fn flv_written_from_items_reads_back_as_the_same_items() {
     for name in FLV {
         let items = demux_flv(&fixture(name), std::iter::empty());
-        let muxer = flv::Muxer::new(Timestamp::ZERO);
+        let muxer = flv::Muxer::new(Timestamp::ZERO, flv::Dialect::FULL);
         let mut out = BytesMut::new();
         muxer.write_header(true, true, &mut out);
         let mut at = Timestamp::ZERO;

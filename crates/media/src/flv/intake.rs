@@ -257,7 +257,7 @@ impl Intake {
             self.video.track = None;
             return None;
         }
-        self.video.change(Track { id: TrackId::VIDEO, codec: Codec::H264, config: bytes })
+        self.video.change(Track::new(TrackId::VIDEO, Codec::H264, bytes))
     }
 
     fn take_aac_config(&mut self, config: Bytes) -> Result<Items, Error> {
@@ -307,7 +307,7 @@ impl Intake {
 
     fn announce_aac(&mut self, config: AudioSpecificConfig, bytes: Bytes) -> Option<Track> {
         self.aac = Some(config);
-        self.audio.change(Track { id: TrackId::AUDIO, codec: Codec::Aac, config: bytes })
+        self.audio.change(Track::new(TrackId::AUDIO, Codec::Aac, bytes))
     }
 
     fn nothing(&mut self) -> Items {
@@ -362,7 +362,7 @@ impl Channel {
         if self.track.as_ref().is_some_and(|track| track.codec == codec) {
             return None;
         }
-        self.change(Track { id, codec, config: Bytes::new() })
+        self.change(Track::new(id, codec, Bytes::new()))
     }
 }
 

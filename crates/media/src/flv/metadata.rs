@@ -35,6 +35,12 @@ pub fn on_metadata(tracks: &[Track], duration: Option<Timestamp>) -> Bytes {
                 about.insert("audiocodecid", f64::from(flv_flags >> 4));
                 about.insert("stereo", flv_flags & 1 == 1);
             }
+            Codec::H265 | Codec::H266 | Codec::Av1 | Codec::Vp8 | Codec::Vp9 => {
+                insert_four_cc(&mut about, "videocodecid", track.codec);
+            }
+            Codec::Opus | Codec::Flac | Codec::Ac3 | Codec::Eac3 => {
+                insert_four_cc(&mut about, "audiocodecid", track.codec);
+            }
             Codec::Script => {}
         }
     }
@@ -77,6 +83,13 @@ pub fn keyframe_index(about: &Object) -> Option<Vec<(Timestamp, u64)>> {
     entries.filter(|entries| entries.windows(2).all(forward))
 }
 
+/// Enhanced RTMP: the FourCC as a number.
+fn insert_four_cc(about: &mut Object, key: &'static str, codec: Codec) {
+    if let Some(four_cc) = codec.four_cc() {
+        about.insert(key, f64::from(u32::from_be_bytes(four_cc)));
+    }
+}
+
 fn insert_picture(about: &mut Object, record: &Bytes) {
     let Ok(picture) = AvcConfig::parse(record).and_then(|config| config.picture()) else { return };
     about.insert("width", f64::from(picture.width));
@@ -103,7 +116,7 @@ mod tests {
 
     #[test]
     fn only_what_is_there_is_mentioned() {
-        let aac = Track { id: TrackId::AUDIO, codec: Codec::Aac, config: Bytes::from_static(&[0x11, 0x90]) };
+        let aac = Track::new(TrackId::AUDIO, Codec::Aac, Bytes::from_static(&[0x11, 0x90]));
         let about = parse_on_metadata(&on_metadata(&[aac], None)).unwrap();
         assert_eq!(about.get("audiocodecid"), Some(&Value::Number(10.0)));
         assert_eq!(about.get("audiosamplerate"), Some(&Value::Number(48_000.0)));

@@ -4,6 +4,8 @@
 //! [`Intake`] serve both. Enhanced RTMP (FourCC) tags are recognised and refused by name.
 
 pub mod demux;
+mod dialect;
+mod head;
 mod intake;
 mod metadata;
 mod mux;
@@ -11,7 +13,9 @@ pub mod tag;
 mod timeline;
 
 pub use demux::{Demuxer, Tag, TagReader};
+pub use dialect::{Codecs, Dialect, Numbering, Tracks, Untaken};
+pub use head::{TagHead, config_bodies, frame_head};
 pub use intake::{Intake, Item, Items, Mended};
 pub use metadata::{keyframe_index, on_metadata, parse_on_metadata};
 pub use mux::{FILE_HEADER_LEN, Muxer, TAG_HEAD_LEN, TagKind, file_header, previous_tag_size, tag_head};
-pub use tag::{TagBody, TagHead, config_body, decode_audio, decode_video, frame_head};
+pub use tag::{TagBody, decode_audio, decode_video};

@@ -5,7 +5,8 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::tag::{config_body, frame_head};
+use super::dialect::Dialect;
+use super::head::{config_bodies, frame_head};
 use crate::{Frame, MediaKind, Timestamp, Track};
 
 /// Bytes of [`file_header`].
@@ -69,16 +70,18 @@ pub const fn previous_tag_size(body_len: usize) -> [u8; 4] {
 }
 
 /// Turns tracks and frames into the bytes of an FLV file or response.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Muxer {
     origin: Timestamp,
+    dialect: Dialect,
 }
 
 impl Muxer {
-    /// `origin` becomes the file's time 0; what lies before it is written at 0.
+    /// `origin` becomes the file's time 0; what lies before it is written at 0. Tracks and frames that
+    /// are not for a receiver of this `dialect` are left out.
     #[must_use]
-    pub const fn new(origin: Timestamp) -> Self {
-        Self { origin }
+    pub const fn new(origin: Timestamp, dialect: Dialect) -> Self {
+        Self { origin, dialect }
     }
 
     /// Appends the start of the file.
@@ -86,16 +89,21 @@ impl Muxer {
         out.put_slice(&file_header(has_audio, has_video));
     }
 
+    /// Changes what the receiver takes, as from a new setup of tracks on.
+    pub fn set_dialect(&mut self, dialect: Dialect) {
+        self.dialect = dialect;
+    }
+
     /// Appends a track's configuration, to take effect at `at`; nothing for codecs without one.
     pub fn write_track(&self, track: &Track, at: Timestamp, out: &mut BytesMut) {
-        if let Some(body) = config_body(track) {
+        for body in config_bodies(track, &self.dialect) {
             self.write_tag(track.id.kind.into(), at, &[], &body, out);
         }
     }
 
     /// Appends a frame.
     pub fn write_frame(&self, frame: &Frame, out: &mut BytesMut) {
-        let head = frame_head(frame);
+        let Some(head) = frame_head(frame, &self.dialect) else { return };
         self.write_tag(frame.track.kind.into(), frame.dts, head.as_slice(), &frame.payload, out);
     }
 

@@ -3,22 +3,15 @@
 //! Decoding only splits: the payload is a slice of the body, never a copy, and nothing behind the tag's
 //! own header is looked at. What publishers get wrong inside is [`Intake`](super::Intake)'s matter.
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 
-use crate::{Codec, Error, Frame, Track, TrackId};
+use super::head::original::{AVC, CODEC_CONFIG, CODED_FRAME, END_OF_SEQUENCE, KEY};
+use crate::{Codec, Error, Track, TrackId};
 
-const AVC: u8 = 7;
-const CODEC_CONFIG: u8 = 0;
-const CODED_FRAME: u8 = 1;
-const END_OF_SEQUENCE: u8 = 2;
-const KEY: u8 = 1;
-const INTER: u8 = 2;
 const GENERATED_KEY: u8 = 4;
 const COMMAND: u8 = 5;
 const ENHANCED_AUDIO: u8 = 9;
 const AAC: u8 = 10;
-/// The audio tag's first byte for AAC, whatever the real rate and channels are.
-const AAC_FLAGS: u8 = 0xAF;
 const MEND: &str = "send H.264 video and AAC or MP3 audio";
 
 /// The body that says "no more video comes": an AVC end of sequence.
@@ -85,72 +78,6 @@ pub fn decode_audio(body: Bytes) -> Result<TagBody, Error> {
     }
 }
 
-/// The 1–5 bytes that stand before a frame's payload in its tag body; none for script data.
-///
-/// Called for every frame and viewer: no allocation.
-#[must_use]
-pub fn frame_head(frame: &Frame) -> TagHead {
-    let video_type = if frame.key { KEY } else { INTER } << 4;
-    match frame.codec {
-        Codec::H264 => {
-            let composition =
-                (frame.pts.as_ms().saturating_sub(frame.dts.as_ms())).clamp(-0x80_0000, 0x7F_FFFF);
-            let [.., high, middle, low] = composition.to_be_bytes();
-            TagHead { bytes: [video_type | AVC, CODED_FRAME, high, middle, low], len: 5 }
-        }
-        Codec::Aac => TagHead { bytes: [AAC_FLAGS, CODED_FRAME, 0, 0, 0], len: 2 },
-        Codec::Mp3 { flv_flags } | Codec::FlvAudio(flv_flags) => TagHead::one(flv_flags),
-        Codec::FlvVideo(id) => TagHead::one(video_type | id & 0xF),
-        Codec::Script => TagHead { bytes: [0; 5], len: 0 },
-    }
-}
-
-/// The complete tag body that announces a track's configuration ("sequence header"); `None` for
-/// codecs that have none.
-#[must_use]
-pub fn config_body(track: &Track) -> Option<Bytes> {
-    let head: &[u8] = match track.codec {
-        Codec::H264 => &[KEY << 4 | AVC, CODEC_CONFIG, 0, 0, 0],
-        Codec::Aac => &[AAC_FLAGS, CODEC_CONFIG],
-        _ => return None,
-    };
-    let mut body = BytesMut::with_capacity(head.len() + track.config.len());
-    body.put_slice(head);
-    body.put_slice(&track.config);
-    Some(body.freeze())
-}
-
-/// The first bytes of a tag body, kept inline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TagHead {
-    bytes: [u8; 5],
-    len: u8,
-}
-
-impl TagHead {
-    const fn one(byte: u8) -> Self {
-        Self { bytes: [byte, 0, 0, 0, 0], len: 1 }
-    }
-
-    /// The bytes.
-    #[must_use]
-    pub fn as_slice(&self) -> &[u8] {
-        self.bytes.get(..self.len()).unwrap_or_default()
-    }
-
-    /// How many they are.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.len as usize
-    }
-
-    /// Whether there are none (script data).
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-}
-
 fn decode_avc(body: Bytes, frame_type: u8) -> Result<TagBody, Error> {
     let &[_, packet_type, high, middle, low, ..] = body.as_ref() else {
         // 0x17 or 0x57 alone is a habit of some encoders (quirk 58); an end of sequence is often cut short.
@@ -164,9 +91,7 @@ fn decode_avc(body: Bytes, frame_type: u8) -> Result<TagBody, Error> {
     match packet_type {
         END_OF_SEQUENCE => Ok(TagBody::EndOfSequence),
         _ if body.len() == 5 => Ok(TagBody::Empty),
-        CODEC_CONFIG => {
-            Ok(TagBody::Config(Track { id: TrackId::VIDEO, codec: Codec::H264, config: body.slice(5..) }))
-        }
+        CODEC_CONFIG => Ok(TagBody::Config(Track::new(TrackId::VIDEO, Codec::H264, body.slice(5..)))),
         CODED_FRAME => Ok(TagBody::Frame {
             codec: Codec::H264,
             key: is_key(frame_type),
@@ -180,9 +105,7 @@ fn decode_avc(body: Bytes, frame_type: u8) -> Result<TagBody, Error> {
 fn decode_aac(body: Bytes) -> Result<TagBody, Error> {
     match body.get(1) {
         _ if body.len() <= 2 => Ok(TagBody::Empty),
-        Some(&CODEC_CONFIG) => {
-            Ok(TagBody::Config(Track { id: TrackId::AUDIO, codec: Codec::Aac, config: body.slice(2..) }))
-        }
+        Some(&CODEC_CONFIG) => Ok(TagBody::Config(Track::new(TrackId::AUDIO, Codec::Aac, body.slice(2..)))),
         Some(&CODED_FRAME) => Ok(coded(Codec::Aac, true, body, 2)),
         _ => Err(Error::malformed("AAC audio tag", "its packet type is neither 0 nor 1")),
     }

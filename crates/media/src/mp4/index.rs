@@ -318,7 +318,7 @@ impl<'a> ParsedTrack<'a> {
         let id = TrackId { kind, index: 0 };
         Ok(Self {
             indexed: IndexedTrack {
-                track: Track { id, codec, config },
+                track: Track::new(id, codec, config),
                 number,
                 timescale,
                 duration: Timestamp::from_ticks(i64::try_from(duration).unwrap_or(0), timescale),

@@ -229,7 +229,7 @@ fn replace(tracks: &mut Vec<Track>, track: Track) {
 
 fn begin_flv(first: &Frame, tracks: &[Track], metadata: Option<&Bytes>, bytes: &mut BytesMut) -> flv::Muxer {
     let has = |kind| tracks.iter().any(|track| track.id.kind == kind);
-    let muxer = flv::Muxer::new(first.dts);
+    let muxer = flv::Muxer::new(first.dts, flv::Dialect::FULL);
     muxer.write_header(has(MediaKind::Audio), has(MediaKind::Video), bytes);
     if let Some(values) = metadata {
         muxer.write_script(values, first.dts, bytes);

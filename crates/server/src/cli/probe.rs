@@ -309,7 +309,7 @@ mod tests {
     #[test]
     fn keyframes_gaps_and_backward_steps_are_counted() {
         let mut gathered = Gathered::default();
-        let track = Track { id: TrackId::VIDEO, codec: Codec::H264, config: Bytes::new() };
+        let track = Track::new(TrackId::VIDEO, Codec::H264, Bytes::new());
         let began = Instant::now();
         gathered.take(Item::Track(track), began);
         for (ms, key) in [(0, true), (40, false), (2000, true), (1990, false), (2030, false)] {

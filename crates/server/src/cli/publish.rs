@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use clap::Args;
-use headwater_media::flv::{config_body, frame_head};
+use headwater_media::flv::{Dialect, config_bodies, frame_head};
 use headwater_media::{Frame, MediaKind, Timestamp, Track};
 use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::command::PublishKind;
@@ -145,8 +145,9 @@ impl Outgoing {
     }
 
     fn send_track(&mut self, track: &Track) -> anyhow::Result<()> {
-        let Some(body) = config_body(track) else { return Ok(()) };
-        self.send(track.id.kind, self.at, &[body])
+        config_bodies(track, &Dialect::FULL)
+            .into_iter()
+            .try_for_each(|body| self.send(track.id.kind, self.at, &[body]))
     }
 
     fn send_metadata(&mut self, values: Bytes) -> anyhow::Result<()> {
@@ -156,7 +157,8 @@ impl Outgoing {
 
     fn send_frame(&mut self, frame: &Frame) -> anyhow::Result<()> {
         self.at = frame.dts;
-        let head = Bytes::copy_from_slice(frame_head(frame).as_slice());
+        let Some(head) = frame_head(frame, &Dialect::FULL) else { return Ok(()) };
+        let head = Bytes::copy_from_slice(head.as_slice());
         self.send(frame.track.kind, frame.dts, &[head, frame.payload.clone()])
     }
 

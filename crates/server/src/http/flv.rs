@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use headwater_hub::{Awaited, Batch, PartContent, State, StreamName};
 use headwater_media::MediaKind;
-use headwater_media::flv::Muxer;
+use headwater_media::flv::{Dialect, Muxer};
 
 use super::Shared;
 use crate::metrics::ViewerGuard;
@@ -101,7 +101,7 @@ impl Writer {
         let Some(first) = batch.frames.first() else { return Bytes::new() };
         let setup = &batch.setup;
         let muxer = self.muxer.get_or_insert_with(|| {
-            let muxer = Muxer::new(first.dts);
+            let muxer = Muxer::new(first.dts, Dialect::PLAIN);
             muxer.write_header(setup.has(MediaKind::Audio), setup.has(MediaKind::Video), &mut out);
             muxer
         });
@@ -180,12 +180,8 @@ mod tests {
         let name = StreamName::parse("live/a").unwrap();
         let mut publisher = hub.publish(&name, PublisherInfo::default(), Duration::ZERO).unwrap();
         let avcc = Bytes::from_static(&[1, 66, 0, 30, 255]);
-        publisher.set_track(Track { id: TrackId::VIDEO, codec: Codec::H264, config: avcc });
-        publisher.set_track(Track {
-            id: TrackId::AUDIO,
-            codec: Codec::Aac,
-            config: Bytes::from_static(&[18, 16]),
-        });
+        publisher.set_track(Track::new(TrackId::VIDEO, Codec::H264, avcc));
+        publisher.set_track(Track::new(TrackId::AUDIO, Codec::Aac, Bytes::from_static(&[18, 16])));
         for (track, ms, key) in [
             (TrackId::VIDEO, 7000, true),
             (TrackId::VIDEO, 9000, true),

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use headwater_hub::{Batch, PartContent};
-use headwater_media::flv::{TagKind, config_body, frame_head};
+use headwater_media::flv::{Dialect, TagKind, config_bodies, frame_head};
 use headwater_media::{Frame, MediaKind};
 use headwater_rtmp::chunk::{
     ChunkStreamId, Head, MessageStreamId, continuation_head, extended, message_head,
@@ -27,6 +27,8 @@ pub(super) struct Form {
     pub(super) stream: MessageStreamId,
     pub(super) chunk_size: usize,
     pub(super) muted: Muted,
+    /// What the viewer's side takes.
+    pub(super) dialect: Dialect,
 }
 
 /// What a viewer has asked not to get.
@@ -92,7 +94,7 @@ impl Layout {
             match part {
                 PartContent::Metadata(values) => self.put(form, MediaKind::Data, first_ms, values),
                 PartContent::Track(track) => {
-                    if let Some(body) = config_body(track) {
+                    for body in config_bodies(track, &form.dialect) {
                         self.put(form, track.id.kind, first_ms, &body);
                     }
                 }
@@ -176,7 +178,7 @@ impl Layout {
 
     /// Appends a frame as a message: tag head and payload.
     fn put_frame(&mut self, form: Form, index: usize, frame: &Frame) {
-        let head = frame_head(frame);
+        let Some(head) = frame_head(frame, &form.dialect) else { return };
         let kind = frame.track.kind;
         let mut room = self.put_head(form, kind, frame.dts.as_ms(), head.len() + frame.payload.len());
         self.put_body(&mut room, head.as_slice(), None);

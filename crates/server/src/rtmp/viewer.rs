@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use headwater_hub::{Batch, Next, Start, State, Subscriber, Watch, Watcher};
 use headwater_media::Timestamp;
+use headwater_media::flv::Dialect;
 use headwater_rtmp::MessageStreamId;
 use parking_lot::Mutex;
 
@@ -49,7 +50,7 @@ impl Viewer {
     ) -> Self {
         let playing = Playing {
             subscriber,
-            form: Form { stream, chunk_size, muted: Muted::default() },
+            form: Form { stream, chunk_size, muted: Muted::default(), dialect: Dialect::PLAIN },
             start,
             origin_ms: None,
             paused: false,

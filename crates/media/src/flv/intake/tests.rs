@@ -2,7 +2,7 @@ use bytes::BytesMut;
 use proptest::prelude::*;
 
 use super::*;
-use crate::flv::{config_body, frame_head};
+use crate::flv::{Dialect, config_bodies, frame_head};
 
 const SPS: &[u8] = &[
     0x67, 0x4D, 0x40, 0x1F, 0xA6, 0x11, 0x02, 0x80, 0xBF, 0xE5, 0xC0, 0x44, 0, 0, 3, 0, 4, 0, 0, 3, 0, 0xC8,
@@ -73,7 +73,7 @@ fn running() -> Intake {
 fn a_plain_publisher_passes_untouched() {
     let mut intake = Intake::new();
     let track = track_of(intake.push_video(0, config(&record(SPS))).unwrap());
-    assert_eq!(track, Track { id: TrackId::VIDEO, codec: Codec::H264, config: record(SPS) });
+    assert_eq!(track, Track::new(TrackId::VIDEO, Codec::H264, record(SPS)));
     let payload = prefixed(&[IDR]);
     let sent = body(&[0x17, 1, 0, 0, 80], &payload);
     let frame = frame_of(intake.push_video(40, sent.clone()).unwrap());
@@ -311,7 +311,7 @@ proptest! {
         let mut first = running();
         let mut second = Intake::new();
         for track in first.tracks().cloned().collect::<Vec<_>>() {
-            let body = config_body(&track).unwrap();
+            let body = config_bodies(&track, &Dialect::PLAIN)[0].clone();
             let items = match track.id {
                 TrackId::VIDEO => second.push_video(0, body),
                 _ => second.push_audio(0, body),
@@ -324,7 +324,7 @@ proptest! {
             let units = prefixed(&[&[&[0x41], unit.as_slice()].concat()]);
             let sent = if is_key { key(&units) } else { inter(&units) };
             let frame = frame_of(first.push_video(time as u32, sent).unwrap());
-            let mut body = BytesMut::from(frame_head(&frame).as_slice());
+            let mut body = BytesMut::from(frame_head(&frame, &Dialect::PLAIN).unwrap().as_slice());
             body.extend_from_slice(&frame.payload);
             prop_assert_eq!(frame_of(second.push_video(time as u32, body.freeze()).unwrap()), frame);
         }

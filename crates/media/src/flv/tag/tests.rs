@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::Timestamp;
+use crate::flv::{Dialect, config_bodies, frame_head};
+use crate::{Frame, Timestamp};
 
 fn h264_frame(key: bool, composition_ms: i64) -> Frame {
     let dts = Timestamp::from_ms(1000);
@@ -17,9 +18,15 @@ fn h264_frame(key: bool, composition_ms: i64) -> Frame {
 
 #[test]
 fn h264_heads_carry_a_signed_composition_time() {
-    assert_eq!(frame_head(&h264_frame(true, 80)).as_slice(), [0x17, 1, 0, 0, 80]);
-    assert_eq!(frame_head(&h264_frame(false, -1)).as_slice(), [0x27, 1, 0xFF, 0xFF, 0xFF]);
-    assert_eq!(frame_head(&h264_frame(false, i64::MAX)).as_slice(), [0x27, 1, 0x7F, 0xFF, 0xFF]);
+    assert_eq!(frame_head(&h264_frame(true, 80), &Dialect::PLAIN).unwrap().as_slice(), [0x17, 1, 0, 0, 80]);
+    assert_eq!(
+        frame_head(&h264_frame(false, -1), &Dialect::PLAIN).unwrap().as_slice(),
+        [0x27, 1, 0xFF, 0xFF, 0xFF]
+    );
+    assert_eq!(
+        frame_head(&h264_frame(false, i64::MAX), &Dialect::PLAIN).unwrap().as_slice(),
+        [0x27, 1, 0x7F, 0xFF, 0xFF]
+    );
     let body = Bytes::from_static(&[0x27, 1, 0xFF, 0xFF, 0xD8, 0, 0, 0, 1, 0x41]);
     let TagBody::Frame { composition_ms, key, payload, .. } = decode_video(body.clone()).unwrap() else {
         panic!("not a frame");
@@ -46,14 +53,14 @@ fn bodies_that_carry_nothing_are_legal() {
 
 #[test]
 fn configurations_survive_the_way_out_and_in() {
-    let video = Track { id: TrackId::VIDEO, codec: Codec::H264, config: Bytes::from_static(&[1, 77, 0, 31]) };
-    assert_eq!(config_body(&video).unwrap().as_ref(), [0x17, 0, 0, 0, 0, 1, 77, 0, 31]);
-    assert_eq!(decode_video(config_body(&video).unwrap()), Ok(TagBody::Config(video)));
-    let audio = Track { id: TrackId::AUDIO, codec: Codec::Aac, config: Bytes::from_static(&[0x12, 0x10]) };
-    assert_eq!(config_body(&audio).unwrap().as_ref(), [0xAF, 0, 0x12, 0x10]);
-    assert_eq!(decode_audio(config_body(&audio).unwrap()), Ok(TagBody::Config(audio)));
-    let mp3 = Track { id: TrackId::AUDIO, codec: Codec::Mp3 { flv_flags: 0x2F }, config: Bytes::new() };
-    assert_eq!(config_body(&mp3), None);
+    let video = Track::new(TrackId::VIDEO, Codec::H264, Bytes::from_static(&[1, 77, 0, 31]));
+    assert_eq!(config_bodies(&video, &Dialect::PLAIN)[0].clone().as_ref(), [0x17, 0, 0, 0, 0, 1, 77, 0, 31]);
+    assert_eq!(decode_video(config_bodies(&video, &Dialect::PLAIN)[0].clone()), Ok(TagBody::Config(video)));
+    let audio = Track::new(TrackId::AUDIO, Codec::Aac, Bytes::from_static(&[0x12, 0x10]));
+    assert_eq!(config_bodies(&audio, &Dialect::PLAIN)[0].clone().as_ref(), [0xAF, 0, 0x12, 0x10]);
+    assert_eq!(decode_audio(config_bodies(&audio, &Dialect::PLAIN)[0].clone()), Ok(TagBody::Config(audio)));
+    let mp3 = Track::new(TrackId::AUDIO, Codec::Mp3 { flv_flags: 0x2F }, Bytes::new());
+    assert!(config_bodies(&mp3, &Dialect::PLAIN).is_empty());
 }
 
 #[test]
@@ -64,7 +71,7 @@ fn codecs_of_the_flash_age_pass_untouched() {
             panic!("not a frame");
         };
         let frame = Frame { codec, key, payload, ..h264_frame(false, 0) };
-        assert_eq!([frame_head(&frame).as_slice(), &frame.payload].concat(), body);
+        assert_eq!([frame_head(&frame, &Dialect::PLAIN).unwrap().as_slice(), &frame.payload].concat(), body);
     }
     for body in [&[0x2Fu8, 0xFF, 0xFB][..], &[0xB2, 1, 2], &[0x6A, 3], &[0x82, 4], &[0xE2, 5]] {
         let TagBody::Frame { codec, payload, .. } = decode_audio(Bytes::copy_from_slice(body)).unwrap()
@@ -72,7 +79,7 @@ fn codecs_of_the_flash_age_pass_untouched() {
             panic!("not a frame");
         };
         let frame = Frame { codec, payload, ..h264_frame(true, 0) };
-        assert_eq!([frame_head(&frame).as_slice(), &frame.payload].concat(), body);
+        assert_eq!([frame_head(&frame, &Dialect::PLAIN).unwrap().as_slice(), &frame.payload].concat(), body);
     }
 }
 
@@ -108,7 +115,7 @@ proptest! {
         payload in prop::collection::vec(any::<u8>(), 1..64),
     ) {
         let frame = Frame { payload: payload.into(), ..h264_frame(key, composition_ms) };
-        let body = [frame_head(&frame).as_slice(), &frame.payload].concat();
+        let body = [frame_head(&frame, &Dialect::PLAIN).unwrap().as_slice(), &frame.payload].concat();
         let expected = TagBody::Frame {
             codec: Codec::H264, key, composition_ms: composition_ms as i32, payload: frame.payload,
         };

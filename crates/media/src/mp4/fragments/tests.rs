@@ -9,7 +9,7 @@ use crate::{Codec, Timestamp, Track, TrackId};
 
 /// An initialisation segment for AAC at 44.1 kHz with these defaults in `trex`: duration, size.
 fn init(duration: u32, size: u32) -> BytesMut {
-    let track = Track { id: TrackId::AUDIO, codec: Codec::Aac, config: Bytes::from_static(&[0x12, 0x10]) };
+    let track = Track::new(TrackId::AUDIO, Codec::Aac, Bytes::from_static(&[0x12, 0x10]));
     let segment = Muxer::new(&[track], Timestamp::ZERO).unwrap().init_segment().unwrap();
     let mut init = BytesMut::from(segment.as_ref());
     let trex = init.windows(4).position(|window| window == b"trex").unwrap();

@@ -6,6 +6,7 @@ use bytes::BytesMut;
 use headwater_hub::{
     Hub, HubConfig, LagPolicy, Next, Publisher, PublisherInfo, Start, StreamName, Subscriber,
 };
+use headwater_media::flv::Dialect;
 use headwater_media::{Codec, Timestamp, Track, TrackId};
 use headwater_rtmp::chunk::{Decoder, DecoderLimits};
 
@@ -18,7 +19,7 @@ fn publish(hub: &Hub, frames: &[(TrackId, i64, bool, usize)]) -> (Publisher, Sub
     let name = StreamName::parse("live/a").unwrap();
     let mut publisher = hub.publish(&name, PublisherInfo::default(), Duration::ZERO).unwrap();
     let config = Bytes::from_static(&[1, 66, 0, 30, 255]);
-    publisher.set_track(Track { id: TrackId::VIDEO, codec: Codec::H264, config });
+    publisher.set_track(Track::new(TrackId::VIDEO, Codec::H264, config));
     for (track, ms, key, size) in frames {
         let codec = if track.kind == MediaKind::Video { Codec::H264 } else { Codec::Aac };
         let at = Timestamp::from_ms(*ms);
@@ -30,7 +31,7 @@ fn publish(hub: &Hub, frames: &[(TrackId, i64, bool, usize)]) -> (Publisher, Sub
 }
 
 fn form(chunk_size: usize) -> Form {
-    Form { stream: MessageStreamId(1), chunk_size, muted: Muted::default() }
+    Form { stream: MessageStreamId(1), chunk_size, muted: Muted::default(), dialect: Dialect::PLAIN }
 }
 
 /// (type, time, length) of each message, as a player reads them.
