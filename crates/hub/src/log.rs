@@ -268,8 +268,9 @@ impl Log {
     }
 
     fn is_start(&mut self, frame: &Frame) -> bool {
-        if self.setup().has(MediaKind::Video) {
-            return frame.is_video_key();
+        let main_video = self.setup().tracks().map(|track| track.id).find(|id| id.kind == MediaKind::Video);
+        if let Some(main) = main_video {
+            return frame.key && frame.track == main;
         }
         let due = self
             .last_audio_start
@@ -394,6 +395,17 @@ mod tests {
             log.push(frame(TrackId::AUDIO, n * 23, true, 1));
         }
         assert_eq!(log.starts, [0, 44, 88, 132, 176]);
+    }
+
+    #[test]
+    fn a_start_is_a_keyframe_of_the_first_video_track() {
+        let mut log = video_log(LogConfig::default());
+        let second = TrackId { index: 1, ..TrackId::VIDEO };
+        log.set(track(second, b"b"));
+        for (id, ms) in [(second, 0), (TrackId::VIDEO, 10), (second, 1000), (TrackId::VIDEO, 1010)] {
+            log.push(frame(id, ms, true, 1));
+        }
+        assert_eq!(log.starts, [1, 3]);
     }
 
     #[test]

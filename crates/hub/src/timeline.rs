@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use headwater_media::{Frame, MediaKind, Timestamp};
+use headwater_media::{Frame, Timestamp, TrackId};
 
 /// A step between two frames of one track beyond which the publisher's clock counts as reset.
 const JUMP: Timestamp = Timestamp::from_ms(3_000);
@@ -22,8 +22,10 @@ pub struct Mended {
     pub clamped: u64,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+/// One track's way.
+#[derive(Clone, Copy, Debug)]
 struct Line {
+    track: TrackId,
     /// What is added to the publisher's timestamps.
     offset: Timestamp,
     /// The publisher's last timestamp; none before the first frame of this publisher.
@@ -37,7 +39,8 @@ struct Line {
 /// Maps the timestamps of successive publishers onto the broadcast's own line, which starts at zero.
 #[derive(Debug, Default)]
 pub(crate) struct Timeline {
-    lines: [Line; 3],
+    /// One for each track that has come; publishers have a handful of tracks.
+    lines: Vec<Line>,
     mended: Mended,
 }
 
@@ -51,7 +54,7 @@ impl Timeline {
 
     /// Moves a frame that came at `now` onto the line. The distance of `pts` from `dts` is kept.
     pub(crate) fn place(&mut self, frame: &mut Frame, now: Duration) {
-        let at = index(frame.track.kind);
+        let at = self.line_of(frame.track);
         let dts = frame.dts;
         let composition = frame.pts - frame.dts;
         let offset = self.offset_for(at, dts, now);
@@ -76,6 +79,15 @@ impl Timeline {
 
     pub(crate) fn mended(&self) -> Mended {
         self.mended
+    }
+
+    fn line_of(&mut self, track: TrackId) -> usize {
+        if let Some(at) = self.lines.iter().position(|line| line.track == track) {
+            return at;
+        }
+        let (offset, last_now) = (Timestamp::ZERO, Duration::ZERO);
+        self.lines.push(Line { track, offset, last_in: None, last_now, last_out: None });
+        self.lines.len() - 1
     }
 
     fn offset_for(&mut self, at: usize, dts: Timestamp, now: Duration) -> Timestamp {
@@ -106,14 +118,6 @@ impl Timeline {
 
 fn near(a: Timestamp, b: Timestamp) -> bool {
     a - b <= JUMP && b - a <= JUMP
-}
-
-fn index(kind: MediaKind) -> usize {
-    match kind {
-        MediaKind::Video => 0,
-        MediaKind::Audio => 1,
-        MediaKind::Data => 2,
-    }
 }
 
 #[cfg(test)]
@@ -157,6 +161,13 @@ mod tests {
             run(&[(V, 0), (A, 10), (V, 40), (V, 3_600_000), (A, 3_600_010), (A, 3_600_033), (V, 3_600_040)]);
         assert_eq!(out, [0, 10, 40, 80, 90, 113, 120]);
         assert_eq!(mended, Mended { jumps: 1, clamped: 0 });
+    }
+
+    #[test]
+    fn tracks_of_one_kind_do_not_push_each_other() {
+        let second = TrackId { index: 1, ..A };
+        let (out, mended) = run(&[(A, 0), (second, 0), (A, 23), (A, 46), (second, 23), (second, 46)]);
+        assert_eq!((out, mended), (vec![0, 0, 23, 46, 23, 46], Mended::default()));
     }
 
     #[test]
