@@ -203,6 +203,33 @@ pub enum UrlFault {
 }
 
 impl RtmpUrl {
+    /// Where a server sends us that asks to reconnect: `tc_url` may be whole, begin with the host
+    /// (`//host/app`) or with the app (`/app`); without one it is here again. The stream stays the same.
+    ///
+    /// # Errors
+    /// [`UrlFault`] for what is no address.
+    pub fn moved(&self, tc_url: Option<&str>) -> Result<Self, UrlFault> {
+        let Some(tc_url) = tc_url.map(str::trim).filter(|url| !url.is_empty()) else {
+            return Ok(self.clone());
+        };
+        let here = self.tc_url();
+        let path_at = here.find("://").map_or(0, |at| at + 3);
+        let path_at = here[path_at..].find('/').map_or(here.len(), |at| path_at + at);
+        let whole = match tc_url {
+            host if host.starts_with("//") => format!("{}:{host}", self.scheme.word()),
+            app if app.starts_with('/') => format!("{}{app}", &here[..path_at]),
+            whole => whole.to_owned(),
+        };
+        let mut there: Self = whole.parse()?;
+        // An application may have an instance: what stands behind its first segment comes before the name.
+        let instance = std::mem::take(&mut there.stream);
+        there.stream = match instance.trim_matches('/') {
+            "" => self.stream.clone(),
+            instance => format!("{instance}/{}", self.stream),
+        };
+        Ok(there)
+    }
+
     /// The address as `connect` names it: without the stream, and without a port that goes without
     /// saying.
     #[must_use]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use headwater_media::amf::{Object, Value};
 
-use super::{Command, Status, code, text_of};
+use super::{Capabilities, Command, Status, code, text_of};
 
 /// What a client says of itself. Everything may be empty: cameras leave out what they please.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,7 +22,9 @@ pub struct ConnectRequest {
     pub swf_url: String,
     /// 0 = AMF0, 3 = AMF3. We answer in AMF0 in any case.
     pub object_encoding: f64,
-    /// The whole command object, Enhanced RTMP's `fourCcList` and `capsEx` included.
+    /// What the client can do beyond RTMP 1.0.
+    pub capabilities: Capabilities,
+    /// The whole command object.
     pub object: Object,
     /// What followed the object (`conn=` of librtmp).
     pub arguments: Vec<Value>,
@@ -39,6 +41,7 @@ impl ConnectRequest {
             page_url: text_of(&object, "pageUrl"),
             swf_url: text_of(&object, "swfUrl"),
             object_encoding: object.get("objectEncoding").and_then(Value::as_number).unwrap_or(0.0),
+            capabilities: Capabilities::read(&object),
             object,
             arguments: command.arguments.clone(),
         }
@@ -71,9 +74,9 @@ impl ConnectRejection {
 }
 
 /// The `_result`. GStreamer looks for the code in the second object.
-pub(crate) fn success(transaction: f64, server_version: &str, more: &Object) -> Command {
+pub(crate) fn success(transaction: f64, server_version: &str, capabilities: &Capabilities) -> Command {
     let usual = Object::new().with("fmsVer", server_version).with("capabilities", 31.0).with("mode", 1.0);
-    let properties = more.iter().fold(usual, |all, (key, value)| all.with(key.clone(), value.clone()));
+    let properties = capabilities.in_result(usual);
     let information = Status::new(code::CONNECT_SUCCESS, "Connection succeeded.").to_object();
     Command::new("_result", transaction).object(properties).with(information.with("objectEncoding", 0.0))
 }

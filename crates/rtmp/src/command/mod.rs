@@ -3,6 +3,7 @@
 //! This file is the form that all commands share; each file beside it is one command: what it asks and
 //! how it is answered. None of them knows whose turn it is: that is the session's business.
 
+mod capabilities;
 pub(crate) mod connect;
 mod play;
 mod publish;
@@ -15,6 +16,7 @@ use headwater_media::amf::{self, Object, Value, amf0};
 
 use crate::Error;
 use crate::url::{PathFault, StreamPath};
+pub use capabilities::Capabilities;
 pub use connect::{ConnectRejection, ConnectRequest};
 pub use play::{PlayRejection, PlayRequest, PlayStart};
 pub use publish::{PublishKind, PublishRejection, PublishRequest};

@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use headwater_media::amf::{Object, Value};
+use headwater_media::amf::Object;
 
 use super::link::{Link, Received};
 use crate::chunk::MessageStreamId;
@@ -186,7 +186,7 @@ impl ClientSession {
     /// server asks for in `connect`, for playing and publishing alike.
     fn connect(&mut self) {
         self.link.send_chunk_size(self.config.chunk_size);
-        let mut object = Object::new()
+        let object = Object::new()
             .with("app", self.url.app.as_str())
             .with("type", "nonprivate")
             .with("flashVer", self.config.flash_ver.as_str())
@@ -195,12 +195,8 @@ impl ClientSession {
             .with("capabilities", 15.0)
             .with("audioCodecs", 4071.0)
             .with("videoCodecs", 252.0)
-            .with("videoFunction", 1.0)
             .with("objectEncoding", 0.0);
-        if !self.config.four_cc_list.is_empty() {
-            let list = self.config.four_cc_list.iter().map(|four_cc| Value::string(four_cc)).collect();
-            object = object.with("fourCcList", Value::StrictArray(list));
-        }
+        let object = self.config.capabilities.in_connect(object);
         let transaction = self.ask(Asked::Connect);
         let command = Command::new("connect", transaction).object(object);
         self.link.send_command(MessageStreamId::CONNECTION, &command);

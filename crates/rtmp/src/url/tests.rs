@@ -121,3 +121,16 @@ proptest! {
         let _ = rest.parse::<RtmpUrl>();
     }
 }
+
+#[test]
+fn a_server_may_send_us_elsewhere() {
+    let here: RtmpUrl = "rtmp://one:1999/live/talk?key=k".parse().unwrap();
+    let moved = |tc_url| here.moved(tc_url).unwrap().to_string();
+    assert_eq!(moved(None), "rtmp://one:1999/live/talk?key=k");
+    assert_eq!(moved(Some("")), "rtmp://one:1999/live/talk?key=k");
+    assert_eq!(moved(Some("rtmps://two/other")), "rtmps://two/other/talk?key=k");
+    assert_eq!(moved(Some("//two:1936/live")), "rtmp://two:1936/live/talk?key=k");
+    assert_eq!(moved(Some("/other/")), "rtmp://one:1999/other/talk?key=k");
+    assert_eq!(moved(Some("/app/instance")), "rtmp://one:1999/app/instance/talk?key=k");
+    assert!(here.moved(Some("http://two/live")).is_err());
+}

@@ -6,8 +6,9 @@ use headwater_media::amf::Object;
 
 use super::super::Limits;
 use crate::chunk::MessageStreamId;
-use crate::command::{PlayStart, Status};
+use crate::command::{Capabilities, PlayStart, Status};
 use crate::message::{DataScope, UserControl};
+use crate::url::RtmpUrl;
 
 /// How a client speaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +22,9 @@ pub struct ClientConfig {
     pub flash_ver: String,
     /// Whether C1 carries a digest. Flash Media Server wants it; the rest does not mind.
     pub offer_digest: bool,
-    /// FourCCs of codecs that we understand beyond the old ones (Enhanced RTMP), e.g. `hvc1`.
-    pub four_cc_list: Vec<String>,
+    /// What we say that we take beyond RTMP 1.0 (Enhanced RTMP). The default says nothing: then servers
+    /// send one track of each kind.
+    pub capabilities: Capabilities,
     /// What a peer may ask of us.
     pub limits: Limits,
 }
@@ -34,7 +36,7 @@ impl Default for ClientConfig {
             window_ack_size: 2_500_000,
             flash_ver: "FMLE/3.0 (compatible; Headwater)".to_owned(),
             offer_digest: true,
-            four_cc_list: Vec::new(),
+            capabilities: Capabilities::default(),
             limits: Limits::default(),
         }
     }
@@ -74,8 +76,15 @@ pub enum ClientEvent {
         /// `code` for programs, `description` for people (login dialogues hide in it).
         status: Status,
     },
-    /// Any other status, among them warnings, `NetStream.Pause.Notify` and
-    /// `NetConnection.Connect.ReconnectRequest`.
+    /// The server asks us to come again, because it is about to go (Enhanced RTMP v2, "Reconnect
+    /// Request"): dial `url`, go on there from a key frame, then leave here. Media goes on meanwhile.
+    ReconnectRequested {
+        /// Where to: here again, if the server does not say or says what is no address.
+        url: RtmpUrl,
+        /// Why.
+        status: Status,
+    },
+    /// Any other status, among them warnings and `NetStream.Pause.Notify`.
     Status {
         /// The stream; 0 = the connection.
         stream: MessageStreamId,

@@ -18,7 +18,14 @@ impl ClientSession {
     ) -> Result<(), Error> {
         match command.name.as_str() {
             "_result" | "_error" => self.take_answer(stream, command, at)?,
-            "onStatus" => self.take_status(stream, Status::from_value(command.argument(0))),
+            "onStatus" => {
+                let status = Status::from_value(command.argument(0));
+                if status.code == code::CONNECT_RECONNECT_REQUEST {
+                    self.take_reconnect_request(command.argument(0), status);
+                } else {
+                    self.take_status(stream, status);
+                }
+            }
             "close" => {
                 self.events.push_back(ClientEvent::Closed);
                 self.phase = Phase::Closed;
@@ -99,6 +106,13 @@ impl ClientSession {
         }
         self.events.push_back(ClientEvent::StreamCreated { stream });
         Ok(())
+    }
+
+    fn take_reconnect_request(&mut self, information: &Value, status: Status) {
+        let tc_url = information.as_object().and_then(|object| object.get("tcUrl")).and_then(Value::as_text);
+        let tc_url = tc_url.map(|text| text.to_str_lossy());
+        let url = self.url.moved(tc_url.as_deref()).unwrap_or_else(|_| self.url.clone());
+        self.events.push_back(ClientEvent::ReconnectRequested { url, status });
     }
 
     /// A number for a command whose answer does not matter.

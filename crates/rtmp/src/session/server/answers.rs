@@ -29,7 +29,7 @@ impl ServerSession {
         self.link.send_peer_bandwidth(window);
         self.link.send_user_control(UserControl::StreamBegin(MessageStreamId::CONNECTION));
         self.link.send_chunk_size(self.config.chunk_size);
-        let result = connect::success(transaction, &self.config.server_version, &self.config.properties);
+        let result = connect::success(transaction, &self.config.server_version, &self.config.capabilities);
         self.link.send_command(MessageStreamId::CONNECTION, &result);
         self.link.set_limits(self.config.limits.before_publish());
         self.phase = Phase::Connected;

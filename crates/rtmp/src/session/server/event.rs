@@ -2,11 +2,10 @@
 
 use bytes::Bytes;
 use headwater_media::MediaKind;
-use headwater_media::amf::Object;
 
 use super::super::Limits;
 use crate::chunk::MessageStreamId;
-use crate::command::{ConnectRequest, PlayRequest, PublishRequest};
+use crate::command::{Capabilities, ConnectRequest, PlayRequest, PublishRequest};
 use crate::message::DataScope;
 use crate::url::{PathFault, StreamPath};
 
@@ -19,9 +18,9 @@ pub struct ServerConfig {
     pub window_ack_size: u32,
     /// `fmsVer`: clients look for features behind it.
     pub server_version: String,
-    /// What `_result` says of us beyond the usual: Enhanced RTMP's `videoFourCcInfoMap`,
-    /// `audioFourCcInfoMap`, `capsEx`.
-    pub properties: Object,
+    /// What we say that we take from publishers and pass on (Enhanced RTMP). The default says nothing:
+    /// who uses the session knows whether it does.
+    pub capabilities: Capabilities,
     /// What a peer may ask of us.
     pub limits: Limits,
 }
@@ -32,7 +31,7 @@ impl Default for ServerConfig {
             chunk_size: 60_000,
             window_ack_size: 2_500_000,
             server_version: "FMS/3,5,3,888".to_owned(),
-            properties: Object::new(),
+            capabilities: Capabilities::default(),
             limits: Limits::default(),
         }
     }

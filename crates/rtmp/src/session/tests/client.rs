@@ -243,3 +243,19 @@ fn too_early_is_misuse() {
     assert!(matches!(server.session.publish("cam", PublishKind::Live), Err(Error::Misuse(_))));
     assert!(matches!(server.session.pause(ONE, true, 0), Err(Error::Misuse(_))));
 }
+
+#[test]
+fn a_server_that_is_about_to_go_says_where_to_come_again() {
+    let mut server = Dialogue::let_in();
+    let request = |more: Object| {
+        let object = more.with("level", "status").with("code", code::CONNECT_RECONNECT_REQUEST);
+        Command::new("onStatus", 0.0).with(object.with("description", "An upgrade."))
+    };
+    server.says(0, request(Object::new().with("tcUrl", "//other:1936/live")));
+    let ClientEvent::ReconnectRequested { url, status } = server.event() else { panic!() };
+    assert_eq!((url.host.as_str(), url.port, &*status.description), ("other", 1936, "An upgrade."));
+    server.says(0, request(Object::new().with("tcUrl", "http://nonsense")));
+    let here = server.session.url().clone();
+    let ClientEvent::ReconnectRequested { url, .. } = server.event() else { panic!() };
+    assert_eq!(url, here, "an address that cannot be dialled is no reason not to come again");
+}

@@ -4,7 +4,9 @@ use headwater_media::MediaKind;
 use headwater_media::amf::Object;
 
 use super::kit::{Dialogue, connect};
-use crate::command::{Command, ConnectRejection, PlayRejection, PlayStart, PublishKind, PublishRejection};
+use crate::command::{
+    Capabilities, Command, ConnectRejection, PlayRejection, PlayStart, PublishKind, PublishRejection,
+};
 use crate::message::{DataScope, UserControl, type_id};
 use crate::session::{Limits, PlayEnd, Role, ServerConfig, ServerEvent};
 use crate::url::PathFault;
@@ -539,12 +541,12 @@ fn a_client_is_asked_to_come_again() {
 
 #[test]
 fn capabilities_stand_in_the_result() {
-    let properties = Object::new().with("capsEx", 7.0);
-    let mut client = Dialogue::with_server(ServerConfig { properties, ..ServerConfig::default() });
+    let capabilities = Capabilities::FULL;
+    let mut client = Dialogue::with_server(ServerConfig { capabilities, ..ServerConfig::default() });
     client.says(0, connect("live"));
     client.event();
     client.session.accept_connect().unwrap();
-    assert!(client.heard_lines().last().unwrap().contains("mode: 1, capsEx: 7}"));
+    assert!(client.heard_lines().last().unwrap().contains("capsEx: 15}"));
 }
 
 #[test]
