@@ -69,7 +69,7 @@ impl Setup {
     }
 
     /// The tracks.
-    pub fn tracks(&self) -> impl Iterator<Item = &Track> {
+    pub fn tracks(&self) -> impl Iterator<Item = &Track> + Clone {
         self.parts.iter().filter_map(|part| match &part.content {
             PartContent::Track(track) => Some(track),
             PartContent::Metadata(_) => None,

@@ -2,7 +2,7 @@
 //!
 //! Floors, top down: `cli` (what a person types) → `app` and `config` (the only ones that name doors side
 //! by side) → the doors `rtmp` and `http`, the worker `demo` → `vod`, `access`, `metrics`, `fanout`,
-//! `listener`, `uptime`. Arrows run down only; a door never imports a door nor the configuration.
+//! `listener`, `uptime`, `wishes`. Arrows run down only; a door never imports a door nor the configuration.
 
 mod access;
 mod app;
@@ -18,3 +18,4 @@ mod source;
 mod stop;
 mod uptime;
 mod vod;
+mod wishes;

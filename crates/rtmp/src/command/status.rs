@@ -32,6 +32,7 @@ pub mod code {
     pub const PLAY_PUBLISH_NOTIFY: &str = "NetStream.Play.PublishNotify";
     pub const PLAY_UNPUBLISH_NOTIFY: &str = "NetStream.Play.UnpublishNotify";
     pub const PLAY_FILE_STRUCTURE_INVALID: &str = "NetStream.Play.FileStructureInvalid";
+    pub const PLAY_NO_SUPPORTED_TRACK: &str = "NetStream.Play.NoSupportedTrackFound";
     pub const PLAY_INSUFFICIENT_BW: &str = "NetStream.Play.InsufficientBW";
     pub const PAUSE_NOTIFY: &str = "NetStream.Pause.Notify";
     pub const UNPAUSE_NOTIFY: &str = "NetStream.Unpause.Notify";

@@ -1,6 +1,7 @@
 //! HTTP-FLV: a live stream as one endless FLV file, from a keyframe on and from time zero.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -8,32 +9,38 @@ use axum::body::{Body, HttpBody};
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
-use headwater_hub::{Awaited, Batch, PartContent, State, StreamName};
+use headwater_hub::{Awaited, Batch, PartContent, Setup, State, StreamName};
 use headwater_media::MediaKind;
 use headwater_media::flv::{Dialect, Muxer};
 
 use super::Shared;
 use crate::metrics::ViewerGuard;
 use crate::source;
+use crate::wishes::Wishes;
 
 /// How often a waiting request looks whether it has waited long enough.
 const WAIT_STEP: Duration = Duration::from_millis(500);
 
 /// Answers `GET /<app>/<name>.flv`.
-pub(super) async fn watch(shared: &Shared, name: &StreamName, method: &Method) -> Response {
+pub(super) async fn watch(shared: &Shared, name: &StreamName, wishes: Wishes, method: &Method) -> Response {
     let headers = [(header::CONTENT_TYPE, "video/x-flv"), (header::CACHE_CONTROL, "no-cache, no-store")];
     if *method == Method::HEAD {
         let status = if shared.hub.is_live(name) { StatusCode::OK } else { StatusCode::NOT_FOUND };
         return (status, headers).into_response();
     }
-    match open(shared, name, "http-flv").await {
+    match open(shared, name, wishes, "http-flv").await {
         Ok(viewer) => (headers, Body::new(FlvBody { next: Box::pin(step(viewer)) })).into_response(),
         Err(refusal) => refusal,
     }
 }
 
 /// Opens a cursor and waits for the stream's first frames; the refusal says why there are none.
-pub(super) async fn open(shared: &Shared, name: &StreamName, door: &'static str) -> Result<Viewer, Response> {
+pub(super) async fn open(
+    shared: &Shared,
+    name: &StreamName,
+    wishes: Wishes,
+    door: &'static str,
+) -> Result<Viewer, Response> {
     let subscriber = source::open(&shared.hub, name, shared.viewing, shared.uptime)
         .map_err(|error| (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response())?;
     let since = shared.uptime.now();
@@ -41,7 +48,7 @@ pub(super) async fn open(shared: &Shared, name: &StreamName, door: &'static str)
     let mut viewer = Viewer {
         cursor: subscriber.into_awaited(),
         batch: Batch::default(),
-        writer: Writer::default(),
+        writer: Writer::new(wishes.apply(Dialect::PLAIN)),
         _guard: guard,
     };
     while !viewer.ready(WAIT_STEP).await {
@@ -88,23 +95,35 @@ impl Viewer {
 }
 
 /// Turns batches into FLV bytes for one viewer, whose time starts at zero.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Writer {
+    /// What the viewer asks for; the muxer's dialect is this one with tracks chosen for the setup in force.
+    takes: Dialect,
+    fitted: Option<Arc<Setup>>,
     muxer: Option<Muxer>,
     seen: Option<u64>,
 }
 
 impl Writer {
+    fn new(takes: Dialect) -> Self {
+        Self { takes, fitted: None, muxer: None, seen: None }
+    }
+
     fn write(&mut self, batch: &Batch) -> Bytes {
         let size = batch.frames.iter().map(|frame| frame.payload.len() + 32).sum::<usize>() + 1024;
         let mut out = BytesMut::with_capacity(size);
         let Some(first) = batch.frames.first() else { return Bytes::new() };
         let setup = &batch.setup;
-        let muxer = self.muxer.get_or_insert_with(|| {
-            let muxer = Muxer::new(first.dts, Dialect::PLAIN);
+        let (takes, is_new) = (self.takes, self.muxer.is_none());
+        let muxer = self.muxer.get_or_insert_with(|| Muxer::new(first.dts, takes));
+        if !self.fitted.as_ref().is_some_and(|fitted| Arc::ptr_eq(fitted, setup)) {
+            // Such a viewer has named no codec that it lacks, so there is always something for it.
+            muxer.set_dialect(takes.fitted(setup.tracks()).unwrap_or(takes));
+            self.fitted = Some(Arc::clone(setup));
+        }
+        if is_new {
             muxer.write_header(setup.has(MediaKind::Audio), setup.has(MediaKind::Video), &mut out);
-            muxer
-        });
+        }
         for part in setup.unseen(self.seen) {
             match part {
                 PartContent::Metadata(values) => muxer.write_script(values, first.dts, &mut out),
@@ -150,8 +169,6 @@ impl HttpBody for FlvBody {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use headwater_hub::{Hub, HubConfig, LagPolicy, PublisherInfo, Start};
     use headwater_media::{Codec, Frame, Timestamp, Track, TrackId};
@@ -195,7 +212,7 @@ mod tests {
         let mut awaited = cursor.into_awaited();
         let mut batch = Batch::default();
         assert!(awaited.next(&mut batch).await);
-        let bytes = Writer::default().write(&batch);
+        let bytes = Writer::new(Dialect::PLAIN).write(&batch);
         assert_eq!(&bytes[..5], b"FLV\x01\x05");
         assert_eq!(tags(&bytes), [(9, 0), (8, 0), (9, 0), (8, 0), (8, 13)]);
     }

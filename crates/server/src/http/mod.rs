@@ -34,6 +34,7 @@ use crate::metrics::Metrics;
 use crate::source::Viewing;
 use crate::stop::Stop;
 use crate::uptime::Uptime;
+use crate::wishes::Wishes;
 
 /// What is logged of a request's path.
 const PLACE_LETTERS_MAX: usize = 200;
@@ -232,9 +233,13 @@ async fn other(
             Ok(name) => name,
             Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
         };
+        let query = request.uri().query().unwrap_or_default();
+        let wishes = Wishes::read(query.split('&').filter_map(|pair| pair.split_once('=')));
         let response = match (request.method(), upgrade) {
-            (&Method::GET, Ok(upgrade)) => ws::watch(&shared, &name, peer, upgrade).await,
-            (&Method::GET | &Method::HEAD, Err(_)) => flv::watch(&shared, &name, request.method()).await,
+            (&Method::GET, Ok(upgrade)) => ws::watch(&shared, &name, wishes, peer, upgrade).await,
+            (&Method::GET | &Method::HEAD, Err(_)) => {
+                flv::watch(&shared, &name, wishes, request.method()).await
+            }
             (&Method::OPTIONS, _) => preflight(),
             _ => method_not_allowed(),
         };

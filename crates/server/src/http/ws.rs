@@ -10,6 +10,7 @@ use headwater_hub::StreamName;
 
 use super::Shared;
 use super::flv::{self, Viewer};
+use crate::wishes::Wishes;
 
 /// What a viewer may say: nothing but pings and a farewell.
 const INBOUND_BYTES_MAX: usize = 4096;
@@ -21,10 +22,11 @@ pub(super) const DOOR: &str = "ws-flv";
 pub(super) async fn watch(
     shared: &Shared,
     name: &StreamName,
+    wishes: Wishes,
     peer: SocketAddr,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    match flv::open(shared, name, DOOR).await {
+    match flv::open(shared, name, wishes, DOOR).await {
         Ok(viewer) => {
             upgrade.max_message_size(INBOUND_BYTES_MAX).max_frame_size(INBOUND_BYTES_MAX).on_upgrade({
                 let name = name.clone();

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use headwater_hub::{State, Watch};
-use headwater_rtmp::command::{Status, code};
+use headwater_rtmp::command::{Capabilities, Status, code};
 use headwater_rtmp::handshake::Nonce;
 use headwater_rtmp::session::{PlayEnd, ServerSession};
 use headwater_rtmp::{Error, MessageStreamId};
@@ -20,7 +20,8 @@ use tokio::net::TcpStream;
 
 use super::Shared;
 use super::publishing::Publishing;
-use super::viewer::Viewer;
+use super::requests::sentence;
+use super::viewer::{PlayEnding, Viewer};
 use super::wire::{Flow, Wire};
 use crate::listener::Accepted;
 use crate::metrics::ViewerGuard;
@@ -63,6 +64,8 @@ pub(super) struct Connection {
     pub(super) session: ServerSession,
     /// What the client calls itself.
     pub(super) agent: String,
+    /// What the client says that it can do beyond RTMP 1.0.
+    pub(super) capabilities: Capabilities,
     pub(super) publishing: Vec<Publishing>,
     pub(super) playing: Vec<PlayingStream>,
     input: BytesMut,
@@ -107,6 +110,7 @@ impl Connection {
             shared,
             peer,
             agent: String::new(),
+            capabilities: Capabilities::default(),
             publishing: Vec::new(),
             playing: Vec::new(),
             input: BytesMut::new(),
@@ -199,13 +203,14 @@ impl Connection {
         if self.wire.failure().is_some() {
             return Err(End::Gone);
         }
-        let ended: Vec<_> = self
-            .playing
-            .iter()
-            .filter(|playing| playing.viewer.has_ended())
-            .map(|playing| playing.stream)
-            .collect();
-        for stream in ended {
+        let ended =
+            self.playing.iter().filter_map(|playing| Some((playing.stream, playing.viewer.ending()?)));
+        for (stream, ending) in ended.collect::<Vec<_>>() {
+            if let PlayEnding::Untaken(untaken) = ending {
+                let text = sentence(&untaken);
+                self.session.send_status(stream, &Status::error(code::PLAY_NO_SUPPORTED_TRACK, text.clone()));
+                return Err(End::LetGo("untaken", text));
+            }
             self.stop_playing(stream);
             // The stream is playing by the session's own account, so this cannot be refused.
             let _ = self.session.end_play(stream, PlayEnd::Stopped);

@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use headwater_hub::Hub;
+use headwater_rtmp::command::Capabilities;
 use headwater_rtmp::session::{Limits, ServerConfig};
 use serde::Deserialize;
 use tokio::task::JoinSet;
@@ -86,6 +87,7 @@ impl Config {
         ServerConfig {
             chunk_size: self.chunk_size,
             window_ack_size: self.window_ack_size,
+            capabilities: Capabilities::FULL,
             limits: Limits {
                 message_bytes: self.message_bytes_max.min(CHUNK_SIZE_MAX),
                 partial_bytes: 2 * self.message_bytes_max as usize,

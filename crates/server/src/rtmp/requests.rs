@@ -13,6 +13,7 @@ use super::connection::{Connection, End, PlayingStream};
 use super::publishing::Publishing;
 use super::viewer::Viewer;
 use crate::source;
+use crate::wishes::Wishes;
 
 /// What is kept of a client's name for itself.
 const AGENT_LETTERS_MAX: usize = 100;
@@ -28,6 +29,7 @@ impl Connection {
         match event {
             ServerEvent::Connect(request) => {
                 self.agent = request.flash_ver.chars().take(AGENT_LETTERS_MAX).collect();
+                self.capabilities = request.capabilities;
                 self.session.accept_connect().map_err(misuse)
             }
             ServerEvent::Publish(request) => self.publish(&request),
@@ -125,8 +127,9 @@ impl Connection {
         self.say();
         let chunk_size = self.session.chunk_size() as usize;
         let start = shared.viewing.start;
-        let viewer = Viewer::new(Arc::clone(&self.wire), subscriber, start, request.stream, chunk_size);
-        let viewer = Arc::new(viewer);
+        let takes = Wishes::read(request.path.query.iter()).apply(self.capabilities.dialect());
+        let form = (request.stream, chunk_size);
+        let viewer = Arc::new(Viewer::new(Arc::clone(&self.wire), subscriber, start, takes, form));
         self.stop_playing(request.stream);
         self.playing.push(PlayingStream {
             stream: request.stream,
@@ -196,7 +199,8 @@ fn stream_name(path: &StreamPath) -> Result<StreamName, InvalidName> {
     StreamName::new(&path.app, name)
 }
 
-fn sentence(error: &impl ToString) -> String {
+/// An error as a sentence for a person at the other end.
+pub(super) fn sentence(error: &impl ToString) -> String {
     let text = error.to_string();
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))

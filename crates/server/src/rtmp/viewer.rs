@@ -7,9 +7,9 @@ use std::cell::RefCell;
 use std::io::IoSlice;
 use std::sync::Arc;
 
-use headwater_hub::{Batch, Next, Start, State, Subscriber, Watch, Watcher};
+use headwater_hub::{Batch, Next, Setup, Start, State, Subscriber, Watch, Watcher};
 use headwater_media::Timestamp;
-use headwater_media::flv::Dialect;
+use headwater_media::flv::{Dialect, Untaken};
 use headwater_rtmp::MessageStreamId;
 use parking_lot::Mutex;
 
@@ -27,11 +27,24 @@ pub(super) struct Viewer {
 struct Playing {
     subscriber: Subscriber,
     form: Form,
+    /// What the player's side takes, and what it has asked for; the form's dialect is this one with tracks
+    /// chosen for the setup in force.
+    takes: Dialect,
+    fitted: Option<Arc<Setup>>,
     start: Start,
     /// The media time, in milliseconds, at which this viewer's time begins.
     origin_ms: Option<i64>,
     paused: bool,
-    ended: bool,
+    end: Option<PlayEnding>,
+}
+
+/// Why nothing more comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PlayEnding {
+    /// The broadcast is over and everything of it is out.
+    Ended,
+    /// The stream has nothing that the player takes.
+    Untaken(Untaken),
 }
 
 impl Watcher for Viewer {
@@ -45,16 +58,18 @@ impl Viewer {
         wire: Arc<Wire>,
         subscriber: Subscriber,
         start: Start,
-        stream: MessageStreamId,
-        chunk_size: usize,
+        takes: Dialect,
+        (stream, chunk_size): (MessageStreamId, usize),
     ) -> Self {
         let playing = Playing {
             subscriber,
-            form: Form { stream, chunk_size, muted: Muted::default(), dialect: Dialect::PLAIN },
+            form: Form { stream, chunk_size, muted: Muted::default(), dialect: takes },
+            takes,
+            fitted: None,
             start,
             origin_ms: None,
             paused: false,
-            ended: false,
+            end: None,
         };
         Self { wire, playing: Mutex::new(playing) }
     }
@@ -71,9 +86,9 @@ impl Viewer {
         SCRATCH.with_borrow_mut(|scratch| while playing.deliver_batch(&self.wire, &mut outbox, scratch) {});
     }
 
-    /// Whether the broadcast is over and everything of it is out.
-    pub(super) fn has_ended(&self) -> bool {
-        self.playing.lock().ended
+    /// Why nothing more comes, if so.
+    pub(super) fn ending(&self) -> Option<PlayEnding> {
+        self.playing.lock().end
     }
 
     /// Where the stream stands.
@@ -117,7 +132,7 @@ impl Viewer {
 impl Playing {
     /// Writes one batch; returns whether it is worth going on.
     fn deliver_batch(&mut self, wire: &Wire, outbox: &mut Outbox, scratch: &mut Scratch) -> bool {
-        if self.paused {
+        if self.paused || self.end.is_some() {
             return false;
         }
         let Scratch { batch, layout } = scratch;
@@ -125,10 +140,15 @@ impl Playing {
             Next::Frames => {}
             Next::Empty => return false,
             Next::Ended => {
-                self.ended = true;
-                wire.bell.notify_one();
-                return false;
+                return self.finish(wire, PlayEnding::Ended);
             }
+        }
+        if !self.fitted.as_ref().is_some_and(|setup| Arc::ptr_eq(setup, &batch.setup)) {
+            match self.takes.fitted(batch.setup.tracks()) {
+                Ok(dialect) => self.form.dialect = dialect,
+                Err(untaken) => return self.finish(wire, PlayEnding::Untaken(untaken)),
+            }
+            self.fitted = Some(Arc::clone(&batch.setup));
         }
         let first = batch.frames.first().map_or(Timestamp::ZERO, |frame| frame.dts);
         let origin_ms = *self.origin_ms.get_or_insert_with(|| first.as_ms());
@@ -146,6 +166,12 @@ impl Playing {
         }
         self.subscriber.advance(batch, used);
         all
+    }
+
+    fn finish(&mut self, wire: &Wire, end: PlayEnding) -> bool {
+        self.end = Some(end);
+        wire.bell.notify_one();
+        false
     }
 }
 
