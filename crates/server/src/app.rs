@@ -27,6 +27,7 @@ pub(crate) async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
     let http_listener = Listener::bind("http", config.http.listen, config.http.connections_max)?;
     let (rtmp_address, http_address) = (rtmp_listener.address()?, http_listener.address()?);
 
+    let drain_max = Duration::from_millis(config.rtmp.drain_ms);
     let uptime = Uptime::start();
     let lanes = std::thread::available_parallelism().map_or(1, usize::from);
     let hub = Arc::new(Hub::new(config.streams.hub(lanes)));
@@ -59,7 +60,7 @@ pub(crate) async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
         Arc::new(http::Shared {
             hub: Arc::clone(&hub),
             access: Arc::clone(&access),
-            metrics,
+            metrics: Arc::clone(&metrics),
             viewing,
             uptime,
             rtmp_port: rtmp_address.port(),
@@ -78,12 +79,25 @@ pub(crate) async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
     signal().await?;
     tracing::info!("stopping: publishers and viewers are told");
     stopper.stop();
+    drain(&metrics, drain_max).await;
     hub.end_all();
     if tokio::time::timeout(FAREWELL_MAX, async { while doors.join_next().await.is_some() {} }).await.is_err()
     {
         tracing::warn!("some connections did not end within {FAREWELL_MAX:?} and are cut");
     }
     Ok(())
+}
+
+/// Waits while clients are on their way elsewhere.
+async fn drain(metrics: &Metrics, max: Duration) {
+    const STEP: Duration = Duration::from_millis(50);
+    let gone = async {
+        while metrics.movable() > 0 {
+            tokio::time::sleep(STEP).await
+        }
+    };
+    // Who has not gone by then is told farewell like everybody else.
+    let _ = tokio::time::timeout(max, gone).await;
 }
 
 async fn sweep(hub: Arc<Hub>, uptime: Uptime) {

@@ -33,13 +33,21 @@ pub(crate) struct Metrics {
     viewers: Family<Door, Gauge>,
     connections: Family<Door, Counter>,
     refused: Family<Refusal, Counter>,
+    movable: Gauge<i64, AtomicI64>,
 }
 
-/// A viewer that is counted as long as this lives.
+/// Something that is counted as long as this lives.
 #[derive(Debug)]
-pub(crate) struct ViewerGuard(Gauge<i64, AtomicI64>);
+pub(crate) struct Guard(Gauge<i64, AtomicI64>);
 
-impl Drop for ViewerGuard {
+impl Guard {
+    fn new(gauge: Gauge<i64, AtomicI64>) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Guard {
     fn drop(&mut self) {
         self.0.dec();
     }
@@ -47,10 +55,18 @@ impl Drop for ViewerGuard {
 
 impl Metrics {
     /// Counts a viewer of a door while the guard lives.
-    pub(crate) fn viewer(&self, door: &'static str) -> ViewerGuard {
-        let gauge = self.viewers.get_or_create(&Door { door: door.to_owned() }).clone();
-        gauge.inc();
-        ViewerGuard(gauge)
+    pub(crate) fn viewer(&self, door: &'static str) -> Guard {
+        Guard::new(self.viewers.get_or_create(&Door { door: door.to_owned() }).clone())
+    }
+
+    /// Counts a client that comes again elsewhere when it is asked to, while the guard lives.
+    pub(crate) fn count_movable(&self) -> Guard {
+        Guard::new(self.movable.clone())
+    }
+
+    /// How many such clients there are.
+    pub(crate) fn movable(&self) -> i64 {
+        self.movable.get()
     }
 
     /// How many viewers a door has.
@@ -75,6 +91,8 @@ impl Metrics {
         registry.register("viewers", "Viewers connected", self.viewers.clone());
         registry.register("connections", "Connections accepted", self.connections.clone());
         registry.register("refused", "Peers refused or let go, by reason", self.refused.clone());
+        let help = "Clients that come again elsewhere when they are asked to";
+        registry.register("movable_clients", help, self.movable.clone());
         let gauges = StreamFigures::default();
         streams.iter().for_each(|stream| gauges.take(stream));
         gauges.register(&mut registry);

@@ -14,7 +14,7 @@ use headwater_media::MediaKind;
 use headwater_media::flv::{Dialect, Muxer};
 
 use super::Shared;
-use crate::metrics::ViewerGuard;
+use crate::metrics::Guard;
 use crate::source;
 use crate::wishes::Wishes;
 
@@ -67,7 +67,7 @@ pub(super) struct Viewer {
     cursor: Awaited,
     batch: Batch,
     writer: Writer,
-    _guard: ViewerGuard,
+    _guard: Guard,
 }
 
 impl Viewer {

@@ -24,7 +24,7 @@ use super::requests::sentence;
 use super::viewer::{PlayEnding, Viewer};
 use super::wire::{Flow, Wire};
 use crate::listener::Accepted;
-use crate::metrics::ViewerGuard;
+use crate::metrics::Guard;
 use crate::source;
 use crate::stop::Stop;
 
@@ -73,6 +73,10 @@ pub(super) struct Connection {
     heard: Duration,
     written: u64,
     progressed: Duration,
+    /// Counts the client while it can be sent elsewhere.
+    pub(super) _movable: Option<Guard>,
+    /// Since when it has been asked to come again, because the program stops.
+    draining: Option<Duration>,
 }
 
 /// A message stream that plays.
@@ -82,7 +86,7 @@ pub(super) struct PlayingStream {
     pub(super) viewer: Arc<Viewer>,
     pub(super) since: Duration,
     pub(super) _watch: Watch,
-    pub(super) _counted: ViewerGuard,
+    pub(super) _counted: Guard,
 }
 
 /// Serves one connection to its end.
@@ -118,6 +122,8 @@ impl Connection {
             heard: now,
             written: 0,
             progressed: now,
+            _movable: None,
+            draining: None,
         })
     }
 
@@ -137,7 +143,7 @@ impl Connection {
                 },
                 () = wire.bell.notified() => self.look(),
                 _ = tick.tick() => self.check_deadlines(),
-                () = stop.requested() => Err(End::Stopped),
+                () = stop.requested(), if self.draining.is_none() => self.drain(),
             };
             if let Err(end) = done {
                 return end;
@@ -146,6 +152,20 @@ impl Connection {
                 return End::Done;
             }
         }
+    }
+
+    /// The program stops. Who can come again is asked to, and served until it has.
+    fn drain(&mut self) -> Result<(), End> {
+        let config = &self.shared.config;
+        let is_busy = !self.publishing.is_empty() || !self.playing.is_empty();
+        if !self.capabilities.reconnect || !is_busy || config.drain_ms == 0 {
+            return Err(End::Stopped);
+        }
+        let elsewhere = Some(config.drain_to.as_str()).filter(|url| !url.is_empty());
+        self.session.request_reconnect(elsewhere, "The server is stopping.");
+        self.say();
+        self.draining = Some(self.shared.uptime.now());
+        Ok(())
     }
 
     async fn go_on(&mut self, readable: bool, writable: bool) -> Result<(), End> {
@@ -234,6 +254,9 @@ impl Connection {
         let now = self.shared.uptime.now();
         let config = &self.shared.config;
         let after = |since: Duration, ms: u64| now.saturating_sub(since) >= Duration::from_millis(ms);
+        if self.draining.is_some_and(|since| after(since, config.drain_ms)) {
+            return Err(End::Stopped);
+        }
         if self.publishing.iter().any(Publishing::is_evicted) {
             return Err(End::LetGo("evicted", "its stream was taken over or ended".into()));
         }

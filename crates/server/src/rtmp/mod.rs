@@ -48,6 +48,11 @@ pub(crate) struct Config {
     pub(crate) silence_ms_max: u64,
     /// Time that a player may read nothing before it is let go.
     pub(crate) stall_ms_max: u64,
+    /// When the program stops: time that clients have to come again elsewhere which can (Enhanced RTMP's
+    /// reconnect request). 0 closes at once, as for all others.
+    pub(crate) drain_ms: u64,
+    /// Where they are sent: an address as in `rtmp://other/live`, `//other/live`; empty: to the same again.
+    pub(crate) drain_to: String,
     /// Bytes of a connection that the kernel may hold unsent; 0 leaves it to the system. What does not
     /// fit waits in the stream's log, at no cost.
     pub(crate) send_buffer_bytes: usize,
@@ -65,6 +70,8 @@ impl Default for Config {
             hello_ms_max: 10_000,
             silence_ms_max: 20_000,
             stall_ms_max: 30_000,
+            drain_ms: 3_000,
+            drain_to: String::new(),
             send_buffer_bytes: 0,
         }
     }
@@ -125,5 +132,7 @@ pub(crate) async fn serve(listener: Listener, shared: Arc<Shared>, mut stop: Sto
             () = stop.requested() => break,
         }
     }
+    // The port is free from now on: the next version of the program may take over.
+    drop(listener);
     while connections.join_next().await.is_some() {}
 }

@@ -30,6 +30,7 @@ impl Connection {
             ServerEvent::Connect(request) => {
                 self.agent = request.flash_ver.chars().take(AGENT_LETTERS_MAX).collect();
                 self.capabilities = request.capabilities;
+                self._movable = request.capabilities.reconnect.then(|| self.shared.metrics.count_movable());
                 self.session.accept_connect().map_err(misuse)
             }
             ServerEvent::Publish(request) => self.publish(&request),

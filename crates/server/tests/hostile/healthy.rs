@@ -39,7 +39,12 @@ pub(crate) struct Client {
 impl Client {
     /// Dials and waits until the server has accepted `connect`.
     pub(crate) fn connect(server: SocketAddr, app: &str) -> Self {
-        Self::connect_over(TcpStream::connect(server).unwrap(), app)
+        Self::connect_with(server, app, ClientConfig::default())
+    }
+
+    /// As [`Client::connect`], speaking in a manner of its own.
+    pub(crate) fn connect_with(server: SocketAddr, app: &str, config: ClientConfig) -> Self {
+        Self::connect_over(TcpStream::connect(server).unwrap(), app, config)
     }
 
     /// As [`Client::connect`], over a socket that has a receive buffer of its own size.
@@ -47,14 +52,14 @@ impl Client {
         let socket = Socket::new(Domain::for_address(server), Type::STREAM, None).unwrap();
         socket.set_recv_buffer_size(buffer_bytes).unwrap();
         socket.connect(&server.into()).unwrap();
-        Self::connect_over(socket.into(), app)
+        Self::connect_over(socket.into(), app, ClientConfig::default())
     }
 
-    fn connect_over(socket: TcpStream, app: &str) -> Self {
+    fn connect_over(socket: TcpStream, app: &str, config: ClientConfig) -> Self {
         let server = socket.peer_addr().unwrap();
         socket.set_nodelay(true).unwrap();
         let url = format!("rtmp://{server}/{app}").parse().unwrap();
-        let session = ClientSession::new(Arc::new(ClientConfig::default()), url, Nonce([7; 32]), 0);
+        let session = ClientSession::new(Arc::new(config), url, Nonce([7; 32]), 0);
         let mut client = Self { socket, session, input: BytesMut::new() };
         client.await_event(|event| matches!(event, ClientEvent::Connected { .. }).then_some(()));
         client

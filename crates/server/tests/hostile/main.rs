@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod bench;
+mod capabilities;
 mod crowds;
 mod greetings;
 mod healthy;
