@@ -93,7 +93,7 @@ async fn drain(metrics: &Metrics, max: Duration) {
     const STEP: Duration = Duration::from_millis(50);
     let gone = async {
         while metrics.movable() > 0 {
-            tokio::time::sleep(STEP).await
+            tokio::time::sleep(STEP).await;
         }
     };
     // Who has not gone by then is told farewell like everybody else.

@@ -5,9 +5,11 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod doors;
+mod enhanced;
 mod flv_tags;
 mod harness;
 mod life;
+mod modern;
 mod program;
 mod publishers;
 mod receivers;
