@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startFake } from "../dev/fake-server.mjs";
-import { awaitPhase, openBrowser, openPage, openServer, phaseOf, playback, shoot } from "./stage.mjs";
+import { awaitPhase, MODERN, openBrowser, openPage, openServer, phaseOf, playback, shoot } from "./stage.mjs";
 
 const LONGEST_BEHIND_S = 1.5;
 const HOSTILE = `<img src=x onerror=window.hit=1>"'><svg onload=window.hit=1>`;
@@ -101,6 +101,31 @@ test("controls: sound, pause and return to the live edge, figures, by key and by
   await shoot(page, "watch-figures");
   assert.deepEqual(wrongs, []);
 });
+
+/** The codecs of Enhanced RTMP: what this browser decodes plays, of the rest the page says that it does not. */
+const ONLY_MODERN = { skip: process.env.HEADWATER_FFMPEG && process.env.HEADWATER_URL ? false : "needs a real server and HEADWATER_FFMPEG" };
+const PICTURES = { av1: 'video/mp4; codecs="av01.0.00M.08"', hevc: 'video/mp4; codecs="hvc1.1.6.L60.B0"', h264: 'video/mp4; codecs="avc1.42c01e"' };
+const SOUNDS = { opus: 'audio/mp4; codecs="opus"', aac: 'audio/mp4; codecs="mp4a.40.2"', flac: 'audio/mp4; codecs="flac"', ac3: 'audio/mp4; codecs="ac-3"' };
+for (const kind of Object.keys(MODERN)) {
+  test(`${kind} plays, or the page says what this browser lacks`, ONLY_MODERN, async (t) => {
+    const path = `live/check ${kind}`;
+    const { page, wrongs } = await onStage(t, { path, kind, open: watch(path) });
+    const [picture, sound] = kind.split("+");
+    const able = (type) => page.evaluate((asked) => asked !== undefined && MediaSource.isTypeSupported(asked), type);
+    const [shows, sounds] = [await able(PICTURES[picture]), await able(SOUNDS[sound])];
+    t.diagnostic(`${picture}: ${shows ? "decoded" : "not decoded"} here, ${sound}: ${sounds ? "decoded" : "not decoded"}`);
+    await awaitPhase(page, "playing");
+    const first = await playback(page);
+    await sleep(2000);
+    const second = await playback(page);
+    await shoot(page, `watch-${kind}`);
+    assert.ok(second.time - first.time > 1.2, `the clock went from ${first.time} to ${second.time} in two seconds`);
+    if (shows) assert.ok(second.frames - first.frames > 25 && second.width === 320, `${second.frames - first.frames} frames in two seconds`);
+    else await page.getByText(/Sound only: this browser can’t play/).waitFor();
+    if (!sounds) await page.getByText(/Picture only: this browser can’t play/).waitFor();
+    assert.deepEqual(wrongs, []);
+  });
+}
 
 for (const [kind, name] of [["video", "picture only"], ["audio", "sound only"]]) {
   test(`a stream with ${name} plays`, async (t) => {

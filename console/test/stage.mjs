@@ -15,7 +15,20 @@ import { startFake } from "../dev/fake-server.mjs";
 
 const PICTURE = ["-re", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25"];
 const TONE = ["-re", "-f", "lavfi", "-i", "sine=frequency=330:sample_rate=44100"];
+const SMALL_PICTURE = ["-re", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25"];
 const INPUTS = { av: [...PICTURE, ...TONE], video: PICTURE, audio: TONE };
+const H264 = ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "25", "-pix_fmt", "yuv420p", "-threads", "1"];
+const AAC = ["-c:a", "aac", "-ac", "2"];
+
+/** What only an ffmpeg muxes that knows Enhanced RTMP: its path stands in `HEADWATER_FFMPEG`. */
+export const MODERN = {
+  "av1+opus": ["-c:v", "libsvtav1", "-preset", "12", "-svtav1-params", "keyint=25:pred-struct=1", "-c:a", "libopus"],
+  "hevc+aac": ["-c:v", "libx265", "-preset", "ultrafast", "-tune", "zerolatency", "-x265-params", "log-level=error:keyint=25", ...AAC],
+  "h264+opus": [...H264, "-c:a", "libopus"],
+  "h264+flac": [...H264, "-c:a", "flac", "-strict", "-2"],
+  "h264+ac3": [...H264, "-c:a", "ac3"],
+  "vp9+aac": ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-g", "25", ...AAC],
+};
 
 /** `publish(path, kind)` resolves when the server lists the stream, to a function that ends it. */
 export async function openServer() {
@@ -39,8 +52,11 @@ export async function openServer() {
 async function publishWithFfmpeg(url, rtmp, path, kind, running) {
   const [app, ...name] = path.split("/");
   const target = ["-rtmp_app", app, "-rtmp_playpath", name.join("/"), `${rtmp}/${app}`];
-  const encode = ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "25", "-pix_fmt", "yuv420p", "-threads", "1"];
-  const child = spawn("ffmpeg", ["-v", "error", ...INPUTS[kind], ...(kind === "audio" ? [] : encode), "-c:a", "aac", "-ac", "2", "-f", "flv", ...target], {
+  const modern = MODERN[kind];
+  const program = modern ? process.env.HEADWATER_FFMPEG : "ffmpeg";
+  const input = modern ? [...SMALL_PICTURE, ...TONE] : INPUTS[kind];
+  const encode = modern ?? (kind === "audio" ? AAC : [...H264, ...AAC]);
+  const child = spawn(program, ["-v", "error", ...input, "-pix_fmt", "yuv420p", ...encode, "-f", "flv", ...target], {
     stdio: ["ignore", "ignore", "pipe"],
   });
   running.add(child);
