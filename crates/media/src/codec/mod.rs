@@ -6,3 +6,5 @@
 pub mod aac;
 pub mod h264;
 pub mod mp3;
+pub mod nal;
+mod vui;

@@ -1,15 +1,15 @@
-//! H.264: the AVCDecoderConfigurationRecord (ISO 14496-15, 5.3.3.1) and the framing of NAL units.
+//! H.264: the AVCDecoderConfigurationRecord (ISO 14496-15, 5.3.3.1).
 //!
 //! The picture's measures are in [`sps`]. No slice is ever decoded.
 
-mod framing;
 pub mod sps;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-pub use framing::{AnnexBNals, Framing, Nals, annex_b_nals, annex_b_to_length_prefixed, framing, nals};
 pub use sps::Sps;
 
+use super::nal::merge_sets;
+pub use super::nal::{Framing, annex_b_nals, annex_b_to_length_prefixed, framing, nals, trimmed};
 use crate::Error;
 use crate::bits::BitReader;
 
@@ -163,13 +163,6 @@ pub(crate) const fn has_chroma_info(profile: u8) -> bool {
     matches!(profile, 100 | 110 | 122 | 144 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135)
 }
 
-/// `nal` without the zero bytes that may trail it in a byte stream.
-#[must_use]
-pub fn trimmed(nal: &[u8]) -> &[u8] {
-    let end = nal.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
-    &nal[..end]
-}
-
 fn take_sets(rest: &mut Bytes, count: u8, kind: u8) -> Result<Vec<Bytes>, Error> {
     let mut sets = Vec::new();
     for index in 0..count {
@@ -196,29 +189,6 @@ fn put_sets(out: &mut BytesMut, sets: &[Bytes], limit: usize, count_bits: u8) {
         out.put_u16(set.len() as u16);
         out.put_slice(set);
     }
-}
-
-fn merge_sets(
-    known: &mut Vec<Bytes>,
-    found: &[Bytes],
-    number: fn(&[u8]) -> Option<u32>,
-    limit: usize,
-) -> bool {
-    let mut changed = false;
-    for set in found {
-        if known.iter().any(|old| trimmed(old) == trimmed(set)) {
-            continue;
-        }
-        changed = true;
-        let wanted = number(set);
-        let replaced = known.iter().position(|old| wanted.is_some() && number(old) == wanted);
-        match replaced {
-            Some(index) => known[index] = set.clone(),
-            None if known.len() < limit => known.push(set.clone()),
-            None => {}
-        }
-    }
-    changed
 }
 
 fn sps_number(nal: &[u8]) -> Option<u32> {

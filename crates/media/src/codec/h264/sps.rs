@@ -5,10 +5,11 @@ use std::borrow::Cow;
 use super::has_chroma_info;
 use crate::Error;
 use crate::bits::BitReader;
+use crate::codec::nal::without_emulation;
+use crate::codec::vui;
 
 /// An SPS longer than this is no SPS; real ones have 10 to 60 bytes.
 const MAX_LEN: usize = 4096;
-const EXTENDED_SAR: u32 = 255;
 
 /// What a sequence parameter set says about the picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,15 +155,7 @@ impl Sps {
 
     /// Annex E up to the timing: aspect ratio and frame rate.
     fn read_vui(&mut self, reader: &mut BitReader<'_>) -> Result<(), Error> {
-        if reader.flag()? {
-            let index = reader.bits(8)?;
-            let (width, height) = if index == EXTENDED_SAR {
-                (reader.bits(16)? as u16, reader.bits(16)? as u16)
-            } else {
-                SAMPLE_ASPECTS.get(index as usize).copied().unwrap_or((0, 0))
-            };
-            self.sample_aspect = (width > 0 && height > 0).then_some((width, height));
-        }
+        self.sample_aspect = vui::sample_aspect(reader)?;
         if reader.flag()? {
             reader.skip(1)?;
         }
@@ -181,32 +174,11 @@ impl Sps {
             let time_scale = reader.bits(32)?;
             // A tick is a field: two make a picture.
             let den = units_in_tick.checked_mul(2).filter(|&den| den > 0 && time_scale > 0);
-            self.frame_rate = den.map(|den| reduced(time_scale, den));
+            self.frame_rate = den.map(|den| vui::reduced(time_scale, den));
         }
         Ok(())
     }
 }
-
-/// Table E-1; index 0 is "unspecified".
-const SAMPLE_ASPECTS: [(u16, u16); 17] = [
-    (0, 0),
-    (1, 1),
-    (12, 11),
-    (10, 11),
-    (16, 11),
-    (40, 33),
-    (24, 11),
-    (20, 11),
-    (32, 11),
-    (80, 33),
-    (18, 11),
-    (15, 11),
-    (64, 33),
-    (160, 99),
-    (4, 3),
-    (3, 2),
-    (2, 1),
-];
 
 fn skip_scaling_list(reader: &mut BitReader<'_>, size: u32) -> Result<(), Error> {
     let mut last = 8i64;
@@ -220,32 +192,6 @@ fn skip_scaling_list(reader: &mut BitReader<'_>, size: u32) -> Result<(), Error>
         }
     }
     Ok(())
-}
-
-/// The payload without emulation prevention bytes (`00 00 03` → `00 00`).
-fn without_emulation(nal: &[u8]) -> Cow<'_, [u8]> {
-    if !nal.windows(3).any(|window| window == [0, 0, 3]) {
-        return Cow::Borrowed(nal);
-    }
-    let mut out = Vec::with_capacity(nal.len());
-    let mut zeros = 0;
-    for &byte in nal {
-        if zeros >= 2 && byte == 3 {
-            zeros = 0;
-            continue;
-        }
-        zeros = if byte == 0 { zeros + 1 } else { 0 };
-        out.push(byte);
-    }
-    Cow::Owned(out)
-}
-
-const fn reduced(num: u32, den: u32) -> (u32, u32) {
-    let (mut a, mut b) = (num, den);
-    while b != 0 {
-        (a, b) = (b, a % b);
-    }
-    (num / a, den / a)
 }
 
 fn malformed(reason: impl Into<Cow<'static, str>>) -> Error {

@@ -1,4 +1,7 @@
-//! How NAL units lie in a payload: with length prefixes (FLV, MP4) or start codes (Annex B).
+//! NAL units, the same in H.264 and H.265: how they lie in a payload, with length prefixes (FLV, MP4)
+//! or start codes (Annex B), and how parameter sets are kept.
+
+use std::borrow::Cow;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -12,7 +15,7 @@ pub enum Framing {
         /// Bytes that the units and their prefixes take.
         len: usize,
     },
-    /// Start codes, as in a raw `.h264` file.
+    /// Start codes, as in a raw `.h264` or `.h265` file.
     AnnexB,
     /// Neither: a length runs past the end.
     Broken,
@@ -78,7 +81,7 @@ impl<'a> Nals<'a> {
     fn broken(&mut self, reason: &'static str) -> Option<Result<&'a [u8], Error>> {
         let at = self.position as u64;
         self.position = self.payload.len() + 1;
-        Some(Err(Error::malformed("H.264 payload", reason).located(at)))
+        Some(Err(Error::malformed("NAL units", reason).located(at)))
     }
 }
 
@@ -104,7 +107,7 @@ impl<'a> Iterator for AnnexBNals<'a> {
             let end = find_start_code(self.rest).unwrap_or(self.rest.len());
             let (nal, tail) = self.rest.split_at(end);
             self.rest = after_start_code(tail).unwrap_or_default();
-            let nal = super::trimmed(nal);
+            let nal = trimmed(nal);
             if !nal.is_empty() {
                 return Some(nal);
             }
@@ -137,4 +140,54 @@ fn find_start_code(data: &[u8]) -> Option<usize> {
 
 fn after_start_code(data: &[u8]) -> Option<&[u8]> {
     find_start_code(data).and_then(|at| data.get(at + 3..))
+}
+
+/// `nal` without the zero bytes that may trail it in a byte stream.
+#[must_use]
+pub fn trimmed(nal: &[u8]) -> &[u8] {
+    let end = nal.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    &nal[..end]
+}
+
+/// The payload without emulation prevention bytes (`00 00 03` → `00 00`).
+pub(super) fn without_emulation(nal: &[u8]) -> Cow<'_, [u8]> {
+    if !nal.windows(3).any(|window| window == [0, 0, 3]) {
+        return Cow::Borrowed(nal);
+    }
+    let mut out = Vec::with_capacity(nal.len());
+    let mut zeros = 0;
+    for &byte in nal {
+        if zeros >= 2 && byte == 3 {
+            zeros = 0;
+            continue;
+        }
+        zeros = if byte == 0 { zeros + 1 } else { 0 };
+        out.push(byte);
+    }
+    Cow::Owned(out)
+}
+
+/// Takes parameter sets found in-band into those of a configuration: each replaces the one with its
+/// number, or is added as long as there are fewer than `limit`. Whether anything changed.
+pub(super) fn merge_sets(
+    known: &mut Vec<Bytes>,
+    found: &[Bytes],
+    number: fn(&[u8]) -> Option<u32>,
+    limit: usize,
+) -> bool {
+    let mut changed = false;
+    for set in found {
+        if known.iter().any(|old| trimmed(old) == trimmed(set)) {
+            continue;
+        }
+        changed = true;
+        let wanted = number(set);
+        let replaced = known.iter().position(|old| wanted.is_some() && number(old) == wanted);
+        match replaced {
+            Some(index) => known[index] = set.clone(),
+            None if known.len() < limit => known.push(set.clone()),
+            None => {}
+        }
+    }
+    changed
 }
