@@ -4,9 +4,10 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::TrackId;
 use crate::codec::aac::AudioSpecificConfig;
-use crate::codec::h264::{AvcConfig, Sps};
+use crate::codec::h264::AvcConfig;
+use crate::codec::h265::HevcConfig;
+use crate::{Error, TrackId};
 
 /// How the frames of a track are coded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -139,7 +140,7 @@ pub struct TrackDetails {
     pub height: Option<u32>,
     /// Pictures per second, as the configuration announces them.
     pub frame_rate: Option<f64>,
-    /// Samples per second.
+    /// Samples per second, as they come out of the decoder.
     pub sample_rate: Option<u32>,
     /// Channels of sound.
     pub channels: Option<u8>,
@@ -155,26 +156,45 @@ impl Track {
     /// Reads the configuration. One that cannot be read says nothing.
     #[must_use]
     pub fn details(&self) -> TrackDetails {
-        match self.codec {
-            Codec::H264 => AvcConfig::parse(&self.config).map(|avc| {
-                let picture = avc.picture().ok();
-                TrackDetails {
-                    codec_string: Some(avc.codec_string()),
-                    width: picture.as_ref().map(|picture| picture.width),
-                    height: picture.as_ref().map(|picture| picture.height),
-                    frame_rate: picture.as_ref().and_then(Sps::frames_per_second),
-                    ..TrackDetails::default()
-                }
-            }),
-            Codec::Aac => AudioSpecificConfig::parse(&self.config).map(|aac| TrackDetails {
-                codec_string: Some(aac.codec_string()),
-                sample_rate: Some(aac.sample_rate),
-                channels: aac.channels(),
-                ..TrackDetails::default()
-            }),
-            _ => return TrackDetails::default(),
+        self.read().unwrap_or_default()
+    }
+
+    fn read(&self) -> Result<TrackDetails, Error> {
+        let config = &self.config;
+        Ok(match self.codec {
+            Codec::H264 => {
+                let avc = AvcConfig::parse(config)?;
+                let picture = avc.picture().ok().map(|sps| (sps.width, sps.height, sps.frames_per_second()));
+                TrackDetails::of_pictures(avc.codec_string(), picture)
+            }
+            Codec::H265 => {
+                let hevc = HevcConfig::parse(config)?;
+                let picture = hevc.picture().ok().map(|sps| (sps.width, sps.height, sps.frames_per_second()));
+                TrackDetails::of_pictures(hevc.codec_string(), picture)
+            }
+            Codec::Aac => {
+                let aac = AudioSpecificConfig::parse(config)?;
+                TrackDetails::of_sound(aac.codec_string(), Some(aac.output_rate()), aac.channels())
+            }
+            _ => TrackDetails::default(),
+        })
+    }
+}
+
+impl TrackDetails {
+    /// Of pictures: name; width, height and rate if they are known.
+    fn of_pictures(codec_string: String, picture: Option<(u32, u32, Option<f64>)>) -> Self {
+        Self {
+            codec_string: Some(codec_string),
+            width: picture.map(|(width, ..)| width),
+            height: picture.map(|(_, height, _)| height),
+            frame_rate: picture.and_then(|(.., rate)| rate),
+            ..Self::default()
         }
-        .unwrap_or_default()
+    }
+
+    fn of_sound(codec_string: String, sample_rate: Option<u32>, channels: Option<u8>) -> Self {
+        Self { codec_string: Some(codec_string), sample_rate, channels, ..Self::default() }
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod aac;
 pub mod h264;
+pub mod h265;
 pub mod mp3;
 pub mod nal;
 mod vui;

@@ -167,6 +167,36 @@ pub(super) fn without_emulation(nal: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
+/// Reads `count` units of a configuration record, each behind a length of 16 bits; those that are
+/// `wanted` come back. The error is a reason.
+pub(super) fn take_units(
+    rest: &mut Bytes,
+    count: u16,
+    wanted: impl Fn(&[u8]) -> bool,
+) -> Result<Vec<Bytes>, String> {
+    let mut units = Vec::new();
+    for index in 0..count {
+        let &[high, low, ..] = rest.as_ref() else {
+            return Err(format!("it ends before parameter set {index} of {count}"));
+        };
+        let len = usize::from(u16::from_be_bytes([high, low]));
+        if len > rest.len() - 2 {
+            return Err(format!("parameter set {index} overruns it: {len} bytes announced"));
+        }
+        let unit = rest.split_to(2 + len).slice(2..);
+        if wanted(&unit) {
+            units.push(unit);
+        }
+    }
+    Ok(units)
+}
+
+/// Writes a unit that is no longer than its length of 16 bits can say.
+pub(super) fn put_unit(out: &mut BytesMut, unit: &[u8]) {
+    out.put_u16(unit.len() as u16);
+    out.put_slice(unit);
+}
+
 /// Takes parameter sets found in-band into those of a configuration: each replaces the one with its
 /// number, or is added as long as there are fewer than `limit`. Whether anything changed.
 pub(super) fn merge_sets(

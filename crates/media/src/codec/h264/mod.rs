@@ -8,8 +8,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 pub use sps::Sps;
 
-use super::nal::merge_sets;
 pub use super::nal::{Framing, annex_b_nals, annex_b_to_length_prefixed, framing, nals, trimmed};
+use super::nal::{merge_sets, put_unit, take_units};
 use crate::Error;
 use crate::bits::BitReader;
 
@@ -164,31 +164,14 @@ pub(crate) const fn has_chroma_info(profile: u8) -> bool {
 }
 
 fn take_sets(rest: &mut Bytes, count: u8, kind: u8) -> Result<Vec<Bytes>, Error> {
-    let mut sets = Vec::new();
-    for index in 0..count {
-        let &[high, low, ..] = rest.as_ref() else {
-            return Err(malformed(format!("it ends before parameter set {index} of {count}")));
-        };
-        let len = usize::from(u16::from_be_bytes([high, low]));
-        if len > rest.len() - 2 {
-            return Err(malformed(format!("parameter set {index} overruns it: {len} bytes announced")));
-        }
-        let set = rest.split_to(2 + len).slice(2..);
-        // A set of another kind, or an empty one, is of no use to anyone; some encoders pad with them.
-        if nal_type(&set) == kind {
-            sets.push(set);
-        }
-    }
-    Ok(sets)
+    // A set of another kind, or an empty one, is of no use to anyone; some encoders pad with them.
+    take_units(rest, count.into(), |set| nal_type(set) == kind).map_err(malformed)
 }
 
 fn put_sets(out: &mut BytesMut, sets: &[Bytes], limit: usize, count_bits: u8) {
     let fitting = || sets.iter().filter(|set| set.len() <= usize::from(u16::MAX)).take(limit);
     out.put_u8(count_bits | fitting().count() as u8);
-    for set in fitting() {
-        out.put_u16(set.len() as u16);
-        out.put_slice(set);
-    }
+    fitting().for_each(|set| put_unit(out, set));
 }
 
 fn sps_number(nal: &[u8]) -> Option<u32> {
