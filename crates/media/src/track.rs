@@ -5,6 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::codec::aac::AudioSpecificConfig;
+use crate::codec::av1::Av1Config;
 use crate::codec::h264::AvcConfig;
 use crate::codec::h265::HevcConfig;
 use crate::{Error, TrackId};
@@ -171,6 +172,11 @@ impl Track {
                 let hevc = HevcConfig::parse(config)?;
                 let picture = hevc.picture().ok().map(|sps| (sps.width, sps.height, sps.frames_per_second()));
                 TrackDetails::of_pictures(hevc.codec_string(), picture)
+            }
+            Codec::Av1 => {
+                let av1 = Av1Config::parse(config)?;
+                let picture = av1.picture().ok().map(|seq| (seq.width, seq.height, seq.frames_per_second()));
+                TrackDetails::of_pictures(av1.codec_string(), picture)
             }
             Codec::Aac => {
                 let aac = AudioSpecificConfig::parse(config)?;

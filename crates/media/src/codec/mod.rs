@@ -4,6 +4,8 @@
 //! bytes of unknown origin and never panics on them.
 
 pub mod aac;
+pub mod av1;
+pub mod colours;
 pub mod h264;
 pub mod h265;
 pub mod mp3;
