@@ -2,12 +2,13 @@
 //!
 //! Bytes go in, events and bytes come out: [`session::ServerSession`] and [`session::ClientSession`], whose
 //! contract stands in [`session`]. Below them, each usable alone: [`handshake`], [`chunk`], [`message`],
-//! [`command`], [`url`].
+//! [`command`], [`url`]. A conversation that was recorded: [`capture`].
 //!
 //! No socket, clock, randomness or task is here: time and nonces are arguments. What media bytes mean is
 //! `headwater-media`'s business. The feature `tokio` adds the one file that drives a client session over
 //! a stream.
 
+pub mod capture;
 pub mod chunk;
 pub mod command;
 mod error;
