@@ -1,9 +1,11 @@
-//! AMF3, bytes to values. There is no writer: who asks in AMF3 is answered in AMF0.
+//! AMF3, bytes to values and back. A server answers in AMF0; the writer is for clients and for tests.
 //!
 //! Integers, doubles and the elements of vectors become numbers. An array with dense values only is a
 //! list; one with named values is an associative array, its dense values under the names "0", "1", ….
 //! `ArrayCollection` and `ObjectProxy` of Flex become what they wrap; other externalizable classes have
 //! bodies of unknown length and are an error.
+
+mod write;
 
 use std::sync::Arc;
 
@@ -11,6 +13,26 @@ use bytes::Bytes;
 
 use super::read::{Reader, References};
 use super::{Error, Limits, Object, Text, Value};
+pub use write::{encode, encode_all};
+
+const UNDEFINED: u8 = 0x00;
+const NULL: u8 = 0x01;
+const FALSE: u8 = 0x02;
+const TRUE: u8 = 0x03;
+const INTEGER: u8 = 0x04;
+const DOUBLE: u8 = 0x05;
+const STRING: u8 = 0x06;
+const XML_DOCUMENT: u8 = 0x07;
+const DATE: u8 = 0x08;
+const ARRAY: u8 = 0x09;
+const OBJECT: u8 = 0x0A;
+const XML: u8 = 0x0B;
+const BYTE_ARRAY: u8 = 0x0C;
+const VECTOR_INT: u8 = 0x0D;
+const VECTOR_UINT: u8 = 0x0E;
+const VECTOR_DOUBLE: u8 = 0x0F;
+const VECTOR_OBJECT: u8 = 0x10;
+const DICTIONARY: u8 = 0x11;
 
 const ARRAY_COLLECTION: &str = "flex.messaging.io.ArrayCollection";
 const OBJECT_PROXY: &str = "flex.messaging.io.ObjectProxy";
@@ -97,14 +119,14 @@ impl Tables {
         reader.enter(depth)?;
         let at = reader.position();
         Ok(match reader.u8()? {
-            0x00 => Value::Undefined,
-            0x01 => Value::Null,
-            0x02 => Value::Boolean(false),
-            0x03 => Value::Boolean(true),
-            0x04 => Value::Number(f64::from(integer(u29(reader)?))),
-            0x05 => Value::Number(reader.f64()?),
-            0x06 => Value::String(self.string(reader)?),
-            marker @ 0x07..=0x11 => match header(reader)? {
+            UNDEFINED => Value::Undefined,
+            NULL => Value::Null,
+            FALSE => Value::Boolean(false),
+            TRUE => Value::Boolean(true),
+            INTEGER => Value::Number(f64::from(integer(u29(reader)?))),
+            DOUBLE => Value::Number(reader.f64()?),
+            STRING => Value::String(self.string(reader)?),
+            marker @ XML_DOCUMENT..=DICTIONARY => match header(reader)? {
                 Header::Reference(index) => self.objects.resolve(index, depth, reader)?,
                 Header::Inline(rest) => {
                     let place = self.objects.open(reader);
@@ -126,15 +148,15 @@ impl Tables {
         depth: usize,
     ) -> Result<Value, Error> {
         match marker {
-            0x07 | 0x0B => reader.text(rest).map(Value::Xml),
-            0x08 => Ok(Value::Date { ms: reader.f64()?, time_zone_minutes: 0 }),
-            0x09 => self.array(rest, reader, depth),
-            0x0A => self.object(rest, reader, depth),
-            0x0C => reader.take(rest).map(|bytes| Value::ByteArray(Bytes::copy_from_slice(bytes))),
-            0x0D => vector(rest, 4, reader, depth, |r| r.u32().map(|n| f64::from(n.cast_signed()))),
-            0x0E => vector(rest, 4, reader, depth, |r| r.u32().map(f64::from)),
-            0x0F => vector(rest, 8, reader, depth, |r| r.f64()),
-            0x10 => {
+            XML_DOCUMENT | XML => reader.text(rest).map(Value::Xml),
+            DATE => Ok(Value::Date { ms: reader.f64()?, time_zone_minutes: 0 }),
+            ARRAY => self.array(rest, reader, depth),
+            OBJECT => self.object(rest, reader, depth),
+            BYTE_ARRAY => reader.take(rest).map(|bytes| Value::ByteArray(Bytes::copy_from_slice(bytes))),
+            VECTOR_INT => vector(rest, 4, reader, depth, |r| r.u32().map(|n| f64::from(n.cast_signed()))),
+            VECTOR_UINT => vector(rest, 4, reader, depth, |r| r.u32().map(f64::from)),
+            VECTOR_DOUBLE => vector(rest, 8, reader, depth, |r| r.f64()),
+            VECTOR_OBJECT => {
                 reader.u8()?;
                 self.string(reader)?;
                 self.list(rest, reader, depth).map(Value::StrictArray)

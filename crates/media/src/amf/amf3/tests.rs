@@ -137,7 +137,107 @@ fn nesting_and_counts_are_limited() {
     assert!(matches!(decode_all(&bytes), Err(Error::TooMany { limit: 4096, .. })));
 }
 
+#[test]
+fn a_cycle_ends_where_it_closes() {
+    // a = {b: [a, d], d: date}; the list holds the object that it stands in.
+    let bytes = b"\x0a\x0b\x01\x03b\x09\x05\x01\x0a\x00\x08\x01\0\0\0\0\0\0\0\0\x03d\x08\x04\x01";
+    let date = Value::Date { ms: 0.0, time_zone_minutes: 0 };
+    let list = Value::StrictArray(vec![Value::Undefined, date.clone()]);
+    assert_eq!(one(bytes), Value::Object(Object::new().with("b", list).with("d", date)));
+}
+
+#[test]
+fn everything_complex_has_a_place_among_the_objects() {
+    // XML, byte array, vector and dictionary, each once, then each by reference.
+    let bytes = b"\x0b\x03x\x0c\x03y\x0d\x03\0\0\0\0\x01\x11\x01\0\x0b\x00\x0c\x02\x0d\x04\x11\x06";
+    let values = decode_all(bytes).expect("decodes");
+    assert_eq!(values[..4], values[4..]);
+    assert_eq!(values[2], numbers(&[1.0]));
+}
+
+#[test]
+fn names_and_texts_that_are_not_utf8_keep_their_bytes() {
+    let bytes = b"\x0a\x0b\x01\x05\xc4\xe3\x06\x03\xff\x01";
+    let value = one(bytes);
+    let (key, text) = value.as_object().and_then(|object| object.iter().next()).expect("a member");
+    assert_eq!((key.as_bytes(), text.as_text().expect("text").as_bytes()), (&b"\xc4\xe3"[..], &b"\xff"[..]));
+    assert_eq!(encode_all(&[value]), &bytes[..]);
+}
+
+#[test]
+fn known_bytes_are_written() {
+    let object = Object::new().with("a", true);
+    let cases: [(Value, &[u8]); 16] = [
+        (Value::Undefined, b"\x00"),
+        (Value::Unsupported, b"\x00"),
+        (Value::Null, b"\x01"),
+        (false.into(), b"\x02"),
+        (5.0.into(), b"\x04\x05"),
+        ((-1.0).into(), b"\x04\xff\xff\xff\xff"),
+        (268_435_455.0.into(), b"\x04\xbf\xff\xff\xff"),
+        (268_435_456.0.into(), b"\x05\x41\xb0\0\0\0\0\0\0"),
+        ((-0.0).into(), b"\x05\x80\0\0\0\0\0\0\0"),
+        ("hi".into(), b"\x06\x05hi"),
+        (Value::Date { ms: 1.0, time_zone_minutes: 60 }, b"\x08\x01\x3f\xf0\0\0\0\0\0\0"),
+        (object.clone().into(), b"\x0a\x0b\x01\x03a\x03\x01"),
+        (Value::TypedObject { class: "C".into(), object: object.clone() }, b"\x0a\x0b\x03C\x03a\x03\x01"),
+        (Value::EcmaArray(object), b"\x09\x01\x03a\x03\x01"),
+        (numbers(&[1.0, 2.0]), b"\x09\x05\x01\x04\x01\x04\x02"),
+        (Value::Dictionary(vec![("k".into(), true.into())]), b"\x11\x03\0\x06\x03k\x03"),
+    ];
+    for (value, bytes) in cases {
+        assert_eq!(encode_all(std::slice::from_ref(&value)), bytes, "{value}");
+    }
+}
+
+/// Values that AMF3 can tell apart; what it cannot stands at [`encode`].
+fn any_value() -> impl Strategy<Value = Value> {
+    let text = || {
+        prop_oneof![any::<String>().prop_map(Text::from), any::<Vec<u8>>().prop_map(|b| Text::from_bytes(&b))]
+    };
+    let leaf = prop_oneof![
+        any::<u64>().prop_map(|bits| Value::Number(f64::from_bits(bits))),
+        any::<i32>().prop_map(|number| Value::Number(number.into())),
+        any::<bool>().prop_map(Value::Boolean),
+        text().prop_map(Value::String),
+        text().prop_map(Value::Xml),
+        Just(Value::Null),
+        Just(Value::Undefined),
+        any::<f64>().prop_map(|ms| Value::Date { ms, time_zone_minutes: 0 }),
+        any::<Vec<u8>>().prop_map(|bytes| Value::ByteArray(bytes.into())),
+    ];
+    leaf.prop_recursive(6, 64, 8, move |inner| {
+        let object = |count| {
+            prop::collection::vec(("[a-z0-9é]{1,4}", inner.clone()), count).prop_map(Object::from_iter)
+        };
+        prop_oneof![
+            object(0..8).prop_map(Value::Object),
+            object(1..8).prop_map(Value::EcmaArray),
+            ("[A-Z]{1,4}", object(0..8))
+                .prop_map(|(class, object)| Value::TypedObject { class: class.into(), object }),
+            prop::collection::vec(inner.clone(), 0..8).prop_map(Value::StrictArray),
+            prop::collection::vec((inner.clone(), inner.clone()), 0..4).prop_map(Value::Dictionary),
+        ]
+    })
+}
+
 proptest! {
+    // Compared as text, because a NaN does not equal itself.
+    #[test]
+    fn values_come_back(values in prop::collection::vec(any_value(), 0..4)) {
+        let bytes = encode_all(&values);
+        let back = decode_all(&bytes).expect("own bytes decode");
+        prop_assert_eq!(format!("{back:?}"), format!("{values:?}"));
+        prop_assert_eq!(encode_all(&back), bytes);
+    }
+
+    #[test]
+    fn within_amf0_too(value in any_value()) {
+        let bytes = [b"\x05\x11", &encode_all(std::slice::from_ref(&value))[..], b"\x05"].concat();
+        let back = crate::amf::amf0::decode_all(&bytes).expect("own bytes decode");
+        prop_assert_eq!(format!("{:?}", back), format!("{:?}", [Value::Null, value, Value::Null]));
+    }
+
     #[test]
     fn no_bytes_panic(bytes in prop::collection::vec(prop_oneof![0u8..0x14, any::<u8>()], 0..300)) {
         let mut decoder = Decoder::new(&bytes, &Limits::WIRE);
