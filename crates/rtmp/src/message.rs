@@ -1,8 +1,11 @@
-//! What messages mean: protocol control, user control, media, data, commands, aggregates.
+//! What messages mean: protocol control, user control, media, data, commands, shared objects, aggregates.
 //!
 //! Turns a [`RawMessage`] into a [`Message`] and the few that we send back into bytes. It keeps no state.
 //! Control messages that are too short and types that nobody knows become [`Message::Ignored`]: the field
 //! is full of both, and neither harms.
+
+mod aggregate;
+mod shared_object;
 
 use bytes::{Buf, Bytes};
 use headwater_media::MediaKind;
@@ -11,6 +14,8 @@ use headwater_media::amf::amf0;
 use crate::Error;
 use crate::chunk::{MessageStreamId, RawMessage};
 use crate::command::Command;
+pub use aggregate::{Aggregate, AggregateWriter};
+pub use shared_object::{SharedObject, SharedObjectEvent};
 
 /// Message type ids (RTMP 1.0 §5.4, §7.1).
 pub mod type_id {
@@ -32,10 +37,14 @@ pub mod type_id {
     pub const VIDEO: u8 = 9;
     /// Data with one byte more in front, from peers that speak AMF3.
     pub const DATA_AMF3: u8 = 15;
+    /// A shared object whose values are in the format that its first byte names.
+    pub const SHARED_OBJECT_AMF3: u8 = 16;
     /// A command with one byte more in front, from peers that speak AMF3.
     pub const COMMAND_AMF3: u8 = 17;
     /// Data: a handler's name and values, AMF0.
     pub const DATA: u8 = 18;
+    /// A shared object, AMF0.
+    pub const SHARED_OBJECT: u8 = 19;
     /// A command, AMF0.
     pub const COMMAND: u8 = 20;
     /// An aggregate of FLV tags.
@@ -71,7 +80,9 @@ pub enum Message {
     Command(Command),
     /// Several FLV tags in one message; see [`Aggregate`].
     Aggregate,
-    /// Too short, garbage, shared objects or of an unknown type: to be ignored. The type id.
+    /// What happened to a shared object.
+    SharedObject(SharedObject),
+    /// Too short, garbage or of an unknown type: to be ignored. The type id.
     Ignored(u8),
 }
 
@@ -93,18 +104,22 @@ impl Message {
             type_id::AUDIO => Self::Media { kind: MediaKind::Audio, body: raw.payload.clone() },
             type_id::VIDEO => Self::Media { kind: MediaKind::Video, body: raw.payload.clone() },
             type_id::DATA => Data::decode(raw.payload.clone()).map_or(ignored, Self::Data),
-            type_id::DATA_AMF3 => Data::decode(as_amf0(&raw.payload)).map_or(ignored, Self::Data),
+            type_id::DATA_AMF3 => as_amf0(&raw.payload).and_then(Data::decode).map_or(ignored, Self::Data),
             type_id::COMMAND => Self::Command(Command::decode(&raw.payload, raw.at)?),
             type_id::COMMAND_AMF3 => {
                 Self::Command(Command::decode(&without_amf3_mark(&raw.payload), raw.at)?)
             }
             type_id::AGGREGATE => Self::Aggregate,
+            type_id::SHARED_OBJECT | type_id::SHARED_OBJECT_AMF3 => {
+                SharedObject::decode(raw.type_id, &raw.payload).map_or(ignored, Self::SharedObject)
+            }
             _ => ignored,
         })
     }
 }
 
-/// Peers with object encoding 3 put one byte (0) before values that are AMF0 all the same.
+/// Peers with object encoding 3 put one byte (0) before values that are AMF0 all the same, and a mark
+/// (0x11) before each that is not. Some leave the byte out: a name, which comes first, never begins with 0.
 fn without_amf3_mark(payload: &Bytes) -> Bytes {
     let mut payload = payload.clone();
     if payload.first() == Some(&0) {
@@ -113,10 +128,10 @@ fn without_amf3_mark(payload: &Bytes) -> Bytes {
     payload
 }
 
-/// Data of such a peer as viewers can read it: values in AMF3 become AMF0.
-fn as_amf0(payload: &Bytes) -> Bytes {
-    let payload = without_amf3_mark(payload);
-    amf0::decode_all(&payload).map_or(payload, |values| amf0::encode_all(&values))
+/// Data of such a peer as viewers can read it: values in AMF3 become AMF0. `None` when one of them cannot
+/// be read: an externalizable class, for instance.
+fn as_amf0(payload: &Bytes) -> Option<Bytes> {
+    amf0::decode_all(&without_amf3_mark(payload)).ok().map(|values| amf0::encode_all(&values))
 }
 
 /// User control events (RTMP 1.0 §7.1.7).
@@ -240,50 +255,6 @@ fn first_name(payload: &[u8]) -> Option<(&[u8], usize)> {
     let (&[2, high, low], rest) = payload.split_first_chunk()? else { return None };
     let length = usize::from(u16::from_be_bytes([high, low]));
     Some((rest.get(..length)?, 3 + length))
-}
-
-/// Takes an aggregate apart, one FLV tag after the other, without a list of them.
-///
-/// Times keep their distance to the first tag, whose time is the aggregate's own. The specification
-/// describes big-endian headers; Flash Media Server sends FLV's, and FFmpeg, nginx-rtmp and librtmp read
-/// those. A tag that is cut short ends it.
-#[derive(Clone, Debug)]
-pub struct Aggregate {
-    whole: RawMessage,
-    rest: Bytes,
-    first_timestamp: Option<u32>,
-}
-
-impl Aggregate {
-    /// Starts at the first tag.
-    #[must_use]
-    pub fn new(whole: RawMessage) -> Self {
-        Self { rest: whole.payload.clone(), whole, first_timestamp: None }
-    }
-}
-
-impl Iterator for Aggregate {
-    type Item = RawMessage;
-
-    fn next(&mut self) -> Option<RawMessage> {
-        let &[type_id, s2, s1, s0, t2, t1, t0, t3, _, _, _] = self.rest.first_chunk()?;
-        let length = u32::from_be_bytes([0, s2, s1, s0]) as usize;
-        let timestamp = u32::from_be_bytes([t3, t2, t1, t0]);
-        if self.rest.len() < 11 + length {
-            self.rest.clear();
-            return None;
-        }
-        self.rest.advance(11);
-        let payload = self.rest.split_to(length);
-        self.rest.advance(self.rest.len().min(4));
-        let first = *self.first_timestamp.get_or_insert(timestamp);
-        Some(RawMessage {
-            timestamp: self.whole.timestamp.wrapping_add(timestamp.wrapping_sub(first)),
-            type_id,
-            payload,
-            ..self.whole.header()
-        })
-    }
 }
 
 fn u32_at(payload: &[u8], at: usize) -> Option<u32> {

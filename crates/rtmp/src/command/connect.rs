@@ -20,7 +20,8 @@ pub struct ConnectRequest {
     pub page_url: String,
     /// The player.
     pub swf_url: String,
-    /// 0 = AMF0, 3 = AMF3. We answer in AMF0 in any case.
+    /// 0 = AMF0, 3 = AMF3. The answer is 0 in any case, and Flash then keeps to AMF0 too; who speaks AMF3
+    /// all the same is understood.
     pub object_encoding: f64,
     /// What the client can do beyond RTMP 1.0.
     pub capabilities: Capabilities,

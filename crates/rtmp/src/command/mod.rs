@@ -82,7 +82,7 @@ impl Command {
     }
 
     /// Reads a command; `at` is where its message began, for errors. What follows the object may be
-    /// garbage: it is left out.
+    /// garbage: it is left out. So is, wherever it stands, what only a certain class of Flash can read.
     ///
     /// # Errors
     /// [`Error::Peer`] when it is no command, or a bomb.
@@ -94,19 +94,19 @@ impl Command {
                 Ok(Some(value)) => values.push(value),
                 Ok(None) => break,
                 Err(amf::Error::CutOff(_) | amf::Error::UnknownMarker { .. }) if values.len() >= 3 => break,
+                Err(amf::Error::UnknownClass { .. }) => break,
                 Err(error) => return Err(Error::peer(at, format!("its command cannot be read: {error}"))),
             }
         }
-        let mut values = values.into_iter();
+        let mut values = values.into_iter().peekable();
         let Some(Value::String(name)) = values.next() else {
             return Err(Error::peer(at, "its command has no name"));
         };
-        Ok(Self {
-            name: name.to_str_lossy().into_owned(),
-            transaction: values.next().and_then(|value| value.as_number()).unwrap_or(0.0),
-            object: values.next().unwrap_or(Value::Null),
-            arguments: values.collect(),
-        })
+        let transaction = values.next().and_then(|value| value.as_number()).unwrap_or(0.0);
+        // Some clients leave the null out: then the first argument stands in its place.
+        let object = values.next_if(|value| value.is_null() || value.as_object().is_some());
+        let (object, arguments) = (object.unwrap_or(Value::Null), values.collect());
+        Ok(Self { name: name.to_str_lossy().into_owned(), transaction, object, arguments })
     }
 
     /// The message's payload.

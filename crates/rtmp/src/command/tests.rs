@@ -26,6 +26,27 @@ fn a_command_may_be_short_and_its_end_garbage() {
 }
 
 #[test]
+fn the_null_before_the_arguments_may_be_missing() {
+    let bare = amf0::encode_all(&["FCPublish".into(), 3.0.into(), "cam".into()]);
+    assert_eq!(Command::decode(&bare, 0), Ok(Command::new("FCPublish", 3.0).with("cam")));
+    let bare = amf0::encode_all(&["deleteStream".into(), 0.0.into(), 1.0.into()]);
+    assert_eq!(Command::decode(&bare, 0), Ok(Command::new("deleteStream", 0.0).with(1.0)));
+    let undefined = amf0::encode_all(&["FCPublish".into(), 3.0.into(), Value::Undefined, "cam".into()]);
+    assert_eq!(Command::decode(&undefined, 0).unwrap().text(0).as_deref(), Some("cam"));
+    assert_eq!(
+        Command::decode(&amf0::encode_all(&["createStream".into(), 2.0.into()]), 0).unwrap().transaction,
+        2.0
+    );
+}
+
+#[test]
+fn an_object_that_only_flash_can_read_costs_the_rest_of_the_command() {
+    let mut call = Command::new("service.method", 3.0).encode().to_vec();
+    call.extend_from_slice(b"\x11\x0a\x07\x03X\x01\x02\x03");
+    assert_eq!(Command::decode(&call, 0), Ok(Command::new("service.method", 3.0)));
+}
+
+#[test]
 fn connect_reads_what_cameras_write() {
     // Quirk 70: the key in small letters, the value in quotes; quirk 71: arguments after the object.
     let object = Object::new().with("app", "live").with("tcurl", "'rtmp://h/live'");

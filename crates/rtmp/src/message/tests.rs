@@ -1,5 +1,7 @@
 //! Messages from literal bytes.
 
+use headwater_media::amf::{Object, Value, amf3};
+
 use super::*;
 use crate::chunk::ChunkStreamId;
 
@@ -68,42 +70,31 @@ fn ffmpegs_timecode_is_no_data() {
 #[test]
 fn flash_with_amf3_puts_a_zero_in_front() {
     // Quirk 22.
-    let Message::Command(command) = decode(17, b"\0\x02\x00\x04play\0\0\0\0\0\0\0\0\0\x05") else { panic!() };
-    assert_eq!(command.name, "play");
-    let Message::Data(data) = decode(15, b"\0\x02\x00\x01x\x05") else { panic!() };
-    assert_eq!(data.handler(), b"x");
-}
-
-#[test]
-fn shared_objects_and_the_unknown_are_ignored() {
-    for type_id in [0, 7, 16, 19, 99, 255] {
-        assert_eq!(decode(type_id, b"whatever"), Message::Ignored(type_id));
+    let play = Command::new("play", 0.0).with("cam");
+    let name = b"\x02\x00\x01x";
+    for zero in [&b"\0"[..], b""] {
+        assert_eq!(decode(17, &[zero, &play.encode()].concat()), Message::Command(play.clone()));
+        let Message::Data(data) = decode(15, &[zero, name, b"\x05"].concat()) else { panic!() };
+        assert_eq!(data.handler(), b"x");
     }
 }
 
-fn tag(type_id: u8, time: u32, payload: &[u8]) -> Vec<u8> {
-    let [t3, t2, t1, t0] = time.to_be_bytes();
-    let size = (payload.len() as u32).to_be_bytes();
-    let mut bytes = vec![type_id, size[1], size[2], size[3], t2, t1, t0, t3, 0, 0, 9];
-    bytes.extend_from_slice(payload);
-    bytes.extend_from_slice(&(payload.len() as u32 + 11).to_be_bytes());
-    bytes
+#[test]
+fn values_in_amf3_reach_viewers_in_amf0() {
+    // Quirk 22: `@setDataFrame`, `onMetaData` and an object behind the mark 0x11.
+    let metadata = Value::EcmaArray(Object::new().with("width", 640.0).with("title", "x"));
+    let names = amf0::encode_all(&["@setDataFrame".into(), "onMetaData".into()]);
+    let body = [b"\0", &names[..], b"\x11", &amf3::encode_all(std::slice::from_ref(&metadata))].concat();
+    let Message::Data(data) = decode(15, &body) else { panic!() };
+    assert_eq!((data.scope, data.handler()), (DataScope::Kept, &b"onMetaData"[..]));
+    assert_eq!(amf0::decode_all(&data.payload), Ok(vec!["onMetaData".into(), metadata]));
+    // A class that only Flash can read: that message is lost, and nothing else.
+    assert_eq!(decode(15, b"\0\x02\x00\x01x\x11\x0a\x07\x03X\x01"), Message::Ignored(15));
 }
 
 #[test]
-fn an_aggregate_keeps_the_distances_and_its_own_stream() {
-    let body = [tag(8, 5_000, b"a"), tag(9, 5_040, b"vv"), tag(8, 0x0100_0000, b"")].concat();
-    let parts: Vec<_> = Aggregate::new(raw(22, &body)).collect();
-    let seen: Vec<_> = parts.iter().map(|m| (m.type_id, m.timestamp, m.stream.0, &m.payload[..])).collect();
-    let late = 1000 + 0x0100_0000 - 5_000;
-    assert_eq!(seen, [(8, 1000, 1, &b"a"[..]), (9, 1040, 1, b"vv"), (8, late, 1, b"")]);
-}
-
-#[test]
-fn an_aggregate_ends_at_the_first_short_tag() {
-    let body = [tag(8, 0, b"whole"), tag(8, 0, b"cut off")].concat();
-    for end in 0..body.len() {
-        let count = Aggregate::new(raw(22, &body[..end])).count();
-        assert_eq!(count, usize::from(end >= 16) + usize::from(end >= 16 + 4 + 18), "{end}");
+fn garbage_and_the_unknown_are_ignored() {
+    for type_id in [0, 7, 16, 19, 99, 255] {
+        assert_eq!(decode(type_id, b"whatever"), Message::Ignored(type_id));
     }
 }

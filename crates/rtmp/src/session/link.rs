@@ -12,7 +12,7 @@ use crate::chunk::{
     RawMessage,
 };
 use crate::command::{Command, Status};
-use crate::message::{Aggregate, Message, UserControl, type_id};
+use crate::message::{Aggregate, Message, SharedObject, UserControl, type_id};
 use crate::{Error, Output};
 
 /// Acknowledgements come no closer than this, whatever window a peer names: an answer to every byte
@@ -178,6 +178,10 @@ impl Link {
 
     pub(super) fn send_status(&mut self, stream: MessageStreamId, status: &Status) {
         self.send_command(stream, &status.to_command());
+    }
+
+    pub(super) fn send_shared_object(&mut self, stream: MessageStreamId, object: &SharedObject) {
+        self.put(ChunkStreamId::COMMAND, stream, 0, object.type_id, &[object.encode()]);
     }
 
     /// A media or data message, on a chunk stream of its kind.

@@ -201,6 +201,12 @@ impl ServerSession {
                 self.events.push_back(ServerEvent::BufferLength { stream, ms });
                 Ok(())
             }
+            Message::SharedObject(object) if matches!(self.phase, Phase::Connected) => {
+                if let Some(answer) = object.answer() {
+                    self.link.send_shared_object(stream, &answer);
+                }
+                Ok(())
+            }
             Message::UserControl(UserControl::PingResponse(sent_ms)) => {
                 self.events.push_back(ServerEvent::Pong { sent_ms });
                 Ok(())
