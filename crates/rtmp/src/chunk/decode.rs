@@ -37,6 +37,22 @@ pub struct DecoderLimits {
     pub chunk_streams: usize,
 }
 
+/// How often a peer has used what the specification forbids or leaves open. For whoever explains a conversation;
+/// none of it is a fault.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Oddities {
+    /// A type 3 chunk began a message (RTMP 1.0 §5.3.1.2.4; receivers disagree about its time).
+    pub type3_starts: u64,
+    /// The same directly after a type 0 chunk with a time other than 0: the delta may mean that time, or 0.
+    pub type3_after_type0: u64,
+    /// A chunk stream opened with a type 1 chunk, which inherits its stream from nothing (quirk 20).
+    pub fresh_type1: u64,
+    /// A continuation chunk came without the extended timestamp (RTMP 1.0 §5.3.1.3, quirk 17).
+    pub extended_omitted: u64,
+    /// A new header dropped the unfinished message of its chunk stream (quirk 11).
+    pub restarted: u64,
+}
+
 /// What a chunk stream remembers between chunks.
 #[derive(Debug, Default)]
 struct ChunkStream {
@@ -82,6 +98,7 @@ pub struct Decoder {
     /// 17). Who does it once does it always.
     extended_omitted: bool,
     aborted: u64,
+    oddities: Oddities,
 }
 
 /// A chunk's basic and message header, as read.
@@ -109,6 +126,7 @@ impl Decoder {
             position,
             extended_omitted: false,
             aborted: 0,
+            oddities: Oddities::default(),
         }
     }
 
@@ -122,6 +140,12 @@ impl Decoder {
     #[must_use]
     pub fn aborted(&self) -> u64 {
         self.aborted
+    }
+
+    /// What the peer has done so far that others may stumble over.
+    #[must_use]
+    pub fn oddities(&self) -> Oddities {
+        self.oddities
     }
 
     /// Bytes that are held for messages that are not yet whole.
@@ -189,6 +213,7 @@ impl Decoder {
         let starts = header.fmt != 3 || known.partial.is_none();
 
         let expected = if header.fmt == 3 { known.extended } else { None };
+        let mut omitted_here = false;
         let (extended, extended_bytes) = if header.fmt != 3 {
             if header.time < EXTENDED_MARK {
                 (None, 0)
@@ -198,10 +223,12 @@ impl Decoder {
             }
         } else if let Some(expected) = expected {
             let omits = self.extended_omitted && !starts;
+            omitted_here = omits;
             match repeats(input.get(header.size..).unwrap_or_default(), expected) {
                 _ if omits => (Some(expected), 0),
                 Some(true) => (Some(expected), 4),
                 Some(false) => {
+                    omitted_here = true;
                     self.extended_omitted |= !starts;
                     (Some(expected), 0)
                 }
@@ -211,6 +238,7 @@ impl Decoder {
             (None, 0)
         };
 
+        self.oddities.extended_omitted += u64::from(omitted_here);
         let at = self.position;
         self.take(input, header.size + extended_bytes);
         self.open_chunk(&header, extended, at);
@@ -247,7 +275,12 @@ impl Decoder {
         if header.fmt != 3 {
             // A new header in the middle of a message drops the message (OBS does it once in a while,
             // quirk 11).
+            let before = self.aborted;
             self.abort(header.id);
+            self.oddities.restarted += self.aborted - before;
+        }
+        if header.fmt == 1 && !self.streams.contains_key(&header.id) {
+            self.oddities.fresh_type1 += 1;
         }
         self.make_room(header.id);
         let stream = self.streams.entry(header.id).or_default();
@@ -265,6 +298,10 @@ impl Decoder {
             stream.delta_is_absolute = header.fmt == 0;
         }
         if stream.partial.is_none() {
+            if header.fmt == 3 {
+                self.oddities.type3_starts += 1;
+                self.oddities.type3_after_type0 += u64::from(stream.delta_is_absolute && stream.delta != 0);
+            }
             stream.start_message(header.fmt, at);
         }
         let received = stream.partial.as_ref().map_or(0, |partial| partial.payload.len());

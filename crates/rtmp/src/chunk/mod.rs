@@ -33,7 +33,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-pub use decode::{Decoder, DecoderLimits};
+pub use decode::{Decoder, DecoderLimits, Oddities};
 pub(crate) use encode::encode_pieces;
 pub use encode::{Head, continuation_head, encode, extended, message_head, wire_length};
 

@@ -55,6 +55,11 @@ pub(super) fn answer(mut noise: Block, digest: &[u8; DIGEST_BYTES], key_full: &[
     noise
 }
 
+/// Whether `block` is an answer that only who has read `digest` can make.
+pub(super) fn is_answer(block: &Block, digest: &[u8; DIGEST_BYTES], key_full: &[u8]) -> bool {
+    answer(*block, digest, key_full) == *block
+}
+
 fn digest(block: &Block, schema: Schema, key: &[u8]) -> [u8; DIGEST_BYTES] {
     let at = position(block, schema);
     hmac_sha256(key, &[&block[..at], &block[at + DIGEST_BYTES..]])

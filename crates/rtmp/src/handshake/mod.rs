@@ -196,6 +196,22 @@ impl ClientHandshake {
     }
 }
 
+/// The digest of a C1, if there is one and it is right.
+pub(crate) fn client_digest(c1: &Block) -> Option<(Schema, [u8; 32])> {
+    digest::find(c1, digest::CLIENT_KEY)
+}
+
+/// The digest of an S1, if there is one and it is right.
+pub(crate) fn server_digest(s1: &Block) -> Option<(Schema, [u8; 32])> {
+    digest::find(s1, digest::SERVER_KEY)
+}
+
+/// Whether an S2 signs the digest of C1 (`by_server`), or a C2 that of S1.
+pub(crate) fn is_signed(echo: &Block, digest: &[u8; 32], by_server: bool) -> bool {
+    let key = if by_server { digest::SERVER_KEY_FULL } else { digest::CLIENT_KEY_FULL };
+    digest::is_answer(echo, digest, key)
+}
+
 /// The version byte and the block behind it, when both are here.
 fn read_block(input: &mut BytesMut) -> Option<Block> {
     let block: Block = input.get(1..=BLOCK_BYTES)?.try_into().ok()?;
