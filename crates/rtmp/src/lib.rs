@@ -14,6 +14,7 @@ pub mod chunk;
 pub mod command;
 mod error;
 pub mod handshake;
+pub mod login;
 pub mod message;
 pub mod observe;
 mod output;

@@ -1,8 +1,15 @@
-//! Drives a [`ClientSession`] over any tokio stream: a socket, TLS, a pipe in memory.
+//! Drives a session over any tokio stream: a socket, TLS, a pipe in memory.
 //!
-//! The one file of the crate that does I/O and reads a clock. It does no TLS, resolves no name by itself
-//! and never dials again.
+//! [`Connection`] is the same for both sides: over a [`ClientSession`] it is a client, over a
+//! [`ServerSession`] a server. The twins `tokio/client.rs` and `tokio/server.rs` hold how each begins.
+//!
+//! These are the only files of the crate that do I/O and read a clock. They do no TLS, make no randomness
+//! and start no task.
 
+mod client;
+mod server;
+
+use std::fmt::Debug;
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
@@ -11,12 +18,12 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::Error;
-use crate::session::{ClientEvent, ClientSession};
-use crate::url::Scheme;
+use crate::command::Status;
+use crate::session::{ClientEvent, ClientSession, ServerEvent, ServerSession};
+use crate::{Error, Output};
+pub use client::connect;
 
 /// Bytes asked of the stream in one read.
 const READ_BYTES: usize = 64 << 10;
@@ -24,14 +31,15 @@ const READ_BYTES: usize = 64 << 10;
 /// Bytes read ahead while we write.
 const READ_AHEAD_BYTES_MAX: usize = 1 << 20;
 
-/// How long a connection waits for its server.
+/// How long a connection waits for its peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
     /// For the TCP connection.
     pub dial: Duration,
-    /// For the next byte, while we wait for one. A player of a live stream that pauses may want more.
+    /// For the next byte, while [`Connection::next_event`] waits for one. A player of a live stream that
+    /// pauses may want more, and a server that waits for what its players say much more.
     pub read: Duration,
-    /// For the server to take what we send.
+    /// For the peer to take what we send.
     pub write: Duration,
 }
 
@@ -51,19 +59,19 @@ pub enum ConnectionError {
     /// The stream failed.
     #[error("cannot {what} {address}")]
     Io {
-        /// What was tried: `reach`, `read from`, `write to`.
+        /// What was tried: `reach`, `read from`, `write to`, `close`.
         what: &'static str,
-        /// The server.
+        /// The peer.
         address: String,
         /// What the system said.
         source: io::Error,
     },
-    /// The server was silent for too long.
+    /// The peer was silent for too long.
     #[error("cannot {what} {address}: no progress for {} seconds", waited.as_secs())]
     TimedOut {
         /// What was tried.
         what: &'static str,
-        /// The server.
+        /// The peer.
         address: String,
         /// How long.
         waited: Duration,
@@ -71,63 +79,116 @@ pub enum ConnectionError {
     /// The URL asks for TLS, which the caller must bring.
     #[error("{0} needs TLS: open the TLS stream first and use Connection::new")]
     NeedsTls(String),
+    /// [`connect`] was turned away.
+    #[error("the server refused: {} ({})", .0.description, .0.code)]
+    Refused(Status),
+    /// The server left during [`connect`].
+    #[error("{0} closed the connection before it let us in")]
+    Closed(String),
 }
 
-/// A client session and the stream that it runs over.
+/// A session as a [`Connection`] drives it: [`ClientSession`] or [`ServerSession`], and no other.
+pub trait Session: Debug + sealed::Sealed {
+    /// What it tells.
+    type Event;
+    #[doc(hidden)]
+    fn read(&mut self, input: &mut BytesMut) -> Result<Option<Self::Event>, Error>;
+    #[doc(hidden)]
+    fn output(&mut self) -> &mut Output;
+    #[doc(hidden)]
+    fn is_closed(&self) -> bool;
+    /// Whether it takes nothing more until its caller has answered.
+    #[doc(hidden)]
+    fn awaits_answer(&self) -> bool;
+}
+
+mod sealed {
+    /// Keeps [`super::Session`] to the two of this crate.
+    pub trait Sealed {}
+    impl Sealed for crate::session::ClientSession {}
+    impl Sealed for crate::session::ServerSession {}
+}
+
+impl Session for ClientSession {
+    type Event = ClientEvent;
+    fn read(&mut self, input: &mut BytesMut) -> Result<Option<ClientEvent>, Error> {
+        self.read(input)
+    }
+    fn output(&mut self) -> &mut Output {
+        self.output()
+    }
+    fn is_closed(&self) -> bool {
+        self.is_closed()
+    }
+    fn awaits_answer(&self) -> bool {
+        false
+    }
+}
+
+impl Session for ServerSession {
+    type Event = ServerEvent;
+    fn read(&mut self, input: &mut BytesMut) -> Result<Option<ServerEvent>, Error> {
+        self.read(input)
+    }
+    fn output(&mut self) -> &mut Output {
+        self.output()
+    }
+    fn is_closed(&self) -> bool {
+        self.is_closed()
+    }
+    fn awaits_answer(&self) -> bool {
+        self.awaits_answer()
+    }
+}
+
+/// A session and the stream that it runs over.
 #[derive(Debug)]
-pub struct Connection<S> {
+pub struct Connection<S, T = ClientSession> {
     stream: S,
-    session: ClientSession,
+    session: T,
     input: BytesMut,
     timeouts: Timeouts,
+    /// For errors.
+    peer: String,
     /// The session has been asked for events since the last read and had none left.
     is_drained: bool,
     has_ended: bool,
 }
 
-impl Connection<TcpStream> {
-    /// Opens a TCP connection to where the session wants to go.
-    ///
-    /// # Errors
-    /// [`ConnectionError::NeedsTls`] for `rtmps`, else what the network says.
-    pub async fn dial(session: ClientSession, timeouts: Timeouts) -> Result<Self, ConnectionError> {
-        let url = session.url();
-        if url.scheme == Scheme::Rtmps {
-            return Err(ConnectionError::NeedsTls(url.to_string()));
-        }
-        let dial = TcpStream::connect((url.host.as_str(), url.port));
-        let connected = timeout(timeouts.dial, dial).await;
-        let stream = settle(connected, "reach", &session, timeouts.dial)?;
-        // Media comes in whole messages already; waiting for more only adds delay.
-        let _ = stream.set_nodelay(true);
-        Ok(Self::new(stream, session, timeouts))
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    /// Over a stream that is already open.
-    #[must_use]
-    pub fn new(stream: S, session: ClientSession, timeouts: Timeouts) -> Self {
+impl<S: AsyncRead + AsyncWrite + Unpin, T: Session> Connection<S, T> {
+    fn over(stream: S, session: T, peer: String, timeouts: Timeouts) -> Self {
         let input = BytesMut::new();
-        Self { stream, session, input, timeouts, is_drained: false, has_ended: false }
+        Self { stream, session, input, timeouts, peer, is_drained: false, has_ended: false }
     }
 
-    /// The session, to ask and to send. What it puts out leaves with the next [`Connection::flush`] or
-    /// [`Connection::next_event`].
-    pub fn session(&mut self) -> &mut ClientSession {
+    /// The session, to ask, to answer and to send. What it puts out leaves with the next
+    /// [`Connection::flush`] or [`Connection::next_event`].
+    pub fn session(&mut self) -> &mut T {
+        // Whoever holds it may give the answer that the session has been waiting for.
+        self.is_drained = false;
         &mut self.session
     }
 
-    /// The next event; `None` when the server has closed the connection. Sends what is to be sent first.
+    /// The peer, as errors name it.
+    #[must_use]
+    pub fn peer(&self) -> &str {
+        &self.peer
+    }
+
+    /// The next event; `None` when the peer has closed the connection, or the session is closed. Sends
+    /// what is to be sent first.
     ///
     /// Safe to cancel between bytes: nothing that was read is lost, and nothing is sent twice.
     ///
     /// # Errors
-    /// The conversation's or the stream's.
-    pub async fn next_event(&mut self) -> Result<Option<ClientEvent>, ConnectionError> {
+    /// The conversation's or the stream's; [`Error::Misuse`] when a server's request has not been answered.
+    pub async fn next_event(&mut self) -> Result<Option<T::Event>, ConnectionError> {
         loop {
             if let Some(event) = self.poll_event()? {
                 return Ok(Some(event));
+            }
+            if self.session.awaits_answer() {
+                return Err(Error::Misuse("a request awaits its answer; nothing is read before it").into());
             }
             self.flush().await?;
             if !self.is_drained {
@@ -143,7 +204,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     ///
     /// # Errors
     /// The conversation's.
-    pub fn poll_event(&mut self) -> Result<Option<ClientEvent>, ConnectionError> {
+    pub fn poll_event(&mut self) -> Result<Option<T::Event>, ConnectionError> {
         if self.is_drained {
             return Ok(None);
         }
@@ -152,9 +213,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Ok(event)
     }
 
-    /// Waits until the server has sent something (true) or closed (false). Then
-    /// [`Connection::poll_event`] until it has no more. For a publisher's `select!`; no time limit: a
-    /// server may rightly be silent towards a publisher.
+    /// Waits until the peer has sent something (true) or closed (false). Then
+    /// [`Connection::poll_event`] until it has no more. For the `select!` of who mostly sends; no time
+    /// limit: a server may rightly be silent towards a publisher, and a player towards its server.
     ///
     /// # Errors
     /// The stream's.
@@ -163,7 +224,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.took(read)
     }
 
-    /// Writes everything out that the session wants sent. What the server sends meanwhile is read and
+    /// Writes everything out that the session wants sent. What the peer sends meanwhile is read and
     /// kept, up to a limit: two sides that only write wait for each other for ever.
     ///
     /// # Errors
@@ -173,7 +234,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         while !self.session.output().is_empty() {
             // Each step that makes progress starts the time anew: a slow line is not a dead one.
             let step = timeout(waited, self.write_or_read()).await;
-            match settle(step, "write to", &self.session, waited)? {
+            match settle(step, "write to", &self.peer, waited)? {
                 Progress::Wrote => {}
                 Progress::Read(count) => {
                     self.took(Ok(count))?;
@@ -181,7 +242,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
         }
         let flushed = timeout(waited, self.stream.flush()).await;
-        settle(flushed, "write to", &self.session, waited)
+        settle(flushed, "write to", &self.peer, waited)
     }
 
     /// Says goodbye: writes everything out and closes the sending half.
@@ -191,7 +252,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub async fn shutdown(mut self) -> Result<(), ConnectionError> {
         self.flush().await?;
         let closed = timeout(self.timeouts.write, self.stream.shutdown()).await;
-        settle(closed, "close", &self.session, self.timeouts.write)
+        settle(closed, "close", &self.peer, self.timeouts.write)
     }
 
     async fn write_or_read(&mut self) -> io::Result<Progress> {
@@ -215,7 +276,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     async fn fill(&mut self) -> Result<bool, ConnectionError> {
         let waited = self.timeouts.read;
         let read = timeout(waited, self.read_some()).await;
-        let read = settle(read, "read from", &self.session, waited);
+        let read = settle(read, "read from", &self.peer, waited);
         match read {
             Ok(count) => self.took(Ok(count)),
             Err(error) => Err(error),
@@ -228,7 +289,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn took(&mut self, read: io::Result<usize>) -> Result<bool, ConnectionError> {
-        let count = settle(Ok(read), "read from", &self.session, self.timeouts.read)?;
+        let count = settle(Ok(read), "read from", &self.peer, self.timeouts.read)?;
         self.is_drained &= count == 0;
         self.has_ended |= count == 0;
         Ok(count > 0)
@@ -245,15 +306,13 @@ type Timed<T> = Result<io::Result<T>, tokio::time::error::Elapsed>;
 fn settle<T>(
     outcome: Timed<T>,
     what: &'static str,
-    session: &ClientSession,
+    peer: &str,
     waited: Duration,
 ) -> Result<T, ConnectionError> {
-    let url = session.url();
-    let address = || format!("{}:{}", url.host, url.port);
     match outcome {
         Ok(Ok(done)) => Ok(done),
-        Ok(Err(source)) => Err(ConnectionError::Io { what, address: address(), source }),
-        Err(_) => Err(ConnectionError::TimedOut { what, address: address(), waited }),
+        Ok(Err(source)) => Err(ConnectionError::Io { what, address: peer.to_owned(), source }),
+        Err(_) => Err(ConnectionError::TimedOut { what, address: peer.to_owned(), waited }),
     }
 }
 

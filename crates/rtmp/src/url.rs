@@ -9,6 +9,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::login::Credentials;
+
 /// The longest path, in bytes, before and after decoding.
 pub const PATH_BYTES_MAX: usize = 1024;
 
@@ -103,7 +105,7 @@ pub struct Query(Vec<(String, String)>);
 
 impl Query {
     /// Of equal names the first counts: give the stream name's own query first.
-    fn parse<'a>(queries: impl IntoIterator<Item = &'a str>) -> Self {
+    pub(crate) fn parse<'a>(queries: impl IntoIterator<Item = &'a str>) -> Self {
         let pairs = queries.into_iter().flat_map(|query| query.split(['&', '?']));
         let pairs = pairs.filter(|pair| !pair.is_empty()).map(|pair| {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -169,7 +171,8 @@ impl Scheme {
     }
 }
 
-/// Where a client goes: `rtmp://host[:port]/app/name[?query]`.
+/// Where a client goes: `rtmp://[user:password@]host[:port]/app/name[?query]`. Printed without the user
+/// and the password.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RtmpUrl {
     /// Plain or TLS.
@@ -182,6 +185,10 @@ pub struct RtmpUrl {
     pub app: String,
     /// The rest of the path as typed, its query included: what OBS calls the stream key.
     pub stream: String,
+    /// For servers that ask for a login ([`crate::login`]).
+    pub credentials: Option<Credentials>,
+    /// What `connect` carries behind the app in the course of a login; else empty.
+    pub(crate) login: String,
 }
 
 /// Why a URL cannot be dialled.
@@ -221,6 +228,7 @@ impl RtmpUrl {
             whole => whole.to_owned(),
         };
         let mut there: Self = whole.parse()?;
+        there.credentials = there.credentials.or_else(|| self.credentials.clone());
         // An application may have an instance: what stands behind its first segment comes before the name.
         let instance = std::mem::take(&mut there.stream);
         there.stream = match instance.trim_matches('/') {
@@ -257,6 +265,7 @@ impl FromStr for RtmpUrl {
         };
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
+        let (credentials, authority) = split_credentials(authority);
         let (host, port) = split_port(authority);
         if host.is_empty() {
             return Err(UrlFault::Host(url.to_owned()));
@@ -277,7 +286,8 @@ impl FromStr for RtmpUrl {
             return Err(UrlFault::App(url.to_owned()));
         }
         let stream = stream.strip_prefix('/').unwrap_or(stream).to_owned();
-        Ok(Self { scheme, host: host.to_owned(), port, app: app.to_owned(), stream })
+        let (host, app, login) = (host.to_owned(), app.to_owned(), String::new());
+        Ok(Self { scheme, host, port, app, stream, credentials, login })
     }
 }
 
@@ -291,9 +301,17 @@ impl fmt::Display for RtmpUrl {
     }
 }
 
-/// `host:port`, `[v6]:port`, `host`; login names before `@` are left out.
+/// `user:password@` in front of a host. What stands for itself in a URL no more is decoded.
+fn split_credentials(authority: &str) -> (Option<Credentials>, &str) {
+    let Some((login, host)) = authority.rsplit_once('@') else { return (None, authority) };
+    let (user, password) = login.split_once(':').unwrap_or((login, ""));
+    let text = |raw: &str| String::from_utf8(percent_decode(raw)).unwrap_or_else(|_| raw.to_owned());
+    let credentials = Credentials { user: text(user), password: text(password) };
+    ((!user.is_empty()).then_some(credentials), host)
+}
+
+/// `host:port`, `[v6]:port`, `host`.
 fn split_port(authority: &str) -> (&str, Option<&str>) {
-    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     if let Some((v6, rest)) = authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         return (v6, rest.strip_prefix(':'));
     }

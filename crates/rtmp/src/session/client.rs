@@ -5,8 +5,8 @@
 //!                                 → play()    ⇒ StreamCreated, PlayStarted    → Media, Data …
 //! ```
 //!
-//! It does not log in with Adobe's `authmod`, follow redirects or dial again: [`ClientEvent::Rejected`]
-//! carries what the server said.
+//! It never dials: a login is [`ClientEvent::LoginAsked`] and then a new session. It follows no redirect:
+//! [`ClientEvent::Rejected`] carries what the server said.
 
 mod event;
 mod replies;
@@ -71,6 +71,7 @@ enum Phase {
 pub struct ClientSession {
     config: Arc<ClientConfig>,
     url: RtmpUrl,
+    nonce: Nonce,
     link: Link,
     phase: Phase,
     form: Option<Form>,
@@ -91,6 +92,7 @@ impl ClientSession {
         Self {
             config,
             url,
+            nonce,
             link,
             phase: Phase::Handshake(Box::new(handshake)),
             form: None,
@@ -187,10 +189,10 @@ impl ClientSession {
     fn connect(&mut self) {
         self.link.send_chunk_size(self.config.chunk_size);
         let object = Object::new()
-            .with("app", self.url.app.as_str())
+            .with("app", format!("{}{}", self.url.app, self.url.login).as_str())
             .with("type", "nonprivate")
             .with("flashVer", self.config.flash_ver.as_str())
-            .with("tcUrl", self.url.tc_url().as_str())
+            .with("tcUrl", format!("{}{}", self.url.tc_url(), self.url.login).as_str())
             .with("fpad", false)
             .with("capabilities", 15.0)
             .with("audioCodecs", 4071.0)

@@ -1,4 +1,4 @@
-//! A client over a pipe in memory against our own server session.
+//! Both drivers over pipes in memory and sockets of this machine, against each other.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,11 +6,14 @@ use std::time::Duration;
 use bytes::{Buf, Bytes, BytesMut};
 use headwater_media::MediaKind;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::net::TcpListener;
 
-use super::{Connection, ConnectionError, Timeouts};
-use crate::command::PublishKind;
+use super::{Connection, ConnectionError, Timeouts, connect};
+use crate::Error;
+use crate::command::{ConnectRejection, PublishKind};
 use crate::handshake::Nonce;
-use crate::session::{ClientEvent, ClientSession, ServerConfig, ServerEvent, ServerSession};
+use crate::login::{LoginDesk, Verdict};
+use crate::session::{ClientConfig, ClientEvent, ClientSession, ServerConfig, ServerEvent, ServerSession};
 
 fn client(io: DuplexStream) -> Connection<DuplexStream> {
     let url = "rtmp://pipe/live/cam".parse().unwrap();
@@ -68,6 +71,79 @@ async fn a_publisher_sends_everything_through_a_narrow_pipe() {
     connection.session().delete_stream(stream);
     connection.shutdown().await.unwrap();
     assert_eq!(server.await.unwrap(), [body]);
+}
+
+#[tokio::test]
+async fn a_server_is_driven_like_a_client() {
+    let (near, far) = duplex(700);
+    let session = ServerSession::new(Arc::new(ServerConfig::default()), Nonce([2; 32]), 0);
+    let mut server = Connection::serve(far, session, "the pipe", Timeouts::default());
+    assert_eq!(server.peer(), "the pipe");
+    let publisher = tokio::spawn(async move {
+        let mut connection = client(near);
+        wait_for(&mut connection, |event| matches!(event, ClientEvent::Connected { .. })).await;
+        connection.session().publish("cam", PublishKind::Live).unwrap();
+        let started =
+            wait_for(&mut connection, |event| matches!(event, ClientEvent::PublishStarted { .. })).await;
+        let ClientEvent::PublishStarted { stream } = started else { unreachable!() };
+        connection.session().send_media(stream, MediaKind::Audio, 7, &[vec![1; 5000].into()]).unwrap();
+        connection.shutdown().await.unwrap();
+    });
+    assert!(matches!(server.next_event().await, Ok(Some(ServerEvent::Connect(_)))));
+    // Who has not answered hears nothing more, and is told why.
+    let unanswered = server.next_event().await.unwrap_err();
+    assert!(matches!(unanswered, ConnectionError::Rtmp(Error::Misuse(_))), "{unanswered}");
+    server.session().accept_connect().unwrap();
+    let Some(ServerEvent::Publish(request)) = server.next_event().await.unwrap() else { panic!() };
+    server.session().accept_publish(request.stream).unwrap();
+    let Some(ServerEvent::Media { timestamp, body, .. }) = server.next_event().await.unwrap() else {
+        panic!()
+    };
+    assert_eq!((timestamp, body.len()), (7, 5000));
+    assert_eq!(server.next_event().await.unwrap(), None);
+    publisher.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_login_takes_three_connections() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        let desk = LoginDesk::new([5; 32]);
+        for connections in 1.. {
+            let (socket, _) = listener.accept().await.unwrap();
+            let nonce = Nonce([connections; 32]);
+            let session = ServerSession::new(Arc::new(ServerConfig::default()), nonce, 0);
+            let mut connection = Connection::accepted(socket, session, Timeouts::default());
+            let Some(ServerEvent::Connect(request)) = connection.next_event().await.unwrap() else {
+                panic!()
+            };
+            match desk.judge(&request, 0, &nonce, |_| Some("s3cret".into())) {
+                Verdict::Granted { user } => {
+                    connection.session().accept_connect().unwrap();
+                    connection.shutdown().await.unwrap();
+                    return (connections, user);
+                }
+                Verdict::Asked { description } | Verdict::Refused { description, .. } => {
+                    let reason = ConnectRejection::Rejected;
+                    connection.session().reject_connect(reason, description).unwrap();
+                    connection.shutdown().await.unwrap();
+                }
+            }
+        }
+        unreachable!()
+    });
+    let config = Arc::<ClientConfig>::default();
+    let mut number = 0;
+    let mut nonce = || {
+        number += 1;
+        Nonce([number; 32])
+    };
+    let url = |password: &str| format!("rtmp://ann:{password}@{address}/live/cam").parse().unwrap();
+    let refused = connect(&config, url("wrong"), &mut nonce, Timeouts::default()).await.unwrap_err();
+    assert!(refused.to_string().contains("reason=authfailed"), "{refused}");
+    assert!(connect(&config, url("s3cret"), &mut nonce, Timeouts::default()).await.is_ok());
+    assert_eq!(server.await.unwrap(), (6, "ann".to_owned()));
 }
 
 #[tokio::test(start_paused = true)]

@@ -86,7 +86,8 @@ fn client_urls() {
     fn check(url: &str, tc_url: &str, stream: &str) {
         let parsed: RtmpUrl = url.parse().unwrap();
         assert_eq!((parsed.tc_url().as_str(), parsed.stream.as_str()), (tc_url, stream));
-        assert_eq!(parsed.to_string().parse(), Ok(parsed));
+        let shown = RtmpUrl { credentials: None, ..parsed.clone() };
+        assert_eq!(parsed.to_string().parse(), Ok(shown));
     }
     check("rtmp://h/live/cam", "rtmp://h/live", "cam");
     check("RTMP://h:1935/live/a/b?key=x/y", "rtmp://h/live", "a/b?key=x/y");
@@ -94,6 +95,8 @@ fn client_urls() {
     check("rtmps://[::1]:8443/live/cam", "rtmps://[::1]:8443/live", "cam");
     check("rtmps://u:p@h/live/cam", "rtmps://h/live", "cam");
     check("rtmp://h/live?key=1", "rtmp://h/live", "?key=1");
+    let login = "rtmp://a%40b:p:w%2F@h/live/cam".parse::<RtmpUrl>().unwrap().credentials.unwrap();
+    assert_eq!((login.user.as_str(), login.password.as_str()), ("a@b", "p:w/"));
     assert_eq!("rtmps://[::1]/a/b".parse::<RtmpUrl>().unwrap().port, 443);
 
     let fault = |url: &str| url.parse::<RtmpUrl>().unwrap_err();

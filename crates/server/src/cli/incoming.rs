@@ -10,8 +10,8 @@ use bytes::Bytes;
 use headwater_media::MediaKind;
 use headwater_media::flv::{Demuxer, Intake, Items};
 use headwater_rtmp::handshake::Nonce;
-use headwater_rtmp::session::{ClientConfig, ClientEvent, ClientSession, PlayOptions};
-use headwater_rtmp::tokio::{Connection, Timeouts};
+use headwater_rtmp::session::{ClientEvent, PlayOptions};
+use headwater_rtmp::tokio::{Connection, Timeouts, connect};
 use headwater_rtmp::url::RtmpUrl;
 use http_body::Body as _;
 use hyper::Request;
@@ -81,16 +81,14 @@ pub(super) async fn dial(target: &str) -> anyhow::Result<(Connection<TcpStream>,
     let mut nonce = Nonce([0; 32]);
     getrandom::fill(&mut nonce.0)
         .map_err(|error| anyhow::anyhow!("the system gives no random bytes: {error}"))?;
-    let session = ClientSession::new(Arc::new(ClientConfig::default()), url.clone(), nonce, 0);
+    // A login takes three connections, each with a nonce of its own.
+    let fresh = || {
+        nonce.0[0] = nonce.0[0].wrapping_add(1);
+        nonce
+    };
     let timeouts = Timeouts { read: HTTP_WAIT_MAX, ..Timeouts::default() };
-    let mut connection = Connection::dial(session, timeouts).await?;
-    loop {
-        match connection.next_event().await? {
-            Some(ClientEvent::Connected { .. }) => return Ok((connection, url)),
-            Some(event) => refuse(&event)?,
-            None => bail!("{target}: the server closed the connection before it let us in"),
-        }
-    }
+    let connection = connect(&Arc::default(), url.clone(), fresh, timeouts).await?;
+    Ok((connection, url))
 }
 
 /// Turns a server's verdict against us into an error; everything else passes.

@@ -73,8 +73,15 @@ pub enum ClientEvent {
     Rejected {
         /// The stream; 0 = the connection.
         stream: MessageStreamId,
-        /// `code` for programs, `description` for people (login dialogues hide in it).
+        /// `code` for programs, `description` for people.
         status: Status,
+    },
+    /// The server asks for the login that our URL carries, and has turned this connection away: close it,
+    /// and open a new one with a new session to `url`, which now holds the answer ([`crate::login`]).
+    /// Twice in a row is as it should be.
+    LoginAsked {
+        /// Where to: the same address and stream.
+        url: RtmpUrl,
     },
     /// The server asks us to come again, because it is about to go (Enhanced RTMP v2, "Reconnect
     /// Request"): dial `url`, go on there from a key frame, then leave here. Media goes on meanwhile.

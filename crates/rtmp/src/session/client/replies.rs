@@ -7,7 +7,9 @@ use super::{Asked, ClientEvent, ClientSession, Phase, Purpose, Use};
 use crate::Error;
 use crate::chunk::MessageStreamId;
 use crate::command::{Command, Level, Status, code};
+use crate::login;
 use crate::message::DataScope;
+use crate::url::RtmpUrl;
 
 impl ClientSession {
     pub(super) fn take_command(
@@ -47,11 +49,7 @@ impl ClientSession {
         let is_error = command.name == "_error";
         let asked = self.asked.remove(&(command.transaction as u32));
         match asked {
-            Some(Asked::Connect) if is_error => {
-                let status = Status::from_value(command.argument(0));
-                self.phase = Phase::Closed;
-                self.events.push_back(ClientEvent::Rejected { stream: MessageStreamId::CONNECTION, status });
-            }
+            Some(Asked::Connect) if is_error => self.turned_away(Status::from_value(command.argument(0))),
             Some(Asked::Connect) => {
                 self.phase = Phase::Connected;
                 let object = |value: &Value| value.as_object().cloned().unwrap_or_default();
@@ -74,6 +72,19 @@ impl ClientSession {
             Some(Asked::Courtesy) | None => {}
         }
         Ok(())
+    }
+
+    /// The server does not let us in; perhaps it does after a login.
+    fn turned_away(&mut self, status: Status) {
+        self.phase = Phase::Closed;
+        let credentials = self.url.credentials.as_ref();
+        let login = credentials.and_then(|credentials| {
+            login::next_query(credentials, &self.url.login, &status.description, &self.nonce)
+        });
+        self.events.push_back(match login {
+            Some(login) => ClientEvent::LoginAsked { url: RtmpUrl { login, ..self.url.clone() } },
+            None => ClientEvent::Rejected { stream: MessageStreamId::CONNECTION, status },
+        });
     }
 
     /// The stream is there: says what it is for.

@@ -168,6 +168,34 @@ fn verdicts_against_us() {
 }
 
 #[test]
+fn a_login_is_a_new_connection_with_the_answer_behind_the_app() {
+    let asks = |server: &mut Dialogue<ClientSession>, description: &'static str| {
+        let error = Status::error(code::CONNECT_REJECTED, description);
+        server.says(0, Command::new("_error", 1.0).with(error.to_object()));
+        let event = server.event();
+        assert!(server.session.is_closed());
+        event
+    };
+    let mut server = Dialogue::with_client("rtmp://ann:s3cret@h/live/cam");
+    assert!(!server.heard_lines().concat().contains("ann"), "nobody has asked yet");
+    let ClientEvent::LoginAsked { url } = asks(&mut server, "[ code=403 need auth; authmod=adobe ]") else {
+        panic!()
+    };
+    assert_eq!(url.to_string(), "rtmp://h/live/cam");
+    let mut server = Dialogue::with_url(url);
+    let connect = server.heard_lines().remove(1);
+    assert!(connect.contains("app: \"live?authmod=adobe&user=ann\""), "{connect}");
+    assert!(connect.contains("tcUrl: \"rtmp://h/live?authmod=adobe&user=ann\""), "{connect}");
+    let question = "[ authmod=adobe ] : ?reason=needauth&user=ann&salt=s&challenge=c&opaque=o";
+    let ClientEvent::LoginAsked { url } = asks(&mut server, question) else { panic!() };
+    let mut server = Dialogue::with_url(url);
+    let connect = server.heard_lines().remove(1);
+    assert!(connect.contains("&user=ann&challenge=") && connect.contains("&response="), "{connect}");
+    let failed = asks(&mut server, "[ authmod=adobe ] : ?reason=authfailed&opaque=o");
+    assert!(matches!(failed, ClientEvent::Rejected { .. }), "{failed:?}");
+}
+
+#[test]
 fn a_server_without_a_stream_for_us_is_of_no_use() {
     let mut server = Dialogue::let_in();
     server.session.play("cam", PlayOptions::default()).unwrap();

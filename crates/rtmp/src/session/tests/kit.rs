@@ -13,6 +13,7 @@ use crate::message::{Message, type_id};
 use crate::session::{
     ClientConfig, ClientEvent, ClientSession, Limits, ServerConfig, ServerEvent, ServerSession,
 };
+use crate::url::RtmpUrl;
 use crate::{ChunkStreamId, Error, MessageStreamId, Output};
 
 /// What the twins have in common.
@@ -110,8 +111,13 @@ impl Dialogue<ServerSession> {
 impl Dialogue<ClientSession> {
     /// After the handshake; `connect` is on its way.
     pub(super) fn with_client(url: &str) -> Self {
+        Self::with_url(url.parse().unwrap())
+    }
+
+    /// The same, to a URL that is one already.
+    pub(super) fn with_url(url: RtmpUrl) -> Self {
         let config = ClientConfig { offer_digest: false, ..ClientConfig::default() };
-        let mut session = ClientSession::new(Arc::new(config), url.parse().unwrap(), Nonce([2; 32]), 0);
+        let mut session = ClientSession::new(Arc::new(config), url, Nonce([2; 32]), 0);
         let mut input = BytesMut::from(&greeting()[..]);
         assert_eq!(session.read(&mut input), Ok(None));
         session.output().advance(1 + 2 * BLOCK_BYTES);

@@ -1,0 +1,78 @@
+//! How a client's connection begins: dialled, let in, and led through a login. Twin of `server.rs`.
+
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::{Connection, ConnectionError, Timeouts, settle};
+use crate::handshake::Nonce;
+use crate::session::{ClientConfig, ClientEvent, ClientSession};
+use crate::url::{RtmpUrl, Scheme};
+
+/// Dials and waits until the server has let us in: [`ClientSession::publish`] or [`ClientSession::play`]
+/// comes next. A login with the URL's user and password takes three connections, and is gone through here.
+///
+/// `nonce` gives fresh random bytes, once for each connection.
+///
+/// # Errors
+/// What [`Connection::dial`] fails with, the conversation's errors, [`ConnectionError::Refused`] and
+/// [`ConnectionError::Closed`].
+pub async fn connect(
+    config: &Arc<ClientConfig>,
+    url: RtmpUrl,
+    mut nonce: impl FnMut() -> Nonce,
+    timeouts: Timeouts,
+) -> Result<Connection<TcpStream>, ConnectionError> {
+    let mut url = url;
+    'dial: loop {
+        let session = ClientSession::new(Arc::clone(config), url, nonce(), 0);
+        let mut connection = Connection::dial(session, timeouts).await?;
+        loop {
+            match connection.next_event().await? {
+                Some(ClientEvent::Connected { .. }) => return Ok(connection),
+                Some(ClientEvent::Rejected { status, .. }) => return Err(ConnectionError::Refused(status)),
+                Some(ClientEvent::LoginAsked { url: with_answer }) => {
+                    url = with_answer;
+                    continue 'dial;
+                }
+                Some(_) => {}
+                None => return Err(ConnectionError::Closed(connection.peer)),
+            }
+        }
+    }
+}
+
+impl Connection<TcpStream> {
+    /// Opens a TCP connection to where the session wants to go.
+    ///
+    /// # Errors
+    /// [`ConnectionError::NeedsTls`] for `rtmps`, else what the network says.
+    pub async fn dial(session: ClientSession, timeouts: Timeouts) -> Result<Self, ConnectionError> {
+        let url = session.url();
+        if url.scheme == Scheme::Rtmps {
+            return Err(ConnectionError::NeedsTls(url.to_string()));
+        }
+        let dial = TcpStream::connect((url.host.as_str(), url.port));
+        let connected = timeout(timeouts.dial, dial).await;
+        let stream = settle(connected, "reach", &address(&session), timeouts.dial)?;
+        // Media comes in whole messages already; waiting for more only adds delay.
+        let _ = stream.set_nodelay(true);
+        Ok(Self::new(stream, session, timeouts))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    /// A client over a stream that is already open.
+    #[must_use]
+    pub fn new(stream: S, session: ClientSession, timeouts: Timeouts) -> Self {
+        let peer = address(&session);
+        Self::over(stream, session, peer, timeouts)
+    }
+}
+
+fn address(session: &ClientSession) -> String {
+    let url = session.url();
+    format!("{}:{}", url.host, url.port)
+}
