@@ -322,9 +322,11 @@ fn the_key_frame_index_leads_to_the_key_frames() {
         reader.feed(&file[position as usize..]);
         let tag = reader.next_tag().unwrap().unwrap();
         assert_eq!((tag.kind, tag.timestamp_ms), (flv::TagKind::Video, time.as_ms() as u32));
-        if let Ok(flv::TagBody::Frame { key, .. }) = flv::decode_video(tag.body) {
-            assert!(key);
-            found.push(time);
+        for part in flv::decode_video(tag.body).unwrap() {
+            if let flv::TagBody::Frame(coded) = part {
+                assert_eq!(coded.key, Some(true));
+                found.push(time);
+            }
         }
     }
     let keys = frames(&items).into_iter().filter(Frame::is_video_key).map(|frame| frame.dts);

@@ -1,7 +1,7 @@
 //! FLV: tag bodies (shared with RTMP), what a publisher sends made regular, files in and out.
 //!
 //! A tag body is byte for byte the payload of an RTMP message of type 8, 9 or 18, so [`tag`] and
-//! [`Intake`] serve both. Enhanced RTMP (FourCC) tags are recognised and refused by name.
+//! [`Intake`] serve both.
 
 pub mod demux;
 mod dialect;
@@ -18,4 +18,4 @@ pub use head::{TagHead, config_bodies, frame_head};
 pub use intake::{Intake, Item, Items, Mended};
 pub use metadata::{keyframe_index, on_metadata, parse_on_metadata};
 pub use mux::{FILE_HEADER_LEN, Muxer, TAG_HEAD_LEN, TagKind, file_header, previous_tag_size, tag_head};
-pub use tag::{TagBody, decode_audio, decode_video};
+pub use tag::{Coded, Parts, TagBody, decode_audio, decode_video};

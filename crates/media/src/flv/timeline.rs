@@ -71,6 +71,11 @@ pub(crate) struct TrackTime {
     shift: i64,
 }
 
+impl TrackTime {
+    /// Before the first frame.
+    pub(crate) const NEW: Self = Self { last: None, shift: 0 };
+}
+
 /// Keeps decoding times of each track from going backwards, and the tracks together.
 ///
 /// When one track's clock starts over, its distance to the old timeline is kept as the stream's shift,

@@ -109,9 +109,9 @@ fn what_is_no_flv_is_refused_with_its_place() {
         "an encrypted FLV tag at byte 78 is not supported; decrypt the file with the tool that made it"
     );
     let mut demuxer = Demuxer::default();
-    demuxer.feed(&file(&[&tag(TagKind::Video, 0, b"\x90hvc1\x00"), &tag(TagKind::Audio, 0, &[0x2F, 1, 2])]));
+    demuxer.feed(&file(&[&tag(TagKind::Video, 0, b"\x90dvh1\x00"), &tag(TagKind::Audio, 0, &[0x2F, 1, 2])]));
     let refused = demuxer.next_item().unwrap_err().to_string();
-    assert!(refused.starts_with("Enhanced RTMP video hvc1 at byte 13 is not supported"), "{refused}");
+    assert!(refused.starts_with("Enhanced RTMP video dvh1 at byte 13 is not supported"), "{refused}");
     assert!(matches!(demuxer.next_item(), Ok(Some(Item::Track(_)))), "reading goes on behind the tag");
 }
 

@@ -1,8 +1,13 @@
+mod enhanced;
+
 use bytes::BytesMut;
 use proptest::prelude::*;
 
 use super::*;
+use crate::codec::aac::{AdtsHeader, AudioSpecificConfig};
+use crate::codec::h264::AvcConfig;
 use crate::flv::{Dialect, config_bodies, frame_head};
+use crate::{Codec, Timestamp};
 
 const SPS: &[u8] = &[
     0x67, 0x4D, 0x40, 0x1F, 0xA6, 0x11, 0x02, 0x80, 0xBF, 0xE5, 0xC0, 0x44, 0, 0, 3, 0, 4, 0, 0, 3, 0, 0xC8,
@@ -198,8 +203,8 @@ fn a_broken_configuration_is_an_error_and_the_stream_goes_on() {
     let mut intake = running();
     assert!(matches!(intake.push_video(0, config(&[1, 2])), Err(Error::Malformed { .. })));
     assert!(matches!(intake.push_audio(0, Bytes::from_static(&[0xAF, 0, 0])), Err(Error::Malformed { .. })));
-    let hevc = Bytes::from_static(b"\x90hvc1\x01");
-    assert!(matches!(intake.push_video(0, hevc), Err(Error::Unsupported { .. })));
+    let unknown = Bytes::from_static(b"\x90dvh1\x01");
+    assert!(matches!(intake.push_video(0, unknown), Err(Error::Unsupported { .. })));
     assert_eq!(intake.push_video(0, key(&prefixed(&[IDR]))).unwrap().count(), 1);
 }
 

@@ -1,0 +1,89 @@
+//! Sound made regular: AAC configurations and ADTS headers, what FLAC and MP3 need.
+
+use bytes::Bytes;
+
+use super::channel::{Channel, Known};
+use super::mended::{Dropped, Mended};
+use crate::codec::aac::{AAC_LC, AdtsHeader, AudioSpecificConfig};
+use crate::codec::mp3::Mp3Header;
+use crate::flv::tag::Coded;
+use crate::{Codec, Error, Track};
+
+impl Channel {
+    /// Takes an ADTS header off (quirk 6); it corrects the configuration, or stands in for it.
+    pub(super) fn take_aac(
+        &mut self,
+        coded: &mut Coded,
+        mended: &mut Mended,
+    ) -> Result<Option<Track>, Dropped> {
+        // A bare frame cannot start with twelve ones: that would be an end marker followed by nothing.
+        let whole = |header: &AdtsHeader| header.frame_len == coded.payload.len();
+        let Some(header) = AdtsHeader::parse(&coded.payload).filter(whole) else { return Ok(None) };
+        mended.adts += 1;
+        if header.header_len == coded.payload.len() {
+            return Err(Dropped::Empty);
+        }
+        coded.payload = coded.payload.slice(header.header_len..);
+        let found = header.config();
+        if matches!(self.known(), Known::Aac(known) if is_same_core(known, &found)) {
+            return Ok(None);
+        }
+        mended.synthesised_configs += 1;
+        Ok(self.announce(Codec::Aac, Known::Aac(found), found.to_bytes()))
+    }
+}
+
+/// See `read_config`: a configuration with garbage behind it is cut.
+pub(super) fn read_aac_config(config: &Bytes) -> Result<(Known, Bytes), Error> {
+    let parsed = AudioSpecificConfig::parse(config)?;
+    let bytes = if has_garbage_tail(&parsed, config) { parsed.to_bytes() } else { config.clone() };
+    Ok((Known::Aac(parsed), bytes))
+}
+
+/// See `read_config`: a bare STREAMINFO block gets its mark back.
+pub(super) fn read_flac_config(config: &Bytes) -> Result<(Known, Bytes), Error> {
+    const MARK: &[u8] = b"fLaC";
+    const STREAM_INFO_LEN: usize = 34;
+    /// The head of a last block of type 0 with 34 bytes.
+    const BLOCK_HEAD: [u8; 4] = [0x80, 0, 0, STREAM_INFO_LEN as u8];
+    let bytes = match config.len() {
+        _ if config.starts_with(MARK) => config.clone(),
+        STREAM_INFO_LEN => [MARK, &BLOCK_HEAD, config].concat().into(),
+        len if len == STREAM_INFO_LEN + BLOCK_HEAD.len() => [MARK, config].concat().into(),
+        _ => return Err(Error::malformed("FLAC configuration", "it does not start with fLaC")),
+    };
+    if bytes.len() < MARK.len() + BLOCK_HEAD.len() + STREAM_INFO_LEN {
+        return Err(Error::malformed("FLAC configuration", "it ends inside STREAMINFO"));
+    }
+    Ok((Known::Nothing, bytes))
+}
+
+/// The codec with the flags that FLV's own MP3 tags would have for this frame.
+pub(super) fn mp3_codec(frame: &[u8]) -> Codec {
+    const MP3: u8 = 2;
+    const MP3_8_KHZ: u8 = 14;
+    const SIXTEEN_BIT: u8 = 2;
+    let Some(header) = Mp3Header::parse(frame) else { return Codec::Mp3 { flv_flags: 0x2F } };
+    let (format, rate) = match header.sample_rate {
+        ..=8000 => (MP3_8_KHZ, 0),
+        8001..=12_000 => (MP3, 1),
+        12_001..=24_000 => (MP3, 2),
+        _ => (MP3, 3),
+    };
+    Codec::Mp3 { flv_flags: format << 4 | rate << 2 | SIXTEEN_BIT | u8::from(header.channels == 2) }
+}
+
+fn is_same_core(known: &AudioSpecificConfig, found: &AudioSpecificConfig) -> bool {
+    known.sample_rate == found.sample_rate
+        && (known.channel_config == found.channel_config || found.channel_config == 0)
+}
+
+/// Whether bytes follow a two-byte AAC-LC configuration that are no announcement of HE-AAC (Omnia).
+fn has_garbage_tail(parsed: &AudioSpecificConfig, config: &[u8]) -> bool {
+    parsed.object_type == AAC_LC
+        && parsed.channel_config != 0
+        && parsed.sbr_rate.is_none()
+        && config.len() > 2
+        && config.get(2..4) != Some(&[0x56, 0xE5])
+        && config.starts_with(&parsed.to_bytes())
+}

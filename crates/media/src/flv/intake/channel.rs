@@ -1,0 +1,169 @@
+//! One track of a publisher: what is known of it, and its frames made regular.
+
+use bytes::Bytes;
+
+use super::mended::{Dropped, Mended};
+use super::{audio, extra, nal, obu, vp};
+use crate::codec::aac::AudioSpecificConfig;
+use crate::codec::h264::AvcConfig;
+use crate::flv::tag::Coded;
+use crate::flv::timeline::TrackTime;
+use crate::{Codec, Error, Track, TrackId};
+
+/// Longest decoder configuration. They have a hundred bytes or two; comments may stand in FLAC's.
+const CONFIG_LEN_MAX: usize = 64 << 10;
+
+/// What is known of one track.
+#[derive(Clone, Debug)]
+pub(super) struct Channel {
+    pub(super) id: TrackId,
+    pub(super) time: TrackTime,
+    /// As announced; `None` until the first complete configuration.
+    track: Option<Track>,
+    /// The configuration as it was last sent, to tell a repeat from a change.
+    sent: Option<(Codec, Bytes)>,
+    known: Known,
+    /// What was said beside the configuration; it may come before it.
+    extra: Bytes,
+}
+
+/// What must be known of a configuration to make frames regular.
+#[derive(Clone, Debug)]
+pub(super) enum Known {
+    /// Nothing, or nothing has to be.
+    Nothing,
+    /// All of H.264's, for it may change inside frames.
+    Avc(AvcConfig),
+    /// How many bytes the lengths of NAL units have.
+    LengthSize(u8),
+    /// AAC's core, to compare it with ADTS headers.
+    Aac(AudioSpecificConfig),
+}
+
+impl Channel {
+    pub(super) const fn new(id: TrackId) -> Self {
+        Self { id, time: TrackTime::NEW, track: None, sent: None, known: Known::Nothing, extra: Bytes::new() }
+    }
+
+    /// As last announced.
+    pub(super) const fn track(&self) -> Option<&Track> {
+        self.track.as_ref()
+    }
+
+    /// Takes a configuration as it was sent; the track is returned if it changes and is complete.
+    pub(super) fn take_config(
+        &mut self,
+        codec: Codec,
+        config: &Bytes,
+        mended: &mut Mended,
+    ) -> Result<Option<Track>, Error> {
+        if self.sent.as_ref().is_some_and(|(of, sent)| *of == codec && sent == config) {
+            mended.repeated_configs += 1;
+            return Ok(None);
+        }
+        if config.len() > CONFIG_LEN_MAX {
+            return Err(Error::limit(
+                "decoder configuration in bytes",
+                config.len() as u64,
+                CONFIG_LEN_MAX as u64,
+            ));
+        }
+        // It outlives its message: a slice would keep all of a message with several tracks in memory.
+        let config = Bytes::copy_from_slice(config);
+        let (known, announced) = read_config(codec, &config)?;
+        mended.synthesised_configs += u64::from(announced != config);
+        let track = self.announce(codec, known, announced);
+        self.sent = Some((codec, config));
+        Ok(track)
+    }
+
+    /// Takes what is said beside the configuration; the track is returned if that changes it.
+    pub(super) fn take_extra(&mut self, bytes: &Bytes, mended: &mut Mended) -> Result<Option<Track>, Error> {
+        let extra = extra::read(self.id.kind, bytes)?;
+        if self.extra == extra {
+            mended.repeated_configs += 1;
+            return Ok(None);
+        }
+        self.extra = extra;
+        let Some(track) = &mut self.track else { return Ok(None) };
+        track.extra = self.extra.clone();
+        Ok(Some(track.clone()))
+    }
+
+    /// Makes a frame regular; the track is returned if it changes with this frame.
+    pub(super) fn take_frame(
+        &mut self,
+        coded: &mut Coded,
+        mended: &mut Mended,
+    ) -> Result<Option<Track>, Dropped> {
+        let mut track = None;
+        match coded.codec {
+            Codec::H264 | Codec::H265 | Codec::H266 => track = self.take_nals(coded, mended)?,
+            Codec::Aac => track = self.take_aac(coded, mended)?,
+            Codec::Av1 => coded.payload = obu::without_delimiters(&coded.payload),
+            Coded::MP3_UNKNOWN => coded.codec = audio::mp3_codec(&coded.payload),
+            _ => {}
+        }
+        if coded.payload.is_empty() {
+            return Err(Dropped::Empty);
+        }
+        coded.key.get_or_insert_with(|| match coded.codec {
+            Codec::Av1 => obu::is_key(&coded.payload),
+            Codec::Vp8 => vp::is_vp8_key(&coded.payload),
+            Codec::Vp9 => vp::is_vp9_key(&coded.payload),
+            _ => false,
+        });
+        match coded.codec {
+            codec if self.is_announced(codec) => Ok(track),
+            codec if codec.needs_config() => Err(Dropped::Unannounced),
+            codec => Ok(self.announce(codec, Known::Nothing, Bytes::new())),
+        }
+    }
+
+    pub(super) const fn known(&self) -> &Known {
+        &self.known
+    }
+
+    pub(super) fn is_announced(&self, codec: Codec) -> bool {
+        self.track.as_ref().is_some_and(|track| track.codec == codec)
+    }
+
+    /// Remembers a configuration. The track is returned if that is a change and if it is complete.
+    pub(super) fn announce(&mut self, codec: Codec, known: Known, config: Bytes) -> Option<Track> {
+        if self.track.as_ref().is_some_and(|track| track.codec != codec) {
+            // What was said of the old codec's frames says nothing of the new one's.
+            self.extra = Bytes::new();
+            self.sent = None;
+        }
+        let complete = known.is_complete();
+        self.known = known;
+        let track = Track { extra: self.extra.clone(), ..Track::new(self.id, codec, config) };
+        if self.track.as_ref() == Some(&track) {
+            return None;
+        }
+        self.track = complete.then_some(track);
+        self.track.clone()
+    }
+}
+
+impl Known {
+    fn is_complete(&self) -> bool {
+        match self {
+            Self::Avc(config) => !config.sps.is_empty() && !config.pps.is_empty(),
+            Self::Nothing | Self::LengthSize(_) | Self::Aac(_) => true,
+        }
+    }
+}
+
+/// What must be known of a configuration, and the bytes that go to decoders: as they were sent, unless
+/// decoders would stumble over them.
+fn read_config(codec: Codec, config: &Bytes) -> Result<(Known, Bytes), Error> {
+    match codec {
+        Codec::H264 => nal::read_avc_config(config),
+        Codec::H265 => nal::read_hevc_config(config),
+        Codec::H266 => nal::read_vvc_config(config),
+        Codec::Aac => audio::read_aac_config(config),
+        Codec::Flac => audio::read_flac_config(config),
+        _ => Ok((Known::Nothing, config.clone())),
+    }
+}

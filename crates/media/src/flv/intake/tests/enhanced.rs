@@ -1,0 +1,319 @@
+//! Codecs by FourCC and by unofficial numbers, several tracks, what stands beside configurations.
+
+use super::*;
+use crate::MediaKind;
+
+/// The start of an HEVCDecoderConfigurationRecord whose NAL lengths have `length_size` bytes.
+fn hvcc(length_size: u8) -> Vec<u8> {
+    let mut record = vec![1; 23];
+    record[21] = 0xFC | (length_size - 1);
+    record[22] = 0;
+    record
+}
+
+const HEVC_IDR: &[u8] = &[0x26, 1, 0xAF, 0x0D];
+const HEVC_SLICE: &[u8] = &[0x02, 1, 0xD0, 0x09];
+const COLORS: &[u8] = b"\x02\0\x09colorInfo\x03\0\x08hdrStuff\0\0\0\0\0\0\0\0\0\0\0\x09";
+
+fn start(four_cc: &[u8; 4], config: &[u8]) -> Bytes {
+    [b"\x90", &four_cc[..], config].concat().into()
+}
+
+fn coded(first: u8, four_cc: &[u8; 4], payload: &[u8]) -> Bytes {
+    [&[first], &four_cc[..], payload].concat().into()
+}
+
+fn hevc() -> Intake {
+    let mut intake = Intake::new();
+    let track = track_of(intake.push_video(0, start(b"hvc1", &hvcc(4))).unwrap());
+    assert_eq!(track, Track::new(TrackId::VIDEO, Codec::H265, hvcc(4).into()));
+    intake
+}
+
+#[test]
+fn a_plain_hevc_publisher_passes_untouched() {
+    let mut intake = hevc();
+    let sent = coded(0x91, b"hvc1", &[&[0, 0, 80][..], &prefixed(&[HEVC_IDR])].concat());
+    let frame = frame_of(intake.push_video(40, sent.clone()).unwrap());
+    assert_eq!((frame.dts, frame.pts), (Timestamp::from_ms(40), Timestamp::from_ms(120)));
+    assert_eq!((frame.codec, frame.key), (Codec::H265, true));
+    assert_eq!(frame.payload.as_ptr(), sent[8..].as_ptr(), "no copy");
+    let inter = coded(0xA3, b"hvc1", &prefixed(&[HEVC_SLICE]));
+    assert!(!frame_of(intake.push_video(80, inter).unwrap()).key);
+    assert_eq!(intake.push_video(120, start(b"hvc1", &hvcc(4))).unwrap().count(), 0);
+    assert_eq!(intake.mended(), &Mended { repeated_configs: 1, ..Mended::default() });
+}
+
+#[test]
+fn the_unofficial_number_is_the_same_track() {
+    let mut intake = hevc();
+    assert_eq!(intake.push_video(0, body(&[0x1C, 0, 0, 0, 0], &hvcc(4))).unwrap().count(), 0);
+    let sent = body(&[0x1C, 1, 0, 0, 40], &prefixed(&[HEVC_IDR]));
+    assert_eq!(frame_of(intake.push_video(0, sent).unwrap()).codec, Codec::H265);
+}
+
+#[test]
+fn enhanced_tags_of_old_codecs_are_the_same_tracks() {
+    let mut intake = running();
+    assert_eq!(intake.push_video(0, start(b"avc1", &record(SPS))).unwrap().count(), 0);
+    let sent = coded(0x93, b"avc1", &prefixed(&[OTHER_SPS, PPS, IDR]));
+    assert_eq!(intake.push_video(0, sent).unwrap().count(), 2, "parameter sets in band are looked at");
+    assert_eq!(intake.push_audio(0, start(b"mp4a", &[0x12, 0x10])).unwrap().count(), 0);
+    assert_eq!(frame_of(intake.push_audio(0, coded(0x91, b"mp4a", SILENCE)).unwrap()).codec, Codec::Aac);
+}
+
+#[test]
+fn hevc_in_annex_b_and_with_short_lengths() {
+    let mut intake = Intake::new();
+    assert_eq!(intake.push_video(0, start(b"hvc1", &hvcc(2))).unwrap().count(), 1);
+    let sent = coded(0x93, b"hvc1", &annex_b(&[HEVC_IDR, HEVC_SLICE]));
+    let frame = frame_of(intake.push_video(0, sent).unwrap());
+    assert_eq!(frame.payload.as_ref(), [&[0, 4][..], HEVC_IDR, &[0, 4], HEVC_SLICE].concat());
+    let damaged = coded(0x93, b"hvc1", &[0, 9, 0x26, 1]);
+    assert_eq!(intake.push_video(0, damaged).unwrap().count(), 0);
+    assert_eq!((intake.mended().annex_b, intake.mended().damaged), (1, 1));
+    assert!(intake.push_video(0, start(b"hvc1", &hvcc(4)[..20])).is_err());
+}
+
+#[test]
+fn early_obs_left_out_frame_type_and_composition_time() {
+    let mut intake = hevc();
+    let key = frame_of(intake.push_video(0, coded(0x81, b"hvc1", &prefixed(&[HEVC_IDR]))).unwrap());
+    assert_eq!((key.key, key.payload.as_ref(), key.pts), (true, prefixed(&[HEVC_IDR]).as_slice(), key.dts));
+    let inter = frame_of(intake.push_video(40, coded(0x81, b"hvc1", &prefixed(&[HEVC_SLICE]))).unwrap());
+    assert_eq!((inter.key, inter.payload.as_ref()), (false, prefixed(&[HEVC_SLICE]).as_slice()));
+    assert_eq!(intake.mended().timeless, 2);
+    let with_time = coded(0x81, b"hvc1", &[&[0, 0, 40][..], &prefixed(&[HEVC_IDR])].concat());
+    assert_eq!(frame_of(intake.push_video(80, with_time).unwrap()).pts, Timestamp::from_ms(120));
+}
+
+#[test]
+fn frames_without_a_needed_configuration_wait() {
+    let mut intake = Intake::new();
+    for (four_cc, payload) in [(b"hvc1", prefixed(&[HEVC_IDR])), (b"av01", vec![0x32, 1, 0x10])] {
+        assert_eq!(intake.push_video(0, coded(0x93, four_cc, &payload)).unwrap().count(), 0);
+    }
+    assert_eq!(intake.push_audio(0, coded(0x91, b"fLaC", &[0xFF, 0xF8])).unwrap().count(), 0);
+    assert_eq!(intake.mended().unannounced, 3);
+    assert_eq!(intake.tracks().count(), 0);
+}
+
+#[test]
+fn av1_comes_out_without_temporal_delimiters() {
+    let mut intake = Intake::new();
+    assert_eq!(intake.push_video(0, start(b"av01", &[0x81, 0, 0x0C, 0])).unwrap().count(), 1);
+    let unit = [0x0A, 1, 0, 0x32, 1, 0x10];
+    let sent = coded(0x81, b"av01", &[&[0x12, 0][..], &unit].concat());
+    let frame = frame_of(intake.push_video(0, sent).unwrap());
+    assert_eq!((frame.key, frame.payload.as_ref()), (true, &unit[..]), "a sequence header starts decoding");
+    assert!(!frame_of(intake.push_video(40, coded(0x81, b"av01", &unit[3..])).unwrap()).key);
+    assert_eq!(intake.push_video(80, coded(0x91, b"av01", &[0x12, 0])).unwrap().count(), 0);
+}
+
+#[test]
+fn codecs_whose_frames_describe_themselves_begin_with_a_frame() {
+    for (four_cc, codec) in [(b"Opus", Codec::Opus), (b"ac-3", Codec::Ac3), (b"ec-3", Codec::Eac3)] {
+        let mut intake = Intake::new();
+        let track = track_of(intake.push_audio(0, coded(0x91, four_cc, &[0xFC, 1])).unwrap());
+        assert_eq!(track, Track::new(TrackId::AUDIO, codec, Bytes::new()));
+        assert_eq!(intake.push_audio(20, coded(0x91, four_cc, &[0xFC, 2])).unwrap().count(), 1);
+        assert_eq!(intake.push_audio(20, start(four_cc, b"")).unwrap().count(), 0, "nothing new");
+    }
+    let mut intake = Intake::new();
+    let vp8 = intake.push_video(0, coded(0x81, b"vp08", &[0x10, 2, 0])).unwrap();
+    let [Item::Track(track), Item::Frame(frame)] = &vp8.collect::<Vec<_>>()[..] else { panic!() };
+    assert_eq!((track.codec, frame.key), (Codec::Vp8, true));
+    assert!(!frame_of(intake.push_video(0, coded(0x81, b"vp08", &[0x11, 2, 0])).unwrap()).key);
+}
+
+#[test]
+fn an_opus_header_may_come_before_or_after_or_not_at_all() {
+    let mut intake = Intake::new();
+    assert_eq!(intake.push_audio(0, start(b"Opus", b"")).unwrap().count(), 1);
+    let header = b"OpusHead\x01\x02\x38\x01\x80\xBB\0\0\0\0\0";
+    assert_eq!(track_of(intake.push_audio(0, start(b"Opus", header)).unwrap()).config.as_ref(), header);
+    let unofficial = body(&[0xDF], &[0xFC, 1]);
+    assert_eq!(intake.push_audio(20, unofficial).unwrap().count(), 1);
+    assert_eq!(intake.tracks().next().unwrap().config.as_ref(), header);
+}
+
+#[test]
+fn flac_gets_its_mark_back() {
+    let info = [7; 34];
+    let whole = [b"fLaC\x80\0\0\x22", &info[..]].concat();
+    for sent in [&whole[..], &whole[4..], &whole[8..]] {
+        let mut intake = Intake::new();
+        assert_eq!(track_of(intake.push_audio(0, start(b"fLaC", sent)).unwrap()).config, whole);
+        assert_eq!(intake.push_audio(0, start(b"fLaC", sent)).unwrap().count(), 0);
+    }
+    for nonsense in [&whole[..40], b"fLaC!", b"ogg"] {
+        assert!(Intake::new().push_audio(0, start(b"fLaC", nonsense)).is_err());
+    }
+}
+
+#[test]
+fn mp3_by_name_is_the_mp3_of_old() {
+    for (header, flv_flags) in [([0xFF, 0xFB, 0x90, 0x64], 0x2F), ([0xFF, 0xF3, 0x84, 0xC4], 0x2A)] {
+        let mut intake = Intake::new();
+        let track = track_of(intake.push_audio(0, coded(0x91, b".mp3", &header)).unwrap());
+        assert_eq!(track.codec, Codec::Mp3 { flv_flags });
+        assert_eq!(intake.push_audio(26, body(&[flv_flags], &header)).unwrap().count(), 1, "the same track");
+    }
+}
+
+#[test]
+fn what_stands_beside_a_configuration_changes_the_track_and_can_be_taken_back() {
+    let mut intake = hevc();
+    let track = track_of(intake.push_video(0, coded(0x84, b"hvc1", COLORS)).unwrap());
+    assert_eq!((track.extra.as_ref(), track.config.as_ref()), (COLORS, &hvcc(4)[..]));
+    assert_eq!(intake.push_video(0, coded(0x84, b"hvc1", COLORS)).unwrap().count(), 0);
+    assert_eq!(track_of(intake.push_video(0, start(b"hvc1", &hvcc(2))).unwrap()).extra, COLORS);
+    for nothing in [&b"\x02\0\x09colorInfo\x06"[..], b"\x02\0\x09colorInfo\x03\0\0\x09"] {
+        assert_eq!(
+            track_of(intake.push_video(0, coded(0x84, b"hvc1", nothing)).unwrap()).extra,
+            Bytes::new()
+        );
+        assert_eq!(intake.push_video(0, coded(0x84, b"hvc1", COLORS)).unwrap().count(), 1);
+    }
+    let h264 = track_of(intake.push_video(0, config(&record(SPS))).unwrap());
+    assert_eq!(h264.extra, Bytes::new(), "another codec, other colours");
+    let mut early = Intake::new();
+    assert_eq!(early.push_video(0, coded(0x84, b"hvc1", COLORS)).unwrap().count(), 0);
+    assert_eq!(track_of(early.push_video(0, start(b"hvc1", &hvcc(4))).unwrap()).extra, COLORS);
+}
+
+#[test]
+fn what_stands_beside_a_configuration_is_checked() {
+    let mut intake = hevc();
+    let bomb = [b"\x02\0\x09colorInfo", &b"\x03\0\x01a".repeat(40)[..]].concat();
+    for nonsense in [&bomb[..], &COLORS[..COLORS.len() - 6], b"\x02\0\x09colorInfo"] {
+        let refused = intake.push_video(0, coded(0x84, b"hvc1", nonsense));
+        assert!(matches!(refused, Err(Error::Malformed { .. })), "{refused:?}");
+    }
+    let long = [COLORS, &[5; 4097 - COLORS.len()]].concat();
+    let refused = intake.push_video(0, coded(0x84, b"hvc1", &long));
+    assert!(matches!(refused, Err(Error::Limit { found: 4097, limit: 4096, .. })));
+    let layout = |bytes: &[u8]| Intake::new().push_audio(0, coded(0x94, b"Opus", bytes)).map(Iterator::count);
+    assert_eq!(layout(&[1, 6, 0, 0, 0, 0x3F]), Ok(0));
+    assert_eq!(layout(&[0, 2]), Ok(0));
+    assert_eq!(layout(&[2, 2, 0, 1]), Ok(0));
+    for nonsense in [&[1][..], &[1, 6, 0, 0], &[2, 3, 0, 1], &[3, 2]] {
+        assert!(layout(nonsense).is_err(), "{nonsense:x?}");
+    }
+}
+
+#[test]
+fn a_configuration_of_any_length_is_not_kept() {
+    let whole = |len: usize| start(b"Opus", &vec![7; len]);
+    assert_eq!(Intake::new().push_audio(0, whole(64 << 10)).unwrap().count(), 1);
+    let refused = Intake::new().push_audio(0, whole((64 << 10) + 1));
+    assert!(matches!(refused, Err(Error::Limit { limit: 65536, .. })));
+}
+
+#[test]
+fn nanoseconds_are_added_to_the_presentation_time_only() {
+    let mut intake = hevc();
+    let sent = [b"\x97\x02\x01\x02\x03\x01hvc1\0\0\x28", &prefixed(&[HEVC_IDR])[..]].concat();
+    let frame = frame_of(intake.push_video(40, sent.into()).unwrap());
+    assert_eq!((frame.dts, frame.pts.as_nanos()), (Timestamp::from_ms(40), 80_000_000 + 0x01_02_03));
+}
+
+/// A message for track `index`: sequence start or frame.
+fn one_of_many(first: u8, packet_type: u8, four_cc: &[u8; 4], index: u8, rest: &[u8]) -> Bytes {
+    [&[first, packet_type], &four_cc[..], &[index], rest].concat().into()
+}
+
+#[test]
+fn each_track_is_made_regular_by_itself() {
+    let mut intake = running();
+    let second = TrackId { kind: MediaKind::Video, index: 1 };
+    let items = intake.push_video(0, one_of_many(0x96, 0, b"hvc1", 1, &hvcc(4)));
+    assert_eq!(track_of(items.unwrap()), Track::new(second, Codec::H265, hvcc(4).into()));
+    let sound = intake.push_audio(0, one_of_many(0x95, 0, b"mp4a", 2, &[0x11, 0x90])).unwrap();
+    assert_eq!(track_of(sound).id, TrackId { kind: MediaKind::Audio, index: 2 });
+    let numbers: Vec<_> = intake.tracks().map(|track| (track.id.kind, track.id.index)).collect();
+    assert_eq!(
+        numbers,
+        [(MediaKind::Video, 0), (MediaKind::Video, 1), (MediaKind::Audio, 0), (MediaKind::Audio, 2)]
+    );
+    let frame =
+        frame_of(intake.push_video(40, one_of_many(0x96, 3, b"hvc1", 1, &prefixed(&[HEVC_IDR]))).unwrap());
+    assert_eq!((frame.track, frame.codec), (second, Codec::H265));
+    assert_eq!(frame_of(intake.push_video(40, key(&prefixed(&[IDR]))).unwrap()).track, TrackId::VIDEO);
+    assert_eq!(intake.push_video(0, one_of_many(0x96, 0, b"hvc1", 1, &hvcc(4))).unwrap().count(), 0);
+    let late = intake.push_video(20, one_of_many(0xA6, 3, b"hvc1", 1, &prefixed(&[HEVC_SLICE])));
+    assert_eq!(frame_of(late.unwrap()).dts, Timestamp::from_ms(41), "clamped behind its own track");
+    assert_eq!(frame_of(intake.push_audio(20, body(&[0xAF, 1], SILENCE)).unwrap()).dts.as_ms(), 20);
+}
+
+#[test]
+fn all_tracks_start_over_together() {
+    let mut intake = running();
+    assert_eq!(intake.push_video(0, one_of_many(0x96, 0, b"hvc1", 1, &hvcc(4))).unwrap().count(), 1);
+    let mut at = |time, second| {
+        let sent = match second {
+            false => key(&prefixed(&[IDR])),
+            true => one_of_many(0x96, 3, b"hvc1", 1, &prefixed(&[HEVC_IDR])),
+        };
+        frame_of(intake.push_video(time, sent).unwrap()).dts.as_ms()
+    };
+    assert_eq!((at(60_000, false), at(60_000, true)), (60_000, 60_000));
+    assert_eq!((at(0, false), at(40, true), at(40, false)), (60_001, 60_041, 60_041));
+}
+
+#[test]
+fn a_message_may_hold_many_tracks() {
+    let mut intake = Intake::new();
+    let part = |index: u8, rest: &[u8]| [&[index, 0, 0, rest.len() as u8], rest].concat();
+    let configs = [b"\x96\x10hvc1", &part(0, &hvcc(4))[..], &part(1, &hvcc(2))].concat();
+    let tracks: Vec<Item> = intake.push_video(0, configs.into()).unwrap().collect();
+    let [Item::Track(first), Item::Track(second)] = &tracks[..] else { panic!("{tracks:?}") };
+    assert_eq!((first.id.index, second.id.index), (0, 1));
+    let (long, short) = (prefixed(&[HEVC_IDR]), [&[0, 4], HEVC_IDR].concat());
+    let frames = [b"\x96\x13hvc1", &part(1, &short)[..], &part(0, &long), &part(7, &long)].concat();
+    let items: Vec<Item> = intake.push_video(40, frames.into()).unwrap().collect();
+    let [Item::Frame(first), Item::Frame(second)] = &items[..] else { panic!("{items:?}") };
+    assert_eq!((first.track.index, first.payload.as_ref()), (1, &short[..]));
+    assert_eq!((second.track.index, second.payload.as_ref()), (0, &long[..]));
+    assert_eq!(intake.mended().unannounced, 1, "nobody knows track 7");
+}
+
+#[test]
+fn one_broken_track_does_not_take_the_others_along() {
+    let mut intake = Intake::new();
+    let part = |index: u8, rest: &[u8]| [&[index, 0, 0, rest.len() as u8], rest].concat();
+    let broken = [b"\x96\x10hvc1", &part(0, &[2])[..]].concat();
+    assert!(intake.push_video(0, broken.clone().into()).is_err());
+    assert_eq!(intake.mended().partly_used, 0);
+    let half = [&broken[..], &part(1, &hvcc(4))].concat();
+    assert_eq!(track_of(intake.push_video(0, half.into()).unwrap()).id.index, 1);
+    assert_eq!(intake.mended().partly_used, 1);
+}
+
+#[test]
+fn tracks_are_counted() {
+    let mut intake = Intake::new();
+    let mut announce = |index: u8| {
+        let index = index.wrapping_mul(11);
+        intake.push_audio(0, one_of_many(0x95, 0, b"mp4a", index, &[0x12, 0x10])).map(Iterator::count)
+    };
+    for index in 0..TRACKS_MAX as u8 {
+        assert_eq!(announce(index), Ok(1));
+    }
+    assert!(matches!(announce(99), Err(Error::Limit { found: 17, limit: 16, .. })));
+    assert_eq!(announce(3), Ok(0), "those that are known stay");
+    assert_eq!(intake.push_video(0, config(&record(SPS))).unwrap().count(), 1, "the other kind is free");
+}
+
+#[test]
+fn going_to_another_codec_and_back_announces_each_time() {
+    let mut intake = running();
+    let (aac, mp3) = (Bytes::from_static(&[0xAF, 0, 0x12, 0x10]), body(&[0x2F], &[0xFF, 0xFB, 0x90, 0x64]));
+    assert_eq!(intake.push_audio(0, mp3).unwrap().count(), 2);
+    assert_eq!(intake.push_audio(0, body(&[0xAF, 1], SILENCE)).unwrap().count(), 0, "stale");
+    assert_eq!(intake.push_audio(0, aac).unwrap().count(), 1);
+    assert_eq!(intake.push_video(0, start(b"hvc1", &hvcc(4))).unwrap().count(), 1);
+    assert_eq!(intake.push_video(0, inter(&prefixed(&[SLICE]))).unwrap().count(), 0, "stale");
+    assert_eq!(intake.push_video(0, config(&record(SPS))).unwrap().count(), 1);
+    assert_eq!(intake.push_video(0, key(&prefixed(&[IDR]))).unwrap().count(), 1);
+}
