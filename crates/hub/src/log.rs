@@ -35,6 +35,10 @@ impl Default for LogConfig {
 /// Between two places where a viewer can start in a stream without video.
 const AUDIO_START_EVERY: Timestamp = Timestamp::from_ms(1_000);
 
+/// How far a start reaches back for keyframes of other video tracks.
+const REACH_BACK_MAX: Timestamp = Timestamp::from_ms(500);
+const REACH_BACK_FRAMES_MAX: usize = 256;
+
 /// One thing that a viewer must have been told before a frame, and since when it holds.
 #[derive(Clone, Debug)]
 pub struct Part {
@@ -168,9 +172,9 @@ impl Log {
 
     /// Appends a frame; opens a start where a viewer can begin with it; lets go of what is too old.
     pub(crate) fn push(&mut self, frame: Frame) {
-        let sequence = self.head();
         if self.is_start(&frame) {
-            self.starts.push_back(sequence);
+            let start = self.reach_back(&frame);
+            self.starts.push_back(start);
         }
         self.bytes += frame.payload.len();
         self.frames.push_back(frame);
@@ -280,6 +284,24 @@ impl Log {
             self.last_audio_start = Some(frame.dts);
         }
         start
+    }
+
+    /// A start of a stream with several video tracks takes in the keyframes of the others that came just
+    /// before: publishers send one track after the other.
+    fn reach_back(&self, main: &Frame) -> u64 {
+        let head = self.head();
+        if self.setup().tracks().filter(|track| track.id.kind == MediaKind::Video).count() < 2 {
+            return head;
+        }
+        let floor = self.newest_start().map_or(self.base, |start| start + 1);
+        let recent = self.frames.iter().enumerate().rev().take(REACH_BACK_FRAMES_MAX);
+        recent
+            .map(|(at, frame)| (self.base + at as u64, frame))
+            .take_while(|(sequence, frame)| *sequence >= floor && main.dts - frame.dts <= REACH_BACK_MAX)
+            .filter(|(_, frame)| frame.is_video_key())
+            .map(|(sequence, _)| sequence)
+            .last()
+            .unwrap_or(head)
     }
 
     fn put_setup(&mut self, setup: Setup) {
@@ -402,10 +424,23 @@ mod tests {
         let mut log = video_log(LogConfig::default());
         let second = TrackId { index: 1, ..TrackId::VIDEO };
         log.set(track(second, b"b"));
-        for (id, ms) in [(second, 0), (TrackId::VIDEO, 10), (second, 1000), (TrackId::VIDEO, 1010)] {
+        for (id, ms) in [(TrackId::VIDEO, 0), (second, 900), (TrackId::VIDEO, 1500), (second, 1600)] {
             log.push(frame(id, ms, true, 1));
         }
-        assert_eq!(log.starts, [1, 3]);
+        assert_eq!(log.starts, [0, 2]);
+    }
+
+    #[test]
+    fn a_start_takes_in_what_other_video_tracks_sent_just_before() {
+        let mut log = video_log(LogConfig::default());
+        let second = TrackId { index: 1, ..TrackId::VIDEO };
+        log.set(track(second, b"b"));
+        for n in 0..50 {
+            log.push(frame(second, n * 40, n % 25 == 0, 1));
+            log.push(frame(TrackId::AUDIO, n * 40, true, 1));
+            log.push(frame(TrackId::VIDEO, n * 40 + 30, n % 25 == 0, 1));
+        }
+        assert_eq!(log.starts, [0, 75], "the second track's keyframes, not the first's two frames later");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A tag body is byte for byte the payload of an RTMP message of type 8, 9 or 18, so [`tag`] and
 //! [`Intake`] serve both.
 
+mod begun;
 pub mod demux;
 mod dialect;
 mod head;
@@ -12,6 +13,7 @@ mod mux;
 pub mod tag;
 mod timeline;
 
+pub use begun::Begun;
 pub use demux::{Demuxer, Tag, TagReader};
 pub use dialect::{Codecs, Dialect, Numbering, Tracks, Untaken};
 pub use head::{TagHead, config_bodies, frame_head};

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use headwater_hub::{Awaited, Batch, PartContent, Setup, State, StreamName};
 use headwater_media::MediaKind;
-use headwater_media::flv::{Dialect, Muxer};
+use headwater_media::flv::{Begun, Dialect, Muxer};
 
 use super::Shared;
 use crate::metrics::Guard;
@@ -101,12 +101,13 @@ struct Writer {
     takes: Dialect,
     fitted: Option<Arc<Setup>>,
     muxer: Option<Muxer>,
+    begun: Begun,
     seen: Option<u64>,
 }
 
 impl Writer {
     fn new(takes: Dialect) -> Self {
-        Self { takes, fitted: None, muxer: None, seen: None }
+        Self { takes, fitted: None, muxer: None, begun: Begun::default(), seen: None }
     }
 
     fn write(&mut self, batch: &Batch) -> Bytes {
@@ -130,8 +131,13 @@ impl Writer {
                 PartContent::Track(track) => muxer.write_track(track, first.dts, &mut out),
             }
         }
+        if self.seen.is_some_and(|seen| batch.first != seen + 1) {
+            self.begun = Begun::default();
+        }
         for frame in &batch.frames {
-            muxer.write_frame(frame, &mut out);
+            if self.begun.admits(frame) {
+                muxer.write_frame(frame, &mut out);
+            }
         }
         self.seen = Some(batch.first + batch.frames.len() as u64 - 1);
         out.freeze()

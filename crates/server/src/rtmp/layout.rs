@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use headwater_hub::{Batch, PartContent};
-use headwater_media::flv::{Dialect, TagKind, config_bodies, frame_head};
+use headwater_media::flv::{Begun, Dialect, TagKind, config_bodies, frame_head};
 use headwater_media::{Frame, MediaKind};
 use headwater_rtmp::chunk::{
     ChunkStreamId, Head, MessageStreamId, continuation_head, extended, message_head,
@@ -29,6 +29,8 @@ pub(super) struct Form {
     pub(super) muted: Muted,
     /// What the viewer's side takes.
     pub(super) dialect: Dialect,
+    /// Which of its video tracks have begun.
+    pub(super) begun: Begun,
 }
 
 /// What a viewer has asked not to get.
@@ -100,8 +102,9 @@ impl Layout {
                 }
             }
         }
+        let mut begun = form.begun;
         for (index, frame) in batch.frames.iter().enumerate() {
-            if form.muted.admits(frame.track.kind) {
+            if form.muted.admits(frame.track.kind) && begun.admits(frame) {
                 self.put_frame(form, index, frame);
             }
             self.ends.push(self.bytes.len());

@@ -8,8 +8,8 @@ use std::io::IoSlice;
 use std::sync::Arc;
 
 use headwater_hub::{Batch, Next, Setup, Start, State, Subscriber, Watch, Watcher};
-use headwater_media::Timestamp;
-use headwater_media::flv::{Dialect, Untaken};
+use headwater_media::flv::{Begun, Dialect, Untaken};
+use headwater_media::{MediaKind, Timestamp};
 use headwater_rtmp::MessageStreamId;
 use parking_lot::Mutex;
 
@@ -31,6 +31,8 @@ struct Playing {
     /// chosen for the setup in force.
     takes: Dialect,
     fitted: Option<Arc<Setup>>,
+    /// Frames skipped so far: more of them, and every video track has to begin anew.
+    skipped: u64,
     start: Start,
     /// The media time, in milliseconds, at which this viewer's time begins.
     origin_ms: Option<i64>,
@@ -63,9 +65,16 @@ impl Viewer {
     ) -> Self {
         let playing = Playing {
             subscriber,
-            form: Form { stream, chunk_size, muted: Muted::default(), dialect: takes },
+            form: Form {
+                stream,
+                chunk_size,
+                muted: Muted::default(),
+                dialect: takes,
+                begun: Begun::default(),
+            },
             takes,
             fitted: None,
+            skipped: 0,
             start,
             origin_ms: None,
             paused: false,
@@ -107,7 +116,7 @@ impl Viewer {
             let mut playing = self.playing.lock();
             if playing.paused && !pause {
                 let start = playing.start;
-                playing.subscriber.restart(start);
+                playing.restart(start);
             }
             playing.paused = pause;
         }
@@ -123,7 +132,7 @@ impl Viewer {
     pub(super) fn receive_video(&self, on: bool) {
         let mut playing = self.playing.lock();
         if playing.form.muted.video && on {
-            playing.subscriber.restart(Start::NextKeyframe);
+            playing.restart(Start::NextKeyframe);
         }
         playing.form.muted.video = !on;
     }
@@ -142,6 +151,10 @@ impl Playing {
             Next::Ended => {
                 return self.finish(wire, PlayEnding::Ended);
             }
+        }
+        if self.skipped != self.subscriber.skipped() {
+            self.skipped = self.subscriber.skipped();
+            self.form.begun = Begun::default();
         }
         if !self.fitted.as_ref().is_some_and(|setup| Arc::ptr_eq(setup, &batch.setup)) {
             match self.takes.fitted(batch.setup.tracks()) {
@@ -165,7 +178,27 @@ impl Playing {
             used += 1;
         }
         self.subscriber.advance(batch, used);
+        self.begin(batch, used);
         all
+    }
+
+    fn restart(&mut self, start: Start) {
+        self.subscriber.restart(start);
+        self.form.begun = Begun::default();
+    }
+
+    /// Takes note of the tracks that have begun. Once all have, the viewer's bytes are those of all others.
+    fn begin(&mut self, batch: &Batch, used: usize) {
+        if self.form.begun == Begun::ALL {
+            return;
+        }
+        for frame in batch.frames.iter().take(used) {
+            self.form.begun.admits(frame);
+        }
+        let mut tracks = batch.setup.tracks().filter(|track| track.id.kind == MediaKind::Video);
+        if tracks.all(|track| self.form.begun.has(track.id.index)) {
+            self.form.begun = Begun::ALL;
+        }
     }
 
     fn finish(&mut self, wire: &Wire, end: PlayEnding) -> bool {

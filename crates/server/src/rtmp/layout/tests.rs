@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use headwater_hub::{
     Hub, HubConfig, LagPolicy, Next, Publisher, PublisherInfo, Start, StreamName, Subscriber,
 };
-use headwater_media::flv::Dialect;
+use headwater_media::flv::{Begun, Dialect};
 use headwater_media::{Codec, Timestamp, Track, TrackId};
 use headwater_rtmp::chunk::{Decoder, DecoderLimits};
 
@@ -31,7 +31,13 @@ fn publish(hub: &Hub, frames: &[(TrackId, i64, bool, usize)]) -> (Publisher, Sub
 }
 
 fn form(chunk_size: usize) -> Form {
-    Form { stream: MessageStreamId(1), chunk_size, muted: Muted::default(), dialect: Dialect::PLAIN }
+    Form {
+        stream: MessageStreamId(1),
+        chunk_size,
+        muted: Muted::default(),
+        dialect: Dialect::PLAIN,
+        begun: Begun::ALL,
+    }
 }
 
 /// (type, time, length) of each message, as a player reads them.
