@@ -16,6 +16,8 @@
 //!   ...  the bytes
 //! ```
 //!
+//! A record without bytes says that its side has closed its half of the connection.
+//!
 //! A record that the end of the file cuts short is dropped, so that a capture of a program that was killed can be
 //! read.
 
@@ -60,7 +62,7 @@ pub struct Record {
     pub side: Side,
     /// Nanoseconds since the first byte of the conversation.
     pub at_ns: u64,
-    /// The bytes.
+    /// The bytes; none when the side has closed its half of the connection.
     pub bytes: Bytes,
 }
 
@@ -172,14 +174,14 @@ pub fn head<'a>(comments: impl IntoIterator<Item = &'a str>) -> Vec<u8> {
     head.into_bytes()
 }
 
-/// Appends a record; none for no bytes, several for more than 2^32 - 1.
+/// Appends a record of at most 2^32 - 1 bytes, which no read of a socket exceeds; what is beyond is left out. No
+/// bytes: the side has closed its half.
 pub fn put_record(out: &mut Vec<u8>, side: Side, at_ns: u64, bytes: &[u8]) {
-    for piece in bytes.chunks(u32::MAX as usize) {
-        out.push(side.mark());
-        out.extend_from_slice(&at_ns.to_be_bytes());
-        out.extend_from_slice(&u32::try_from(piece.len()).unwrap_or(u32::MAX).to_be_bytes());
-        out.extend_from_slice(piece);
-    }
+    let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+    out.push(side.mark());
+    out.extend_from_slice(&at_ns.to_be_bytes());
+    out.extend_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(bytes.get(..length as usize).unwrap_or(bytes));
 }
 
 #[cfg(test)]
@@ -212,8 +214,8 @@ mod tests {
         assert_eq!(reader.comments(), ["made by a test", "in two", "lines"]);
         let records: Vec<_> = reader.map(Result::unwrap).collect();
         let lengths: Vec<_> = records.iter().map(|record| (record.side, record.bytes.len())).collect();
-        assert_eq!(lengths, [(Side::Client, 4), (Side::Server, 300)]);
-        assert_eq!(records[1].at_ns, u64::MAX);
+        assert_eq!(lengths, [(Side::Client, 4), (Side::Server, 0), (Side::Server, 300)]);
+        assert_eq!(records[2].at_ns, u64::MAX);
     }
 
     #[test]

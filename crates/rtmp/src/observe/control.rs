@@ -34,6 +34,8 @@ pub(super) struct Control {
 
 #[derive(Debug, Default)]
 struct Announced {
+    /// The chunk size; `None` = as it was at the start.
+    chunk_size: Option<u32>,
     window: Option<u32>,
     /// Bytes sent.
     sent: u64,
@@ -113,7 +115,7 @@ impl Control {
         }
     }
 
-    fn chunk_size(&self, side: Side, size: u32, dialogue: &Dialogue, notes: &mut Notes) {
+    fn chunk_size(&mut self, side: Side, size: u32, dialogue: &Dialogue, notes: &mut Notes) {
         let bytes = size & 0x7FFF_FFFF;
         let detail = format!("{bytes}");
         if bytes != size {
@@ -124,7 +126,8 @@ impl Control {
         } else if bytes > CHUNK_SIZE_USUAL_MAX {
             notes.deviation(Rule::ChunkSizeLarge, side, detail);
         }
-        if side == Side::Server {
+        let is_new = self.of(side).chunk_size.replace(bytes) != Some(bytes);
+        if side == Side::Server && is_new {
             if dialogue.is_publishing() {
                 notes.deviation(Rule::ChunkSizeToPublisher, side, String::new());
             } else if self.has_long_reply {

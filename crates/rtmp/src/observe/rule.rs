@@ -315,8 +315,8 @@ rules! {
     CodecUnofficial "codec-unofficial" Warning
         "codecs that FLV does not number travel under their FourCC (Enhanced RTMP)"
         "Enhanced RTMP v2"
-    CodecUnannounced "codec-unannounced" Warning
-        "a FourCC codec goes only to a peer that has announced it in connect (fourCcList or info maps)"
+    CodecUnannounced "codec-unannounced" Note
+        "a FourCC codec goes only to a peer that has announced it (fourCcList or info maps of connect and its result)"
         "Enhanced RTMP v2"
     CapsUnannounced "caps-unannounced" Note
         "multitrack and ModEx go only to a peer that has announced them (capsEx)"

@@ -12,7 +12,7 @@ use headwater_media::flv::{Demuxer, Intake, Items};
 use headwater_rtmp::handshake::Nonce;
 use headwater_rtmp::session::{ClientEvent, PlayOptions};
 use headwater_rtmp::tokio::{Connection, Timeouts, connect};
-use headwater_rtmp::url::RtmpUrl;
+use headwater_rtmp::url::{RtmpUrl, Scheme};
 use http_body::Body as _;
 use hyper::Request;
 use hyper_util::rt::TokioIo;
@@ -78,9 +78,7 @@ impl Incoming {
 /// A connection that has been let in by the server.
 pub(super) async fn dial(target: &str) -> anyhow::Result<(Connection<TcpStream>, RtmpUrl)> {
     let url: RtmpUrl = target.parse()?;
-    let mut nonce = Nonce([0; 32]);
-    getrandom::fill(&mut nonce.0)
-        .map_err(|error| anyhow::anyhow!("the system gives no random bytes: {error}"))?;
+    let mut nonce = fresh_nonce()?;
     // A login takes three connections, each with a nonce of its own.
     let fresh = || {
         nonce.0[0] = nonce.0[0].wrapping_add(1);
@@ -89,6 +87,29 @@ pub(super) async fn dial(target: &str) -> anyhow::Result<(Connection<TcpStream>,
     let timeouts = Timeouts { read: HTTP_WAIT_MAX, ..Timeouts::default() };
     let connection = connect(&Arc::default(), url.clone(), fresh, timeouts).await?;
     Ok((connection, url))
+}
+
+/// Fresh random bytes for a handshake.
+pub(super) fn fresh_nonce() -> anyhow::Result<Nonce> {
+    let mut nonce = Nonce([0; 32]);
+    getrandom::fill(&mut nonce.0)
+        .map_err(|error| anyhow::anyhow!("the system gives no random bytes: {error}"))?;
+    Ok(nonce)
+}
+
+/// A connection to where a URL leads, before anything is said.
+pub(super) async fn reach(url: &RtmpUrl, wait_max: Duration) -> anyhow::Result<TcpStream> {
+    if url.scheme == Scheme::Rtmps {
+        bail!("{url} needs TLS, which this program does not speak");
+    }
+    let address = format!("{}:{}", url.host, url.port);
+    let dialled = tokio::time::timeout(wait_max, TcpStream::connect((url.host.as_str(), url.port)))
+        .await
+        .map_err(|_| anyhow::anyhow!("cannot reach {address}: no answer within {} s", wait_max.as_secs()))?;
+    let stream = dialled.with_context(|| format!("cannot reach {address}"))?;
+    // Media comes in whole messages already; waiting for more only adds delay.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
 }
 
 /// Turns a server's verdict against us into an error; everything else passes.

@@ -6,6 +6,7 @@ mod probe;
 mod progress;
 mod publish;
 mod serve;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -45,6 +46,7 @@ enum Command {
     Publish(publish::Arguments),
     Play(play::Arguments),
     Probe(probe::Arguments),
+    Trace(trace::Arguments),
     Check(serve::CheckArguments),
 }
 
@@ -70,13 +72,15 @@ pub fn run() -> ExitCode {
             Command::Publish(arguments) => publish::run(arguments).await,
             Command::Play(arguments) => play::run(arguments).await,
             Command::Probe(arguments) => probe::run(arguments).await,
+            Command::Trace(arguments) => return trace::run(arguments).await,
             Command::Check(arguments) => serve::check(&arguments),
         }
+        .map(|()| ExitCode::SUCCESS)
     });
     // Whatever still runs is cut; the commands have said farewell before.
     runtime.shutdown_background();
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => {
             eprintln!("headwater: {error:#}");
             ExitCode::FAILURE

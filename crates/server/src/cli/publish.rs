@@ -12,7 +12,8 @@ use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::command::PublishKind;
 use headwater_rtmp::session::ClientEvent;
 use headwater_rtmp::tokio::Connection;
-use tokio::net::TcpStream;
+use headwater_rtmp::url::RtmpUrl;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::incoming::{dial, refuse};
@@ -59,15 +60,16 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
         queue.next().map(|path| Reader::open(&path)).transpose()
     })?;
-    let mut outgoing = Outgoing::open(url).await?;
+    let (connection, parsed) = dial(url).await?;
+    let mut outgoing = Outgoing::start(connection, &parsed).await?;
     let mut progress = Progress::new(url, total);
     let sent = tokio::select! {
-        sent = send(&mut chain, &mut outgoing, &mut progress, arguments.speed) => sent,
+        sent = outgoing.send_all(&mut chain, arguments.speed, |at, bytes| progress.frame(at, bytes)) => sent,
         interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Into::into),
     };
     progress.finish();
     sent?;
-    outgoing.close().await?;
+    outgoing.finish().shutdown().await?;
     eprintln!("published {} frames, {} bytes, {}", progress.frames(), progress.bytes(), clock(progress.at()));
     Ok(())
 }
@@ -82,40 +84,17 @@ fn total(files: &[PathBuf], looped: bool) -> anyhow::Result<Option<Timestamp>> {
     Ok(total.filter(|_| !looped))
 }
 
-async fn send<F: FnMut() -> anyhow::Result<Option<Reader>>>(
-    chain: &mut Chain<F>,
-    outgoing: &mut Outgoing,
-    progress: &mut Progress,
-    speed: f64,
-) -> anyhow::Result<()> {
-    let began = Instant::now();
-    while let Some(item) = chain.next()? {
-        match item {
-            Item::Track(track) => outgoing.send_track(&track)?,
-            Item::Metadata(values) => outgoing.send_metadata(values)?,
-            Item::Frame(frame) => {
-                let due = began + Duration::from_secs_f64(frame.dts.as_seconds().max(0.0) / speed);
-                outgoing.idle_until(due).await?;
-                outgoing.send_frame(&frame)?;
-                outgoing.connection.flush().await?;
-                progress.frame(frame.dts, frame.payload.len());
-            }
-        }
-    }
-    Ok(())
-}
-
 /// A stream that we publish.
-struct Outgoing {
-    connection: Connection<TcpStream>,
+pub(super) struct Outgoing<S> {
+    connection: Connection<S>,
     stream: MessageStreamId,
     at: Timestamp,
 }
 
-impl Outgoing {
-    async fn open(url: &str) -> anyhow::Result<Self> {
-        let (mut connection, parsed) = dial(url).await?;
-        connection.session().publish(&parsed.stream, PublishKind::Live)?;
+impl<S: AsyncRead + AsyncWrite + Unpin> Outgoing<S> {
+    /// Asks the server to let us publish what the URL names.
+    pub(super) async fn start(mut connection: Connection<S>, url: &RtmpUrl) -> anyhow::Result<Self> {
+        connection.session().publish(&url.stream, PublishKind::Live)?;
         loop {
             match connection.next_event().await? {
                 Some(ClientEvent::PublishStarted { stream }) => {
@@ -125,6 +104,30 @@ impl Outgoing {
                 None => bail!("{url}: the server closed the connection before we could publish"),
             }
         }
+    }
+
+    /// Sends everything, each frame when it is due; `sent` hears each frame's time and size.
+    pub(super) async fn send_all<F: FnMut() -> anyhow::Result<Option<Reader>>>(
+        &mut self,
+        chain: &mut Chain<F>,
+        speed: f64,
+        mut sent: impl FnMut(Timestamp, usize),
+    ) -> anyhow::Result<()> {
+        let began = Instant::now();
+        while let Some(item) = chain.next()? {
+            match item {
+                Item::Track(track) => self.send_track(&track)?,
+                Item::Metadata(values) => self.send_metadata(values)?,
+                Item::Frame(frame) => {
+                    let due = began + Duration::from_secs_f64(frame.dts.as_seconds().max(0.0) / speed);
+                    self.idle_until(due).await?;
+                    self.send_frame(&frame)?;
+                    self.connection.flush().await?;
+                    sent(frame.dts, frame.payload.len());
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Waits for `due` and hears meanwhile what the server says.
@@ -166,10 +169,10 @@ impl Outgoing {
         Ok(self.connection.session().send_media(self.stream, kind, wire_time(at), pieces)?)
     }
 
-    /// Gives the stream back, so that nobody waits for our return.
-    async fn close(mut self) -> anyhow::Result<()> {
+    /// Gives the stream back, so that nobody waits for our return. The connection is the caller's to close.
+    pub(super) fn finish(mut self) -> Connection<S> {
         self.connection.session().delete_stream(self.stream);
-        Ok(self.connection.shutdown().await?)
+        self.connection
     }
 }
 

@@ -1,0 +1,26 @@
+//! Explains a recorded conversation.
+
+use anyhow::Context;
+use headwater_rtmp::capture::Reader;
+
+use super::Setting;
+use super::conversation::is_good;
+
+/// Explains a file; whether the conversation works.
+pub(super) fn run(setting: &Setting, path: &str) -> anyhow::Result<bool> {
+    let file = std::fs::read(path).with_context(|| format!("cannot read {path}"))?;
+    let reader = Reader::new(file)
+        .with_context(|| format!("{path} is no conversation that `headwater trace --save` has written"))?;
+    let mut conversation = setting.conversation(reader.comments().first().map_or(path, |line| line), None)?;
+    for comment in reader.comments() {
+        conversation.remark(&format!("# {comment}"));
+    }
+    for record in reader {
+        let record = record.with_context(|| format!("{path} is damaged"))?;
+        conversation.feed(record.side, record.at_ns, &record.bytes);
+        if conversation.has_failed() {
+            break;
+        }
+    }
+    Ok(is_good(&conversation.finish()?, setting.strict))
+}

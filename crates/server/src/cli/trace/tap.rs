@@ -1,0 +1,69 @@
+//! A stream whose bytes are heard by a [`Conversation`] as they pass.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use headwater_rtmp::capture::Side;
+use parking_lot::Mutex;
+use pin_project_lite::pin_project;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::conversation::Conversation;
+
+pin_project! {
+    /// The client's end of a connection, tapped.
+    pub(super) struct Tap<S> {
+        #[pin]
+        stream: S,
+        conversation: Arc<Mutex<Option<Conversation>>>,
+    }
+}
+
+impl<S> Tap<S> {
+    pub(super) fn new(stream: S, conversation: Arc<Mutex<Option<Conversation>>>) -> Self {
+        Self { stream, conversation }
+    }
+}
+
+impl<S: AsyncRead> AsyncRead for Tap<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let tap = self.project();
+        let before = buffer.filled().len();
+        ready!(tap.stream.poll_read(context, buffer))?;
+        if let Some(conversation) = &mut *tap.conversation.lock() {
+            // No bytes: the server has closed its half.
+            conversation.heard(Side::Server, buffer.filled().get(before..).unwrap_or_default());
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite> AsyncWrite for Tap<S> {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let tap = self.project();
+        let count = ready!(tap.stream.poll_write(context, bytes))?;
+        if let (Some(conversation), true) = (&mut *tap.conversation.lock(), count > 0) {
+            conversation.heard(Side::Client, bytes.get(..count).unwrap_or_default());
+        }
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.project().stream.poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let tap = self.project();
+        ready!(tap.stream.poll_shutdown(context))?;
+        if let Some(conversation) = &mut *tap.conversation.lock() {
+            conversation.closed(Side::Client);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
