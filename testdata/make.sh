@@ -1,9 +1,11 @@
 #!/bin/sh
-# Makes every file of this folder anew. Needs ffmpeg and ffprobe (Debian: apt install ffmpeg fonts-dejavu-core).
+# Makes every file of this folder anew. Needs ffmpeg and ffprobe (Debian: apt install ffmpeg fonts-dejavu-core),
+# and in MODERN_FFMPEG one that writes Enhanced RTMP with several tracks (9.0 was used; static builds are around).
 # The results are kept in the repository, so nobody has to run this; see README.md.
 set -eu
 cd "$(dirname "$0")"
 encode="ffmpeg -y -hide_banner -loglevel error -nostdin"
+modern="${MODERN_FFMPEG:?a newer ffmpeg, see above} -y -hide_banner -loglevel error -nostdin"
 exact="-flags +bitexact -fflags +bitexact -map_metadata -1"
 
 # The clip of `headwater demo`: water, name, clock, progress bar; a beep and a white square on each second.
@@ -61,14 +63,47 @@ printf '1\n00:00:00,000 --> 00:00:01,000\nA caption\n' > /tmp/captions.$$.srt
 $encode $picture $tone -i /tmp/captions.$$.srt $h264 -bf 0 -c:a libmp3lame -b:a 48k -ac 2 -c:s mov_text $exact mp3.mp4
 rm /tmp/captions.$$.srt
 
+# Enhanced RTMP: codecs by FourCC. A second is enough. The H.265 says in a metadata packet that it is HDR.
+picture="-f lavfi -i testsrc2=s=160x90:r=25:d=1"
+tone="-f lavfi -i sine=f=440:r=48000:d=1"
+small="-b:v 60k -g 13 -pix_fmt yuv420p -threads 1"
+hdr="setparams=color_primaries=bt2020:color_trc=smpte2084:colorspace=bt2020nc"
+$modern $picture $tone -vf $hdr -c:v libx265 -preset ultrafast $small -pix_fmt yuv420p10le -bf 2 \
+  -x265-params log-level=none:info=0:pools=1 -c:a aac -b:a 32k -ac 2 $exact hevc.flv
+SVT_LOG=1 $modern $picture $tone -c:v libsvtav1 -preset 10 $small -svtav1-params lp=1 \
+  -c:a libopus -b:a 32k -ac 2 $exact av1.flv
+$modern $picture $tone -c:v libvpx-vp9 $small -c:a flac -ac 1 $exact vp9.flv
+$modern $picture -c:v libvvenc $small -pix_fmt yuv420p10le $exact vvc.flv
+# Several tracks: the first of a kind is written the old way if it can be. AC-3 says its six channels.
+$modern $picture $tone -map 0 -map 0 -map 1 -map 1 -map 1 -c:v:0 libx264 -c:v:1 libx265 -preset ultrafast $small -bf 0 \
+  -x265-params log-level=none:info=0:pools=1 -c:a:0 aac -c:a:1 libopus -c:a:2 libmp3lame -b:a 32k -ac 2 \
+  $exact multitrack.flv
+$modern $tone -map 0 -map 0 -c:a:0 ac3 -ac:0 6 -c:a:1 eac3 -ac:1 2 -b:a 96k $exact ac3.flv
+
+enhanced="hevc.flv av1.flv vp9.flv vvc.flv multitrack.flv ac3.flv"
+
 # What ffprobe read from each: stream, decoding and presentation time in the stream's ticks, flags, size,
 # checksum. advanced_editlist=0 makes it treat edit lists as a plain shift, as we do.
 for file in *.flv *.mp4 *.f4v; do
   edits=""
+  case " $enhanced " in *" $file "*) continue ;; esac
   case $file in *.mp4 | *.f4v) edits="-advanced_editlist 0" ;; esac
   {
     ffprobe -v error $edits -show_entries stream=index,codec_name,time_base -of csv=p=0 "$file" | sed 's/^/stream /'
     ffprobe -v error $edits -show_data_hash adler32 \
       -show_entries packet=stream_index,pts,dts,size,flags,data_hash -of csv=p=0 "$file" | sed -z 's/,\n,/,/g'
   } > "$file.packets"
+done
+
+# The same lists of the files that only the newer ffmpeg reads. It comes without ffprobe: sizes and checksums are
+# from one of its outputs, whether a packet is a key frame from another. Messages without a frame are packets
+# without bytes to it.
+for file in $enhanced; do
+  $modern -copyts -i "$file" -map 0 -c copy $exact -f framehash -hash adler32 /tmp/hash.$$ \
+    -map 0 -c copy $exact -f framecrc /tmp/crc.$$
+  sed -n 's/^#codec_id \([0-9]*\): /stream \1,/p' /tmp/hash.$$ | sed 's/$/,1\/1000/' > "$file.packets"
+  sed 's/ //g' /tmp/crc.$$ | grep -v '^#' | awk '{ print (/F=0x0/ ? "__" : "K_") }' > /tmp/keys.$$
+  sed 's/ //g' /tmp/hash.$$ | grep -v '^#' | paste -d, - /tmp/keys.$$ |
+    awk -F, '$5 > 0 { print $1 "," $3 "," $2 "," $5 "," $7 ",adler32:" $6 }' >> "$file.packets"
+  rm /tmp/hash.$$ /tmp/crc.$$ /tmp/keys.$$
 done

@@ -13,7 +13,7 @@ use headwater_media::codec::h264::AvcConfig;
 use headwater_media::flv::demux::End;
 use headwater_media::flv::{self, Item};
 use headwater_media::mp4::{self, Index, Scan};
-use headwater_media::{Codec, Frame, MediaKind, Timestamp, Track};
+use headwater_media::{Codec, Frame, MediaKind, Timestamp, Track, TrackId};
 use proptest::prelude::*;
 
 fn fixture(name: &str) -> Vec<u8> {
@@ -24,7 +24,7 @@ fn fixture(name: &str) -> Vec<u8> {
 /// One line of a `.packets` file; times in ticks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Packet {
-    kind: MediaKind,
+    track: TrackId,
     pts: i64,
     dts: i64,
     size: usize,
@@ -32,23 +32,24 @@ struct Packet {
     adler32: u32,
 }
 
-/// The streams (kind and timescale) and packets that ffprobe printed for a file.
-fn expected(name: &str) -> (Vec<(MediaKind, u32)>, Vec<Packet>) {
+/// The streams (track and timescale) and packets that ffprobe printed for a file.
+fn expected(name: &str) -> (Vec<(TrackId, u32)>, Vec<Packet>) {
     let text = String::from_utf8(fixture(&format!("{name}.packets"))).unwrap();
-    let mut streams = Vec::new();
+    let mut streams: Vec<(TrackId, u32)> = Vec::new();
     let mut packets = Vec::new();
     for line in text.lines().filter(|line| !line.is_empty()) {
         let fields: Vec<&str> = line.trim_start_matches("stream ").split(',').collect();
         if line.starts_with("stream") {
             let kind = match fields[1] {
-                "h264" => MediaKind::Video,
-                "aac" | "mp3" => MediaKind::Audio,
+                "h264" | "hevc" | "vvc" | "av1" | "vp9" => MediaKind::Video,
+                "aac" | "mp3" | "opus" | "flac" | "ac3" | "eac3" => MediaKind::Audio,
                 _ => MediaKind::Data,
             };
-            streams.push((kind, fields[2].trim_start_matches("1/").parse().unwrap()));
+            let index = streams.iter().filter(|(track, _)| track.kind == kind).count() as u8;
+            streams.push((TrackId { kind, index }, fields[2].trim_start_matches("1/").parse().unwrap()));
         } else {
             packets.push(Packet {
-                kind: streams[fields[0].parse::<usize>().unwrap()].0,
+                track: streams[fields[0].parse::<usize>().unwrap()].0,
                 pts: fields[1].parse().unwrap(),
                 dts: fields[2].parse().unwrap(),
                 size: fields[3].parse().unwrap(),
@@ -70,7 +71,7 @@ fn adler32(bytes: &[u8]) -> u32 {
 
 fn packet(frame: &Frame, timescale: u32) -> Packet {
     Packet {
-        kind: frame.track.kind,
+        track: frame.track,
         pts: frame.pts.to_ticks(timescale),
         dts: frame.dts.to_ticks(timescale),
         size: frame.payload.len(),
@@ -133,6 +134,7 @@ fn mp4_frames(index: &Index, file: &[u8]) -> Vec<Frame> {
 }
 
 const FLV: [&str; 5] = ["demo.flv", "keyframes.flv", "audio.flv", "video.flv", "mp3.flv"];
+const ENHANCED: [&str; 6] = ["hevc.flv", "av1.flv", "vp9.flv", "vvc.flv", "multitrack.flv", "ac3.flv"];
 const MP4: [&str; 5] = ["bframes.mp4", "faststart.mp4", "film.f4v", "fragmented.mp4", "mp3.mp4"];
 
 #[test]
@@ -147,17 +149,62 @@ fn flv_files_are_read_as_ffprobe_reads_them() {
 }
 
 #[test]
+fn enhanced_flv_files_are_read_as_ffmpeg_reads_them() {
+    for name in ENHANCED {
+        let mut frames = frames(&demux_flv(&fixture(name), std::iter::empty()));
+        for frame in frames.iter_mut().filter(|frame| frame.codec == Codec::Av1) {
+            // ffmpeg leaves the temporal delimiter where its encoder put it.
+            frame.payload = [&[0x12, 0], frame.payload.as_ref()].concat().into();
+        }
+        let (streams, packets) = expected(name);
+        for (track, timescale) in streams {
+            let of_track = frames.iter().filter(|frame| frame.track == track);
+            let found: Vec<Packet> = of_track.map(|frame| packet(frame, timescale)).collect();
+            let wanted: Vec<Packet> =
+                packets.iter().filter(|packet| packet.track == track).cloned().collect();
+            assert_eq!(found, wanted, "{name} {track:?}");
+        }
+        assert_eq!(frames.len(), packets.len(), "{name}");
+    }
+}
+
+#[test]
+fn what_enhanced_files_say_of_their_tracks() {
+    let last_word = |name: &str| -> Vec<Track> {
+        let mut demuxer = flv::Demuxer::default();
+        demuxer.feed(&fixture(name));
+        while demuxer.next_item().unwrap().is_some() {}
+        demuxer.intake().tracks().cloned().collect()
+    };
+    let codecs = |name: &str| last_word(name).iter().map(|track| track.codec).collect::<Vec<_>>();
+    assert_eq!(codecs("hevc.flv"), [Codec::H265, Codec::Aac]);
+    assert_eq!(codecs("av1.flv"), [Codec::Av1, Codec::Opus]);
+    assert_eq!(codecs("vp9.flv"), [Codec::Vp9, Codec::Flac]);
+    assert_eq!(codecs("vvc.flv"), [Codec::H266]);
+    let mp3 = Codec::Mp3 { flv_flags: 0x2F };
+    assert_eq!(codecs("multitrack.flv"), [Codec::H264, Codec::H265, Codec::Aac, Codec::Opus, mp3]);
+    assert_eq!(codecs("ac3.flv"), [Codec::Ac3, Codec::Eac3]);
+    let hevc = &last_word("hevc.flv")[0];
+    let says = |word: &str| hevc.extra.windows(word.len()).any(|window| window == word.as_bytes());
+    assert!(says("colorInfo") && says("transferCharacteristics"));
+    let [surround, stereo] = &last_word("ac3.flv")[..] else { panic!("two tracks") };
+    assert_eq!(surround.extra.as_ref(), [1, 6, 0, 0, 6, 0xF], "native order, six channels, two at the sides");
+    assert_eq!(stereo.extra.as_ref(), [1, 2, 0, 0, 0, 3]);
+}
+
+#[test]
 fn mp4_files_are_read_as_ffprobe_reads_them() {
     for name in MP4 {
         let file = fixture(name);
         let index = scan(&file);
         let frames = mp4_frames(&index, &file);
         let (streams, packets) = expected(name);
-        for (kind, timescale) in streams.into_iter().filter(|(kind, _)| *kind != MediaKind::Data) {
-            let of_kind = frames.iter().filter(|frame| frame.track.kind == kind);
-            let found: Vec<Packet> = of_kind.map(|frame| packet(frame, timescale)).collect();
-            let wanted: Vec<Packet> = packets.iter().filter(|packet| packet.kind == kind).cloned().collect();
-            assert_eq!(found, wanted, "{name} {kind:?}");
+        for (track, timescale) in streams.into_iter().filter(|(track, _)| track.kind != MediaKind::Data) {
+            let of_track = frames.iter().filter(|frame| frame.track == track);
+            let found: Vec<Packet> = of_track.map(|frame| packet(frame, timescale)).collect();
+            let wanted: Vec<Packet> =
+                packets.iter().filter(|packet| packet.track == track).cloned().collect();
+            assert_eq!(found, wanted, "{name} {track:?}");
         }
         assert!(index.samples().is_sorted_by_key(|sample| sample.dts), "{name}");
         assert_eq!(index.notes(), [""; 0], "{name}");
@@ -215,7 +262,7 @@ fn the_same_film_in_every_container_has_the_same_payloads() {
 
 #[test]
 fn flv_written_from_items_reads_back_as_the_same_items() {
-    for name in FLV {
+    for name in FLV.into_iter().chain(ENHANCED) {
         let items = demux_flv(&fixture(name), std::iter::empty());
         let muxer = flv::Muxer::new(Timestamp::ZERO, flv::Dialect::FULL);
         let mut out = BytesMut::new();

@@ -37,7 +37,7 @@ pub enum TagBody {
     Frame(Coded),
     /// The sender's word that the track ends.
     EndOfSequence(TrackId),
-    /// Legal, but it carries nothing: no bytes, the first byte only, an empty AAC configuration.
+    /// Legal, but it carries nothing: no bytes, the first byte only, an empty configuration.
     Empty,
     /// A Flash player command (start or end of a client-side seek) without a picture.
     Command,

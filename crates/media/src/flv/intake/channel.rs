@@ -57,6 +57,11 @@ impl Channel {
         config: &Bytes,
         mended: &mut Mended,
     ) -> Result<Option<Track>, Error> {
+        if matches!(codec, Codec::Mp3 { .. }) {
+            // It has none, and what the track is called only its frames tell.
+            mended.count(Dropped::Empty);
+            return Ok(None);
+        }
         if self.sent.as_ref().is_some_and(|(of, sent)| *of == codec && sent == config) {
             mended.repeated_configs += 1;
             return Ok(None);

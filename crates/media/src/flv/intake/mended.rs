@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Mended {
-    /// Messages that carry nothing: no bytes, an empty AAC configuration, player commands.
+    /// Messages that carry nothing: no bytes, an empty configuration, player commands.
     pub empty: u64,
     /// Configurations, colour information and channel layouts that were sent again unchanged.
     pub repeated_configs: u64,

@@ -135,7 +135,8 @@ impl Head {
         let track = TrackId { kind: self.kind, index };
         let video = self.kind == MediaKind::Video;
         match self.packet_type {
-            ex::SEQUENCE_START if payload.is_empty() && codec.needs_config() => Ok(TagBody::Empty),
+            // Of no use where a configuration is needed, and no news elsewhere: the frames announce themselves.
+            ex::SEQUENCE_START if payload.is_empty() => Ok(TagBody::Empty),
             ex::SEQUENCE_START => Ok(TagBody::Config(Track::new(track, codec, payload))),
             ex::CODED_FRAMES if video && has_composition_time(codec) => {
                 let mut rest = Reader { kind: self.kind, rest: payload };

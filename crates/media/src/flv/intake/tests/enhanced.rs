@@ -129,7 +129,8 @@ fn codecs_whose_frames_describe_themselves_begin_with_a_frame() {
 #[test]
 fn an_opus_header_may_come_before_or_after_or_not_at_all() {
     let mut intake = Intake::new();
-    assert_eq!(intake.push_audio(0, start(b"Opus", b"")).unwrap().count(), 1);
+    assert_eq!(intake.push_audio(0, start(b"Opus", b"")).unwrap().count(), 0);
+    assert_eq!(intake.push_audio(0, coded(0x91, b"Opus", &[0xFC, 1])).unwrap().count(), 2);
     let header = b"OpusHead\x01\x02\x38\x01\x80\xBB\0\0\0\0\0";
     assert_eq!(track_of(intake.push_audio(0, start(b"Opus", header)).unwrap()).config.as_ref(), header);
     let unofficial = body(&[0xDF], &[0xFC, 1]);
@@ -158,6 +159,11 @@ fn mp3_by_name_is_the_mp3_of_old() {
         let track = track_of(intake.push_audio(0, coded(0x91, b".mp3", &header)).unwrap());
         assert_eq!(track.codec, Codec::Mp3 { flv_flags });
         assert_eq!(intake.push_audio(26, body(&[flv_flags], &header)).unwrap().count(), 1, "the same track");
+        assert_eq!(
+            intake.push_audio(26, start(b".mp3", b"\0")).unwrap().count(),
+            0,
+            "it has no configuration"
+        );
     }
 }
 
