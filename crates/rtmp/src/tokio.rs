@@ -79,11 +79,11 @@ pub enum ConnectionError {
     /// The URL asks for TLS, which the caller must bring.
     #[error("{0} needs TLS: open the TLS stream first and use Connection::new")]
     NeedsTls(String),
-    /// [`connect`] was turned away.
+    /// The server turned us away or threw us out.
     #[error("the server refused: {} ({})", .0.description, .0.code)]
     Refused(Status),
-    /// The server left during [`connect`].
-    #[error("{0} closed the connection before it let us in")]
+    /// The server left, without a word.
+    #[error("{0} closed the connection")]
     Closed(String),
 }
 

@@ -7,12 +7,14 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::{Connection, ConnectionError, Timeouts, settle};
+use crate::MessageStreamId;
+use crate::command::PublishKind;
 use crate::handshake::Nonce;
-use crate::session::{ClientConfig, ClientEvent, ClientSession};
+use crate::session::{ClientConfig, ClientEvent, ClientSession, PlayOptions};
 use crate::url::{RtmpUrl, Scheme};
 
-/// Dials and waits until the server has let us in: [`ClientSession::publish`] or [`ClientSession::play`]
-/// comes next. A login with the URL's user and password takes three connections, and is gone through here.
+/// Dials and waits until the server has let us in: [`Connection::publish`] or [`Connection::play`] comes
+/// next. A login with the URL's user and password takes three connections, and is gone through here.
 ///
 /// `nonce` gives fresh random bytes, once for each connection.
 ///
@@ -69,6 +71,81 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub fn new(stream: S, session: ClientSession, timeouts: Timeouts) -> Self {
         let peer = address(&session);
         Self::over(stream, session, peer, timeouts)
+    }
+
+    /// Publishes `name` ([`ClientSession::publish`]) and waits for the verdict. What else the server says
+    /// until then is not told.
+    ///
+    /// # Errors
+    /// [`ConnectionError::Refused`], [`ConnectionError::Closed`], the conversation's, the stream's.
+    pub async fn publish(
+        &mut self,
+        name: &str,
+        kind: PublishKind,
+    ) -> Result<MessageStreamId, ConnectionError> {
+        self.session().publish(name, kind)?;
+        self.verdict(|event| match event {
+            ClientEvent::PublishStarted { stream } => Some(stream),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Plays `name` ([`ClientSession::play`]) and waits for the verdict. What else the server says until
+    /// then is not told.
+    ///
+    /// # Errors
+    /// As [`Connection::publish`].
+    pub async fn play(
+        &mut self,
+        name: &str,
+        options: PlayOptions,
+    ) -> Result<MessageStreamId, ConnectionError> {
+        self.session().play(name, options)?;
+        self.verdict(|event| match event {
+            ClientEvent::PlayStarted { stream } => Some(stream),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Listens, for as long as the server lets us publish: for the `select!` of a publisher, who hears
+    /// little and must notice that it is thrown out. May be cancelled.
+    pub async fn thrown_out(&mut self) -> ConnectionError {
+        loop {
+            match self.listen().await {
+                Ok(()) => {}
+                Err(error) => return error,
+            }
+        }
+    }
+
+    async fn listen(&mut self) -> Result<(), ConnectionError> {
+        let is_there = self.readable().await?;
+        while let Some(event) = self.poll_event()? {
+            if let ClientEvent::Rejected { status, .. } = event {
+                return Err(ConnectionError::Refused(status));
+            }
+        }
+        if !is_there || self.session.is_closed() {
+            return Err(ConnectionError::Closed(self.peer.clone()));
+        }
+        self.flush().await
+    }
+
+    async fn verdict(
+        &mut self,
+        is_it: impl Fn(ClientEvent) -> Option<MessageStreamId>,
+    ) -> Result<MessageStreamId, ConnectionError> {
+        while let Some(event) = self.next_event().await? {
+            if let ClientEvent::Rejected { status, .. } = event {
+                return Err(ConnectionError::Refused(status));
+            }
+            if let Some(stream) = is_it(event) {
+                return Ok(stream);
+            }
+        }
+        Err(ConnectionError::Closed(self.peer.clone()))
     }
 }
 
