@@ -9,8 +9,9 @@ use anyhow::{Context, bail};
 use bytes::Bytes;
 use headwater_media::MediaKind;
 use headwater_media::flv::{Demuxer, Intake, Items};
+use headwater_rtmp::command::Capabilities;
 use headwater_rtmp::handshake::Nonce;
-use headwater_rtmp::session::{ClientEvent, PlayOptions};
+use headwater_rtmp::session::{ClientConfig, ClientEvent, PlayOptions};
 use headwater_rtmp::tokio::{Connection, Timeouts, connect};
 use headwater_rtmp::url::{RtmpUrl, Scheme};
 use http_body::Body as _;
@@ -85,7 +86,9 @@ pub(super) async fn dial(target: &str) -> anyhow::Result<(Connection<TcpStream>,
         nonce
     };
     let timeouts = Timeouts { read: HTTP_WAIT_MAX, ..Timeouts::default() };
-    let connection = connect(&Arc::default(), url.clone(), fresh, timeouts).await?;
+    let capabilities = Capabilities { reconnect: false, ..Capabilities::FULL };
+    let config = Arc::new(ClientConfig { capabilities, ..ClientConfig::default() });
+    let connection = connect(&config, url.clone(), fresh, timeouts).await?;
     Ok((connection, url))
 }
 

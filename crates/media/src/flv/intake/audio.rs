@@ -40,22 +40,23 @@ pub(super) fn read_aac_config(config: &Bytes) -> Result<(Known, Bytes), Error> {
     Ok((Known::Aac(parsed), bytes))
 }
 
-/// See `read_config`: a bare STREAMINFO block gets its mark back.
+/// See `read_config`: `fLaC` and STREAMINFO, with the head of its block. In tags it comes without that head
+/// (ffmpeg, mpegts.js), in other containers with it, or bare.
 pub(super) fn read_flac_config(config: &Bytes) -> Result<(Known, Bytes), Error> {
     const MARK: &[u8] = b"fLaC";
     const STREAM_INFO_LEN: usize = 34;
-    /// The head of a last block of type 0 with 34 bytes.
-    const BLOCK_HEAD: [u8; 4] = [0x80, 0, 0, STREAM_INFO_LEN as u8];
-    let bytes = match config.len() {
-        _ if config.starts_with(MARK) => config.clone(),
-        STREAM_INFO_LEN => [MARK, &BLOCK_HEAD, config].concat().into(),
-        len if len == STREAM_INFO_LEN + BLOCK_HEAD.len() => [MARK, config].concat().into(),
-        _ => return Err(Error::malformed("FLAC configuration", "it does not start with fLaC")),
+    const LAST_BLOCK: u8 = 0x80;
+    /// The head of a block of type 0 with 34 bytes, the last one.
+    const BLOCK_HEAD: [u8; 4] = [LAST_BLOCK, 0, 0, STREAM_INFO_LEN as u8];
+    let block = config.strip_prefix(MARK).unwrap_or(config);
+    let info = match block.split_at_checked(BLOCK_HEAD.len()) {
+        Some(([kind, rest @ ..], info)) if kind & !LAST_BLOCK == 0 && *rest == BLOCK_HEAD[1..] => info,
+        _ => block,
     };
-    if bytes.len() < MARK.len() + BLOCK_HEAD.len() + STREAM_INFO_LEN {
-        return Err(Error::malformed("FLAC configuration", "it ends inside STREAMINFO"));
-    }
-    Ok((Known::Nothing, bytes))
+    let info = info.get(..STREAM_INFO_LEN).ok_or_else(|| {
+        Error::malformed("FLAC configuration", format!("its STREAMINFO has {} of 34 bytes", info.len()))
+    })?;
+    Ok((Known::Nothing, [MARK, &BLOCK_HEAD, info].concat().into()))
 }
 
 /// The codec with the flags that FLV's own MP3 tags would have for this frame.

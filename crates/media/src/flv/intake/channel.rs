@@ -76,7 +76,8 @@ impl Channel {
         // It outlives its message: a slice would keep all of a message with several tracks in memory.
         let config = Bytes::copy_from_slice(config);
         let (known, announced) = read_config(codec, &config)?;
-        mended.synthesised_configs += u64::from(announced != config);
+        // FLAC's has another form in tags than everywhere else: no mend.
+        mended.synthesised_configs += u64::from(announced != config && codec != Codec::Flac);
         let track = self.announce(codec, known, announced);
         self.sent = Some((codec, config));
         Ok(track)

@@ -139,10 +139,11 @@ fn an_opus_header_may_come_before_or_after_or_not_at_all() {
 }
 
 #[test]
-fn flac_gets_its_mark_back() {
+fn flac_comes_in_many_forms() {
     let info = [7; 34];
     let whole = [b"fLaC\x80\0\0\x22", &info[..]].concat();
-    for sent in [&whole[..], &whole[4..], &whole[8..]] {
+    let as_ffmpeg_sends_it = [b"fLaC", &info[..]].concat();
+    for sent in [&as_ffmpeg_sends_it[..], &whole, &whole[4..], &whole[8..]] {
         let mut intake = Intake::new();
         assert_eq!(track_of(intake.push_audio(0, start(b"fLaC", sent)).unwrap()).config, whole);
         assert_eq!(intake.push_audio(0, start(b"fLaC", sent)).unwrap().count(), 0);
