@@ -25,9 +25,12 @@ export type Judgement = { kind: "play"; plan: Plan } | { kind: "refuse"; failure
 /** `MediaSource.isTypeSupported`, or a stand-in for it in tests. */
 export type CanPlay = (type: string) => boolean;
 
-/** What the FLV demuxer in the page understands, whatever the browser could decode. */
+/**
+ * What the FLV demuxer in the page understands, whatever the browser could decode. FLAC it takes only with a
+ * configuration that ffmpeg would not take, and servers send the one that the specification describes.
+ */
 const VIDEO_IN_FLV = /^(avc[13]|hvc1|hev1|av01)/;
-const AUDIO_IN_FLV = /^(mp4a|mp3|opus|flac)/i;
+const AUDIO_IN_FLV = /^(mp4a|mp3|opus)/i;
 
 /** For a codec that the server names but does not look into: what to ask the browser for instead. */
 const TYPICAL: Record<string, string> = {

@@ -124,22 +124,11 @@ pub fn config_bodies(track: &Track, dialect: &Dialect) -> Vec<Bytes> {
         (None, Some(four_cc)) => packet_head(track.id, four_cc, KEY, ex::SEQUENCE_START, dialect),
     };
     let announces = track.codec.needs_config() || !track.config.is_empty();
-    let mut bodies: Vec<_> = announces.then(|| whole(start, &wire_config(track))).into_iter().collect();
+    let mut bodies: Vec<_> = announces.then(|| whole(start, &track.config)).into_iter().collect();
     if let Some(four_cc) = track.codec.four_cc().filter(|_| dialect.extras && !track.extra.is_empty()) {
         bodies.push(whole(packet_head(track.id, four_cc, KEY, ex::EXTRA, dialect), &track.extra));
     }
     bodies
-}
-
-/// The configuration as tags carry it. FLAC's goes without the head of its block: ffmpeg and mpegts.js write
-/// and read it so.
-fn wire_config(track: &Track) -> Bytes {
-    const MARK: &[u8] = b"fLaC";
-    const BLOCK_HEAD_LEN: usize = 4;
-    match track.config.get(MARK.len() + BLOCK_HEAD_LEN..) {
-        Some(block) if track.codec == Codec::Flac => [MARK, block].concat().into(),
-        _ => track.config.clone(),
-    }
 }
 
 /// A codec as the original tags write it.

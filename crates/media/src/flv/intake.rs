@@ -20,7 +20,7 @@ use self::channel::Channel;
 use self::clock::Clock;
 pub use self::mended::Mended;
 use super::tag::{Parts, TRACKS_MAX, TagBody, decode_audio, decode_video};
-use crate::{Error, Frame, Track, TrackId};
+use crate::{Codec, Error, Frame, Track, TrackId};
 
 /// One regular thing that a publisher sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -165,8 +165,9 @@ impl Intake {
                 let channel = channel(&mut self.channels, sent.id)?;
                 Ok((channel.take_config(sent.codec, &sent.config, &mut self.mended)?, None))
             }
-            TagBody::Extra { track, bytes } => {
-                let channel = channel(&mut self.channels, track)?;
+            TagBody::Extra { track, codec, bytes } => {
+                let meant = self.meant(track, codec);
+                let channel = channel(&mut self.channels, meant)?;
                 Ok((channel.take_extra(&bytes, &mut self.mended)?, None))
             }
             TagBody::Frame(mut coded) => {
@@ -186,6 +187,18 @@ impl Intake {
                 Ok((None, None))
             }
         }
+    }
+}
+
+impl Intake {
+    /// The track that `codec` is the codec of: ffmpeg sends colours of any video track without its number.
+    fn meant(&self, id: TrackId, codec: Codec) -> TrackId {
+        let is_of = |track: &&Track| track.codec.four_cc() == codec.four_cc();
+        if self.tracks().find(|track| track.id == id).is_none_or(|track| is_of(&track)) {
+            return id;
+        }
+        let of_kind = self.tracks().filter(|track| track.id.kind == id.kind);
+        of_kind.filter(is_of).map(|track| track.id).next().unwrap_or(id)
     }
 }
 

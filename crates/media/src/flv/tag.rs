@@ -30,6 +30,8 @@ pub enum TagBody {
     Extra {
         /// The track.
         track: TrackId,
+        /// The codec that the sender names.
+        codec: Codec,
         /// The bytes behind the tag's header.
         bytes: Bytes,
     },

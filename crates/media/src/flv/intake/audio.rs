@@ -40,8 +40,8 @@ pub(super) fn read_aac_config(config: &Bytes) -> Result<(Known, Bytes), Error> {
     Ok((Known::Aac(parsed), bytes))
 }
 
-/// See `read_config`: `fLaC` and STREAMINFO, with the head of its block. In tags it comes without that head
-/// (ffmpeg, mpegts.js), in other containers with it, or bare.
+/// See `read_config`: `fLaC` and STREAMINFO, with the head of its block, which is what ffmpeg's decoder takes and
+/// the specification wants. ffmpeg itself sends STREAMINFO alone; mpegts.js reads `fLaC` and STREAMINFO.
 pub(super) fn read_flac_config(config: &Bytes) -> Result<(Known, Bytes), Error> {
     const MARK: &[u8] = b"fLaC";
     const STREAM_INFO_LEN: usize = 34;

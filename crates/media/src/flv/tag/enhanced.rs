@@ -147,7 +147,7 @@ impl Head {
             ex::CODED_FRAMES => Ok(self.frame(track, codec, 0, payload)),
             ex::CODED_FRAMES_X if video => Ok(self.frame(track, codec, 0, payload)),
             SEQUENCE_END => Ok(TagBody::EndOfSequence(track)),
-            ex::EXTRA => Ok(TagBody::Extra { track, bytes: payload }),
+            ex::EXTRA => Ok(TagBody::Extra { track, codec, bytes: payload }),
             // AV1's descriptor of MPEG-2 TS says nothing that the sequence header in the frames does not.
             MPEG2_TS_SEQUENCE_START if video => Ok(TagBody::Empty),
             other => Err(self.malformed(format!("packet type {other} is unknown"))),

@@ -136,7 +136,11 @@ fn enhanced_video_of_one_track() {
 
 #[test]
 fn metadata_and_commands_share_frame_types() {
-    let extra = |bytes| TagBody::Extra { track: TrackId::VIDEO, bytes: Bytes::from_static(bytes) };
+    let extra = |bytes| TagBody::Extra {
+        track: TrackId::VIDEO,
+        codec: Codec::H265,
+        bytes: Bytes::from_static(bytes),
+    };
     assert_eq!(video(b"\x84hvc1\x02\0\x09colorInfo\x06"), extra(b"\x02\0\x09colorInfo\x06"));
     assert_eq!(video(b"\xD4hvc1!"), extra(b"!"), "frame type 5 means nothing beside metadata");
     assert_eq!(video(b"\xD1\0"), TagBody::Command);
@@ -160,7 +164,8 @@ fn enhanced_audio_of_one_track() {
         assert_eq!((coded.codec, coded.key, coded.payload.as_ref()), (codec, Some(true), &b"!"[..]));
     }
     assert_eq!(audio(b"\x92Opus"), TagBody::EndOfSequence(TrackId::AUDIO));
-    let layout = TagBody::Extra { track: TrackId::AUDIO, bytes: Bytes::from_static(b"\x01\x02\0\0\0\x03") };
+    let bytes = Bytes::from_static(b"\x01\x02\0\0\0\x03");
+    let layout = TagBody::Extra { track: TrackId::AUDIO, codec: Codec::Opus, bytes };
     assert_eq!(audio(b"\x94Opus\x01\x02\0\0\0\x03"), layout);
     assert!(decode_audio(Bytes::from_static(b"\x93Opus!")).is_err(), "video's packet type");
 }

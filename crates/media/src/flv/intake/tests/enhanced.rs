@@ -324,3 +324,16 @@ fn going_to_another_codec_and_back_announces_each_time() {
     assert_eq!(intake.push_video(0, config(&record(SPS))).unwrap().count(), 1);
     assert_eq!(intake.push_video(0, key(&prefixed(&[IDR]))).unwrap().count(), 1);
 }
+
+#[test]
+fn colours_without_a_number_belong_to_the_track_of_their_codec() {
+    let mut intake = Intake::new();
+    intake.push_video(0, Bytes::from_static(b"\x90av01\x81\0\x0C\0")).unwrap().for_each(drop);
+    intake
+        .push_video(0, Bytes::from_static(b"\x96\0vp09\x01\x01\0\0\0\0\x14\x82\x02\x02\x02\0\0"))
+        .unwrap()
+        .for_each(drop);
+    let body = [b"\xD4vp09", COLORS].concat();
+    let track = track_of(intake.push_video(0, body.into()).unwrap());
+    assert_eq!((track.id.index, track.codec, track.extra.is_empty()), (1, Codec::Vp9, false));
+}
