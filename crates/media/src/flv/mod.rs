@@ -10,6 +10,8 @@ mod head;
 mod intake;
 mod metadata;
 mod mux;
+#[cfg(test)]
+mod round_trip;
 pub mod tag;
 mod timeline;
 

@@ -3,9 +3,11 @@
 use bytes::Bytes;
 
 use super::mended::{Dropped, Mended};
-use super::{audio, extra, nal, obu, vp};
+use super::{audio, extra, nal, vp};
 use crate::codec::aac::AudioSpecificConfig;
+use crate::codec::av1::Av1Config;
 use crate::codec::h264::AvcConfig;
+use crate::codec::h265::HevcConfig;
 use crate::flv::tag::Coded;
 use crate::flv::timeline::TrackTime;
 use crate::{Codec, Error, Track, TrackId};
@@ -34,8 +36,13 @@ pub(super) enum Known {
     Nothing,
     /// All of H.264's, for it may change inside frames.
     Avc(AvcConfig),
-    /// How many bytes the lengths of NAL units have.
-    LengthSize(u8),
+    /// All of H.265's, likewise.
+    Hevc(HevcConfig),
+    /// H.266.
+    Vvc {
+        /// How many bytes the lengths of NAL units have.
+        length_size: u8,
+    },
     /// AAC's core, to compare it with ADTS headers.
     Aac(AudioSpecificConfig),
 }
@@ -106,7 +113,7 @@ impl Channel {
         match coded.codec {
             Codec::H264 | Codec::H265 | Codec::H266 => track = self.take_nals(coded, mended)?,
             Codec::Aac => track = self.take_aac(coded, mended)?,
-            Codec::Av1 => coded.payload = obu::without_delimiters(&coded.payload),
+            Codec::Av1 => track = self.take_obus(coded, mended),
             Coded::MP3_UNKNOWN => coded.codec = audio::mp3_codec(&coded.payload),
             _ => {}
         }
@@ -114,7 +121,6 @@ impl Channel {
             return Err(Dropped::Empty);
         }
         coded.key.get_or_insert_with(|| match coded.codec {
-            Codec::Av1 => obu::is_key(&coded.payload),
             Codec::Vp8 => vp::is_vp8_key(&coded.payload),
             Codec::Vp9 => vp::is_vp9_key(&coded.payload),
             _ => false,
@@ -156,20 +162,23 @@ impl Known {
     fn is_complete(&self) -> bool {
         match self {
             Self::Avc(config) => !config.sps.is_empty() && !config.pps.is_empty(),
-            Self::Nothing | Self::LengthSize(_) | Self::Aac(_) => true,
+            Self::Hevc(config) => config.has_parameter_sets(),
+            Self::Nothing | Self::Vvc { .. } | Self::Aac(_) => true,
         }
     }
 }
 
 /// What must be known of a configuration, and the bytes that go to decoders: as they were sent, unless
 /// decoders would stumble over them.
-fn read_config(codec: Codec, config: &Bytes) -> Result<(Known, Bytes), Error> {
+pub(super) fn read_config(codec: Codec, config: &Bytes) -> Result<(Known, Bytes), Error> {
     match codec {
         Codec::H264 => nal::read_avc_config(config),
         Codec::H265 => nal::read_hevc_config(config),
         Codec::H266 => nal::read_vvc_config(config),
         Codec::Aac => audio::read_aac_config(config),
+        Codec::Av1 => Av1Config::parse(config).map(|_| (Known::Nothing, config.clone())),
         Codec::Flac => audio::read_flac_config(config),
+        Codec::Vp8 | Codec::Vp9 => vp::read_vp_config(config),
         _ => Ok((Known::Nothing, config.clone())),
     }
 }

@@ -3,58 +3,58 @@
 
 use bytes::Bytes;
 
-use super::channel::{Channel, Known};
+use super::channel::{Channel, Known, read_config};
 use super::mended::{Dropped, Mended};
-use crate::codec::h264::{self, AvcConfig, Framing, NAL_IDR, NAL_PPS, NAL_SPS};
+use crate::codec::h264::{self, AvcConfig};
+use crate::codec::h265::{self, HevcConfig};
+use crate::codec::nal::{Framing, annex_b_nals, annex_b_to_length_prefixed, framing, nals, trimmed};
 use crate::flv::tag::Coded;
 use crate::{Codec, Error, Track};
 
 impl Channel {
-    /// Makes the payload tile. Parameter sets inside an H.264 frame that differ from the configuration
-    /// are a change of it (5.4).
+    /// Makes the payload tile. Parameter sets inside a frame that differ from the configuration are a
+    /// change of it (5.4).
     pub(super) fn take_nals(
         &mut self,
         coded: &mut Coded,
         mended: &mut Mended,
     ) -> Result<Option<Track>, Dropped> {
-        let length_size = self.length_size();
-        reframe(coded, length_size, mended)?;
         let codec = coded.codec;
+        let length_size = self.known().length_size(codec);
+        reframe(coded, length_size, mended)?;
         let key = *coded.key.get_or_insert_with(|| starts_decoding(codec, &coded.payload, length_size));
-        if codec != Codec::H264 || (!key && self.is_announced(codec)) {
+        if !key && self.is_announced(codec) {
             return Ok(None);
         }
-        let Some(config) = self.with_sets_in_band(&coded.payload, length_size) else { return Ok(None) };
-        let bytes = config.to_bytes();
-        let track = self.announce(codec, Known::Avc(config), bytes);
+        let units = nals(&coded.payload, length_size).map_while(Result::ok);
+        let found = ParameterSets::find(codec, &coded.payload, units);
+        // Read again, so that no slice of the frame is kept.
+        let record = found.change(codec, self.known());
+        let Some((known, record)) = record.and_then(|record| read_config(codec, &record).ok()) else {
+            return Ok(None);
+        };
+        let track = self.announce(codec, known, record);
         mended.synthesised_configs += u64::from(track.is_some());
         Ok(track)
     }
+}
 
-    fn length_size(&self) -> u8 {
-        match self.known() {
-            Known::Avc(config) => config.length_size,
-            Known::LengthSize(size) => *size,
-            Known::Nothing | Known::Aac(_) => 4,
-        }
-    }
-
-    /// The configuration with the parameter sets of a frame, if they change it.
-    fn with_sets_in_band(&self, payload: &Bytes, length_size: u8) -> Option<AvcConfig> {
-        let (sps, pps) = parameter_sets(payload, h264::nals(payload, length_size).map_while(Result::ok));
-        match self.known() {
-            _ if sps.is_empty() && pps.is_empty() => None,
-            Known::Avc(config) => config.updated(&sps, &pps),
-            _ => AvcConfig::from_parameter_sets(sps, pps).ok(),
+impl Known {
+    /// How many bytes the lengths of this codec's NAL units have: four until somebody says otherwise.
+    fn length_size(&self, codec: Codec) -> u8 {
+        match (self, codec) {
+            (Self::Avc(config), Codec::H264) => config.length_size,
+            (Self::Hevc(config), Codec::H265) => config.length_size,
+            (Self::Vvc { length_size }, Codec::H266) => *length_size,
+            _ => 4,
         }
     }
 }
 
 /// See `read_config`. Annex B stands in place of the record with some encoders.
 pub(super) fn read_avc_config(record: &Bytes) -> Result<(Known, Bytes), Error> {
-    let annex_b = record.starts_with(&[0, 0, 0, 1]) || record.starts_with(&[0, 0, 1]);
-    let config = if annex_b {
-        let (sps, pps) = parameter_sets(record, h264::annex_b_nals(record));
+    let config = if is_annex_b(record) {
+        let ParameterSets { sps, pps, .. } = ParameterSets::find(Codec::H264, record, annex_b_nals(record));
         AvcConfig::from_parameter_sets(sps, pps)?
     } else {
         AvcConfig::parse(record)?
@@ -63,34 +63,81 @@ pub(super) fn read_avc_config(record: &Bytes) -> Result<(Known, Bytes), Error> {
     Ok((Known::Avc(config), bytes))
 }
 
-/// See `read_config`: an HEVCDecoderConfigurationRecord (ISO 14496-15, 8.3.3.1).
+/// See `read_config`, and above.
 pub(super) fn read_hevc_config(record: &Bytes) -> Result<(Known, Bytes), Error> {
-    const LENGTH_SIZE_AT: usize = 21;
-    match (record.first(), record.get(LENGTH_SIZE_AT)) {
-        (Some(1), Some(flags)) => Ok((Known::LengthSize((flags & 3) + 1), record.clone())),
-        (Some(1), None) => {
-            Err(Error::malformed("HEVCDecoderConfigurationRecord", "it has less than 22 bytes"))
+    let config = if is_annex_b(record) {
+        let ParameterSets { vps, sps, pps } = ParameterSets::find(Codec::H265, record, annex_b_nals(record));
+        HevcConfig::from_parameter_sets(vps, sps, pps)?
+    } else {
+        HevcConfig::parse(record)?
+    };
+    let bytes = if record.first() == Some(&1) { record.clone() } else { config.to_bytes() };
+    Ok((Known::Hevc(config), bytes))
+}
+
+/// See `read_config`: a VvcDecoderConfigurationRecord (ISO 14496-15, 11.2.4.2), of which only the first
+/// byte is looked at.
+pub(super) fn read_vvc_config(record: &Bytes) -> Result<(Known, Bytes), Error> {
+    let flags = record.first().copied().unwrap_or_default();
+    Ok((Known::Vvc { length_size: (flags >> 1 & 3) + 1 }, record.clone()))
+}
+
+/// The parameter sets of a frame or record.
+#[derive(Debug, Default)]
+struct ParameterSets {
+    /// None in H.264.
+    vps: Vec<Bytes>,
+    sps: Vec<Bytes>,
+    pps: Vec<Bytes>,
+}
+
+impl ParameterSets {
+    /// Each is a slice of `whole`.
+    fn find<'a>(codec: Codec, whole: &Bytes, units: impl Iterator<Item = &'a [u8]>) -> Self {
+        let mut found = Self::default();
+        for unit in units {
+            let sets = match (codec, h264::nal_type(unit), h265::nal_type(unit)) {
+                (Codec::H264, h264::NAL_SPS, _) | (Codec::H265, _, h265::NAL_SPS) => &mut found.sps,
+                (Codec::H264, h264::NAL_PPS, _) | (Codec::H265, _, h265::NAL_PPS) => &mut found.pps,
+                (Codec::H265, _, h265::NAL_VPS) => &mut found.vps,
+                _ => continue,
+            };
+            let set = whole.slice_ref(trimmed(unit));
+            if !sets.contains(&set) {
+                sets.push(set);
+            }
         }
-        _ => Err(Error::malformed("HEVCDecoderConfigurationRecord", "its version is not 1")),
+        found
+    }
+
+    /// The record with these sets, if they change what is known.
+    fn change(self, codec: Codec, known: &Known) -> Option<Bytes> {
+        let Self { vps, sps, pps } = self;
+        match (codec, known) {
+            _ if vps.is_empty() && sps.is_empty() && pps.is_empty() => None,
+            (Codec::H264, Known::Avc(config)) => config.updated(&sps, &pps).map(|it| it.to_bytes()),
+            (Codec::H264, _) => AvcConfig::from_parameter_sets(sps, pps).ok().map(|it| it.to_bytes()),
+            (Codec::H265, Known::Hevc(config)) => config.updated(&vps, &sps, &pps).map(|it| it.to_bytes()),
+            (Codec::H265, _) => HevcConfig::from_parameter_sets(vps, sps, pps).ok().map(|it| it.to_bytes()),
+            _ => None,
+        }
     }
 }
 
-/// See `read_config`: a VvcDecoderConfigurationRecord (ISO 14496-15, 11.2.4.2).
-pub(super) fn read_vvc_config(record: &Bytes) -> Result<(Known, Bytes), Error> {
-    let flags = record.first().copied().unwrap_or_default();
-    Ok((Known::LengthSize((flags >> 1 & 3) + 1), record.clone()))
+fn is_annex_b(record: &[u8]) -> bool {
+    record.starts_with(&[0, 0, 0, 1]) || record.starts_with(&[0, 0, 1])
 }
 
 /// Puts the payload into length-prefixed form that tiles.
 fn reframe(coded: &mut Coded, length_size: u8, mended: &mut Mended) -> Result<(), Dropped> {
-    match h264::framing(&coded.payload, length_size) {
+    match framing(&coded.payload, length_size) {
         Framing::LengthPrefixed { len } => {
             mended.padded += u64::from(len < coded.payload.len());
             coded.payload.truncate(len);
         }
         Framing::AnnexB | Framing::Broken if restore_misread_time(coded, length_size) => mended.timeless += 1,
         Framing::AnnexB => {
-            let rewritten = h264::annex_b_to_length_prefixed(&coded.payload, length_size);
+            let rewritten = annex_b_to_length_prefixed(&coded.payload, length_size);
             coded.payload = rewritten.map_err(|_| Dropped::Damaged)?;
             mended.annex_b += 1;
         }
@@ -107,7 +154,7 @@ fn restore_misread_time(coded: &mut Coded, length_size: u8) -> bool {
     }
     let [_, misread @ ..] = coded.composition_ms.to_be_bytes();
     let whole = Bytes::from([&misread[..], &coded.payload].concat());
-    let tiles = h264::framing(&whole, length_size) == Framing::LengthPrefixed { len: whole.len() };
+    let tiles = framing(&whole, length_size) == Framing::LengthPrefixed { len: whole.len() };
     if tiles {
         coded.payload = whole;
         coded.composition_ms = 0;
@@ -117,25 +164,10 @@ fn restore_misread_time(coded: &mut Coded, length_size: u8) -> bool {
 
 /// Whether a picture of these NAL units can be decoded without others.
 fn starts_decoding(codec: Codec, payload: &[u8], length_size: u8) -> bool {
-    h264::nals(payload, length_size).map_while(Result::ok).any(|nal| match (codec, nal) {
-        (Codec::H265, [head, ..]) => (16..=21).contains(&(head >> 1 & 0x3F)),
+    nals(payload, length_size).map_while(Result::ok).any(|nal| match (codec, nal) {
+        (Codec::H265, nal) => h265::NAL_KEY.contains(&h265::nal_type(nal)),
+        // IDR with and without leading pictures, CRA.
         (Codec::H266, [_, head, ..]) => (7..=9).contains(&(head >> 3)),
-        (_, nal) => h264::nal_type(nal) == NAL_IDR,
+        (_, nal) => h264::nal_type(nal) == h264::NAL_IDR,
     })
-}
-
-fn parameter_sets<'a>(whole: &Bytes, nals: impl Iterator<Item = &'a [u8]>) -> (Vec<Bytes>, Vec<Bytes>) {
-    let (mut sps, mut pps) = (Vec::new(), Vec::new());
-    for nal in nals {
-        let sets = match h264::nal_type(nal) {
-            NAL_SPS => &mut sps,
-            NAL_PPS => &mut pps,
-            _ => continue,
-        };
-        let set = whole.slice_ref(h264::trimmed(nal));
-        if !sets.contains(&set) {
-            sets.push(set);
-        }
-    }
-    (sps, pps)
 }

@@ -1,21 +1,36 @@
-//! AV1 made regular: no temporal delimiters, as MP4 and Enhanced RTMP want it.
+//! AV1 made regular: no temporal delimiters, as MP4 and Enhanced RTMP want it, and a configuration.
 
 use bytes::Bytes;
 
-/// A temporal delimiter that says its size, which is 0.
-const DELIMITER: [u8; 2] = [0x12, 0];
+use super::channel::{Channel, Known};
+use super::mended::Mended;
+use crate::codec::av1::{Av1Config, sequence_header, without_delimiter};
+use crate::flv::tag::Coded;
+use crate::{Codec, Track};
 
-/// The temporal unit without the delimiters at its front.
-pub(super) fn without_delimiters(unit: &Bytes) -> Bytes {
-    let mut unit = unit.clone();
-    while unit.starts_with(&DELIMITER) {
-        unit = unit.slice(DELIMITER.len()..);
+/// Bytes of the configuration before its OBUs.
+const CONFIG_HEAD_LEN: usize = 4;
+
+impl Channel {
+    /// Takes temporal delimiters off. A sequence header that differs from the configuration's is a change
+    /// of it, or stands in for it. Decoding can start where there is one.
+    pub(super) fn take_obus(&mut self, coded: &mut Coded, mended: &mut Mended) -> Option<Track> {
+        coded.payload = without_delimiter(&coded.payload);
+        if coded.key == Some(false) && self.is_announced(Codec::Av1) {
+            return None;
+        }
+        let found = sequence_header(&coded.payload);
+        coded.key.get_or_insert(found.is_some());
+        let found = found?;
+        let known = self.track().filter(|track| track.codec == Codec::Av1);
+        if let Some(known) = known {
+            let announced = sequence_header(known.config.get(CONFIG_HEAD_LEN..).unwrap_or_default());
+            if announced.is_none_or(|announced| announced == found) {
+                return None;
+            }
+        }
+        let config: Bytes = Av1Config::from_temporal_unit(&coded.payload).ok()?.to_bytes();
+        mended.synthesised_configs += 1;
+        self.announce(Codec::Av1, Known::Nothing, config)
     }
-    unit
-}
-
-/// Whether decoding can start at a temporal unit: its sequence header comes first then.
-pub(super) fn is_key(unit: &[u8]) -> bool {
-    const SEQUENCE_HEADER: u8 = 1;
-    unit.first().is_some_and(|head| head >> 3 & 0xF == SEQUENCE_HEADER)
 }

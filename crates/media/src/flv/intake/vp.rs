@@ -1,4 +1,25 @@
-//! VP8 and VP9: which frames decoding can start at.
+//! VP8 and VP9: their configuration, and which frames decoding can start at.
+
+use bytes::Bytes;
+
+use super::channel::Known;
+use crate::Error;
+
+/// See `read_config`. The version and flags that stand before the record in MP4, and that ffmpeg sends, are
+/// added where a sender left them out, for they are not of the record itself.
+pub(super) fn read_vp_config(config: &Bytes) -> Result<(Known, Bytes), Error> {
+    const VERSION_AND_FLAGS: [u8; 4] = [1, 0, 0, 0];
+    const RECORD_LEN: usize = 8;
+    let bytes = match config.len() {
+        ..RECORD_LEN => {
+            return Err(Error::malformed("VPCodecConfigurationRecord", "it has less than 8 bytes"));
+        }
+        // As a record, these would be one without bits per sample.
+        12.. if config.starts_with(&VERSION_AND_FLAGS) => config.clone(),
+        _ => [&VERSION_AND_FLAGS, config.as_ref()].concat().into(),
+    };
+    Ok((Known::Nothing, bytes))
+}
 
 /// The first bit of a VP8 frame is 0 in key frames (RFC 6386, 9.1).
 pub(super) fn is_vp8_key(frame: &[u8]) -> bool {

@@ -2,18 +2,33 @@
 
 use super::*;
 use crate::MediaKind;
+use crate::codec::h265::HevcConfig;
 
-/// The start of an HEVCDecoderConfigurationRecord whose NAL lengths have `length_size` bytes.
-fn hvcc(length_size: u8) -> Vec<u8> {
-    let mut record = vec![1; 23];
-    record[21] = 0xFC | (length_size - 1);
-    record[22] = 0;
-    record
-}
-
+const HEVC_VPS: &[u8] =
+    &[0x40, 1, 0x0C, 1, 0xFF, 0xFF, 1, 0x60, 0, 0, 3, 0, 0x90, 0, 0, 3, 0, 0, 3, 0, 0x1E, 0x95, 0x90, 9];
+const HEVC_SPS: &[u8] = &[
+    0x42, 1, 1, 1, 0x60, 0, 0, 3, 0, 0x90, 0, 0, 3, 0, 0, 3, 0, 0x1E, 0xA0, 0x14, 0x20, 0x61, 0xF2, 0x65,
+    0x95, 0x92, 0x49, 0x32, 0xBC, 5, 0xA0, 0x20, 0, 0, 3, 0, 0x20, 0, 0, 3, 3, 0x21,
+];
+const HEVC_OTHER_SPS: &[u8] = &[
+    0x42, 1, 1, 2, 0x20, 0, 0, 3, 0, 0x90, 0, 0, 3, 0, 0, 3, 0, 0x1E, 0xA0, 0x14, 0x20, 0x61, 0xF2, 0x36,
+    0x59, 0x59, 0xA4, 0x93, 0x2B, 0xC0, 0x5A, 0x84, 0x88, 4, 0x82, 0, 0, 3, 0, 2, 0, 0, 3, 0, 0x32, 0x10,
+];
+const HEVC_PPS: &[u8] = &[0x44, 1, 0xC1, 0x72, 0xB4, 0x62, 0x40];
 const HEVC_IDR: &[u8] = &[0x26, 1, 0xAF, 0x0D];
 const HEVC_SLICE: &[u8] = &[0x02, 1, 0xD0, 0x09];
+/// What SVT-AV1 writes for 160x90, and for other measures.
+const AV1_CONFIG: &[u8] = &[0x81, 0, 0x0C, 0, 0x0A, 0x0A, 0, 0, 0, 3, 0xB4, 0xFD, 0x90, 0x0B, 0xE0, 1];
+const AV1_OTHER_HEADER: &[u8] = &[0x0A, 0x0B, 0, 0, 0, 0x42, 0xAB, 0xBE, 0xC3, 0x53, 0x2B, 0xE4, 1];
 const COLORS: &[u8] = b"\x02\0\x09colorInfo\x03\0\x08hdrStuff\0\0\0\0\0\0\0\0\0\0\0\x09";
+
+/// A record whose NAL lengths have `length_size` bytes.
+fn hvcc(length_size: u8) -> Vec<u8> {
+    let sets = [HEVC_VPS, HEVC_SPS, HEVC_PPS].map(|set| vec![Bytes::from_static(set)]);
+    let [vps, sps, pps] = sets;
+    let config = HevcConfig::from_parameter_sets(vps, sps, pps).unwrap();
+    HevcConfig { length_size, ..config }.to_bytes().to_vec()
+}
 
 fn start(four_cc: &[u8; 4], config: &[u8]) -> Bytes {
     [b"\x90", &four_cc[..], config].concat().into()
@@ -76,6 +91,31 @@ fn hevc_in_annex_b_and_with_short_lengths() {
 }
 
 #[test]
+fn hevc_parameter_sets_in_band_stand_in_for_the_configuration_and_change_it() {
+    let mut intake = Intake::new();
+    let slice = coded(0xA3, b"hvc1", &prefixed(&[HEVC_SLICE]));
+    assert_eq!(intake.push_video(0, slice.clone()).unwrap().count(), 0);
+    let whole = coded(0x93, b"hvc1", &prefixed(&[HEVC_VPS, HEVC_SPS, HEVC_PPS, HEVC_IDR]));
+    let items: Vec<Item> = intake.push_video(40, whole.clone()).unwrap().collect();
+    let [Item::Track(track), Item::Frame(frame)] = &items[..] else { panic!("{items:?}") };
+    assert_eq!((track.config.as_ref(), frame.key), (&hvcc(4)[..], true));
+    assert_eq!(intake.push_video(80, slice).unwrap().count(), 1);
+    assert_eq!(intake.push_video(120, whole).unwrap().count(), 1, "the same sets are no change");
+    let other = coded(0x93, b"hvc1", &prefixed(&[HEVC_OTHER_SPS, HEVC_IDR]));
+    let changed = HevcConfig::parse(&track_of(intake.push_video(160, other).unwrap()).config).unwrap();
+    assert_eq!((changed.sps[0].as_ref(), changed.bit_depth_luma), (HEVC_OTHER_SPS, 10));
+    assert_eq!((intake.mended().unannounced, intake.mended().synthesised_configs), (1, 2));
+}
+
+#[test]
+fn hevc_parameter_sets_in_annex_b_stand_in_for_the_record() {
+    let mut intake = Intake::new();
+    let sent = start(b"hvc1", &annex_b(&[HEVC_VPS, HEVC_SPS, HEVC_PPS]));
+    assert_eq!(track_of(intake.push_video(0, sent.clone()).unwrap()).config.as_ref(), hvcc(4));
+    assert_eq!(intake.push_video(0, sent).unwrap().count(), 0);
+}
+
+#[test]
 fn early_obs_left_out_frame_type_and_composition_time() {
     let mut intake = hevc();
     let key = frame_of(intake.push_video(0, coded(0x81, b"hvc1", &prefixed(&[HEVC_IDR]))).unwrap());
@@ -101,13 +141,44 @@ fn frames_without_a_needed_configuration_wait() {
 #[test]
 fn av1_comes_out_without_temporal_delimiters() {
     let mut intake = Intake::new();
-    assert_eq!(intake.push_video(0, start(b"av01", &[0x81, 0, 0x0C, 0])).unwrap().count(), 1);
-    let unit = [0x0A, 1, 0, 0x32, 1, 0x10];
+    assert_eq!(intake.push_video(0, start(b"av01", AV1_CONFIG)).unwrap().count(), 1);
+    let unit = [&AV1_CONFIG[4..], &[0x32, 1, 0x10]].concat();
     let sent = coded(0x81, b"av01", &[&[0x12, 0][..], &unit].concat());
     let frame = frame_of(intake.push_video(0, sent).unwrap());
     assert_eq!((frame.key, frame.payload.as_ref()), (true, &unit[..]), "a sequence header starts decoding");
-    assert!(!frame_of(intake.push_video(40, coded(0x81, b"av01", &unit[3..])).unwrap()).key);
+    assert!(!frame_of(intake.push_video(40, coded(0x81, b"av01", &[0x32, 1, 0x10])).unwrap()).key);
     assert_eq!(intake.push_video(80, coded(0x91, b"av01", &[0x12, 0])).unwrap().count(), 0);
+}
+
+#[test]
+fn an_av1_sequence_header_in_band_stands_in_for_the_configuration_and_changes_it() {
+    let mut intake = Intake::new();
+    let unit = |header: &[u8]| coded(0x91, b"av01", &[&[0x12, 0], header, &[0x32, 1, 0x10]].concat());
+    let track = track_of(intake.push_video(0, unit(&AV1_CONFIG[4..])).unwrap());
+    assert_eq!(track.config.as_ref(), AV1_CONFIG);
+    assert_eq!(intake.push_video(0, start(b"av01", AV1_CONFIG)).unwrap().count(), 0);
+    assert_eq!(intake.push_video(0, unit(&AV1_CONFIG[4..])).unwrap().count(), 1);
+    let track = track_of(intake.push_video(0, unit(AV1_OTHER_HEADER)).unwrap());
+    assert_eq!(&track.config[4..], AV1_OTHER_HEADER);
+    assert_eq!(intake.mended().synthesised_configs, 2);
+    let short = Track::new(TrackId::VIDEO, Codec::Av1, Bytes::copy_from_slice(&AV1_CONFIG[..4]));
+    assert_eq!(track_of(intake.push_video(0, start(b"av01", &short.config)).unwrap()), short);
+    assert_eq!(intake.push_video(0, unit(AV1_OTHER_HEADER)).unwrap().count(), 1, "nothing to compare with");
+    assert!(intake.push_video(0, start(b"av01", &[1, 2, 3, 4])).is_err());
+}
+
+#[test]
+fn a_vp9_record_gets_its_version_back() {
+    let record = [0, 10, 0x82, 2, 2, 2, 0, 0];
+    let whole = [&[1, 0, 0, 0], &record[..]].concat();
+    let mut intake = Intake::new();
+    assert_eq!(track_of(intake.push_video(0, start(b"vp09", &record)).unwrap()).config, whole);
+    assert_eq!(intake.push_video(0, start(b"vp09", &whole)).unwrap().count(), 0, "the same");
+    assert!(frame_of(intake.push_video(0, coded(0x81, b"vp09", &[0x82, 0x49])).unwrap()).key);
+    assert!(!frame_of(intake.push_video(0, coded(0x81, b"vp09", &[0x86, 0])).unwrap()).key);
+    assert!(!frame_of(intake.push_video(0, coded(0x81, b"vp09", &[0x88])).unwrap()).key, "shows another");
+    assert!(frame_of(intake.push_video(0, coded(0x81, b"vp09", &[0xB1, 0x49])).unwrap()).key, "profile 3");
+    assert!(intake.push_video(0, start(b"vp09", &record[..7])).is_err());
 }
 
 #[test]
@@ -230,6 +301,11 @@ fn one_of_many(first: u8, packet_type: u8, four_cc: &[u8; 4], index: u8, rest: &
     [&[first, packet_type], &four_cc[..], &[index], rest].concat().into()
 }
 
+/// A track's part of a message for many.
+fn part(index: u8, rest: &[u8]) -> Vec<u8> {
+    [&[index, 0, 0, rest.len() as u8], rest].concat()
+}
+
 #[test]
 fn each_track_is_made_regular_by_itself() {
     let mut intake = running();
@@ -271,7 +347,6 @@ fn all_tracks_start_over_together() {
 #[test]
 fn a_message_may_hold_many_tracks() {
     let mut intake = Intake::new();
-    let part = |index: u8, rest: &[u8]| [&[index, 0, 0, rest.len() as u8], rest].concat();
     let configs = [b"\x96\x10hvc1", &part(0, &hvcc(4))[..], &part(1, &hvcc(2))].concat();
     let tracks: Vec<Item> = intake.push_video(0, configs.into()).unwrap().collect();
     let [Item::Track(first), Item::Track(second)] = &tracks[..] else { panic!("{tracks:?}") };
@@ -288,7 +363,6 @@ fn a_message_may_hold_many_tracks() {
 #[test]
 fn one_broken_track_does_not_take_the_others_along() {
     let mut intake = Intake::new();
-    let part = |index: u8, rest: &[u8]| [&[index, 0, 0, rest.len() as u8], rest].concat();
     let broken = [b"\x96\x10hvc1", &part(0, &[2])[..]].concat();
     assert!(intake.push_video(0, broken.clone().into()).is_err());
     assert_eq!(intake.mended().partly_used, 0);
