@@ -67,6 +67,8 @@ struct NetStream {
     has_started: bool,
     has_reset: bool,
     wants_reset: bool,
+    /// The client has deleted it. What the server has sent before it heard of that is no fault.
+    is_deleted: bool,
 }
 
 /// What a stream is used for.
@@ -92,6 +94,11 @@ impl Dialogue {
     /// Whether some stream is being published, with the server's consent.
     pub(super) fn is_publishing(&self) -> bool {
         self.streams.values().any(|stream| stream.use_ == Use::Publish && stream.has_started)
+    }
+
+    /// Whether the client has deleted it.
+    pub(super) fn is_deleted(&self, stream: MessageStreamId) -> bool {
+        self.streams.get(&stream.0).is_some_and(|stream| stream.is_deleted)
     }
 
     /// What a stream is used for, and whether it may carry media.
@@ -161,15 +168,16 @@ impl Dialogue {
                 notes.step(Step::Play);
             }
             "deleteStream" => {
-                let id = command.argument(0).as_number().unwrap_or(0.0);
-                self.streams.remove(&(id as u32));
+                let id = command.argument(0).as_number().unwrap_or(0.0) as u32;
+                self.streams.insert(id, NetStream { is_deleted: true, ..NetStream::default() });
             }
             "closeStream" => {
-                self.streams.insert(stream.0, NetStream::default());
+                self.streams.insert(stream.0, NetStream { is_deleted: true, ..NetStream::default() });
             }
             _ => {}
         }
-        if command.transaction != 0.0 && !UNANSWERED.contains(&name) || matches!(name, "publish" | "play") {
+        self.forget();
+        if command.transaction != 0.0 || matches!(name, "publish" | "play") {
             if self.calls.len() >= CALLS_MAX {
                 self.calls.remove(0);
             }
@@ -204,18 +212,22 @@ impl Dialogue {
     /// `publish` or `play`: what the stream is used for from here on.
     fn take_up(&mut self, id: MessageStreamId, command: &Command, use_: Use, notes: &mut Notes) {
         let side = Side::Client;
-        if id == MessageStreamId::CONNECTION || !self.streams.contains_key(&id.0) {
+        let is_there = self.streams.get(&id.0).is_some_and(|stream| !stream.is_deleted);
+        if id == MessageStreamId::CONNECTION || !is_there {
             notes.deviation(Rule::CommandStream, side, format!("message stream {id}"));
         }
         if command.text(0).is_none_or(|name| name.is_empty()) {
             notes.deviation(Rule::NameEmpty, side, command.name.clone());
         }
-        if self.streams.len() >= STREAMS_MAX && !self.streams.contains_key(&id.0) {
-            return;
-        }
         let wants_reset = command.argument(3).as_bool().unwrap_or(true);
-        let stream = NetStream { use_, has_started: false, has_reset: false, wants_reset };
-        self.streams.insert(id.0, stream);
+        self.streams.insert(id.0, NetStream { use_, wants_reset, ..NetStream::default() });
+    }
+
+    /// Keeps the streams few.
+    fn forget(&mut self) {
+        while self.streams.len() > STREAMS_MAX {
+            self.streams.pop_first();
+        }
     }
 
     fn result(
@@ -230,7 +242,7 @@ impl Dialogue {
         let Some(at) = self.calls.iter().position(is_answered) else {
             // What a server asks of a client is not followed.
             if side == Side::Server {
-                let detail = format!("{} {}", command.name, command.transaction);
+                let detail = format!("{} of transaction {}", command.name, command.transaction);
                 notes.deviation(Rule::ResultUnknown, side, detail);
             }
             return None;
@@ -278,9 +290,8 @@ impl Dialogue {
             notes.deviation(Rule::FirstStream, side, format!("stream {id}"));
         }
         self.streams_created += 1;
-        if self.streams.len() < STREAMS_MAX {
-            self.streams.insert(id as u32, NetStream::default());
-        }
+        self.streams.insert(id as u32, NetStream::default());
+        self.forget();
         notes.step(Step::StreamCreated);
     }
 
@@ -316,6 +327,9 @@ impl Dialogue {
             }
             return;
         };
+        if stream.is_deleted {
+            return;
+        }
         let (use_, has_started) = (stream.use_, stream.has_started);
         match &*status.code {
             code::PUBLISH_START if use_ == Use::Publish => {
@@ -388,7 +402,7 @@ impl Dialogue {
         for call in &self.calls {
             let was_patient = call.at_ns + 1_000_000_000 < last_ns;
             if !UNANSWERED.contains(&&*call.name) && was_patient {
-                let detail = format!("{} {}", call.name, call.transaction);
+                let detail = format!("{} (transaction {})", call.name, call.transaction);
                 notes.deviation(Rule::ResultMissing, call.side.other(), detail);
             }
         }

@@ -305,6 +305,7 @@ fn is_allowed(side: Side, stream: MessageStreamId, dialogue: &Dialogue, notes: &
         Some((use_, false)) if use_ == wanted => {
             notes.deviation(Rule::MediaEarly, side, String::new());
         }
+        _ if side == Side::Server && dialogue.is_deleted(stream) => {}
         _ => notes.deviation(Rule::MediaStream, side, format!("message stream {stream}")),
     }
     false

@@ -195,17 +195,21 @@ fn tally_lines(tally: &Tally, width: usize, paint: Paint) -> String {
         Side::Server => "server",
     };
     let label = paint.severity(tally.rule.severity(), &format!("{:<8}", tally.rule.severity().to_string()));
-    let times = if tally.count > 1 { format!("{}×", grouped(tally.count)) } else { String::new() };
+    let first = format!("{:.4} s", tally.first_ns as f64 / 1e9);
+    let times = if tally.count > 1 {
+        format!(" {}×, first at {first}", grouped(tally.count))
+    } else {
+        format!(" at {first}")
+    };
     let seen = if tally.first_detail.is_empty() {
         String::new()
     } else {
         format!(" Seen: {}.", clean(&tally.first_detail))
     };
-    let first = format!("{:.4} s", tally.first_ns as f64 / 1e9);
-    let text = format!("{}.{seen} [{}; {first}]", tally.rule.text(), tally.rule.source());
+    let text = format!("{}.{seen} [{}]", tally.rule.text(), tally.rule.source());
     let lines = wrapped(&text, width.saturating_sub(6));
-    format!("  {label} {who:<7}{} {times}\n      {}\n", paint.bold(tally.rule.id()), lines.join("\n      "))
-        .replace(" \n", "\n")
+    let (id, times) = (paint.bold(tally.rule.id()), paint.dim(&times));
+    format!("  {label} {who:<7}{id}{times}\n      {}\n", lines.join("\n      "))
 }
 
 /// A line for each track.
