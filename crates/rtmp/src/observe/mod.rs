@@ -306,3 +306,6 @@ fn message(
     let answers = talk.message(&subject, notes);
     What::Message(Box::new(Seen { raw, message, tag, answers }))
 }
+
+#[cfg(test)]
+mod tests;

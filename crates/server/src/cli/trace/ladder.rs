@@ -10,9 +10,9 @@ use super::words::{clean, duration, grouped};
 /// The narrowest width that is laid out; anything less wraps in the terminal.
 pub(super) const WIDTH_MIN: usize = 60;
 /// Where the meaning begins.
-const MEANING_AT: usize = 41;
+const MEANING_AT: usize = 42;
 /// Where a remark begins.
-const REMARK_AT: usize = 20;
+const REMARK_AT: usize = 19;
 /// Lines of one meaning.
 const MEANING_LINES_MAX: usize = 6;
 
@@ -62,7 +62,7 @@ impl Paint {
 
 /// The names of the columns.
 pub(super) fn head(paint: Paint) -> String {
-    let names = format!("  {:>9}  {:>4} {:>3} {:<13}{:>6}  meaning", "seconds", "cs", "ms", "type", "bytes");
+    let names = format!("  {:>8}  {:>4} {:>3} {:<13}{:>6}  meaning", "seconds", "cs", "ms", "type", "bytes");
     format!("{}\n", paint.dim(names.trim_end()))
 }
 
@@ -87,7 +87,7 @@ pub(super) fn row(row: &Row, width: usize, paint: Paint) -> String {
         Tick::Refused => paint.bad("✗"),
         Tick::None => " ".into(),
     };
-    let seconds = paint.dim(&format!("{:>9.4}", row.at_ns as f64 / 1e9));
+    let seconds = paint.dim(&format!("{:>8.4}", row.at_ns as f64 / 1e9));
     let arrow = paint.side(row.side, if row.side == Side::Client { "→" } else { "←" });
     let (cs, ms) = match row.streams {
         Some((cs, ms)) => (cs.to_string(), ms.to_string()),
