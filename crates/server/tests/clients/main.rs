@@ -15,3 +15,4 @@ mod publishers;
 mod receivers;
 mod recording;
 mod sources;
+mod trace;

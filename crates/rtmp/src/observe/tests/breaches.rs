@@ -10,7 +10,8 @@ use crate::command::Command;
 type Breach = (Rule, Script);
 
 pub(super) fn all() -> Vec<Breach> {
-    [handshake(), chunks(), control(), commands(), statuses(), data(), times(), tags(), codecs()].concat()
+    [handshake(), chunks(), control(), commands(), calls(), statuses(), data(), times(), tags(), codecs()]
+        .concat()
 }
 
 /// A script and something said after it.
@@ -167,12 +168,6 @@ fn commands() -> Vec<Breach> {
     let connect =
         |command: Command| after(Script::greeted(), |script| script.command(Client, 3, 0, &command));
     let full = || Object::new().with("app", "a").with("tcUrl", "rtmp://h/a");
-    let answered = |arguments: &[Value]| {
-        after(Script::connected(), |script| {
-            script.call(Client, 0, "createStream", 2.0, &[]);
-            script.call(Server, 0, "_result", 2.0, arguments);
-        })
-    };
     vec![
         (
             Rule::AmfBroken,
@@ -203,6 +198,17 @@ fn commands() -> Vec<Breach> {
                 script.call(Server, 0, "_result", 1.0, &[]);
             }),
         ),
+    ]
+}
+
+fn calls() -> Vec<Breach> {
+    let answered = |arguments: &[Value]| {
+        after(Script::connected(), |script| {
+            script.call(Client, 0, "createStream", 2.0, &[]);
+            script.call(Server, 0, "_result", 2.0, arguments);
+        })
+    };
+    vec![
         (
             Rule::ResultUnknown,
             after(Script::connected(), |script| {
