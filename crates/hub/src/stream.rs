@@ -271,6 +271,12 @@ impl Publisher {
         self.stream.audiences.ring();
     }
 
+    /// Adds what was mended in this publisher's timestamps before they came here, so that operators see
+    /// all of it in [`Snapshot::mended`].
+    pub fn count_mended(&mut self, mended: Mended) {
+        self.stream.inner.lock().timeline.count(mended);
+    }
+
     /// Whether another publisher has taken the seat or the broadcast was ended. The peer is to be let go
     /// then.
     #[must_use]

@@ -81,6 +81,12 @@ impl Timeline {
         self.mended
     }
 
+    /// What was mended elsewhere.
+    pub(crate) fn count(&mut self, mended: Mended) {
+        self.mended.jumps += mended.jumps;
+        self.mended.clamped += mended.clamped;
+    }
+
     fn line_of(&mut self, track: TrackId) -> usize {
         if let Some(at) = self.lines.iter().position(|line| line.track == track) {
             return at;

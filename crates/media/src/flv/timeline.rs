@@ -69,33 +69,52 @@ pub(crate) struct Place {
 pub(crate) struct TrackTime {
     last: Option<i64>,
     shift: i64,
+    /// Among the tracks of its sender; given with the first frame.
+    number: usize,
+    /// Where the frame before wanted to leap to and was not let, on the sender's clock.
+    leap: Option<i64>,
 }
 
 impl TrackTime {
     /// Before the first frame.
-    pub(crate) const NEW: Self = Self { last: None, shift: 0 };
+    pub(crate) const NEW: Self = Self { last: None, shift: 0, number: 0, leap: None };
 }
 
 /// Keeps decoding times of each track from going backwards, and the tracks together.
 ///
 /// When one track's clock starts over, its distance to the old timeline is kept as the stream's shift,
 /// so that the other tracks, which start over a moment later, take the same and stay in step.
-#[derive(Clone, Copy, Debug, Default)]
+///
+/// One frame alone that leaps away from its own track and from another one that runs beside it is believed
+/// only when a second frame follows it there. Otherwise its time was a slip, and following it there and
+/// back would leave the tracks apart.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Steady {
     shift: i64,
     newest: Option<i64>,
+    /// Of each track by its number: the last place, and where it wanted to leap to.
+    tracks: Vec<(i64, Option<i64>)>,
 }
 
 impl Steady {
     /// The place of `extended` on the steady timeline of `track`.
     pub(crate) fn place(&mut self, track: &mut TrackTime, extended: i64) -> Place {
+        if self.is_slip(track, extended) {
+            return self.hold(track, extended);
+        }
         let mut step = Step::Regular;
         match track.last {
-            None => track.shift = self.shift,
+            None => {
+                track.shift = self.shift;
+                track.number = self.tracks.len();
+                self.tracks.push((0, None));
+            }
             Some(last) if last.saturating_sub(extended.saturating_add(track.shift)) > RESTART_MS => {
                 let by_stream = extended.saturating_add(self.shift);
-                if last.saturating_sub(by_stream).saturating_abs() > RESTART_MS {
-                    self.shift = last.saturating_add(1).saturating_sub(extended);
+                if !near(last, by_stream) {
+                    let (place, clock) =
+                        self.leapt(extended).unwrap_or_else(|| (last.saturating_add(1), extended));
+                    self.shift = place.saturating_sub(clock);
                 }
                 track.shift = self.shift;
                 step = Step::Restarted;
@@ -110,9 +129,46 @@ impl Steady {
                 step = Step::Clamped;
             }
         }
-        track.last = Some(dts_ms);
-        self.newest = self.newest.max(track.last);
+        track.leap = None;
+        self.keep(track, dts_ms);
         Place { dts_ms, delay_ms: dts_ms.saturating_sub(meant), step }
+    }
+
+    /// Whether a frame leaps, neither the frame before nor another track has leapt there already, and
+    /// another track goes on where this one was.
+    fn is_slip(&self, track: &TrackTime, extended: i64) -> bool {
+        let Some(last) = track.last else { return false };
+        let (own, by_stream) = (extended.saturating_add(track.shift), extended.saturating_add(self.shift));
+        if track.leap.is_some() || near(own, last) || near(by_stream, last) {
+            return false;
+        }
+        let others = || self.tracks.iter().enumerate().filter(|(number, _)| *number != track.number);
+        let has_leapt = |&(place, leap): &(i64, Option<i64>)| {
+            near(own, place) || near(by_stream, place) || leap.is_some_and(|leap| near(leap, extended))
+        };
+        others().any(|(_, other)| near(other.0, last)) && !others().any(|(_, other)| has_leapt(other))
+    }
+
+    /// Puts a frame just behind its predecessor, whatever time it has.
+    fn hold(&mut self, track: &mut TrackTime, extended: i64) -> Place {
+        track.leap = Some(extended);
+        let dts_ms = track.last.map_or(extended, |last| last.saturating_add(1));
+        self.keep(track, dts_ms);
+        Place { dts_ms, delay_ms: 0, step: Step::Clamped }
+    }
+
+    /// Where the frame that leapt to this clock first was put, and the time that it had on it.
+    fn leapt(&self, extended: i64) -> Option<(i64, i64)> {
+        let leaps = self.tracks.iter().filter_map(|&(place, leap)| Some((place, leap?)));
+        leaps.into_iter().find(|&(_, clock)| near(clock, extended))
+    }
+
+    fn keep(&mut self, track: &mut TrackTime, dts_ms: i64) {
+        track.last = Some(dts_ms);
+        if let Some(mine) = self.tracks.get_mut(track.number) {
+            *mine = (dts_ms, track.leap);
+        }
+        self.newest = self.newest.max(track.last);
     }
 
     /// The place of script data. Senders put it anywhere (often at 0), so a time far from the media is
@@ -124,6 +180,10 @@ impl Steady {
             _ => meant,
         }
     }
+}
+
+fn near(a: i64, b: i64) -> bool {
+    a.saturating_sub(b).saturating_abs() <= RESTART_MS
 }
 
 #[cfg(test)]
@@ -175,11 +235,46 @@ mod tests {
             let place = steady.place(track, at);
             (place.dts_ms, place.step)
         };
-        assert_eq!(place(&mut video, 0), (60_001, Step::Restarted));
+        assert_eq!(place(&mut video, 0), (60_001, Step::Clamped), "not yet believed");
         assert_eq!(place(&mut audio, 60_030), (60_030, Step::Regular), "a late message of old");
         assert_eq!(place(&mut audio, 10), (60_031, Step::Restarted), "shifted as video, then clamped");
-        assert_eq!(place(&mut video, 40), (60_041, Step::Regular));
+        assert_eq!(place(&mut video, 40), (60_041, Step::Restarted));
         assert_eq!(place(&mut audio, 40), (60_041, Step::Regular));
+    }
+
+    #[test]
+    fn one_frame_alone_that_slips_moves_nothing() {
+        for slip in [0, 900_000_000, -5000, 70_000] {
+            let mut steady = Steady::default();
+            let (mut video, mut audio) = (TrackTime::default(), TrackTime::default());
+            for step in 0..50 {
+                let at = 60_000 + step * 40;
+                let sent = if step % 10 == 9 { slip } else { at };
+                let (video, audio) =
+                    (steady.place(&mut video, sent).dts_ms, steady.place(&mut audio, at).dts_ms);
+                let expected = if sent == at { at } else { at - 39 };
+                assert_eq!((video, audio), (expected, at), "slip to {slip}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_leap_ahead_of_both_tracks_is_believed_with_the_second_frame() {
+        let mut steady = Steady::default();
+        let (mut video, mut audio) = (TrackTime::default(), TrackTime::default());
+        steady.place(&mut video, 0);
+        steady.place(&mut audio, 10);
+        assert_eq!(steady.place(&mut video, 900_000).dts_ms, 1, "not yet believed");
+        assert_eq!(steady.place(&mut audio, 900_010).dts_ms, 900_010);
+        assert_eq!(steady.place(&mut video, 900_040).dts_ms, 900_040);
+        // A track that is alone is believed at once, and so is one that leaps to where another is.
+        let (mut steady, mut video) = (Steady::default(), TrackTime::default());
+        steady.place(&mut video, 0);
+        assert_eq!(steady.place(&mut video, 10_000).dts_ms, 10_000);
+        let mut audio = TrackTime::default();
+        assert_eq!(steady.place(&mut audio, 10_010).dts_ms, 10_010);
+        assert_eq!(steady.place(&mut audio, 20_000).dts_ms, 10_011);
+        assert_eq!(steady.place(&mut video, 20_000).dts_ms, 20_000);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use headwater_hub::{Publisher, StreamName};
+use headwater_hub::{Mended, Publisher, StreamName};
 use headwater_media::amf::{self, amf0};
 use headwater_media::flv::{Intake, Item};
 use headwater_media::{Error, MediaKind};
@@ -22,11 +22,13 @@ pub(super) struct Publishing {
     intake: Intake,
     /// Messages that could not be used. The first one is logged.
     unusable: u64,
+    /// What of the intake's mending the stream's figures have.
+    counted: Mended,
 }
 
 impl Publishing {
     pub(super) fn new(stream: MessageStreamId, peer: SocketAddr, publisher: Publisher) -> Self {
-        Self { stream, peer, publisher, intake: Intake::new(), unusable: 0 }
+        Self { stream, peer, publisher, intake: Intake::new(), unusable: 0, counted: Mended::default() }
     }
 
     pub(super) fn stream(&self) -> MessageStreamId {
@@ -55,7 +57,10 @@ impl Publishing {
             _ => self.intake.push_video(timestamp, body),
         };
         match items {
-            Ok(items) => items.for_each(|item| self.put(item, now)),
+            Ok(items) => {
+                items.for_each(|item| self.put(item, now));
+                self.count_mended();
+            }
             Err(error @ Error::Unsupported { .. }) => {
                 return Err(End::LetGo("unsupported", error.to_string()));
             }
@@ -85,6 +90,17 @@ impl Publishing {
         self.unusable += 1;
         if self.unusable == 1 {
             tracing::warn!(peer = %self.peer, stream = %self.name(), timestamp, "left out a message: {error}");
+        }
+    }
+
+    /// Tells the stream what the intake has mended in timestamps.
+    fn count_mended(&mut self) {
+        let mended = self.intake.mended();
+        let all = Mended { jumps: mended.restarted_clocks, clamped: mended.clamped_timestamps };
+        if all != self.counted {
+            let (jumps, clamped) = (all.jumps - self.counted.jumps, all.clamped - self.counted.clamped);
+            self.publisher.count_mended(Mended { jumps, clamped });
+            self.counted = all;
         }
     }
 
