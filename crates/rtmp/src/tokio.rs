@@ -23,7 +23,7 @@ use tokio::time::timeout;
 use crate::command::Status;
 use crate::session::{ClientEvent, ClientSession, ServerEvent, ServerSession};
 use crate::{Error, Output};
-pub use client::connect;
+pub use client::{connect, connect_over};
 
 /// Bytes asked of the stream in one read.
 const READ_BYTES: usize = 64 << 10;

@@ -10,8 +10,11 @@ use tokio::task::JoinSet;
 
 use crate::access::Access;
 use crate::config::Config;
+use crate::entrance::{Doors, Entrance, Speaks};
 use crate::listener::Listener;
 use crate::metrics::Metrics;
+use crate::tls::Tls;
+use crate::tunnel::Tunnels;
 use crate::uptime::Uptime;
 use crate::{demo, fanout, http, rtmp, stop};
 
@@ -23,26 +26,36 @@ const FAREWELL_MAX: Duration = Duration::from_secs(3);
 /// Runs the server until it is told to stop.
 pub(crate) async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
     let access = Arc::new(Access::open(&config.access, &config.data)?);
-    let rtmp_listener = Listener::bind("rtmp", config.rtmp.listen, config.rtmp.connections_max)?;
-    let http_listener = Listener::bind("http", config.http.listen, config.http.connections_max)?;
-    let (rtmp_address, http_address) = (rtmp_listener.address()?, http_listener.address()?);
+    let tls = Tls::open(&config.tls)?;
+    let metrics = Arc::new(Metrics::default());
+    let (doors, arrivals) = Doors::new();
+    let (entrances, addresses) = entrances(&config, tls.as_ref(), &doors, &metrics)?;
+    drop(doors);
 
     let drain_max = Duration::from_millis(config.rtmp.drain_ms);
     let uptime = Uptime::start();
     let lanes = std::thread::available_parallelism().map_or(1, usize::from);
     let hub = Arc::new(Hub::new(config.streams.hub(lanes)));
-    let metrics = Arc::new(Metrics::default());
+    let (tunnels, opened) = Tunnels::new(config.http.tunnels_max, uptime);
+    let tunnels = Arc::new(tunnels);
     let viewing = config.streams.viewing();
     let (stopper, stop) = stop::pair();
     let mut background = JoinSet::new();
     for lane in 0..lanes {
         background.spawn(fanout::drive(hub.lanes(), lane, config.streams.gathering()));
     }
-    background.spawn(sweep(Arc::clone(&hub), uptime));
+    background.spawn(sweep(Arc::clone(&hub), Arc::clone(&tunnels), uptime));
+    if let Some(tls) = tls {
+        background.spawn(tls.follow_files());
+    }
+    for entrance in entrances {
+        background.spawn(entrance.run(stop.clone()));
+    }
 
     let mut doors = JoinSet::new();
     doors.spawn(rtmp::serve(
-        rtmp_listener,
+        arrivals.rtmp,
+        opened,
         Arc::new(rtmp::Shared {
             session_config: Arc::new(config.rtmp.session()),
             config: config.rtmp.clone(),
@@ -55,7 +68,7 @@ pub(crate) async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
         stop.clone(),
     ));
     doors.spawn(http::serve(
-        http_listener,
+        arrivals.http,
         config.http.clone(),
         Arc::new(http::Shared {
             hub: Arc::clone(&hub),
@@ -63,8 +76,9 @@ pub(crate) async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
             metrics: Arc::clone(&metrics),
             viewing,
             uptime,
-            rtmp_port: rtmp_address.port(),
-            http_port: http_address.port(),
+            tunnels,
+            rtmp_port: addresses.rtmp.port(),
+            http_port: addresses.http.port(),
         }),
         stop,
     ));
@@ -75,7 +89,7 @@ pub(crate) async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
     if !http::pages_are_built() {
         tracing::warn!("this binary was built without Node.js, so without the console and the watch page");
     }
-    banner(&access, rtmp_address, http_address, with_demo);
+    banner(&access, addresses, with_demo);
     signal().await?;
     tracing::info!("stopping: publishers and viewers are told");
     stopper.stop();
@@ -86,6 +100,55 @@ pub(crate) async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
         tracing::warn!("some connections did not end within {FAREWELL_MAX:?} and are cut");
     }
     Ok(())
+}
+
+/// Where the server listens, with the ports that the system chose.
+#[derive(Clone, Copy)]
+struct Addresses {
+    rtmp: SocketAddr,
+    http: SocketAddr,
+    /// RTMPS and HTTPS.
+    tls: Option<(SocketAddr, SocketAddr)>,
+}
+
+/// Every listener, and which door it leads to.
+fn entrances(
+    config: &Config,
+    tls: Option<&Tls>,
+    doors: &Doors,
+    metrics: &Arc<Metrics>,
+) -> anyhow::Result<(Vec<Entrance>, Addresses)> {
+    let (rtmp, http) = (&config.rtmp, &config.http);
+    let open = |name, address, speaks, is_tls| -> anyhow::Result<Entrance> {
+        let connections_max =
+            if speaks == Speaks::Http { http.connections_max } else { rtmp.connections_max };
+        Ok(Entrance {
+            name,
+            listener: Listener::bind(name, address, connections_max)?,
+            speaks,
+            is_tls,
+            tls: tls.cloned(),
+            proxy: config.proxy.clone(),
+            hello: Duration::from_millis(rtmp.hello_ms_max),
+            metrics: Arc::clone(metrics),
+            doors: doors.clone(),
+        })
+    };
+    let speaks = if rtmp.all_on_one_port { Speaks::All } else { Speaks::Rtmp };
+    let mut entrances =
+        vec![open("rtmp", rtmp.listen, speaks, false)?, open("http", http.listen, Speaks::Http, false)?];
+    if tls.is_some() {
+        entrances.push(open("rtmps", config.tls.rtmps, Speaks::Rtmp, true)?);
+        entrances.push(open("https", config.tls.https, Speaks::Http, true)?);
+    }
+    let address = |at: usize| entrances.get(at).map(|entrance| entrance.listener.address()).transpose();
+    let unbound = || anyhow::anyhow!("a listener has no address");
+    let addresses = Addresses {
+        rtmp: address(0)?.ok_or_else(unbound)?,
+        http: address(1)?.ok_or_else(unbound)?,
+        tls: address(2)?.zip(address(3)?),
+    };
+    Ok((entrances, addresses))
 }
 
 /// Waits while clients are on their way elsewhere.
@@ -100,12 +163,13 @@ async fn drain(metrics: &Metrics, max: Duration) {
     let _ = tokio::time::timeout(max, gone).await;
 }
 
-async fn sweep(hub: Arc<Hub>, uptime: Uptime) {
+async fn sweep(hub: Arc<Hub>, tunnels: Arc<Tunnels>, uptime: Uptime) {
     let mut ticks = tokio::time::interval(SWEEP_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         hub.sweep(uptime.now());
+        tunnels.sweep();
     }
 }
 
@@ -125,8 +189,8 @@ async fn signal() -> anyhow::Result<()> {
 }
 
 /// Says where to publish and where to watch; the last line is the one that programs wait for.
-fn banner(access: &Access, rtmp: SocketAddr, http: SocketAddr, with_demo: bool) {
-    let (rtmp, http) = (reachable(rtmp), reachable(http));
+fn banner(access: &Access, addresses: Addresses, with_demo: bool) {
+    let (rtmp, http) = (reachable(addresses.rtmp), reachable(addresses.http));
     let mut text = format!("Headwater {}\n\n", env!("CARGO_PKG_VERSION"));
     if with_demo {
         text += &format!("  watch the demo     http://{http}/watch/live/demo\n");
@@ -145,7 +209,11 @@ fn banner(access: &Access, rtmp: SocketAddr, http: SocketAddr, with_demo: bool) 
             access.admin_token(),
         );
     }
-    text += &format!("\nReady: rtmp://{rtmp} http://{http}\n");
+    text += &format!("\nReady: rtmp://{rtmp} http://{http}");
+    if let Some((rtmps, https)) = addresses.tls {
+        text += &format!(" rtmps://{} https://{}", reachable(rtmps), reachable(https));
+    }
+    text += "\n";
     let mut out = std::io::stdout().lock();
     // Nobody may be reading standard output; the server serves all the same.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

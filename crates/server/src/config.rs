@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::fanout::Gathering;
 use crate::source::Viewing;
-use crate::{access, http, rtmp};
+use crate::{access, http, proxy, rtmp, tls};
 
 /// Everything that an operator can set.
 #[derive(Clone, Debug, Deserialize)]
@@ -27,6 +27,10 @@ pub(crate) struct Config {
     pub(crate) rtmp: rtmp::Config,
     /// The HTTP door.
     pub(crate) http: http::Config,
+    /// Certificates, and where they are used.
+    pub(crate) tls: tls::Config,
+    /// Proxies that speak for others.
+    pub(crate) proxy: proxy::Config,
     /// Live streams.
     pub(crate) streams: Streams,
     /// Who may do what.
@@ -40,6 +44,8 @@ impl Default for Config {
             media: "media".into(),
             rtmp: rtmp::Config::default(),
             http: http::Config::default(),
+            tls: tls::Config::default(),
+            proxy: proxy::Config::default(),
             streams: Streams::default(),
             access: access::Config::default(),
         }
@@ -139,6 +145,8 @@ fn media_ms(ms: u64) -> Timestamp {
 pub(crate) struct Overrides {
     pub(crate) rtmp: Option<SocketAddr>,
     pub(crate) http: Option<SocketAddr>,
+    pub(crate) rtmps: Option<SocketAddr>,
+    pub(crate) https: Option<SocketAddr>,
     pub(crate) data: Option<PathBuf>,
     pub(crate) media: Option<PathBuf>,
 }
@@ -157,6 +165,8 @@ impl Config {
         };
         config.rtmp.listen = overrides.rtmp.unwrap_or(config.rtmp.listen);
         config.http.listen = overrides.http.unwrap_or(config.http.listen);
+        config.tls.rtmps = overrides.rtmps.unwrap_or(config.tls.rtmps);
+        config.tls.https = overrides.https.unwrap_or(config.tls.https);
         config.data = overrides.data.unwrap_or(config.data);
         config.media = overrides.media.unwrap_or(config.media);
         Ok(config)
@@ -207,7 +217,7 @@ mod tests {
         let example = manual.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
         Config::parse(example).unwrap();
         let written: toml::Table = toml::from_str(example).unwrap();
-        for section in ["rtmp", "http", "streams", "access"] {
+        for section in ["rtmp", "http", "tls", "proxy", "streams", "access"] {
             assert!(written.contains_key(section), "the section [{section}] is not in the manual");
         }
     }

@@ -3,11 +3,16 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use parking_lot::Mutex;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::server::TlsStream;
+
+use crate::metrics::Metrics;
 
 /// Connections that the kernel holds for us while we are busy: a whole audience may come back at once.
 const BACKLOG: i32 = 4096;
@@ -15,6 +20,11 @@ const BACKLOG: i32 = 4096;
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVE_RETRIES: u32 = 3;
+/// A peer that acknowledges nothing of what was sent for so long has vanished.
+#[cfg(target_os = "linux")]
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(20);
+/// How often the log tells that connections are turned away.
+const TELL_EVERY: Duration = Duration::from_secs(1);
 /// Pause after an accept error such as "too many open files".
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -24,12 +34,27 @@ pub(crate) struct Listener {
     socket: TcpListener,
     door: &'static str,
     seats: Arc<Semaphore>,
+    /// Connections turned away that the log has not told of yet, and when it last did.
+    untold: Mutex<(u64, Option<Instant>)>,
+}
+
+/// What an accepted connection is read from and written to.
+#[derive(Debug)]
+pub(crate) enum Stream {
+    /// Plain.
+    Tcp(TcpStream),
+    /// Inside TLS, its handshake done.
+    Tls(Box<TlsStream<TcpStream>>),
+    /// Taken away.
+    Gone,
 }
 
 /// An accepted connection. The permit is its seat; dropping it frees the seat.
 #[derive(Debug)]
 pub(crate) struct Accepted {
-    pub(crate) socket: TcpStream,
+    pub(crate) stream: Stream,
+    /// Bytes that were read of the stream already.
+    pub(crate) read: Bytes,
     pub(crate) peer: SocketAddr,
     pub(crate) seat: OwnedSemaphorePermit,
 }
@@ -54,7 +79,7 @@ impl Listener {
             };
             anyhow::anyhow!("cannot listen for {door} on {address}: {why} ({error}). Use --{door} HOST:PORT")
         })?;
-        Ok(Self { socket, door, seats: Arc::new(Semaphore::new(connections_max)) })
+        Ok(Self { socket, door, seats: Arc::new(Semaphore::new(connections_max)), untold: Mutex::default() })
     }
 
     /// The bound address, with the port that the system chose.
@@ -64,23 +89,37 @@ impl Listener {
 
     /// Waits for the next connection that there is a seat for. Never fails: errors of the system are
     /// logged and waited out, connections past the limit are closed at once.
-    pub(crate) async fn accept(&self) -> Accepted {
+    pub(crate) async fn accept(&self, metrics: &Metrics) -> Accepted {
         loop {
             match self.socket.accept().await {
                 Ok((socket, peer)) => {
                     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
                     let Ok(seat) = Arc::clone(&self.seats).try_acquire_owned() else {
-                        tracing::warn!(door = self.door, %peer, "closed: the limit connections_max is reached");
+                        metrics.refused(self.door, "connections_max");
+                        self.tell_full(peer);
                         continue;
                     };
                     prepare(&socket);
-                    return Accepted { socket, peer, seat };
+                    return Accepted { stream: Stream::Tcp(socket), read: Bytes::new(), peer, seat };
                 }
                 Err(error) => {
                     tracing::error!(door = self.door, %error, "cannot accept connections for a moment");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
+        }
+    }
+}
+
+impl Listener {
+    /// Logs that somebody was turned away, at most once in a second.
+    fn tell_full(&self, peer: SocketAddr) {
+        let mut untold = self.untold.lock();
+        untold.0 += 1;
+        if untold.1.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
+            let (door, count) = (self.door, untold.0);
+            tracing::warn!(door, %peer, count, "closed: the limit connections_max is reached");
+            *untold = (0, Some(Instant::now()));
         }
     }
 }
@@ -93,6 +132,8 @@ fn prepare(socket: &TcpStream) {
         .with_retries(KEEPALIVE_RETRIES);
     let _ = socket.set_nodelay(true);
     let _ = SockRef::from(socket).set_tcp_keepalive(&keepalive);
+    #[cfg(target_os = "linux")]
+    let _ = SockRef::from(socket).set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX));
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {

@@ -24,23 +24,40 @@ use crate::url::{RtmpUrl, Scheme};
 pub async fn connect(
     config: &Arc<ClientConfig>,
     url: RtmpUrl,
-    mut nonce: impl FnMut() -> Nonce,
+    nonce: impl FnMut() -> Nonce,
     timeouts: Timeouts,
 ) -> Result<Connection<TcpStream>, ConnectionError> {
+    connect_over(config, url, nonce, timeouts, async |url: &RtmpUrl| reach(url, timeouts).await).await
+}
+
+/// As [`connect`], over streams that `dial` opens: TLS, a tunnel, a test's pipe.
+///
+/// # Errors
+/// As [`connect`], and what `dial` fails with.
+pub async fn connect_over<S: AsyncRead + AsyncWrite + Unpin, E: From<ConnectionError>>(
+    config: &Arc<ClientConfig>,
+    url: RtmpUrl,
+    mut nonce: impl FnMut() -> Nonce,
+    timeouts: Timeouts,
+    mut dial: impl AsyncFnMut(&RtmpUrl) -> Result<S, E>,
+) -> Result<Connection<S>, E> {
     let mut url = url;
     'dial: loop {
+        let stream = dial(&url).await?;
         let session = ClientSession::new(Arc::clone(config), url, nonce(), 0);
-        let mut connection = Connection::dial(session, timeouts).await?;
+        let mut connection = Connection::new(stream, session, timeouts);
         loop {
             match connection.next_event().await? {
                 Some(ClientEvent::Connected { .. }) => return Ok(connection),
-                Some(ClientEvent::Rejected { status, .. }) => return Err(ConnectionError::Refused(status)),
+                Some(ClientEvent::Rejected { status, .. }) => {
+                    return Err(ConnectionError::Refused(status).into());
+                }
                 Some(ClientEvent::LoginAsked { url: with_answer }) => {
                     url = with_answer;
                     continue 'dial;
                 }
                 Some(_) => {}
-                None => return Err(ConnectionError::Closed(connection.peer)),
+                None => return Err(ConnectionError::Closed(connection.peer).into()),
             }
         }
     }
@@ -52,24 +69,27 @@ impl Connection<TcpStream> {
     /// # Errors
     /// [`ConnectionError::NeedsTls`] for `rtmps`, else what the network says.
     pub async fn dial(session: ClientSession, timeouts: Timeouts) -> Result<Self, ConnectionError> {
-        let url = session.url();
-        if url.scheme == Scheme::Rtmps {
-            return Err(ConnectionError::NeedsTls(url.to_string()));
-        }
-        let dial = TcpStream::connect((url.host.as_str(), url.port));
-        let connected = timeout(timeouts.dial, dial).await;
-        let stream = settle(connected, "reach", &address(&session), timeouts.dial)?;
-        // Media comes in whole messages already; waiting for more only adds delay.
-        let _ = stream.set_nodelay(true);
+        let stream = reach(session.url(), timeouts).await?;
         Ok(Self::new(stream, session, timeouts))
     }
+}
+
+async fn reach(url: &RtmpUrl, timeouts: Timeouts) -> Result<TcpStream, ConnectionError> {
+    if url.scheme == Scheme::Rtmps {
+        return Err(ConnectionError::NeedsTls(url.to_string()));
+    }
+    let connected = timeout(timeouts.dial, TcpStream::connect((url.host.as_str(), url.port))).await;
+    let stream = settle(connected, "reach", &address(url), timeouts.dial)?;
+    // Media comes in whole messages already; waiting for more only adds delay.
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// A client over a stream that is already open.
     #[must_use]
     pub fn new(stream: S, session: ClientSession, timeouts: Timeouts) -> Self {
-        let peer = address(&session);
+        let peer = address(session.url());
         Self::over(stream, session, peer, timeouts)
     }
 
@@ -149,7 +169,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 }
 
-fn address(session: &ClientSession) -> String {
-    let url = session.url();
+fn address(url: &RtmpUrl) -> String {
     format!("{}:{}", url.host, url.port)
 }

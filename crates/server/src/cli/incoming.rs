@@ -12,13 +12,13 @@ use headwater_media::flv::{Demuxer, Intake, Items};
 use headwater_rtmp::command::Capabilities;
 use headwater_rtmp::handshake::Nonce;
 use headwater_rtmp::session::{ClientConfig, ClientEvent, PlayOptions};
-use headwater_rtmp::tokio::{Connection, Timeouts, connect};
+use headwater_rtmp::tokio::{Connection, Timeouts, connect_over};
 use headwater_rtmp::url::{RtmpUrl, Scheme};
 use http_body::Body as _;
-use hyper::Request;
+use hyper::{Request, Uri};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 
+use super::line::{Line, Trust};
 use crate::vod::{Item, Reader};
 
 /// A tag's body over HTTP, at most.
@@ -38,7 +38,7 @@ pub(super) enum Incoming {
 
 /// A stream that is played over RTMP.
 pub(super) struct RtmpIncoming {
-    connection: Connection<TcpStream>,
+    connection: Connection<Line>,
     intake: Intake,
     ready: VecDeque<Item>,
 }
@@ -51,12 +51,12 @@ pub(super) struct HttpIncoming {
 
 impl Incoming {
     /// Opens a URL or a file.
-    pub(super) async fn open(target: &str, options: PlayOptions) -> anyhow::Result<Self> {
-        if let Some(rest) = target.strip_prefix("http://") {
-            return open_http(target, rest).await.map(|incoming| Self::Http(Box::new(incoming)));
+    pub(super) async fn open(target: &str, options: PlayOptions, trust: &Trust) -> anyhow::Result<Self> {
+        if target.starts_with("http://") || target.starts_with("https://") {
+            return open_http(target, trust).await.map(|incoming| Self::Http(Box::new(incoming)));
         }
         if target.contains("://") {
-            return open_rtmp(target, options).await.map(|incoming| Self::Rtmp(Box::new(incoming)));
+            return open_rtmp(target, options, trust).await.map(|incoming| Self::Rtmp(Box::new(incoming)));
         }
         Ok(Self::File(Box::new(Reader::open(Path::new(target))?)))
     }
@@ -77,7 +77,7 @@ impl Incoming {
 }
 
 /// A connection that has been let in by the server.
-pub(super) async fn dial(target: &str) -> anyhow::Result<(Connection<TcpStream>, RtmpUrl)> {
+pub(super) async fn dial(target: &str, trust: &Trust) -> anyhow::Result<(Connection<Line>, RtmpUrl)> {
     let url: RtmpUrl = target.parse()?;
     let mut nonce = fresh_nonce()?;
     // A login takes three connections, each with a nonce of its own.
@@ -88,7 +88,8 @@ pub(super) async fn dial(target: &str) -> anyhow::Result<(Connection<TcpStream>,
     let timeouts = Timeouts { read: HTTP_WAIT_MAX, ..Timeouts::default() };
     let capabilities = Capabilities { reconnect: false, ..Capabilities::FULL };
     let config = Arc::new(ClientConfig { capabilities, ..ClientConfig::default() });
-    let connection = connect(&config, url.clone(), fresh, timeouts).await?;
+    let reach = async |url: &RtmpUrl| reach(url, trust, timeouts.dial).await;
+    let connection = connect_over(&config, url.clone(), fresh, timeouts, reach).await?;
     Ok((connection, url))
 }
 
@@ -101,18 +102,8 @@ pub(super) fn fresh_nonce() -> anyhow::Result<Nonce> {
 }
 
 /// A connection to where a URL leads, before anything is said.
-pub(super) async fn reach(url: &RtmpUrl, wait_max: Duration) -> anyhow::Result<TcpStream> {
-    if url.scheme == Scheme::Rtmps {
-        bail!("{url} needs TLS, which this program does not speak");
-    }
-    let address = format!("{}:{}", url.host, url.port);
-    let dialled = tokio::time::timeout(wait_max, TcpStream::connect((url.host.as_str(), url.port)))
-        .await
-        .map_err(|_| anyhow::anyhow!("cannot reach {address}: no answer within {} s", wait_max.as_secs()))?;
-    let stream = dialled.with_context(|| format!("cannot reach {address}"))?;
-    // Media comes in whole messages already; waiting for more only adds delay.
-    let _ = stream.set_nodelay(true);
-    Ok(stream)
+pub(super) async fn reach(url: &RtmpUrl, trust: &Trust, wait_max: Duration) -> anyhow::Result<Line> {
+    trust.reach(&url.host, url.port, url.scheme == Scheme::Rtmps, wait_max).await
 }
 
 /// Turns a server's verdict against us into an error; everything else passes.
@@ -126,8 +117,8 @@ pub(super) fn refuse(event: &ClientEvent) -> anyhow::Result<()> {
     }
 }
 
-async fn open_rtmp(target: &str, options: PlayOptions) -> anyhow::Result<RtmpIncoming> {
-    let (mut connection, url) = dial(target).await?;
+async fn open_rtmp(target: &str, options: PlayOptions, trust: &Trust) -> anyhow::Result<RtmpIncoming> {
+    let (mut connection, url) = dial(target, trust).await?;
     connection.session().play(&url.stream, options)?;
     Ok(RtmpIncoming { connection, intake: Intake::new(), ready: VecDeque::new() })
 }
@@ -161,14 +152,18 @@ impl RtmpIncoming {
     }
 }
 
-async fn open_http(target: &str, rest: &str) -> anyhow::Result<HttpIncoming> {
-    let (host, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
-    let address = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
+async fn open_http(target: &str, trust: &Trust) -> anyhow::Result<HttpIncoming> {
+    let uri: Uri = target.parse().with_context(|| format!("{target} is no address"))?;
+    let authority = uri.authority().with_context(|| format!("{target} names no host"))?;
+    let with_tls = uri.scheme_str() == Some("https");
+    let port = authority.port_u16().unwrap_or(if with_tls { 443 } else { 80 });
+    let host = authority.host().trim_matches(['[', ']']);
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let opened = async {
-        let socket = TcpStream::connect(&address).await.with_context(|| format!("cannot reach {address}"))?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await?;
+        let line = trust.reach(host, port, with_tls, HTTP_WAIT_MAX).await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(line)).await?;
         tokio::spawn(connection);
-        let request = Request::get(path).header("Host", host).body(axum::body::Body::empty())?;
+        let request = Request::get(path).header("Host", authority.as_str()).body(axum::body::Body::empty())?;
         anyhow::Ok(sender.send_request(request).await?)
     };
     let response = tokio::time::timeout(HTTP_WAIT_MAX, opened)

@@ -1,6 +1,7 @@
 //! The command line: what a person types and what is done with it. One file per command.
 
 mod incoming;
+mod line;
 mod play;
 mod probe;
 mod progress;

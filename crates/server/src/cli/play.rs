@@ -14,6 +14,7 @@ use headwater_rtmp::session::PlayOptions;
 use serde::Serialize;
 
 use super::incoming::Incoming;
+use super::line::Trust;
 use super::progress::{Progress, clock};
 use crate::vod::Item;
 
@@ -23,7 +24,7 @@ use crate::vod::Item;
   headwater play rtmp://localhost/live/demo -o demo.flv --duration 10
   headwater play rtmp://localhost/live/demo -o - | ffplay -")]
 pub(super) struct Arguments {
-    /// rtmp://HOST/APP/NAME or http://HOST/APP/NAME.flv
+    /// rtmp[s]://HOST/APP/NAME or http[s]://HOST/APP/NAME.flv
     url: String,
     /// The file: FLV, or MP4 if its name ends so; `-` is standard output, in FLV. Without it the stream is
     /// received and counted only.
@@ -38,6 +39,8 @@ pub(super) struct Arguments {
     /// End after this much media, in seconds.
     #[arg(long, value_name = "SECONDS")]
     duration: Option<f64>,
+    #[command(flatten)]
+    trust: Trust,
     /// Print what was received as JSON, to standard error if the stream goes to standard output.
     #[arg(long)]
     json: bool,
@@ -65,7 +68,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let limit = arguments
         .duration
         .map(|seconds| Timestamp::from_ms(i64::try_from(millis(seconds)).unwrap_or(i64::MAX)));
-    let mut incoming = Incoming::open(&arguments.url, options).await?;
+    let mut incoming = Incoming::open(&arguments.url, options, &arguments.trust).await?;
     let mut writer = Writer::create(arguments.output.as_ref())?;
     let mut progress = Progress::new(&arguments.url, limit);
     let mut first_frame = None;

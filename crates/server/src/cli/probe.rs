@@ -9,6 +9,7 @@ use headwater_rtmp::session::PlayOptions;
 use serde::Serialize;
 
 use super::incoming::Incoming;
+use super::line::Trust;
 use crate::vod::Item;
 
 /// A step between two frames of a track that counts as a gap.
@@ -21,11 +22,13 @@ const GAP: Timestamp = Timestamp::from_ms(1_000);
 /// Example: headwater probe rtmp://localhost/live/demo --json
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// rtmp://HOST/APP/NAME, http://HOST/APP/NAME.flv, or a file.
+    /// rtmp[s]://HOST/APP/NAME, http[s]://HOST/APP/NAME.flv, or a file.
     target: String,
     /// Look at this much of a live stream, in seconds. Files are read whole.
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
     duration: f64,
+    #[command(flatten)]
+    trust: Trust,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -88,7 +91,7 @@ struct Tally {
 /// Runs the command.
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let began = Instant::now();
-    let mut incoming = Incoming::open(&arguments.target, PlayOptions::default()).await?;
+    let mut incoming = Incoming::open(&arguments.target, PlayOptions::default(), &arguments.trust).await?;
     let limit = (!incoming.is_file())
         .then(|| Duration::try_from_secs_f64(arguments.duration).unwrap_or(Duration::MAX));
     let mut gathered = Gathered::default();

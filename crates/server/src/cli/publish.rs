@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::incoming::{dial, refuse};
+use super::line::Trust;
 use super::progress::{Progress, clock};
 use crate::vod::{Chain, Item, Reader};
 
@@ -35,6 +36,8 @@ pub(super) struct Arguments {
     /// Begin again after the last file, until stopped.
     #[arg(long = "loop")]
     looped: bool,
+    #[command(flatten)]
+    trust: Trust,
     /// Send this many times as fast.
     #[arg(long, default_value_t = 1.0, value_name = "FACTOR", value_parser = positive)]
     speed: f64,
@@ -60,7 +63,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         }
         queue.next().map(|path| Reader::open(&path)).transpose()
     })?;
-    let (connection, parsed) = dial(url).await?;
+    let (connection, parsed) = dial(url, &arguments.trust).await?;
     let mut outgoing = Outgoing::start(connection, &parsed).await?;
     let mut progress = Progress::new(url, total);
     let sent = tokio::select! {

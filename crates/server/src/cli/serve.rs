@@ -30,6 +30,12 @@ pub(super) struct Arguments {
     /// Listen for HTTP here. Without it: every address of this machine, port 8080.
     #[arg(long, value_name = "ADDRESS", env = "HEADWATER_HTTP")]
     http: Option<SocketAddr>,
+    /// Listen for RTMPS here, once a certificate is configured. Without it: every address, port 1936.
+    #[arg(long, value_name = "ADDRESS", env = "HEADWATER_RTMPS")]
+    rtmps: Option<SocketAddr>,
+    /// Listen for HTTPS here, once a certificate is configured. Without it: every address, port 8443.
+    #[arg(long, value_name = "ADDRESS", env = "HEADWATER_HTTPS")]
+    https: Option<SocketAddr>,
     /// What the server writes goes here. Without it: headwater-data.
     #[arg(long, value_name = "DIR", env = "HEADWATER_DATA")]
     data: Option<PathBuf>,
@@ -60,6 +66,8 @@ pub(super) async fn run(arguments: Arguments, with_demo: bool) -> anyhow::Result
     let overrides = Overrides {
         rtmp: arguments.rtmp,
         http: arguments.http,
+        rtmps: arguments.rtmps,
+        https: arguments.https,
         data: arguments.data,
         media: arguments.media,
     };
@@ -76,7 +84,7 @@ pub(super) async fn run(arguments: Arguments, with_demo: bool) -> anyhow::Result
 
 /// Says whether a configuration is valid.
 pub(super) fn check(arguments: &CheckArguments) -> anyhow::Result<()> {
-    Config::load(Some(&arguments.config), Overrides::default())?;
+    Config::load(Some(&arguments.config), Overrides::default())?.tls.check()?;
     writeln!(std::io::stdout(), "{} is valid", arguments.config.display())?;
     Ok(())
 }

@@ -36,12 +36,16 @@ pub(super) async fn admin_only(State(shared): State<Arc<Shared>>, request: Reque
 /// Whether the request comes from an admin.
 pub(super) fn is_admin(shared: &Shared, request: &Request) -> bool {
     let headers = request.headers();
-    let direct = request.extensions().get::<Peer>().is_some_and(|peer| access::is_local(peer.0))
-        && !["forwarded", "x-forwarded-for", "x-real-ip", "via"]
-            .iter()
-            .any(|name| headers.contains_key(*name))
-        && has_local_host(headers);
-    direct || token(headers).is_some_and(|token| shared.access.is_admin_token(token))
+    is_direct(request) || token(headers).is_some_and(|token| shared.access.is_admin_token(token))
+}
+
+/// Whether the request comes from this machine, with nobody in between and no foreign page behind it.
+pub(super) fn is_direct(request: &Request) -> bool {
+    let headers = request.headers();
+    let through = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+    request.extensions().get::<Peer>().is_some_and(|peer| access::is_local(peer.0))
+        && !through.iter().any(|name| headers.contains_key(*name))
+        && has_local_host(headers)
 }
 
 /// Checks a token that a person typed in and keeps it in a cookie.

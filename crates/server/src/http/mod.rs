@@ -7,7 +7,9 @@ mod api;
 mod assets;
 mod flv;
 mod gate;
+mod io;
 mod pages;
+mod rtmpt;
 mod stall;
 mod ws;
 
@@ -19,20 +21,24 @@ use axum::Router;
 use axum::extract::{Extension, Request, State, WebSocketUpgrade};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use headwater_hub::{Hub, StreamName};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use parking_lot::Mutex;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use self::io::Io;
+
 use crate::access::Access;
-use crate::listener::{Accepted, Listener};
+use crate::listener::Accepted;
 use crate::metrics::Metrics;
 use crate::source::Viewing;
 use crate::stop::Stop;
+use crate::tunnel::Tunnels;
 use crate::uptime::Uptime;
 use crate::wishes::Wishes;
 
@@ -51,6 +57,8 @@ pub(crate) struct Config {
     pub(crate) head_ms_max: u64,
     /// Time that a write may make no progress before the connection is closed.
     pub(crate) stall_ms_max: u64,
+    /// RTMP connections inside HTTP requests (RTMPT) at once, at most.
+    pub(crate) tunnels_max: usize,
 }
 
 impl Default for Config {
@@ -60,6 +68,7 @@ impl Default for Config {
             connections_max: 20_000,
             head_ms_max: 15_000,
             stall_ms_max: 30_000,
+            tunnels_max: 1_000,
         }
     }
 }
@@ -72,6 +81,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) viewing: Viewing,
     pub(crate) uptime: Uptime,
+    pub(crate) tunnels: Arc<Tunnels>,
     pub(crate) rtmp_port: u16,
     pub(crate) http_port: u16,
 }
@@ -89,14 +99,18 @@ pub(crate) fn pages_are_built() -> bool {
 }
 
 /// Serves connections until `stop` turns true, then waits until each has finished its answer.
-pub(crate) async fn serve(listener: Listener, config: Config, shared: Arc<Shared>, mut stop: Stop) {
+pub(crate) async fn serve(
+    mut arrivals: mpsc::Receiver<Accepted>,
+    config: Config,
+    shared: Arc<Shared>,
+    mut stop: Stop,
+) {
     let router = router(Arc::clone(&shared));
     let connections_stop = stop.clone();
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listener.accept() => {
-                shared.metrics.connected("http");
+            Some(accepted) = arrivals.recv() => {
                 let (shared, router, stop) = (Arc::clone(&shared), router.clone(), connections_stop.clone());
                 connections.spawn(connection(accepted, config.clone(), shared, router, stop));
             }
@@ -112,7 +126,7 @@ pub(crate) async fn serve(listener: Listener, config: Config, shared: Arc<Shared
 }
 
 async fn connection(accepted: Accepted, config: Config, shared: Arc<Shared>, router: Router, mut stop: Stop) {
-    let Accepted { socket, peer, seat: _seat } = accepted;
+    let Accepted { stream, read, peer, seat: _seat } = accepted;
     let asked = Arc::new(Asked::default());
     let on_stall = {
         let (asked, shared, ms) = (Arc::clone(&asked), Arc::clone(&shared), config.stall_ms_max);
@@ -121,7 +135,8 @@ async fn connection(accepted: Accepted, config: Config, shared: Arc<Shared>, rou
             shared.metrics.refused("http", "stalled");
         }
     };
-    let io = TokioIo::new(stall::Guarded::new(socket, Duration::from_millis(config.stall_ms_max), on_stall));
+    let stall_max = Duration::from_millis(config.stall_ms_max);
+    let io = TokioIo::new(stall::Guarded::new(Io::new(stream, read), stall_max, on_stall));
     let service = TowerToHyperService::new(WithPeer { router, peer: Peer(peer), asked: Arc::clone(&asked) });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -211,6 +226,11 @@ fn router(shared: Arc<Shared>) -> Router {
         .route_layer(axum::middleware::from_fn_with_state(Arc::clone(&shared), gate::admin_only));
     Router::new()
         .merge(admin)
+        .route("/fcs/ident2", post(rtmpt::ident))
+        .route("/open/1", post(rtmpt::open))
+        .route("/send/{name}/{turn}", post(rtmpt::exchange))
+        .route("/idle/{name}/{turn}", post(rtmpt::exchange))
+        .route("/close/{*rest}", post(rtmpt::close))
         .route("/login", get(pages::login).post(gate::login))
         .route("/api/v1/info", get(api::info))
         .route("/api/v1/streams/{*path}", get(api::stream))

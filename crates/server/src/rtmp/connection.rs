@@ -16,17 +16,19 @@ use headwater_rtmp::handshake::Nonce;
 use headwater_rtmp::session::{PlayEnd, ServerSession};
 use headwater_rtmp::{Error, MessageStreamId};
 use tokio::io::Interest;
-use tokio::net::TcpStream;
 
 use super::Shared;
 use super::publishing::Publishing;
 use super::requests::sentence;
+use super::transport::Transport;
 use super::viewer::{PlayEnding, Viewer};
 use super::wire::{Flow, Wire};
+use crate::access;
 use crate::listener::Accepted;
 use crate::metrics::Guard;
 use crate::source;
 use crate::stop::Stop;
+use crate::tunnel;
 
 /// Room for one read from a publisher; a keyframe takes several.
 const READ_BYTES: usize = 16 << 10;
@@ -60,6 +62,8 @@ pub(super) enum End {
 pub(super) struct Connection {
     pub(super) shared: Arc<Shared>,
     pub(super) peer: SocketAddr,
+    /// Whether the peer is on this machine, and nobody in between.
+    pub(super) is_local: bool,
     pub(super) wire: Arc<Wire>,
     pub(super) session: ServerSession,
     /// What the client calls itself.
@@ -91,33 +95,61 @@ pub(super) struct PlayingStream {
 
 /// Serves one connection to its end.
 pub(super) async fn serve(accepted: Accepted, shared: Arc<Shared>, mut stop: Stop) {
-    let Accepted { socket, peer, seat: _seat } = accepted;
-    bound_send_buffer(&socket, shared.config.send_buffer_bytes);
-    let mut connection = match Connection::new(socket, peer, shared) {
+    let Accepted { stream, read, peer, seat: _seat } = accepted;
+    let mut input = BytesMut::from(read);
+    match Transport::new(stream, &mut input) {
+        Ok(transport) => {
+            transport.bound_send_buffer(shared.config.send_buffer_bytes);
+            converse(transport, input, (peer, access::is_local(peer)), shared, &mut stop).await;
+        }
+        Err(error) => tracing::debug!(%peer, %error, "gone before it said what it wants"),
+    }
+}
+
+/// Serves one tunnel to its end.
+pub(super) async fn serve_tunnel(opened: tunnel::Opened, shared: Arc<Shared>, mut stop: Stop) {
+    let tunnel::Opened { tunnel, peer, is_local } = opened;
+    converse(Transport::Tunnel(tunnel), BytesMut::new(), (peer, is_local), shared, &mut stop).await;
+}
+
+async fn converse(
+    transport: Transport,
+    input: BytesMut,
+    (peer, is_local): (SocketAddr, bool),
+    shared: Arc<Shared>,
+    stop: &mut Stop,
+) {
+    let mut connection = match Connection::new(transport, input, (peer, is_local), shared) {
         Ok(connection) => connection,
         Err(error) => return tracing::error!(%peer, %error, "closed: no random bytes for the handshake"),
     };
-    let end = connection.run(&mut stop).await;
+    let end = connection.run(stop).await;
     // Boxed: what a farewell needs would otherwise be part of every task from its first day.
     Box::pin(connection.close(end)).await;
 }
 
 impl Connection {
-    fn new(socket: TcpStream, peer: SocketAddr, shared: Arc<Shared>) -> anyhow::Result<Self> {
+    fn new(
+        transport: Transport,
+        input: BytesMut,
+        (peer, is_local): (SocketAddr, bool),
+        shared: Arc<Shared>,
+    ) -> anyhow::Result<Self> {
         let mut nonce = Nonce([0; 32]);
         getrandom::fill(&mut nonce.0).map_err(|error| anyhow::anyhow!("{error}"))?;
         let now = shared.uptime.now();
         let epoch_ms = u32::try_from(now.as_millis() & u128::from(u32::MAX)).unwrap_or(0);
         Ok(Self {
             session: ServerSession::new(Arc::clone(&shared.session_config), nonce, epoch_ms),
-            wire: Arc::new(Wire::new(socket)),
+            wire: Arc::new(Wire::new(transport)),
             shared,
             peer,
+            is_local,
             agent: String::new(),
             capabilities: Capabilities::default(),
             publishing: Vec::new(),
             playing: Vec::new(),
-            input: BytesMut::new(),
+            input,
             since: now,
             heard: now,
             written: 0,
@@ -130,12 +162,16 @@ impl Connection {
     async fn run(&mut self, stop: &mut Stop) -> End {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // What came with the end of the TLS handshake.
+        if let Err(end) = self.take_input().await {
+            return end;
+        }
         loop {
             let wire = Arc::clone(&self.wire);
             let interest =
                 if wire.is_blocked() { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
             let done = tokio::select! {
-                ready = wire.socket.ready(interest) => match ready {
+                ready = wire.transport.ready(interest) => match ready {
                     Err(_) => Err(End::Gone),
                     Ok(ready) => {
                         self.go_on(ready.is_readable() || ready.is_read_closed(), ready.is_writable()).await
@@ -179,12 +215,20 @@ impl Connection {
     async fn read(&mut self) -> Result<(), End> {
         let publishes = !self.publishing.is_empty();
         self.input.reserve(if publishes { READ_BYTES } else { READ_BYTES_SMALL });
-        match self.wire.socket.try_read_buf(&mut self.input) {
+        match self.wire.transport.try_read(&mut self.input) {
             Ok(0) => return Err(End::Gone),
             Ok(_) => self.heard = self.shared.uptime.now(),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                return Err(End::LetGo("tls", format!("TLS: {error}")));
+            }
             Err(_) => return Err(End::Gone),
         }
+        self.take_input().await
+    }
+
+    /// Lets the session make events of what has come.
+    async fn take_input(&mut self) -> Result<(), End> {
         for number in 1_usize.. {
             let event = self.session.read(&mut self.input).map_err(|error| self.fault(&error))?;
             let Some(event) = event else { break };
@@ -351,29 +395,22 @@ impl Connection {
 /// take the last words away from it.
 async fn hang_up(wire: &Wire) {
     while wire.is_blocked() && wire.failure().is_none() {
-        if wire.socket.writable().await.is_err() {
+        if wire.transport.ready(Interest::WRITABLE).await.is_err() {
             return;
         }
         wire.unblock();
     }
-    if wire.shut_down().is_err() {
+    if wire.transport.shut_down().is_err() {
         return;
     }
-    while wire.socket.readable().await.is_ok() && discard(&wire.socket) {}
-}
-
-/// Reads what is there; false at the end. Not part of the task, which would carry the buffer all its life.
-fn discard(socket: &TcpStream) -> bool {
-    let mut discarded = [0; 4096];
-    match socket.try_read(&mut discarded) {
-        Ok(count) => count > 0,
-        Err(error) => error.kind() == io::ErrorKind::WouldBlock,
-    }
-}
-
-/// A socket that refuses the bound is still served.
-fn bound_send_buffer(socket: &TcpStream, bytes: usize) {
-    if bytes > 0 {
-        let _ = socket2::SockRef::from(socket).set_send_buffer_size(bytes);
+    let mut discarded = BytesMut::new();
+    while wire.transport.ready(Interest::READABLE).await.is_ok() {
+        discarded.clear();
+        discarded.reserve(READ_BYTES_SMALL);
+        match wire.transport.try_read(&mut discarded) {
+            Ok(0) => return,
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return,
+            _ => {}
+        }
     }
 }

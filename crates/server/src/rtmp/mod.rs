@@ -4,6 +4,7 @@ mod connection;
 mod layout;
 mod publishing;
 mod requests;
+mod transport;
 mod viewer;
 mod wire;
 
@@ -14,13 +15,15 @@ use headwater_hub::Hub;
 use headwater_rtmp::command::Capabilities;
 use headwater_rtmp::session::{Limits, ServerConfig};
 use serde::Deserialize;
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::access::Access;
-use crate::listener::Listener;
+use crate::listener::Accepted;
 use crate::metrics::Metrics;
 use crate::source::Viewing;
 use crate::stop::Stop;
+use crate::tunnel;
 use crate::uptime::Uptime;
 
 /// Larger chunk sizes are refused by clients in the field, and no frame is larger.
@@ -32,6 +35,8 @@ const CHUNK_SIZE_MAX: u32 = 0xFF_FFFF;
 pub(crate) struct Config {
     /// Where to listen.
     pub(crate) listen: SocketAddr,
+    /// Whether the same port takes TLS and HTTP as well: the first bytes tell.
+    pub(crate) all_on_one_port: bool,
     /// Connections at once, at most.
     pub(crate) connections_max: usize,
     /// Chunk size towards peers, in bytes. Every client known takes up to 65,536.
@@ -62,6 +67,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 1935)),
+            all_on_one_port: false,
             connections_max: 20_000,
             chunk_size: 60_000,
             window_ack_size: 2_500_000,
@@ -119,20 +125,26 @@ pub(crate) struct Shared {
 }
 
 /// Serves connections until `stop` turns true, then waits until each has said farewell.
-pub(crate) async fn serve(listener: Listener, shared: Arc<Shared>, mut stop: Stop) {
+pub(crate) async fn serve(
+    mut arrivals: mpsc::Receiver<Accepted>,
+    mut tunnels: mpsc::Receiver<tunnel::Opened>,
+    shared: Arc<Shared>,
+    mut stop: Stop,
+) {
     let mut connections = JoinSet::new();
     let connections_stop = stop.clone();
     loop {
+        let (shared, connection_stop) = (Arc::clone(&shared), connections_stop.clone());
         tokio::select! {
-            accepted = listener.accept() => {
-                shared.metrics.connected("rtmp");
-                connections.spawn(connection::serve(accepted, Arc::clone(&shared), connections_stop.clone()));
+            Some(accepted) = arrivals.recv() => {
+                connections.spawn(connection::serve(accepted, shared, connection_stop));
+            }
+            Some(opened) = tunnels.recv() => {
+                connections.spawn(connection::serve_tunnel(opened, shared, connection_stop));
             }
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             () = stop.requested() => break,
         }
     }
-    // The port is free from now on: the next version of the program may take over.
-    drop(listener);
     while connections.join_next().await.is_some() {}
 }

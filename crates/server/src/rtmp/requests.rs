@@ -90,7 +90,7 @@ impl Connection {
     fn admit_publisher(&self, request: &PublishRequest) -> Result<Publishing, (PublishRejection, String)> {
         let name =
             stream_name(&request.path).map_err(|error| (PublishRejection::BadName, sentence(&error)))?;
-        if !self.shared.access.may_publish(self.peer, request.path.query.get("key")) {
+        if !self.shared.access.may_publish(self.is_local, request.path.query.get("key")) {
             let text =
                 "Publishing from another machine needs the publish key: end the stream key with ?key=KEY.";
             return Err((PublishRejection::Denied, text.to_owned()));

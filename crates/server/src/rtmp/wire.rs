@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::{Buf, Bytes};
 use parking_lot::{Mutex, MutexGuard};
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
+
+use super::transport::Transport;
 
 /// Slices of one vectored write.
 const SLICES_MAX: usize = 256;
@@ -19,7 +20,7 @@ const SLICES_MAX: usize = 256;
 /// The way out of one connection.
 #[derive(Debug)]
 pub(super) struct Wire {
-    pub(super) socket: TcpStream,
+    pub(super) transport: Transport,
     outbox: Mutex<Outbox>,
     blocked: AtomicBool,
     /// Rung when the connection's task has to look: blocked, failed, or a viewer's stream has ended.
@@ -47,8 +48,8 @@ pub(super) enum Flow {
 }
 
 impl Wire {
-    pub(super) fn new(socket: TcpStream) -> Self {
-        Self { socket, outbox: Mutex::default(), blocked: AtomicBool::new(false), bell: Notify::new() }
+    pub(super) fn new(transport: Transport) -> Self {
+        Self { transport, outbox: Mutex::default(), blocked: AtomicBool::new(false), bell: Notify::new() }
     }
 
     /// Sends a reply after whatever waits already.
@@ -82,11 +83,6 @@ impl Wire {
         self.blocked.load(Ordering::Acquire)
     }
 
-    /// Closes the sending half: the peer reads what was written, and then the end.
-    pub(super) fn shut_down(&self) -> io::Result<()> {
-        socket2::SockRef::from(&self.socket).shutdown(std::net::Shutdown::Write)
-    }
-
     /// Why writing is over, if it is.
     pub(super) fn failure(&self) -> Option<io::ErrorKind> {
         self.outbox.lock().failed
@@ -110,12 +106,7 @@ impl Wire {
             return 0;
         }
         let wanted: usize = slices.iter().map(|slice| slice.len()).sum();
-        // One piece goes the shorter way through the kernel: `send`, not `writev`.
-        let attempt = match slices {
-            [piece] => self.socket.try_write(piece),
-            _ => self.socket.try_write_vectored(slices),
-        };
-        let written = match attempt {
+        let written = match self.transport.try_write(slices) {
             Ok(written) => written,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
             Err(error) => {
@@ -125,11 +116,15 @@ impl Wire {
             }
         };
         outbox.written += written as u64;
-        if written < wanted {
-            self.blocked.store(true, Ordering::Release);
-            self.bell.notify_one();
+        if written < wanted || self.transport.flush().is_err() {
+            self.block();
         }
         written
+    }
+
+    fn block(&self) {
+        self.blocked.store(true, Ordering::Release);
+        self.bell.notify_one();
     }
 
     fn flush(&self, outbox: &mut Outbox) -> Flow {
@@ -150,6 +145,11 @@ impl Wire {
             if written < wanted {
                 return Flow::Blocked;
             }
+        }
+        if self.transport.flush().is_err() {
+            // What the transport holds back goes first; an error that stays is met by the next write.
+            self.block();
+            return Flow::Blocked;
         }
         outbox.replies = 0;
         Flow::Clear

@@ -20,7 +20,7 @@ impl Channel {
             return None;
         }
         let found = sequence_header(&coded.payload);
-        coded.key.get_or_insert(found.is_some());
+        coded.key.get_or_insert_with(|| found.is_some());
         let found = found?;
         let known = self.track().filter(|track| track.codec == Codec::Av1);
         if let Some(known) = known {

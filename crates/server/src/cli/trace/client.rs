@@ -4,13 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::cli::line::Line;
 use anyhow::bail;
 use headwater_rtmp::command::Capabilities;
 use headwater_rtmp::session::{ClientConfig, ClientEvent, ClientSession, PlayOptions};
 use headwater_rtmp::tokio::{Connection, Timeouts};
 use headwater_rtmp::url::RtmpUrl;
 use parking_lot::Mutex;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Setting;
@@ -26,7 +26,7 @@ const START_WAIT_MAX: Duration = Duration::from_secs(10);
 const FAREWELL_WAIT_MAX: Duration = Duration::from_millis(200);
 
 type Shared = Arc<Mutex<Option<Conversation>>>;
-type Tapped = Connection<Tap<TcpStream>, ClientSession>;
+type Tapped = Connection<Tap<Line>, ClientSession>;
 
 /// Plays, or publishes `file`, for `span`; whether the conversation works.
 pub(super) async fn run(
@@ -82,7 +82,7 @@ async fn dial(setting: &Setting, conversation: &Shared, mut url: RtmpUrl) -> any
     let config = Arc::new(ClientConfig { capabilities, ..ClientConfig::default() });
     let timeouts = Timeouts::default();
     'dial: loop {
-        let stream = Tap::new(reach(&url, timeouts.dial).await?, Arc::clone(conversation));
+        let stream = Tap::new(reach(&url, &setting.trust, timeouts.dial).await?, Arc::clone(conversation));
         let session = ClientSession::new(Arc::clone(&config), url, fresh_nonce()?, 0);
         let mut connection = Connection::new(stream, session, timeouts);
         loop {

@@ -31,6 +31,8 @@ use page::Page;
 use screen::Screen;
 use story::Detail;
 
+use super::line::Trust;
+
 /// Show an RTMP conversation, step by step, and what deviates in it.
 ///
 /// Plays (or with --publish, publishes) and prints a ladder: each step of the handshake, the connection, the stream
@@ -66,6 +68,8 @@ pub(super) struct Arguments {
     /// Publish this file (FLV, MP4) instead of playing.
     #[arg(long, value_name = "FILE", conflicts_with = "listen")]
     publish: Option<PathBuf>,
+    #[command(flatten)]
+    trust: Trust,
     /// How long to play or publish, from the moment when the server lets us.
     #[arg(long, default_value_t = 5.0, value_name = "N", value_parser = seconds)]
     seconds: f64,
@@ -114,6 +118,7 @@ struct Setting {
     save: Option<PathBuf>,
     html: Option<PathBuf>,
     strict: bool,
+    trust: Trust,
 }
 
 impl Setting {
@@ -150,6 +155,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         save: arguments.save.clone(),
         html: arguments.html.clone(),
         strict: arguments.strict,
+        trust: arguments.trust.clone(),
     };
     let done = match (&arguments.listen, &arguments.to, &arguments.target) {
         (Some(listen), Some(to), _) => proxy::run(&setting, listen, to).await,
