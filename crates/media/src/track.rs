@@ -5,9 +5,14 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::codec::aac::AudioSpecificConfig;
+use crate::codec::ac3::Ac3Header;
 use crate::codec::av1::Av1Config;
+use crate::codec::flac::FlacConfig;
 use crate::codec::h264::AvcConfig;
 use crate::codec::h265::HevcConfig;
+use crate::codec::mp3::Mp3Header;
+use crate::codec::opus::{self, OpusConfig};
+use crate::codec::vp9::{VpConfig, VpKeyFrame};
 use crate::{Error, TrackId};
 
 /// How the frames of a track are coded.
@@ -154,14 +159,48 @@ impl Track {
         Self { id, codec, config, extra: Bytes::new() }
     }
 
-    /// Reads the configuration. One that cannot be read says nothing.
+    /// Reads the configuration. One that cannot be read says nothing; of codecs whose frames describe
+    /// themselves the name is known.
     #[must_use]
     pub fn details(&self) -> TrackDetails {
         self.read().unwrap_or_default()
     }
 
+    /// As [`details`](Self::details), with what a frame says where the configuration does not: AC-3,
+    /// MP3 and Opus in any frame, VP8 and VP9 in a key frame.
+    #[must_use]
+    pub fn details_with(&self, frame: &[u8]) -> TrackDetails {
+        let mut details = self.details();
+        match self.codec {
+            Codec::Vp8 | Codec::Vp9 => {
+                let is_vp8 = self.codec == Codec::Vp8;
+                let parse = if is_vp8 { VpKeyFrame::parse_vp8 } else { VpKeyFrame::parse_vp9 };
+                if let Ok(head) = parse(frame) {
+                    details.width = Some(head.width);
+                    details.height = Some(head.height);
+                }
+            }
+            Codec::Ac3 | Codec::Eac3 => {
+                if let Ok(head) = Ac3Header::parse(frame) {
+                    details.sample_rate = Some(head.sample_rate);
+                    details.channels = Some(head.channels);
+                }
+            }
+            Codec::Mp3 { .. } => {
+                if let Some(head) = Mp3Header::parse(frame) {
+                    details.sample_rate = Some(head.sample_rate);
+                    details.channels = Some(head.channels);
+                }
+            }
+            Codec::Opus => details.channels = details.channels.or_else(|| opus::packet_channels(frame)),
+            _ => {}
+        }
+        details
+    }
+
     fn read(&self) -> Result<TrackDetails, Error> {
         let config = &self.config;
+        let sound = TrackDetails::of_sound;
         Ok(match self.codec {
             Codec::H264 => {
                 let avc = AvcConfig::parse(config)?;
@@ -178,11 +217,31 @@ impl Track {
                 let picture = av1.picture().ok().map(|seq| (seq.width, seq.height, seq.frames_per_second()));
                 TrackDetails::of_pictures(av1.codec_string(), picture)
             }
+            Codec::Vp8 if config.is_empty() => TrackDetails::of_pictures("vp8".to_owned(), None),
+            Codec::Vp8 | Codec::Vp9 => {
+                let name = if self.codec == Codec::Vp8 { "vp08" } else { "vp09" };
+                TrackDetails::of_pictures(VpConfig::parse(config)?.codec_string(name), None)
+            }
             Codec::Aac => {
                 let aac = AudioSpecificConfig::parse(config)?;
-                TrackDetails::of_sound(aac.codec_string(), Some(aac.output_rate()), aac.channels())
+                sound(&aac.codec_string(), Some(aac.output_rate()), aac.channels())
             }
-            _ => TrackDetails::default(),
+            Codec::Opus => {
+                let channels = OpusConfig::parse(config).ok().map(|opus| opus.channels);
+                sound("opus", Some(opus::SAMPLE_RATE), channels)
+            }
+            Codec::Flac => {
+                let flac = FlacConfig::parse(config)?;
+                sound("flac", Some(flac.sample_rate), Some(flac.channels))
+            }
+            Codec::Ac3 => sound("ac-3", None, None),
+            Codec::Eac3 => sound("ec-3", None, None),
+            // The flags have no number for 48 kHz: the rate is in the frames only.
+            Codec::Mp3 { flv_flags } => sound("mp4a.6B", None, Some(1 + (flv_flags & 1))),
+            Codec::FlvAudio(flags) => {
+                TrackDetails { channels: Some(1 + (flags & 1)), ..TrackDetails::default() }
+            }
+            Codec::H266 | Codec::FlvVideo(_) | Codec::Script => TrackDetails::default(),
         })
     }
 }
@@ -199,8 +258,8 @@ impl TrackDetails {
         }
     }
 
-    fn of_sound(codec_string: String, sample_rate: Option<u32>, channels: Option<u8>) -> Self {
-        Self { codec_string: Some(codec_string), sample_rate, channels, ..Self::default() }
+    fn of_sound(codec_string: &str, sample_rate: Option<u32>, channels: Option<u8>) -> Self {
+        Self { codec_string: Some(codec_string.to_owned()), sample_rate, channels, ..Self::default() }
     }
 }
 
@@ -215,6 +274,16 @@ mod tests {
         let details = audio.details();
         assert_eq!(details.codec_string.as_deref(), Some("mp4a.40.2"));
         assert_eq!((details.sample_rate, details.channels, details.width), (Some(44100), Some(2), None));
+        let opus = Track::new(TrackId::AUDIO, Codec::Opus, Bytes::new());
+        assert_eq!((opus.details().sample_rate, opus.details().channels), (Some(48_000), None));
+        assert_eq!(opus.details_with(&[0xFC]).channels, Some(2));
+        let ac3 = Track::new(TrackId::AUDIO, Codec::Ac3, Bytes::new());
+        let framed = ac3.details_with(&[0x0B, 0x77, 0xFE, 0x95, 0x14, 0x40, 0x43]);
+        assert_eq!(framed, TrackDetails::of_sound("ac-3", Some(48_000), Some(2)));
+        assert_eq!(ac3.details_with(&[]), ac3.details());
+        let vp8 = Track::new(TrackId::VIDEO, Codec::Vp8, Bytes::new());
+        let framed = vp8.details_with(&[0xD0, 0x4A, 0, 0x9D, 1, 0x2A, 0xB0, 0, 0x90, 0]);
+        assert_eq!((framed.width, framed.height), (Some(176), Some(144)));
         let damaged = Track::new(TrackId::VIDEO, Codec::H264, Bytes::new());
         assert_eq!(damaged.details(), TrackDetails::default());
     }

@@ -4,10 +4,14 @@
 //! bytes of unknown origin and never panics on them.
 
 pub mod aac;
+pub mod ac3;
 pub mod av1;
 pub mod colours;
+pub mod flac;
 pub mod h264;
 pub mod h265;
 pub mod mp3;
 pub mod nal;
+pub mod opus;
+pub mod vp9;
 mod vui;

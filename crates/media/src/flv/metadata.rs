@@ -5,9 +5,7 @@
 use bytes::Bytes;
 
 use crate::amf::{Limits, Object, Value, amf0};
-use crate::codec::aac::AudioSpecificConfig;
-use crate::codec::h264::AvcConfig;
-use crate::{Codec, Timestamp, Track};
+use crate::{Codec, MediaKind, Timestamp, Track};
 
 const NAME: &str = "onMetaData";
 const ENCODER: &str = concat!("Headwater ", env!("CARGO_PKG_VERSION"));
@@ -20,28 +18,22 @@ pub fn on_metadata(tracks: &[Track], duration: Option<Timestamp>) -> Bytes {
     if let Some(duration) = duration {
         about.insert("duration", duration.as_seconds());
     }
-    for track in tracks {
-        match track.codec {
-            Codec::H264 => {
-                about.insert("videocodecid", 7.0);
-                insert_picture(&mut about, &track.config);
-            }
-            Codec::FlvVideo(id) => about.insert("videocodecid", f64::from(id)),
-            Codec::Aac => {
-                about.insert("audiocodecid", 10.0);
-                insert_sound(&mut about, &track.config);
-            }
-            Codec::Mp3 { flv_flags } | Codec::FlvAudio(flv_flags) => {
-                about.insert("audiocodecid", f64::from(flv_flags >> 4));
-                about.insert("stereo", flv_flags & 1 == 1);
-            }
-            Codec::H265 | Codec::H266 | Codec::Av1 | Codec::Vp8 | Codec::Vp9 => {
-                insert_four_cc(&mut about, "videocodecid", track.codec);
-            }
-            Codec::Opus | Codec::Flac | Codec::Ac3 | Codec::Eac3 => {
-                insert_four_cc(&mut about, "audiocodecid", track.codec);
-            }
-            Codec::Script => {}
+    for kind in [MediaKind::Video, MediaKind::Audio] {
+        let of_kind = || tracks.iter().filter(move |track| track.id.kind == kind);
+        // A lone track describes the stream, whatever its number is.
+        let main = of_kind().min_by_key(|track| track.id.index);
+        if let Some(main) = main {
+            describe(main, &mut about);
+        }
+        let mut others = Object::new();
+        for track in of_kind().filter(|track| Some(track.id) != main.map(|main| main.id)) {
+            let mut entry = Object::new();
+            describe(track, &mut entry);
+            others.insert(track.id.index.to_string().as_str(), entry);
+        }
+        let map = if kind == MediaKind::Video { "videoTrackIdInfoMap" } else { "audioTrackIdInfoMap" };
+        if !others.is_empty() {
+            about.insert(map, others);
         }
     }
     about.insert("encoder", ENCODER);
@@ -83,30 +75,40 @@ pub fn keyframe_index(about: &Object) -> Option<Vec<(Timestamp, u64)>> {
     entries.filter(|entries| entries.windows(2).all(forward))
 }
 
-/// Enhanced RTMP: the FourCC as a number.
-fn insert_four_cc(about: &mut Object, key: &'static str, codec: Codec) {
-    if let Some(four_cc) = codec.four_cc() {
-        about.insert(key, f64::from(u32::from_be_bytes(four_cc)));
+/// What is known of one track, in the words of the metadata.
+fn describe(track: &Track, about: &mut Object) {
+    let details = track.details();
+    let is_video = track.id.kind == MediaKind::Video;
+    if let Some(id) = codec_number(track.codec) {
+        about.insert(if is_video { "videocodecid" } else { "audiocodecid" }, id);
     }
-}
-
-fn insert_picture(about: &mut Object, record: &Bytes) {
-    let Ok(picture) = AvcConfig::parse(record).and_then(|config| config.picture()) else { return };
-    about.insert("width", f64::from(picture.width));
-    about.insert("height", f64::from(picture.height));
-    if let Some(rate) = picture.frames_per_second() {
-        about.insert("framerate", rate);
+    let numbers = [
+        ("width", details.width.map(f64::from)),
+        ("height", details.height.map(f64::from)),
+        ("framerate", details.frame_rate),
+        ("audiosamplerate", details.sample_rate.map(f64::from)),
+        ("audiosamplesize", (track.codec == Codec::Aac).then_some(16.0)),
+        ("audiochannels", details.channels.map(f64::from)),
+    ];
+    for (key, number) in numbers {
+        if let Some(number) = number {
+            about.insert(key, number);
+        }
     }
-}
-
-fn insert_sound(about: &mut Object, config: &[u8]) {
-    let Ok(config) = AudioSpecificConfig::parse(config) else { return };
-    about.insert("audiosamplerate", f64::from(config.output_rate()));
-    about.insert("audiosamplesize", 16.0);
-    if let Some(channels) = config.channels() {
-        about.insert("audiochannels", f64::from(channels));
+    if let Some(channels) = details.channels {
         about.insert("stereo", channels == 2);
     }
+}
+
+/// The number of FLV, or for codecs that it does not know the FourCC as a number (Enhanced RTMP).
+fn codec_number(codec: Codec) -> Option<f64> {
+    Some(match codec {
+        Codec::H264 => 7.0,
+        Codec::Aac => 10.0,
+        Codec::FlvVideo(id) => f64::from(id),
+        Codec::Mp3 { flv_flags } | Codec::FlvAudio(flv_flags) => f64::from(flv_flags >> 4),
+        codec => f64::from(u32::from_be_bytes(codec.four_cc()?)),
+    })
 }
 
 #[cfg(test)]
@@ -124,6 +126,27 @@ mod tests {
         for absent in ["videocodecid", "width", "duration"] {
             assert_eq!(about.get(absent), None, "{absent}");
         }
+    }
+
+    #[test]
+    fn further_tracks_stand_in_a_map_by_their_number() {
+        let track = |kind, index, codec, config: &'static [u8]| {
+            Track::new(TrackId { kind, index }, codec, Bytes::from_static(config))
+        };
+        let av1 = &[0x81, 0, 0x0C, 0, 0x0A, 0x0A, 0, 0, 0, 3, 0xB4, 0xFD, 0x90, 0x0B, 0xE0, 1];
+        let tracks = [
+            track(MediaKind::Video, 1, Codec::Av1, av1),
+            track(MediaKind::Audio, 2, Codec::Opus, &[]),
+            track(MediaKind::Video, 0, Codec::H264, &[]),
+        ];
+        let about = parse_on_metadata(&on_metadata(&tracks, None)).unwrap();
+        assert_eq!(about.get("videocodecid"), Some(&Value::Number(7.0)));
+        let second = about.get("videoTrackIdInfoMap").and_then(Value::as_object).unwrap();
+        let second = second.get("1").and_then(Value::as_object).unwrap();
+        assert_eq!(second.get("videocodecid"), Some(&Value::Number(1_635_135_537.0)));
+        assert_eq!(second.get("width"), Some(&Value::Number(160.0)));
+        assert_eq!(about.get("audiocodecid"), Some(&Value::Number(1_332_770_163.0)));
+        assert_eq!(about.get("audioTrackIdInfoMap"), None);
     }
 
     #[test]
