@@ -1,17 +1,22 @@
-//! Any messages as a publisher's: no panic, and times of a track never go back.
+//! Any messages as a publisher's: no panic, times of a track never go back, what comes out keeps the
+//! intake's promises, and written for any receiver it is read back as the same.
 #![no_main]
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
-use headwater_media::Timestamp;
-use headwater_media::codec::h264::{AvcConfig, Framing, framing};
-use headwater_media::flv::{Intake, Item, Dialect, config_bodies, frame_head};
+use headwater_media::codec::nal::{Framing, framing};
+use headwater_media::flv::{
+    Codecs, Dialect, Intake, Item, Items, Numbering, Tracks, config_bodies, frame_head,
+};
+use headwater_media::{Codec, Error, Frame, MediaKind, Timestamp, Track, TrackId};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
+    let Some((&dialect, mut rest)) = bytes.split_first() else { return };
+    let mut viewer = Viewer { dialect: dialect_of(dialect), intake: Intake::new(), tracks: HashMap::new() };
     let mut intake = Intake::new();
-    let mut last = [Timestamp::from_nanos(i64::MIN); 3];
-    let mut length_size = 4;
-    let mut rest = bytes;
+    let mut newest: HashMap<TrackId, Timestamp> = HashMap::new();
     // Messages of a kind, a length and a time, then the body.
     while let Some((&[kind, len, a, b, c, d], tail)) = rest.split_first_chunk::<6>() {
         let (body, tail) = tail.split_at(usize::from(len).min(tail.len()));
@@ -24,23 +29,81 @@ fuzz_target!(|bytes: &[u8]| {
         };
         for item in items.into_iter().flatten() {
             match item {
-                Item::Track(track) => {
-                    let _ = config_bodies(&track, &Dialect::FULL);
-                    if let Ok(config) = AvcConfig::parse(&track.config) {
-                        length_size = config.length_size;
-                    }
-                }
+                Item::Track(track) => viewer.take_track(track),
                 Item::Frame(frame) => {
-                    let newest = &mut last[frame.track.kind as usize];
+                    let newest = newest.entry(frame.track).or_insert(frame.dts);
                     assert!(frame.dts >= *newest);
                     *newest = frame.dts;
-                    let _ = frame_head(&frame, &Dialect::FULL);
-                    if frame.codec == headwater_media::Codec::H264 {
-                        let tiled = Framing::LengthPrefixed { len: frame.payload.len() };
-                        assert_eq!(framing(&frame.payload, length_size), tiled);
+                    if frame.codec != Codec::Script {
+                        viewer.take_frame(&frame);
                     }
                 }
             }
         }
     }
+    let announced: Vec<&Track> = intake.tracks().collect();
+    assert!(announced.iter().all(|track| viewer.tracks.contains_key(&track.id)));
 });
+
+fn dialect_of(bits: u8) -> Dialect {
+    Dialect {
+        codecs: Codecs::ALL,
+        tracks: if bits & 1 == 0 { Tracks::All } else { Tracks::One { video: 0, audio: 0 } },
+        numbering: if bits & 2 == 0 { Numbering::FourCc } else { Numbering::Unofficial },
+        extras: bits & 4 == 0,
+        nanos: bits & 8 == 0,
+    }
+}
+
+/// Someone who gets what the publisher's intake yields, written in his dialect.
+struct Viewer {
+    dialect: Dialect,
+    intake: Intake,
+    /// As announced by the publisher's intake.
+    tracks: HashMap<TrackId, Track>,
+}
+
+impl Viewer {
+    fn take_track(&mut self, track: Track) {
+        for body in config_bodies(&track, &self.dialect) {
+            self.push(track.id.kind, 0, body).expect("what is written can be read").for_each(drop);
+        }
+        self.tracks.insert(track.id, track);
+    }
+
+    fn take_frame(&mut self, frame: &Frame) {
+        let track = &self.tracks[&frame.track];
+        assert_eq!(track.codec, frame.codec, "announced before it is used");
+        if let Some(length_size) = length_size(track) {
+            let tiled = Framing::LengthPrefixed { len: frame.payload.len() };
+            assert_eq!(framing(&frame.payload, length_size), tiled);
+        }
+        let Some(head) = frame_head(frame, &self.dialect) else { return };
+        let body = Bytes::from([head.as_slice(), &frame.payload].concat());
+        let time = frame.dts.as_ms() as u32;
+        let items = self.push(frame.track.kind, time, body).expect("what is written can be read");
+        let Some(Item::Frame(found)) = items.last() else { panic!("no frame came back of {frame:?}") };
+        assert_eq!((found.track, found.codec, found.key), (frame.track, frame.codec, frame.key));
+        assert_eq!(found.payload, frame.payload);
+        let sent = &self.tracks[&frame.track];
+        let back = self.intake.tracks().find(|track| track.id == frame.track).expect("it was announced");
+        assert_eq!(back.config, sent.config);
+    }
+
+    fn push(&mut self, kind: MediaKind, time: u32, body: Bytes) -> Result<Items, Error> {
+        match kind {
+            MediaKind::Video => self.intake.push_video(time, body),
+            _ => self.intake.push_audio(time, body),
+        }
+    }
+}
+
+fn length_size(track: &Track) -> Option<u8> {
+    let byte = |at: usize| track.config.get(at).copied();
+    match track.codec {
+        Codec::H264 => Some((byte(4)? & 3) + 1),
+        Codec::H265 => Some((byte(21)? & 3) + 1),
+        Codec::H266 => Some((byte(0)? >> 1 & 3) + 1),
+        _ => None,
+    }
+}

@@ -282,6 +282,36 @@ fn flv_written_from_items_reads_back_as_the_same_items() {
 }
 
 #[test]
+fn each_track_alone_reads_back_as_the_same_frames() {
+    for name in ENHANCED {
+        let items = demux_flv(&fixture(name), std::iter::empty());
+        for index in 0..3 {
+            for numbering in [flv::Numbering::FourCc, flv::Numbering::Unofficial] {
+                let tracks = flv::Tracks::One { video: index, audio: index };
+                let dialect = flv::Dialect { tracks, numbering, ..flv::Dialect::FULL };
+                let muxer = flv::Muxer::new(Timestamp::ZERO, dialect);
+                let mut out = flv::file_header(true, true)[..].into();
+                let mut alone = Vec::new();
+                for item in &items {
+                    match item {
+                        Item::Track(track) => muxer.write_track(track, Timestamp::ZERO, &mut out),
+                        Item::Frame(frame) => muxer.write_frame(frame, &mut out),
+                    }
+                    if let Item::Frame(frame) = item
+                        && frame.track.index == index
+                        && frame.track.kind != MediaKind::Data
+                    {
+                        alone.push(Frame { track: TrackId { index: 0, ..frame.track }, ..frame.clone() });
+                    }
+                }
+                let found = frames(&demux_flv(&out, std::iter::empty()));
+                assert!(found == alone, "{name} {index} {numbering:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn fragments_written_from_frames_read_back_as_the_same_frames() {
     for name in FLV {
         let items = demux_flv(&fixture(name), std::iter::empty());

@@ -10,21 +10,25 @@ use crate::flv::tag::Coded;
 use crate::{Codec, Error, Track};
 
 impl Channel {
-    /// Takes an ADTS header off (quirk 6); it corrects the configuration, or stands in for it.
+    /// Takes ADTS headers off (quirk 6); they correct the configuration, or stand in for it.
     pub(super) fn take_aac(
         &mut self,
         coded: &mut Coded,
         mended: &mut Mended,
     ) -> Result<Option<Track>, Dropped> {
+        let mut found = None;
         // A bare frame cannot start with twelve ones: that would be an end marker followed by nothing.
-        let whole = |header: &AdtsHeader| header.frame_len == coded.payload.len();
-        let Some(header) = AdtsHeader::parse(&coded.payload).filter(whole) else { return Ok(None) };
+        while let Some(header) = AdtsHeader::parse(&coded.payload)
+            && header.frame_len == coded.payload.len()
+        {
+            coded.payload = coded.payload.slice(header.header_len..);
+            found = Some(header.config());
+        }
+        let Some(found) = found else { return Ok(None) };
         mended.adts += 1;
-        if header.header_len == coded.payload.len() {
+        if coded.payload.is_empty() {
             return Err(Dropped::Empty);
         }
-        coded.payload = coded.payload.slice(header.header_len..);
-        let found = header.config();
         if matches!(self.known(), Known::Aac(known) if is_same_core(known, &found)) {
             return Ok(None);
         }

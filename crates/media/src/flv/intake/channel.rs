@@ -73,13 +73,6 @@ impl Channel {
             mended.repeated_configs += 1;
             return Ok(None);
         }
-        if config.len() > CONFIG_LEN_MAX {
-            return Err(Error::limit(
-                "decoder configuration in bytes",
-                config.len() as u64,
-                CONFIG_LEN_MAX as u64,
-            ));
-        }
         // It outlives its message: a slice would keep all of a message with several tracks in memory.
         let config = Bytes::copy_from_slice(config);
         let (known, announced) = read_config(codec, &config)?;
@@ -171,6 +164,13 @@ impl Known {
 /// What must be known of a configuration, and the bytes that go to decoders: as they were sent, unless
 /// decoders would stumble over them.
 pub(super) fn read_config(codec: Codec, config: &Bytes) -> Result<(Known, Bytes), Error> {
+    if config.len() > CONFIG_LEN_MAX {
+        return Err(Error::limit(
+            "decoder configuration in bytes",
+            config.len() as u64,
+            CONFIG_LEN_MAX as u64,
+        ));
+    }
     match codec {
         Codec::H264 => nal::read_avc_config(config),
         Codec::H265 => nal::read_hevc_config(config),

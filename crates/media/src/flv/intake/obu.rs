@@ -15,12 +15,19 @@ impl Channel {
     /// Takes temporal delimiters off. A sequence header that differs from the configuration's is a change
     /// of it, or stands in for it. Decoding can start where there is one.
     pub(super) fn take_obus(&mut self, coded: &mut Coded, mended: &mut Mended) -> Option<Track> {
-        coded.payload = without_delimiter(&coded.payload);
+        loop {
+            let rest = without_delimiter(&coded.payload);
+            if rest.len() == coded.payload.len() {
+                break;
+            }
+            coded.payload = rest;
+        }
         if coded.key == Some(false) && self.is_announced(Codec::Av1) {
             return None;
         }
         let found = sequence_header(&coded.payload);
-        coded.key.get_or_insert_with(|| found.is_some());
+        let key = found.is_some();
+        coded.key.get_or_insert(key);
         let found = found?;
         let known = self.track().filter(|track| track.codec == Codec::Av1);
         if let Some(known) = known {
