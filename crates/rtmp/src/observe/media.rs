@@ -92,6 +92,23 @@ impl Media {
     fn media(&mut self, subject: &Subject<'_>, tag: &Tag, dialogue: &Dialogue, notes: &mut Notes) {
         let Subject { side, raw, .. } = *subject;
         let has_started = is_allowed(side, raw.stream, dialogue, notes);
+        self.part(subject, tag, has_started, dialogue, notes);
+        let others = std::iter::successors(tag.next_track(&raw.payload), |tag| tag.next_track(&raw.payload));
+        for tag in others.take(TRACKS_MAX) {
+            self.part(subject, &tag, has_started, dialogue, notes);
+        }
+    }
+
+    /// One track's part of a message.
+    fn part(
+        &mut self,
+        subject: &Subject<'_>,
+        tag: &Tag,
+        has_started: bool,
+        dialogue: &Dialogue,
+        notes: &mut Notes,
+    ) {
+        let Subject { side, raw, .. } = *subject;
         head(side, tag, &raw.payload, notes);
         if has_started && let Some(step) = step_of(side, tag) {
             notes.step(step);
@@ -106,10 +123,14 @@ impl Media {
         }
         let Some(track) = self.track(side, raw.stream, tag) else { return };
         let is_first = track.figures.frames == 0 && track.figures.headers == 0;
-        let step = track.figures.count(tag, raw.timestamp, subject.at_ns, raw.payload.len());
+        let bytes = tag.payload_end.saturating_sub(if tag.layout == 0 { 0 } else { tag.payload_at });
+        let step = track.figures.count(tag, raw.timestamp, subject.at_ns, bytes);
         if is_first {
             announced(side, tag, dialogue, notes);
-            self.named(side, raw.stream, tag, raw.payload.first().copied(), notes);
+            // The metadata's own fields are about the first track.
+            if tag.track.unwrap_or(0) == 0 {
+                self.named(side, raw.stream, tag, raw.payload.first().copied(), notes);
+            }
         }
         match tag.packet {
             Packet::Header => self.header(subject, tag, notes),
@@ -121,7 +142,7 @@ impl Media {
     fn header(&mut self, subject: &Subject<'_>, tag: &Tag, notes: &mut Notes) {
         let Subject { side, raw, .. } = *subject;
         let Some(track) = self.track(side, raw.stream, tag) else { return };
-        let config = raw.payload.get(tag.payload_at..).unwrap_or_default();
+        let config = tag.payload(&raw.payload);
         track.misses_header = false;
         track.header_ms = Some(raw.timestamp);
         if config.is_empty() {
@@ -158,7 +179,7 @@ impl Media {
             }
             _ => {}
         }
-        let data = raw.payload.get(tag.payload_at..).unwrap_or_default();
+        let data = tag.payload(&raw.payload);
         let nal_length_bytes = track.nal_length_bytes;
         payload::frame(side, tag, data, nal_length_bytes, notes);
         self.apart(side, raw.stream, tag, notes);

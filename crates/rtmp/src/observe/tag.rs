@@ -43,20 +43,54 @@ pub struct Tag {
     pub frame_type: u8,
     /// Presentation minus decoding time in milliseconds, where the head has it.
     pub composition_ms: Option<i32>,
-    /// The first track's number, of a multitrack message.
+    /// The track's number, of a multitrack message.
     pub track: Option<u8>,
+    /// How a multitrack message is laid out: 0 one track, 1 many, 2 many with a FourCC each.
+    pub layout: u8,
     /// Whether ModEx stands in front (nanosecond offsets and the like).
     pub has_modex: bool,
     /// Where the head ends and the payload begins.
     pub payload_at: usize,
+    /// Where the payload ends: at the body's end, or where the next track begins.
+    pub payload_end: usize,
     /// Whether the head is whole.
     pub is_whole: bool,
 }
 
 impl Tag {
-    /// Reads the head. `kind` is audio for messages of type 8, video for type 9.
+    /// Reads the head, of a multitrack message that of its first track. `kind` is audio for messages of type 8,
+    /// video for type 9.
     #[must_use]
     pub fn read(kind: MediaKind, body: &[u8]) -> Self {
+        let tag = Self::read_first(kind, body);
+        // The layouts with one track know its end by themselves.
+        let payload_end = if tag.payload_end == 0 { body.len() } else { tag.payload_end };
+        Self { payload_end, ..tag }
+    }
+
+    /// The head of the next track in the same message.
+    #[must_use]
+    pub fn next_track(&self, body: &[u8]) -> Option<Self> {
+        let is_one = self.track.is_none() || self.layout == 0;
+        if is_one || !self.is_whole || self.payload_end >= body.len() {
+            return None;
+        }
+        let mut next = Self { payload_at: self.payload_end, composition_ms: None, ..self.clone() };
+        if self.layout == 2 {
+            next.four_cc(body);
+        }
+        next.track(body);
+        next.composition(body, self.composition_ms.is_some());
+        Some(next)
+    }
+
+    /// The payload.
+    #[must_use]
+    pub fn payload<'a>(&self, body: &'a [u8]) -> &'a [u8] {
+        body.get(self.payload_at..self.payload_end).unwrap_or_default()
+    }
+
+    fn read_first(kind: MediaKind, body: &[u8]) -> Self {
         match (kind, body.first()) {
             (_, None) => Self::new(kind, "", Packet::Empty, 0),
             (MediaKind::Audio, Some(&first)) if first >> 4 == 9 => enhanced(kind, body, first & 0xF),
@@ -101,9 +135,52 @@ impl Tag {
             frame_type: 0,
             composition_ms: None,
             track: None,
+            layout: 0,
             has_modex: false,
             payload_at,
+            payload_end: 0,
             is_whole: true,
+        }
+    }
+
+    /// Takes a FourCC; without one the head is cut short.
+    fn four_cc(&mut self, body: &[u8]) {
+        match body.get(self.payload_at..).and_then(|rest| rest.first_chunk::<4>()) {
+            Some(code) => {
+                self.four_cc = Some(*code);
+                self.codec = code.escape_ascii().to_string().into();
+                self.payload_at += 4;
+            }
+            None => self.is_whole = false,
+        }
+    }
+
+    /// Takes a track's number, and its size where there may be several.
+    fn track(&mut self, body: &[u8]) {
+        let rest = body.get(self.payload_at..).unwrap_or_default();
+        self.payload_end = 0;
+        match (self.layout, rest) {
+            (0, [track, ..]) => {
+                self.track = Some(*track);
+                self.payload_at += 1;
+            }
+            (_, [track, high, middle, low, ..]) => {
+                self.track = Some(*track);
+                self.payload_at += 4;
+                let size = u32::from_be_bytes([0, *high, *middle, *low]) as usize;
+                self.payload_end = self.payload_at + size;
+                self.is_whole &= self.payload_end <= body.len();
+            }
+            _ => self.is_whole = false,
+        }
+    }
+
+    /// Takes the composition time, where the packet has one.
+    fn composition(&mut self, body: &[u8], has_one: bool) {
+        if has_one && self.is_whole {
+            self.composition_ms = composition(body.get(self.payload_at..));
+            self.payload_at += 3;
+            self.is_whole = self.composition_ms.is_some();
         }
     }
 
@@ -197,22 +274,15 @@ fn enhanced(kind: MediaKind, body: &[u8], mut packet_type: u8) -> Tag {
     if is_command {
         return Tag { packet: Packet::Command, codec: "command".into(), ..tag };
     }
-    let mut form = None;
-    if packet_type == if is_video { 6 } else { 5 } {
+    let is_multitrack = packet_type == if is_video { 6 } else { 5 };
+    if is_multitrack {
         let Some(&byte) = body.get(tag.payload_at) else { return tag.cut_short() };
-        (form, packet_type) = (Some(byte >> 4), byte & 0xF);
+        (tag.layout, packet_type) = (byte >> 4, byte & 0xF);
         tag.payload_at += 1;
     }
-    let Some(code) = body.get(tag.payload_at..).and_then(|rest| rest.first_chunk::<4>()) else {
-        return tag.cut_short();
-    };
-    tag.four_cc = Some(*code);
-    tag.codec = code.escape_ascii().to_string().into();
-    tag.payload_at += 4;
-    if let Some(form) = form {
-        let Some(&track) = body.get(tag.payload_at) else { return tag.cut_short() };
-        tag.track = Some(track);
-        tag.payload_at += if form == 0 { 1 } else { 4 };
+    tag.four_cc(body);
+    if is_multitrack && tag.is_whole {
+        tag.track(body);
     }
     tag.packet = match (packet_type, is_video) {
         (0, _) | (5, true) => Packet::Header,
@@ -222,11 +292,8 @@ fn enhanced(kind: MediaKind, body: &[u8], mut packet_type: u8) -> Tag {
         (4, false) => Packet::Channels,
         (other, _) => Packet::Unknown(other),
     };
-    if is_video && packet_type == 1 && tag.has_nal_units() {
-        tag.composition_ms = composition(body.get(tag.payload_at..));
-        tag.payload_at += 3;
-        tag.is_whole = tag.composition_ms.is_some();
-    }
+    let has_composition = is_video && packet_type == 1 && tag.has_nal_units();
+    tag.composition(body, has_composition);
     tag
 }
 
@@ -282,5 +349,22 @@ mod tests {
         let opus = Tag::read(MediaKind::Audio, b"\x91Opusx");
         assert_eq!((&*opus.codec, opus.packet), ("Opus", Packet::Frame));
         assert!(!video(b"\x91hv").is_whole);
+    }
+
+    #[test]
+    fn several_tracks_in_one_message() {
+        let body = b"\x96\x11hvc1\x00\0\0\x04\0\0\x28a\x01\0\0\x05\0\0\0bc";
+        let first = video(body);
+        assert_eq!((first.track, first.composition_ms, first.payload(body)), (Some(0), Some(40), &b"a"[..]));
+        let second = first.next_track(body).unwrap();
+        assert_eq!(
+            (second.track, second.composition_ms, second.payload(body)),
+            (Some(1), Some(0), &b"bc"[..])
+        );
+        assert_eq!(second.next_track(body), None);
+        let codecs = b"\x96\x23hvc1\x00\0\0\x01aav01\x01\0\0\x01b";
+        let second = video(codecs).next_track(codecs).unwrap();
+        assert_eq!((&*second.codec, second.payload(codecs)), ("av01", &b"b"[..]));
+        assert!(!video(b"\x96\x11hvc1\x00\xFF\0\x04a").is_whole);
     }
 }

@@ -74,7 +74,7 @@ fn where_a_conversation_sticks() {
     refused.status(1, "error", "NetStream.Publish.BadName", "taken");
     let (step, seen) = failure(&refused);
     assert_eq!(step, Step::PublishStart);
-    assert_eq!(seen, "the server refused Publish.Start: taken (NetStream.Publish.BadName)");
+    assert_eq!(seen, "The server refused Publish.Start: taken (NetStream.Publish.BadName)");
     let mut rejected = Script::greeted();
     rejected.connects();
     rejected.rejects_connect("NetConnection.Connect.Rejected", "code=403 need auth; authmod=adobe");
@@ -86,7 +86,7 @@ fn where_a_conversation_sticks() {
     let (step, seen) = failure(&closed);
     assert_eq!(
         (step, seen.as_str()),
-        (Step::PlayStart, "the server closed the connection before Play.Start")
+        (Step::PlayStart, "The server closed the connection before Play.Start")
     );
 }
 

@@ -94,19 +94,19 @@ fn outcome(talk: &Talk) -> Outcome {
 /// What was seen in place of the step, and what mends it.
 fn cause(talk: &Talk, step: Step) -> (String, &'static str) {
     if let Some((refused, _, status)) = talk.dialogue.refusal() {
-        let seen = format!("the server refused {}: {}", refused.name(), in_words(status));
+        let seen = format!("The server refused {}: {}", refused.name(), in_words(status));
         return (seen, refusal_mend(*refused, status));
     }
     for (side, who) in [(Side::Client, "client"), (Side::Server, "server")] {
         if let Some(Some(lost)) = talk.lost.get(side as usize) {
-            return (format!("the {who} sends {lost}"), lost_mend(lost));
+            return (format!("The {who} sends {lost}"), lost_mend(lost));
         }
     }
     let seen = match talk.ended {
-        [Some(client), Some(server)] if server <= client => "the server closed the connection",
-        [None, Some(_)] => "the server closed the connection",
-        [Some(_), _] => "the client closed the connection",
-        [None, None] => "nothing more came",
+        [Some(client), Some(server)] if server <= client => "The server closed the connection",
+        [None, Some(_)] => "The server closed the connection",
+        [Some(_), _] => "The client closed the connection",
+        [None, None] => "Nothing more came",
     };
     (format!("{seen} before {}", step.name()), silence_mend(step))
 }

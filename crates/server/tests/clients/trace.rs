@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use headwater_media::amf::Object;
+use headwater_rtmp::capture::{self, Side};
+use headwater_rtmp::command::Command;
 use serde_json::Value;
 
 use crate::harness::{Server, headwater};
@@ -103,6 +106,38 @@ fn a_page_is_whole_and_holds_nothing_foreign() {
     for foreign in ["<script", "http://", "https://", "url(", "src="] {
         assert!(!html.contains(foreign), "{foreign}");
     }
+}
+
+#[test]
+fn what_a_peer_writes_stays_text() {
+    let server = Server::start();
+    let (capture, page) = (server.file("hostile.capture"), server.file("hostile.html"));
+    let name = "\u{1b}[2J\r\n\u{9b}31m\u{202e}<script>alert('x')</script>\"&";
+    let object = Object::new().with("app", name).with(name, name);
+    let connect = Command::new("connect", 1.0).object(object).with(name);
+    let mut said = vec![3; 1 + 1536 + 1536];
+    for command in [connect, Command::new(name, 2.0).with(name)] {
+        let payload = command.encode();
+        // One chunk of any length: the chunk size is set first.
+        said.extend([2, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0, 0, 0, 1, 0, 0]);
+        let [.., high, low] = payload.len().to_be_bytes();
+        said.extend([3, 0, 0, 0, 0, high, low, 20, 0, 0, 0, 0]);
+        said.extend(&payload[..]);
+    }
+    let mut file = capture::head([name]);
+    capture::put_record(&mut file, Side::Client, 0, &said);
+    capture::put_record(&mut file, Side::Server, 0, &[3; 1 + 1536 + 1536]);
+    fs::write(&capture, file).unwrap();
+    for detail in [&["--expand"][..], &["--json"], &["--html", page.to_str().unwrap()]] {
+        let (text, _) = trace(detail, &capture);
+        assert!(text.contains("connect"), "{text}");
+        assert!(text.chars().all(|c| c == '\n' || !(c.is_control() || c == '\u{202e}')), "{text:?}");
+    }
+    let html = fs::read_to_string(page).unwrap();
+    assert!(
+        html.contains("&lt;script&gt;") && !html.contains("<script") && !html.contains('\u{1b}'),
+        "{html}"
+    );
 }
 
 #[test]

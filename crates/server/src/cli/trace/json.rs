@@ -1,4 +1,5 @@
-//! Events and verdicts as JSON, one object a line. The fields are documented in `docs/trace.md`.
+//! Events and verdicts as JSON, one object a line. The fields are documented in `docs/trace.md`. What a peer wrote is
+//! escaped as in the text, because this too is read on terminals.
 
 use headwater_media::MediaKind;
 use headwater_rtmp::capture::Side;
@@ -25,11 +26,11 @@ pub(super) fn event(event: &Event, connection: Option<usize>) -> String {
         object.insert("timestamp".into(), raw.timestamp.into());
         object.insert("bytes".into(), raw.payload.len().into());
         if let Some(tag) = &seen.tag {
-            object.insert("codec".into(), (*tag.codec).into());
+            object.insert("codec".into(), words::clean(&tag.codec).into());
             object.insert("key".into(), tag.is_key().into());
         }
         if let Some(answered) = &seen.answers {
-            object.insert("answers".into(), answered.name.clone().into());
+            object.insert("answers".into(), words::clean(&answered.name).into());
         }
     }
     object.insert("meaning".into(), words::meaning(event).into());
@@ -55,7 +56,7 @@ pub(super) fn verdict(verdict: &Verdict, connection: Option<usize>) -> String {
             let why = json!({
                 "step": failure.step.name(),
                 "phase": failure.step.phase().name(),
-                "seen": failure.seen,
+                "seen": words::clean(&failure.seen),
                 "mend": failure.mend,
             });
             object.insert("failure".into(), why)
@@ -78,7 +79,7 @@ pub(super) fn verdict(verdict: &Verdict, connection: Option<usize>) -> String {
             "by": from(tally.side),
             "count": tally.count,
             "first_seconds": seconds(tally.first_ns),
-            "first_detail": tally.first_detail,
+            "first_detail": words::clean(&tally.first_detail),
             "text": tally.rule.text(),
             "source": tally.rule.source(),
         })
@@ -113,7 +114,7 @@ fn tracks(verdict: &Verdict) -> Value {
             "message_stream": track.stream.0,
             "kind": if track.kind == MediaKind::Video { "video" } else { "audio" },
             "track": track.track,
-            "codec": track.codec,
+            "codec": words::clean(&track.codec),
             "headers": track.headers,
             "frames": track.frames,
             "key_frames": track.keys,
@@ -137,7 +138,7 @@ fn deviation(deviation: &Deviation) -> Value {
         "rule": rule.id(),
         "severity": rule.severity().to_string(),
         "by": from(deviation.side),
-        "detail": deviation.detail,
+        "detail": words::clean(&deviation.detail),
         "text": rule.text(),
         "source": rule.source(),
     })

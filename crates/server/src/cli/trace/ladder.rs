@@ -225,11 +225,10 @@ fn figure_lines(track: &TrackFigures, all: &[TrackFigures], paint: Paint) -> Str
     };
     let rate = track.frames_per_second().map_or_else(|| "–".into(), |rate| format!("{rate:.2}"));
     let bits = track.bits_per_second().map_or_else(|| "–".into(), |bits| grouped(bits / 1000));
-    let number = if track.track > 0 { format!(" {}", track.track) } else { String::new() };
+    let name = if track.track > 0 { format!("{kind} {}", track.track) } else { kind.to_owned() };
     let (count, codec) = (grouped(track.frames), clean(&track.codec));
-    let mut text = format!(
-        "{arrow} {kind:<5}{number} {codec:<10} {count:>8} frames {rate:>8} {unit} {bits:>8} kbit/s\n"
-    );
+    let mut text =
+        format!("{arrow} {name:<8} {codec:<10} {count:>8} frames {rate:>8} {unit} {bits:>8} kbit/s\n");
     let mut more = Vec::new();
     if track.kind == MediaKind::Video {
         more.push(match (track.gop_frames, track.gop_ms) {
@@ -248,7 +247,7 @@ fn figure_lines(track: &TrackFigures, all: &[TrackFigures], paint: Paint) -> Str
     } else {
         format!("times: {} steps back, {} gaps over 1 s", track.backward_steps, track.gaps)
     });
-    text += &format!("{}{}\n", " ".repeat(9), paint.dim(&more.join(" · ")));
+    text += &format!("{}{}\n", " ".repeat(11), paint.dim(&more.join(" · ")));
     text
 }
 

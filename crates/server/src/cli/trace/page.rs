@@ -266,11 +266,13 @@ fn arrow(row: &Row, y: u32) -> String {
          <tspan class=\"kind {class}\">{kind}</tspan> {label}</text>\
          <line x1=\"{from}\" y1=\"{line_y}\" x2=\"{head_x}\" y2=\"{line_y}\" class=\"arrow {class}\"/>\
          <path d=\"M{to} {line_y} l{head} -4 v8 z\" class=\"head {class}\"/>\
-         <text x=\"{right}\" y=\"{label_y}\" class=\"time\">{streams}</text>\
-         <text x=\"{right}\" y=\"{text_y}\" class=\"time\">{size}</text></g>\n",
+         <text x=\"{right}\" y=\"{streams_y}\" class=\"time\">{streams}</text>\
+         <text x=\"{right}\" y=\"{size_y}\" class=\"time\">{size}</text></g>\n",
         full = escape(&row.meaning),
         text_y = line_y + 4,
         label_y = y + 17,
+        streams_y = line_y - 3,
+        size_y = line_y + if row.streams.is_some() { 12 } else { 4 },
         seconds = row.at_ns as f64 / 1e9,
         kind = escape(row.kind),
         label = escape(&label),

@@ -11,7 +11,8 @@ pub(super) fn run(setting: &Setting, path: &str) -> anyhow::Result<bool> {
     let file = std::fs::read(path).with_context(|| format!("cannot read {path}"))?;
     let reader = Reader::new(file)
         .with_context(|| format!("{path} is no conversation that `headwater trace --save` has written"))?;
-    let mut conversation = setting.conversation(reader.comments().first().map_or(path, |line| line), None)?;
+    let about = if reader.comments().is_empty() { path.to_owned() } else { reader.comments().join(" ") };
+    let mut conversation = setting.conversation(&about, None)?;
     for comment in reader.comments() {
         conversation.remark(&format!("# {comment}"));
     }

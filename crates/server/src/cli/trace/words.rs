@@ -13,6 +13,9 @@ use headwater_rtmp::observe::{Echo, Event, Greeting, Packet, Seen, Tag, What};
 /// Lines of an AMF tree that are shown of one message.
 const TREE_LINES_MAX: usize = 400;
 
+/// Tracks of one message that are counted.
+const TRACKS_NAMED_MAX: usize = 32;
+
 /// What kind of thing an event is: a word of at most 13 characters.
 pub(super) fn kind(event: &Event) -> &'static str {
     match &event.what {
@@ -273,11 +276,16 @@ pub(super) fn tag_words(tag: &Tag, body: &[u8], timestamp: u32) -> String {
     let mut words = clean(&tag.codec);
     if let Some(track) = tag.track {
         words += &format!(", track {track}");
+        let others = std::iter::successors(tag.next_track(body), |tag| tag.next_track(body));
+        match others.take(TRACKS_NAMED_MAX).count() {
+            0 => {}
+            count => words += &format!(" and {count} more"),
+        }
     }
     if tag.has_modex {
         words += ", ModEx";
     }
-    let config = body.get(tag.payload_at..).unwrap_or_default();
+    let config = tag.payload(body);
     words += &match tag.packet {
         Packet::Header => format!(" sequence header{}", config_words(tag, config)),
         Packet::Frame if tag.kind == MediaKind::Audio => " frame".to_owned(),
