@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use headwater_media::amf::Object;
 use headwater_rtmp::capture::{self, Side};
 use headwater_rtmp::command::Command;
+use headwater_rtmp::observe::Rule;
 use serde_json::Value;
 
 use crate::harness::{Server, headwater};
@@ -105,6 +106,15 @@ fn a_page_is_whole_and_holds_nothing_foreign() {
     }
     for foreign in ["<script", "http://", "https://", "url(", "src="] {
         assert!(!html.contains(foreign), "{foreign}");
+    }
+}
+
+#[test]
+fn the_manual_lists_every_rule() {
+    let manual = fs::read_to_string(testdata("../docs/trace.md")).unwrap();
+    for rule in Rule::ALL {
+        let row = format!("| {} | {} | {} | {} |", rule.id(), rule.severity(), rule.text(), rule.source());
+        assert!(manual.contains(&row), "docs/trace.md lacks: {row}");
     }
 }
 

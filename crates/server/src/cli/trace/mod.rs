@@ -89,7 +89,8 @@ pub(super) struct Arguments {
     #[arg(long)]
     json: bool,
     /// Write the conversation down, byte for byte, to be explained again. With --listen, every connection but the
-    /// first gets a file of its own: FILE.2, FILE.3; in a directory, 1.capture, 2.capture.
+    /// first gets a file of its own: FILE.2, FILE.3; in a directory, 1.capture, 2.capture. It holds everything that
+    /// was said, stream keys included.
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
     /// Write one self-contained page: sequence diagram and verdict. Files as with --save.
