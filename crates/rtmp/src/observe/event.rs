@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::capture::Side;
 use crate::chunk::RawMessage;
-use crate::handshake::Schema;
+use crate::handshake::{BLOCK_BYTES, Schema};
 use crate::message::Message;
 
 use super::rule::Deviation;
@@ -93,6 +93,17 @@ pub enum Greeting {
     ServerEcho(Echo),
     /// C2.
     ClientEcho(Echo),
+}
+
+impl Greeting {
+    /// How many bytes it takes.
+    #[must_use]
+    pub const fn bytes(self) -> u64 {
+        match self {
+            Self::ClientHello { .. } | Self::ServerHello { .. } => 1 + BLOCK_BYTES as u64,
+            Self::ServerEcho(_) | Self::ClientEcho(_) => BLOCK_BYTES as u64,
+        }
+    }
 }
 
 /// What a C2 or S2 is.

@@ -46,7 +46,7 @@ use talk::{Notes, Subject, Talk};
 pub use verdict::{Tally, Verdict};
 
 /// Bytes of unfinished messages that are held for one side, at most. What needs more is lost.
-pub const PARTIAL_BYTES_MAX: usize = 32 << 20;
+pub const PARTIAL_BYTES_MAX: usize = 17 << 20;
 
 /// Chunk streams of one side that are remembered.
 const CHUNK_STREAMS_MAX: usize = 64;

@@ -110,8 +110,12 @@ fn a_page_is_whole_and_holds_nothing_foreign() {
 }
 
 #[test]
-fn the_manual_lists_every_rule() {
+fn the_manual_shows_what_is_printed_and_lists_every_rule() {
     let manual = fs::read_to_string(testdata("../docs/trace.md")).unwrap();
+    let ladder = fs::read_to_string(testdata("captures/trace-rtmpdump-plays-nginx.txt")).unwrap();
+    assert!(manual.contains(ladder.split_once("\n   seconds").unwrap().1));
+    let refused = fs::read_to_string(testdata("captures/trace-ffmpeg-refused-headwater.txt")).unwrap();
+    assert!(manual.contains(refused.split_once("── verdict").unwrap().1));
     for rule in Rule::ALL {
         let row = format!("| {} | {} | {} | {} |", rule.id(), rule.severity(), rule.text(), rule.source());
         assert!(manual.contains(&row), "docs/trace.md lacks: {row}");

@@ -15,6 +15,9 @@ use super::screen::Screen;
 use super::story::{Detail, Story};
 use super::{json, words};
 
+/// Bytes that are looked at before what was seen is told: how many messages may wait in memory.
+const PIECE_BYTES: usize = 64 << 10;
+
 /// A conversation that is being traced.
 pub(super) struct Conversation {
     /// Told in front of each line when there may be several.
@@ -83,9 +86,17 @@ impl Conversation {
         }
         if bytes.is_empty() {
             self.observer.end(side, at_ns);
-        } else {
-            self.observer.feed(side, at_ns, bytes);
+            self.tell();
         }
+        for piece in bytes.chunks(PIECE_BYTES) {
+            self.observer.feed(side, at_ns, piece);
+            self.tell();
+        }
+        self.draw_figures();
+    }
+
+    /// Tells what the observer has seen since the last time.
+    fn tell(&mut self) {
         while let Some(event) = self.observer.next_event() {
             let is_json = self.screen.lock().json;
             if is_json {
@@ -103,7 +114,6 @@ impl Conversation {
                 page.add(row);
             }
         }
-        self.draw_figures();
     }
 
     /// A line of our own.
@@ -128,10 +138,8 @@ impl Conversation {
     /// # Errors
     /// The first failure of an output.
     pub(super) fn finish(mut self) -> anyhow::Result<Verdict> {
-        if let Some(number) = self.number.or(Some(0)) {
-            let gone = self.screen.lock().figures(number, Vec::new());
-            self.keep(gone.map_err(Into::into));
-        }
+        let gone = self.screen.lock().figures(self.number.unwrap_or(0), Vec::new());
+        self.keep(gone.map_err(Into::into));
         let (width, paint) = self.layout();
         let skipped = self.story.skipped();
         let verdict = std::mem::take(&mut self.observer).finish();

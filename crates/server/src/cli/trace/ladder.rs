@@ -5,7 +5,7 @@ use headwater_rtmp::capture::Side;
 use headwater_rtmp::observe::{Outcome, Phase, Severity, Step, StepState, Tally, TrackFigures, Verdict};
 
 use super::story::{Row, Tick};
-use super::words::{clean, duration, grouped};
+use super::words::{clean, duration, grouped, shortened};
 
 /// The narrowest width that is laid out; anything less wraps in the terminal.
 pub(super) const WIDTH_MIN: usize = 60;
@@ -100,7 +100,7 @@ pub(super) fn row(row: &Row, width: usize, paint: Paint) -> String {
     if lines.len() > MEANING_LINES_MAX {
         lines.truncate(MEANING_LINES_MAX);
         if let Some(last) = lines.last_mut() {
-            *last = format!("{} …", last.chars().take(width - MEANING_AT - 2).collect::<String>());
+            *last = shortened(&format!("{last} …"), width - MEANING_AT);
         }
     }
     text += lines.join(&format!("\n{}", " ".repeat(MEANING_AT))).trim_end();

@@ -13,7 +13,7 @@ use headwater_rtmp::observe::{Outcome, Severity, StepState, Tally, Verdict};
 
 use super::ladder::{self, Paint, wrapped};
 use super::story::{Row, Tick};
-use super::words::{clean, duration, grouped};
+use super::words::{clean, duration, grouped, shortened};
 
 /// Rows of one diagram; a browser draws no more at ease.
 const ROWS_MAX: usize = 2000;
@@ -244,14 +244,7 @@ fn arrow(row: &Row, y: u32) -> String {
     };
     let line_y = y + 24;
     let head_x = i64::from(to) + i64::from(head);
-    let mut label = format!("{} ", row.kind);
-    let room = LABEL_MAX.saturating_sub(label.chars().count());
-    label.clear();
-    let is_cut = row.meaning.chars().count() > room;
-    label.extend(row.meaning.chars().take(if is_cut { room - 1 } else { room }));
-    if is_cut {
-        label.push('…');
-    }
+    let label = shortened(&row.meaning, LABEL_MAX.saturating_sub(row.kind.len() + 1));
     let tick = match row.tick {
         Tick::Done => "<tspan class=\"seen\">✓</tspan> ",
         Tick::Refused => "<tspan class=\"missing\">✗</tspan> ",

@@ -19,7 +19,7 @@ use super::conversation::{Conversation, is_good};
 /// Bytes read at once.
 const READ_BYTES: usize = 64 << 10;
 /// Conversations at one time; further ones wait in the system's queue.
-const CONVERSATIONS_MAX: usize = 64;
+const CONVERSATIONS_MAX: usize = 16;
 const RTMP_PORT: u16 = 1935;
 
 /// Listens until Ctrl-C; whether all conversations worked.

@@ -107,10 +107,7 @@ impl Story {
                 let raw = &seen.raw;
                 (Some((raw.chunk_stream.get(), raw.stream.0)), Some(raw.payload.len() as u64))
             }
-            What::Greeting(_) => (
-                None,
-                Some(if event.side == Side::Client && kind == "C2" || kind == "S2" { 1536 } else { 1537 }),
-            ),
+            What::Greeting(greeting) => (None, Some(greeting.bytes())),
             _ => (None, None),
         };
         Some(Row {

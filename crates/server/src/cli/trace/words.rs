@@ -13,6 +13,8 @@ use headwater_rtmp::observe::{Echo, Event, Greeting, Packet, Seen, Tag, What};
 /// Lines of an AMF tree that are shown of one message.
 const TREE_LINES_MAX: usize = 400;
 
+/// Characters of a meaning; a hostile command could be megabytes long.
+const MEANING_MAX: usize = 2000;
 /// Tracks of one message that are counted.
 const TRACKS_NAMED_MAX: usize = 32;
 
@@ -54,6 +56,18 @@ pub(super) fn type_name(type_id: u8) -> &'static str {
 
 /// What an event means.
 pub(super) fn meaning(event: &Event) -> String {
+    shortened(&full_meaning(event), MEANING_MAX)
+}
+
+/// Text of at most `most` characters, marked where it is cut.
+pub(super) fn shortened(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
+
+fn full_meaning(event: &Event) -> String {
     match &event.what {
         What::Greeting(greeting) => greeting_words(greeting),
         What::Message(seen) => message_words(event.side, seen),
