@@ -4,7 +4,8 @@
 //! The expected texts stand beside the captures; `HEADWATER_BLESS=1` writes them anew.
 
 use std::fs;
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -246,11 +247,55 @@ fn between_ffmpeg_and_the_server_every_byte_passes() {
     }
 }
 
-/// Its port is any free one: it says which.
+#[test]
+fn whatever_it_is_it_passes_untouched() {
+    const BYTES: usize = 3 << 20;
+    let server = Server::start();
+    let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (proxy, port) = start_proxy_to(&server, &upstream.local_addr().unwrap().to_string(), &[]);
+    let noise = |seed: u32| -> Vec<u8> {
+        let step = |state: &mut u32| {
+            *state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            Some((*state >> 24) as u8)
+        };
+        std::iter::repeat(()).scan(seed, |state, ()| step(state)).take(BYTES).collect()
+    };
+    let mut client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let (mut from_client, _) = upstream.accept().unwrap();
+    let sender = {
+        let mut client = client.try_clone().unwrap();
+        thread::spawn(move || {
+            client.write_all(&noise(1)).unwrap();
+            client.shutdown(Shutdown::Write).unwrap();
+        })
+    };
+    // The client closes its half; the server speaks only after that.
+    let mut heard = Vec::new();
+    from_client.read_to_end(&mut heard).unwrap();
+    sender.join().unwrap();
+    assert!(heard == noise(1));
+    let answer = thread::spawn(move || from_client.write_all(&noise(2)).unwrap());
+    let mut answered = Vec::new();
+    client.read_to_end(&mut answered).unwrap();
+    answer.join().unwrap();
+    assert!(answered == noise(2));
+    proxy.signal("INT");
+    let mut proxy = proxy;
+    assert_eq!(proxy.wait(20).code(), Some(1), "it is no RTMP");
+    let text = proxy.log();
+    assert!(text.contains("3,145,728 bytes from the client, 3,145,728 from the server"), "{text}");
+    assert!(text.contains("not RTMP: the first byte is 0x3c"), "{text}");
+}
+
+/// A proxy to the server that writes every conversation down.
 fn start_proxy(server: &Server, captures: &Path) -> (Program, u16) {
-    let target = server.rtmp("x");
+    start_proxy_to(server, &server.rtmp("x"), &["--save", captures.to_str().unwrap()])
+}
+
+/// Its port is any free one: it says which.
+fn start_proxy_to(server: &Server, target: &str, more: &[&str]) -> (Program, u16) {
     let mut command = headwater();
-    command.args(["trace", "--listen", "0", "--to", &target, "--save", captures.to_str().unwrap()]);
+    command.args(["trace", "--listen", "0", "--to", target]).args(more);
     let proxy = server.run("proxy", command);
     let end = Instant::now() + Duration::from_secs(10);
     loop {
