@@ -144,21 +144,9 @@ impl Observer {
         }
     }
 
-    /// What has become of a step so far.
-    #[must_use]
-    pub fn step_state(&self, step: Step) -> StepState {
-        self.talk.steps.state(step)
-    }
-
     /// Figures of the media so far, one per track.
     pub fn tracks(&self) -> impl Iterator<Item = &TrackFigures> {
         self.talk.media.figures()
-    }
-
-    /// Deviations so far, each rule and side once with its count, the weightiest first.
-    #[must_use]
-    pub fn tallies(&self) -> Vec<Tally> {
-        self.talk.tallies()
     }
 
     /// Nothing follows: the verdict. What is missing at the end becomes a deviation too.
