@@ -19,6 +19,8 @@ pub(super) struct Screen {
     is_terminal: bool,
     pub(super) paint: Paint,
     pub(super) width: usize,
+    /// Lines of figures at most: what has scrolled off the top cannot be drawn anew.
+    live_lines_max: usize,
     /// One JSON object a line, no figures in place.
     pub(super) json: bool,
     live: BTreeMap<usize, Vec<String>>,
@@ -30,7 +32,8 @@ impl Screen {
     /// `width`: columns, if the caller has said so.
     pub(super) fn new(width: Option<usize>, json: bool) -> Self {
         let is_terminal = io::stdout().is_terminal() && !json;
-        let measured = || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into());
+        let size = terminal_size::terminal_size_of(io::stdout());
+        let measured = || size.map(|(width, _)| width.0.into());
         let columns = || std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
         let width = width.or_else(measured).or_else(columns).unwrap_or(WIDTH_USUAL);
         let has_colour = is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
@@ -38,6 +41,7 @@ impl Screen {
             is_terminal,
             paint: Paint { is_on: has_colour },
             width: width.clamp(WIDTH_MIN, WIDTH_MAX),
+            live_lines_max: size.map_or(0, |(_, height)| usize::from(height.0 / 2)),
             json,
             live: BTreeMap::new(),
             drawn_lines: 0,
@@ -89,7 +93,7 @@ impl Screen {
             return String::new();
         }
         let mut text = String::new();
-        for line in self.live.values().flatten() {
+        for line in self.live.values().flatten().take(self.live_lines_max) {
             let cut: String = line.chars().take(self.width.saturating_sub(1)).collect();
             text += &format!("{}\n", self.paint.dim(&cut));
             self.drawn_lines += 1;
