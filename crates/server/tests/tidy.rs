@@ -224,3 +224,35 @@ fn every_link_of_the_documentation_leads_somewhere() {
     }
     report(&problems);
 }
+
+/// Numbers 1 to 74, each with tests that are there, or with the word that it does not apply.
+#[test]
+fn every_habit_of_a_client_has_its_test() {
+    let tests: String = sources("crates").into_iter().map(|(_, text)| text).collect();
+    let table = fs::read_to_string(root().join("docs/quirks.md")).unwrap();
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .filter(|line| line.starts_with("| ") && line.as_bytes()[2].is_ascii_digit())
+        .map(|line| line.trim_matches('|').split(" | ").map(str::trim).collect())
+        .collect();
+    let mut problems = Vec::new();
+    for (row, number) in rows.iter().zip(1..) {
+        let [at, who, _, reaction, named] = row[..] else {
+            problems.push(format!("docs/quirks.md: row {number} has {} columns", row.len()));
+            continue;
+        };
+        if at != number.to_string() {
+            problems.push(format!("docs/quirks.md: {at} ({who}) stands where {number} should"));
+        }
+        let names: Vec<&str> = named.split('`').skip(1).step_by(2).collect();
+        if names.is_empty() && !(named == "does not apply" && reaction.starts_with("does not apply")) {
+            problems.push(format!("docs/quirks.md: {number} ({who}) names no test"));
+        }
+        let missing = names.iter().filter(|name| !tests.contains(&format!("fn {name}(")));
+        problems.extend(missing.map(|name| format!("docs/quirks.md: {number} ({who}): no test {name}")));
+    }
+    if rows.len() != 74 {
+        problems.push(format!("docs/quirks.md has {} rows", rows.len()));
+    }
+    report(&problems);
+}

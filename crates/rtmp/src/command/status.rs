@@ -8,37 +8,67 @@ use super::Command;
 
 /// The codes that we send, and those that a client acts upon.
 pub mod code {
-    #![allow(missing_docs, reason = "the value says it")]
+    /// The client is let in.
     pub const CONNECT_SUCCESS: &str = "NetConnection.Connect.Success";
+    /// The client is turned away, by policy or for a login.
     pub const CONNECT_REJECTED: &str = "NetConnection.Connect.Rejected";
+    /// There is no such application.
     pub const CONNECT_INVALID_APP: &str = "NetConnection.Connect.InvalidApp";
+    /// The client is turned away, by the server's fault.
     pub const CONNECT_FAILED: &str = "NetConnection.Connect.Failed";
+    /// The application or the server goes down.
     pub const CONNECT_APP_SHUTDOWN: &str = "NetConnection.Connect.AppShutdown";
+    /// The connection is closed in good order.
     pub const CONNECT_CLOSED: &str = "NetConnection.Connect.Closed";
+    /// The client is to come again (Enhanced RTMP v2).
     pub const CONNECT_RECONNECT_REQUEST: &str = "NetConnection.Connect.ReconnectRequest";
+    /// There is no such procedure.
     pub const CALL_FAILED: &str = "NetConnection.Call.Failed";
+    /// The publisher may send.
     pub const PUBLISH_START: &str = "NetStream.Publish.Start";
+    /// The name is taken, or no name.
     pub const PUBLISH_BAD_NAME: &str = "NetStream.Publish.BadName";
+    /// The publisher may not.
     pub const PUBLISH_DENIED: &str = "NetStream.Publish.Denied";
+    /// The publisher is turned away by policy.
     pub const PUBLISH_REJECTED: &str = "NetStream.Publish.Rejected";
+    /// The publisher has stopped.
     pub const UNPUBLISH_SUCCESS: &str = "NetStream.Unpublish.Success";
+    /// A recording may not be written.
     pub const RECORD_NO_ACCESS: &str = "NetStream.Record.NoAccess";
+    /// What was played before on this stream is over.
     pub const PLAY_RESET: &str = "NetStream.Play.Reset";
+    /// Media follows.
     pub const PLAY_START: &str = "NetStream.Play.Start";
+    /// No more media follows.
     pub const PLAY_STOP: &str = "NetStream.Play.Stop";
+    /// All was sent; in an `onPlayStatus`.
     pub const PLAY_COMPLETE: &str = "NetStream.Play.Complete";
+    /// It cannot be played.
     pub const PLAY_FAILED: &str = "NetStream.Play.Failed";
+    /// There is no such stream.
     pub const PLAY_STREAM_NOT_FOUND: &str = "NetStream.Play.StreamNotFound";
+    /// The publisher has come.
     pub const PLAY_PUBLISH_NOTIFY: &str = "NetStream.Play.PublishNotify";
+    /// The publisher has gone.
     pub const PLAY_UNPUBLISH_NOTIFY: &str = "NetStream.Play.UnpublishNotify";
+    /// The file is broken.
     pub const PLAY_FILE_STRUCTURE_INVALID: &str = "NetStream.Play.FileStructureInvalid";
+    /// No track of it can be played.
     pub const PLAY_NO_SUPPORTED_TRACK: &str = "NetStream.Play.NoSupportedTrackFound";
+    /// Frames were left out, because the client is too slow.
     pub const PLAY_INSUFFICIENT_BW: &str = "NetStream.Play.InsufficientBW";
+    /// The stream is paused.
     pub const PAUSE_NOTIFY: &str = "NetStream.Pause.Notify";
+    /// The stream goes on.
     pub const UNPAUSE_NOTIFY: &str = "NetStream.Unpause.Notify";
+    /// The stream goes on from another place.
     pub const SEEK_NOTIFY: &str = "NetStream.Seek.Notify";
+    /// The stream cannot be sought in.
     pub const SEEK_FAILED: &str = "NetStream.Seek.Failed";
+    /// There is no such place in the stream.
     pub const SEEK_INVALID_TIME: &str = "NetStream.Seek.InvalidTime";
+    /// Anything else that went wrong.
     pub const FAILED: &str = "NetStream.Failed";
 }
 

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use headwater_rtmp::command::Command;
+use headwater_rtmp::message::type_id;
 use headwater_rtmp::session::ClientEvent;
 
 use crate::bench::{Bench, QUICK};
@@ -21,6 +24,23 @@ fn a_silent_publisher_is_let_go_and_its_name_is_free() {
     let mut third = Client::connect(bench.server.rtmp, "live");
     third.publish("cam").unwrap();
     drop((second, third));
+    bench.finish(8);
+}
+
+#[test]
+fn a_drone_that_ignores_its_denial_is_closed() {
+    // DJI's SDK believes that it is live whatever it is told.
+    let bench = Bench::start(&QUICK.replace("takeover_silence_ms = 1000", "takeover = \"never\""));
+    let mut first = bench.peer();
+    first.publish("cam");
+    let mut drone = bench.peer();
+    drone.create_stream().command(1, &Command::new("publish", 3.0).with("cam").with("live"));
+    drone.must_hear(b"NetStream.Publish.BadName");
+    for _ in 0..10 {
+        drone.message(1, type_id::VIDEO, Bytes::from_static(&[0x27, 1, 0, 0, 0, 0, 0, 0, 1, 0x41]));
+    }
+    bench.must_let_go(&mut drone, Duration::from_secs(4), "refused");
+    drop(first);
     bench.finish(8);
 }
 

@@ -4,6 +4,7 @@ use bytes::BytesMut;
 use proptest::prelude::*;
 
 use super::*;
+use crate::amf::{Object, Value, amf0};
 use crate::codec::aac::{AdtsHeader, AudioSpecificConfig};
 use crate::codec::h264::AvcConfig;
 use crate::flv::{Dialect, config_bodies, frame_head};
@@ -247,6 +248,24 @@ fn script_data_loses_what_rtmp_wraps_around_it() {
     assert_eq!(intake.mended().bad_data, 1);
     let next = frame_of(intake.push_video(50_040, inter(&prefixed(&[SLICE]))).unwrap());
     assert_eq!(next.dts, Timestamp::from_ms(50_040), "script data does not move the media");
+}
+
+#[test]
+fn metadata_that_promises_a_track_makes_none() {
+    // DJI's apps announce both tracks and send only pictures, or none and send both.
+    let promise = Object::new().with("videocodecid", 7.0).with("audiocodecid", 10.0).with("width", 1280.0);
+    let mut intake = Intake::new();
+    let metadata = amf0::encode_all(&["onMetaData".into(), Value::EcmaArray(promise)]);
+    assert_eq!(intake.push_audio(0, Bytes::from_static(&[0xAF, 0, 0x12, 0x10])).unwrap().count(), 1);
+    let mut silent = Intake::new();
+    for intake in [&mut intake, &mut silent] {
+        assert!(matches!(intake.push_data(0, metadata.clone()).next(), Some(Item::Frame(_))));
+        assert_eq!(intake.push_video(0, config(&record(SPS))).unwrap().count(), 1);
+        assert_eq!(intake.push_video(40, key(&prefixed(&[IDR]))).unwrap().count(), 1);
+    }
+    let kinds = |intake: &Intake| intake.tracks().map(|track| track.id).collect::<Vec<_>>();
+    assert_eq!(kinds(&intake), [TrackId::VIDEO, TrackId::AUDIO], "sound came before any metadata");
+    assert_eq!(kinds(&silent), [TrackId::VIDEO]);
 }
 
 #[test]

@@ -48,6 +48,17 @@ fn h264_heads_carry_a_signed_composition_time() {
 }
 
 #[test]
+fn nginx_marks_b_frames_as_disposable() {
+    // nginx-rtmp's relay and some encoders: frame type 3, a picture on which no other depends.
+    let body = Bytes::from_static(&[0x37, 1, 0, 0, 40, 0, 0, 0, 1, 0x01]);
+    let frame = decode_video(body).unwrap().next();
+    assert!(
+        matches!(frame, Some(TagBody::Frame(Coded { key: Some(false), composition_ms: 40, .. }))),
+        "{frame:?}"
+    );
+}
+
+#[test]
 fn bodies_that_carry_nothing_are_legal() {
     let video = |bytes: &'static [u8]| only(decode_video(Bytes::from_static(bytes)));
     let audio = |bytes: &'static [u8]| only(decode_audio(Bytes::from_static(bytes)));

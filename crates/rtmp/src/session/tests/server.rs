@@ -455,6 +455,20 @@ fn bytes_are_acknowledged_every_half_window() {
 }
 
 #[test]
+fn acknowledgements_are_not_needed_and_do_no_harm() {
+    let mut client = Dialogue::playing();
+    for received in 0..2000u32 {
+        client.sends(0, type_id::ACKNOWLEDGEMENT, 0, &received.to_be_bytes());
+    }
+    client.hears(&[]);
+    for _ in 0..400 {
+        client.session.send_media(ONE, MediaKind::Video, 0, &[vec![7; 50_000].into()]).unwrap();
+        client.session.output().drain();
+    }
+    assert_eq!(client.session.role(ONE), Some(Role::Player), "20 MB without one");
+}
+
+#[test]
 fn ptz_optics_sends_control_on_any_chunk_stream() {
     // Quirk 28: the kit sends control messages on chunk streams 4 to 7, and with a stream id.
     let mut client = Dialogue::publishing();
