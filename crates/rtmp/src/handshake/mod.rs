@@ -13,7 +13,7 @@ use crate::{Error, Output};
 pub use digest::Schema;
 
 /// Length of C1, S1, C2 and S2.
-pub(crate) const BLOCK_BYTES: usize = 1536;
+pub const BLOCK_BYTES: usize = 1536;
 
 const VERSION: u8 = 3;
 
