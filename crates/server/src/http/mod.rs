@@ -140,6 +140,8 @@ async fn connection(accepted: Accepted, config: Config, shared: Arc<Shared>, rou
     let service = TowerToHyperService::new(WithPeer { router, peer: Peer(peer), asked: Arc::clone(&asked) });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
+        // librtmp looks for `Content-Length`, not for `content-length`.
+        .title_case_headers(true)
         .header_read_timeout(Duration::from_millis(config.head_ms_max))
         .serve_connection(io, service)
         .with_upgrades();

@@ -25,6 +25,8 @@ pub(crate) struct Server {
     dir: PathBuf,
     rtmp: String,
     http: String,
+    /// RTMPS and HTTPS, where a certificate is configured.
+    tls: Option<(String, String)>,
 }
 
 impl Server {
@@ -33,23 +35,34 @@ impl Server {
     }
 
     pub(crate) fn start_with(config: &str) -> Self {
+        Self::start_at("127.0.0.1:0", config)
+    }
+
+    /// Listening at another address.
+    pub(crate) fn start_at(address: &str, config: &str) -> Self {
         let dir = fresh_dir();
         fs::write(dir.join("headwater.toml"), config).unwrap();
         let mut command = headwater();
-        command.args(["serve", "--rtmp", "127.0.0.1:0", "--http", "127.0.0.1:0", "--log", "debug"]);
+        command.args(["serve", "--log", "debug"]);
+        command.args(["--rtmp", address, "--http", address, "--rtmps", address, "--https", address]);
         command.arg("--data").arg(dir.join("data")).arg("-c").arg(dir.join("headwater.toml"));
         let mut program = Program::start(command, &dir.join("server.log"));
         let end = Instant::now() + SOON;
-        let (rtmp, http) = loop {
+        let (rtmp, http, tls) = loop {
             let log = program.log();
             let ready = log.lines().find_map(|line| line.trim().strip_prefix("Ready: "));
-            if let Some((rtmp, http)) = ready.and_then(|line| line.split_once(' ')) {
-                break (rtmp.trim().to_owned(), http.trim().to_owned());
+            let addresses: Vec<_> = ready.unwrap_or("").split(' ').map(str::to_owned).collect();
+            match &addresses[..] {
+                [rtmp, http] => break (rtmp.clone(), http.clone(), None),
+                [rtmp, http, rtmps, https] => {
+                    break (rtmp.clone(), http.clone(), Some((rtmps.clone(), https.clone())));
+                }
+                _ => {}
             }
             assert!(program.runs() && Instant::now() < end, "the server does not start:\n{log}");
             thread::sleep(Duration::from_millis(20));
         };
-        Self { program, dir, rtmp, http }
+        Self { program, dir, rtmp, http, tls }
     }
 
     /// A file in this test's own directory.
@@ -63,6 +76,18 @@ impl Server {
 
     pub(crate) fn flv(&self, name: &str) -> String {
         format!("{}/live/{name}.flv", self.http)
+    }
+
+    /// `localhost` and the ports of RTMPS and HTTPS: certificates are for names.
+    pub(crate) fn tls_ports(&self) -> (u16, u16) {
+        let (rtmps, https) = self.tls.as_ref().expect("a certificate is configured");
+        let port = |url: &str| url.rsplit(':').next().unwrap().parse().unwrap();
+        (port(rtmps), port(https))
+    }
+
+    /// The host and port of the RTMP door.
+    pub(crate) fn rtmp_address(&self) -> &str {
+        self.rtmp.trim_start_matches("rtmp://")
     }
 
     /// The host and port of the HTTP door.

@@ -16,3 +16,4 @@ mod receivers;
 mod recording;
 mod sources;
 mod trace;
+mod transports;

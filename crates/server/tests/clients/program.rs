@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// `(program, Debian package)`.
-const PACKAGES: [(&str, &str); 7] = [
+const PACKAGES: [(&str, &str); 8] = [
     ("ffmpeg", "ffmpeg"),
     ("ffprobe", "ffmpeg"),
     ("rtmpdump", "rtmpdump"),
@@ -15,6 +15,7 @@ const PACKAGES: [(&str, &str); 7] = [
     ("mpv", "mpv"),
     ("cvlc", "vlc-bin vlc-plugin-base"),
     ("curl", "curl"),
+    ("openssl", "openssl"),
 ];
 
 /// Whether all of `programs` are installed. If one is not, says so; with `HEADWATER_CLIENTS=require` panics, with
