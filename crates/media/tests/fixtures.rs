@@ -277,8 +277,26 @@ fn flv_written_from_items_reads_back_as_the_same_items() {
                 }
             }
         }
-        assert!(demux_flv(&out, std::iter::empty()) == items, "{name}");
+        let expected = without_colours_of_numbered_tracks(items);
+        assert!(demux_flv(&out, std::iter::empty()) == expected, "{name}");
     }
+}
+
+/// Such metadata cannot be written so that ffmpeg does not stumble over it.
+fn without_colours_of_numbered_tracks(items: Vec<Item>) -> Vec<Item> {
+    let mut announced: Vec<Track> = Vec::new();
+    let news = |item| match item {
+        Item::Track(mut track) => {
+            if track.id.kind == MediaKind::Video && track.id.index > 0 {
+                track.extra = Bytes::new();
+            }
+            let is_news = announced.iter().rfind(|known| known.id == track.id) != Some(&track);
+            announced.push(track.clone());
+            is_news.then_some(Item::Track(track))
+        }
+        item => Some(item),
+    };
+    items.into_iter().filter_map(news).collect()
 }
 
 #[test]

@@ -9,6 +9,8 @@ use crate::{Codec, Frame, MediaKind, Track, TrackId};
 pub(super) mod original {
     pub(in crate::flv) const KEY: u8 = 1;
     pub(in crate::flv) const INTER: u8 = 2;
+    /// No picture: a command to the player, or with Enhanced RTMP metadata.
+    pub(in crate::flv) const COMMAND: u8 = 5;
     pub(in crate::flv) const AVC: u8 = 7;
     /// H.265 as Chinese networks number it (Larix, ZLMediaKit, SRS); the tag is as AVC's.
     pub(in crate::flv) const UNOFFICIAL_HEVC: u8 = 12;
@@ -40,7 +42,9 @@ pub(super) mod enhanced {
 }
 
 use enhanced as ex;
-use original::{AAC_FLAGS, AVC, CODEC_CONFIG, CODED_FRAME, INTER, KEY, UNOFFICIAL_AV1, UNOFFICIAL_HEVC};
+use original::{
+    AAC_FLAGS, AVC, CODEC_CONFIG, CODED_FRAME, COMMAND, INTER, KEY, UNOFFICIAL_AV1, UNOFFICIAL_HEVC,
+};
 
 /// The longest head: ModEx, multitrack, FourCC, track number and composition time.
 const HEAD_LEN_MAX: usize = 16;
@@ -125,10 +129,19 @@ pub fn config_bodies(track: &Track, dialect: &Dialect) -> Vec<Bytes> {
     };
     let announces = track.codec.needs_config() || !track.config.is_empty();
     let mut bodies: Vec<_> = announces.then(|| whole(start, &track.config)).into_iter().collect();
-    if let Some(four_cc) = track.codec.four_cc().filter(|_| dialect.extras && !track.extra.is_empty()) {
-        bodies.push(whole(packet_head(track.id, four_cc, KEY, ex::EXTRA, dialect), &track.extra));
+    if let Some(four_cc) =
+        track.codec.four_cc().filter(|_| !track.extra.is_empty() && has_extra(track.id, dialect))
+    {
+        bodies.push(whole(packet_head(track.id, four_cc, COMMAND, ex::EXTRA, dialect), &track.extra));
     }
     bodies
+}
+
+/// Whether what stands beside a configuration can be said. ffmpeg takes metadata for a picture unless its frame
+/// type is that of a command; with a track number, that type turns it into a command. So tracks that need
+/// their number leave it to the pictures themselves to say their colours.
+fn has_extra(track: TrackId, dialect: &Dialect) -> bool {
+    dialect.extras && !(track.kind == MediaKind::Video && must_be_numbered(track, dialect))
 }
 
 /// A codec as the original tags write it.
@@ -307,6 +320,8 @@ mod tests {
         let mut track = Track::new(TrackId::VIDEO, Codec::H265, Bytes::from_static(b"!"));
         track.extra = Bytes::from_static(b"colors");
         assert_eq!(config_bodies(&track, &Dialect::PLAIN).len(), 1);
-        assert_eq!(config_bodies(&track, &Dialect::FULL)[1], &b"\x94hvc1colors"[..]);
+        assert_eq!(config_bodies(&track, &Dialect::FULL)[1], &b"\xD4hvc1colors"[..]);
+        let second = Track { id: SECOND, ..track };
+        assert_eq!(config_bodies(&second, &Dialect::FULL).len(), 1);
     }
 }

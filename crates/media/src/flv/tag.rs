@@ -8,14 +8,13 @@ mod original;
 
 use bytes::Bytes;
 
-use super::head::original::{AVC, END_OF_SEQUENCE, KEY};
+use super::head::original::{AVC, COMMAND, END_OF_SEQUENCE, KEY};
 use crate::{Codec, Error, MediaKind, Track, TrackId};
 
 /// Most video tracks, and most audio tracks, that are taken from one sender; also most parts of one body.
 pub const TRACKS_MAX: usize = 16;
 
 const GENERATED_KEY: u8 = 4;
-const COMMAND: u8 = 5;
 const MEND: &str = "send H.264, H.265, AV1, VP8 or VP9 video and AAC, Opus, FLAC, AC-3 or MP3 audio";
 
 /// The body that says "no more video comes": an AVC end of sequence.
