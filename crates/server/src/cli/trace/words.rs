@@ -2,9 +2,8 @@
 //!
 //! Everything that a peer wrote is escaped here: no control character reaches a terminal.
 
-use headwater_media::MediaKind;
 use headwater_media::amf::{Limits, Object, Value, amf0};
-use headwater_media::codec::{aac, h264};
+use headwater_media::{Codec, MediaKind, Track, TrackId};
 use headwater_rtmp::capture::Side;
 use headwater_rtmp::command::{Command, Level, Status};
 use headwater_rtmp::message::{Aggregate, Data, Message, UserControl};
@@ -326,23 +325,40 @@ pub(super) fn tag_words(tag: &Tag, body: &[u8], timestamp: u32) -> String {
 
 /// What a decoder configuration says.
 fn config_words(tag: &Tag, config: &[u8]) -> String {
-    let is_avc = tag.codec == "H.264" || tag.four_cc == Some(*b"avc1");
-    let is_aac = tag.codec == "AAC" || tag.four_cc == Some(*b"mp4a");
-    if is_avc
-        && let Ok(avc) = h264::AvcConfig::parse(&bytes::Bytes::copy_from_slice(config))
-        && let Ok(picture) = avc.picture()
-    {
-        return format!(" ({}, {}×{})", avc.codec_string(), picture.width, picture.height);
+    let config = bytes::Bytes::copy_from_slice(config);
+    let length = config.len();
+    let details =
+        codec(tag).map(|codec| Track::new(TrackId::VIDEO, codec, config).details()).unwrap_or_default();
+    let mut words: Vec<String> = details.codec_string.iter().cloned().collect();
+    if let (Some(width), Some(height)) = (details.width, details.height) {
+        words.push(format!("{width}×{height}"));
     }
-    if is_aac && let Ok(aac) = aac::AudioSpecificConfig::parse(config) {
-        let channels = match aac.channel_config {
-            1 => "mono".to_owned(),
-            2 => "stereo".to_owned(),
-            count => format!("{count} channels"),
-        };
-        return format!(" ({}, {} Hz, {channels})", aac.codec_string(), aac.output_rate());
+    if let Some(rate) = details.sample_rate {
+        words.push(format!("{rate} Hz"));
     }
-    format!(" ({} bytes)", config.len())
+    match details.channels {
+        None => {}
+        Some(1) => words.push("mono".into()),
+        Some(2) => words.push("stereo".into()),
+        Some(count) => words.push(format!("{count} channels")),
+    }
+    if words.is_empty() {
+        words.push(format!("{length} bytes"));
+    }
+    format!(" ({})", words.join(", "))
+}
+
+/// The codec, if its configuration can be read.
+fn codec(tag: &Tag) -> Option<Codec> {
+    use Codec::{Aac, Av1, Flac, H264, H265, H266, Opus, Vp8, Vp9};
+    let four_cc = tag.four_cc.or(match &*tag.codec {
+        "H.264" => H264.four_cc(),
+        "HEVC (id 12)" => H265.four_cc(),
+        "AAC" => Aac.four_cc(),
+        _ => None,
+    })?;
+    let mut known = [H264, H265, H266, Av1, Vp8, Vp9, Aac, Opus, Flac].into_iter();
+    known.find(|codec| codec.four_cc() == Some(four_cc))
 }
 
 /// A span of time, short.
