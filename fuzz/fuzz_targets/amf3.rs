@@ -1,4 +1,4 @@
-//! Any bytes as AMF3: no panic, and what was decoded can be logged and answered in AMF0.
+//! Any bytes as AMF3: no panic, and what was decoded can be logged, answered in AMF0 and written in AMF3.
 #![no_main]
 
 use headwater_media::amf::{Limits, amf0, amf3};
@@ -11,4 +11,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let encoded = amf0::encode_all(&values);
     assert!(amf0::decode_all_with(&encoded, &Limits::FILE).is_ok());
+    let encoded = amf3::encode_all(&values);
+    let back = amf3::decode_all_with(&encoded, &Limits::FILE).expect("own bytes decode");
+    assert_eq!(amf3::encode_all(&back), encoded);
 });
