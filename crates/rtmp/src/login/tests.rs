@@ -35,6 +35,23 @@ fn the_answer_is_what_others_compute() {
 }
 
 #[test]
+fn ffmpeg_logs_in() {
+    // What ffmpeg 5.1.9 answered to a server with this secret, with the URL rtmp://ann:s3cret@…, and with a
+    // wrong password.
+    let desk = LoginDesk::new([7; 32]);
+    let asked = "0000000000000005d70971aa7fe0db869e4336a9dbacda950c27a791319ef0e1";
+    let right = format!(
+        "?authmod=adobe&user=ann&challenge=bb349281&response=vUHUzYtL0PVhy7ApHtEsjw==&opaque={asked}"
+    );
+    assert_eq!(judge(&desk, &right, 5), Verdict::Granted { user: "ann".into() });
+    let asked = "0000000000000005fff0332cf6964b3d2b7b26d4ecef4720f75e26c8027c0281";
+    let wrong = format!(
+        "?authmod=adobe&user=ann&challenge=51cddd4e&response=EHviN0X1IK2R6EzDenibPA==&opaque={asked}"
+    );
+    assert!(matches!(judge(&desk, &wrong, 5), Verdict::Refused { .. }));
+}
+
+#[test]
 fn three_connections_make_a_login() {
     let desk = LoginDesk::new([9; 32]);
     let first = next_query(&ann(), "", &asked(judge(&desk, "", 100)), &NONCE).unwrap();
