@@ -118,7 +118,7 @@ fn every_chunk_stream_id_in_every_form() {
 
 #[test]
 fn flash_media_encoder_starts_a_message_with_fmt_3_after_fmt_0() {
-    // Quirk 21, a trace that SRS documents: 26, then 0xC4, means 52.
+    // FMLE (quirk 21), a trace that SRS documents: 26, then 0xC4, means 52.
     check(
         Wire::default().fmt0(4, 26, 1, 8, 1).raw(b"a").fmt3(4).raw(b"b").fmt3(4).raw(b"c"),
         &[(26, b"a"), (52, b"b"), (78, b"c")],
@@ -136,7 +136,7 @@ fn nginx_and_old_librtmp_mean_the_same_time_by_fmt_3() {
 
 #[test]
 fn librtmp_writes_a_step_back_as_a_wrapped_delta() {
-    // Quirk 18.
+    // librtmp (quirk 18): 40 ms back.
     check(
         Wire::default()
             .fmt0(4, 1000, 1, 8, 1)
@@ -150,7 +150,7 @@ fn librtmp_writes_a_step_back_as_a_wrapped_delta() {
 
 #[test]
 fn librtmp_opens_the_control_stream_with_fmt_1() {
-    // Quirk 20.
+    // librtmp (quirk 20).
     check(Wire::default().fmt1(2, 5, 4, 3).u32(77), &[(5, &[0, 0, 0, 77])]);
 }
 
@@ -196,7 +196,7 @@ fn ffmpeg_repeats_the_extended_timestamp_in_every_chunk() {
 
 #[test]
 fn old_librtmp_leaves_the_extended_timestamp_out_of_further_chunks() {
-    // Quirk 17. Once left out, always left out, even if the payload looks like one.
+    // librtmp of 2012 (quirk 17). Once left out, always left out, even if the payload looks like one.
     let looks_like_time = 20_000_000u32.to_be_bytes();
     let (head, middle, tail) = ([1; 128], [2; 128], [&looks_like_time[..], b"!"].concat());
     let wire = Wire::default()
@@ -256,7 +256,7 @@ fn chunk_sizes_from_1_to_anything_but_0() {
 
 #[test]
 fn obs_drops_a_message_and_begins_another_in_its_middle() {
-    // Quirk 11: a new header is an abort, and the connection goes on.
+    // OBS (quirk 11): a new header is an abort, and the connection goes on.
     let wire = Wire::default().fmt0(4, 0, 300, 9, 1).raw(&[1; 128]).fmt1(4, 40, 2, 9).raw(b"ok");
     check(wire, &[(40, b"ok")]);
     let wire = Wire::default().fmt0(4, 0, 3, 9, 1).raw(b"abc").fmt2(4, 9).raw(b"def").fmt2(4, 9).raw(b"ghi");
@@ -279,7 +279,7 @@ fn an_abort_forgets_the_message_and_its_bytes() {
 
 #[test]
 fn empty_messages_are_messages() {
-    // Quirk 58: an empty audio message means silence.
+    // Any encoder (quirk 58): an empty audio message means silence.
     check(Wire::default().fmt0(4, 5, 0, 8, 1).fmt3(4).fmt2(4, 7), &[(5, b""), (10, b""), (17, b"")]);
 }
 
@@ -313,7 +313,7 @@ fn the_limits_at_their_edge() {
 
 #[test]
 fn a_new_chunk_stream_for_every_message() {
-    // Quirk 69: the one that was idle longest is forgotten, not the one in use.
+    // A new chunk stream for every message (quirk 69): the one that was idle longest is forgotten, not the one in use.
     let limits = DecoderLimits { chunk_streams: 3, ..LIMITS };
     let mut wire = Wire::default().fmt0(6, 0, 130, 9, 1).raw(&[6; 128]).fmt0(4, 0, 1, 8, 1).raw(b"a");
     for id in 100..200 {

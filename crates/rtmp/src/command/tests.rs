@@ -48,7 +48,8 @@ fn an_object_that_only_flash_can_read_costs_the_rest_of_the_command() {
 
 #[test]
 fn connect_reads_what_cameras_write() {
-    // Quirk 70: the key in small letters, the value in quotes; quirk 71: arguments after the object.
+    // Cameras (quirk 70): the key in small letters, the value in quotes. librtmp's `conn=` (quirk 71):
+    // arguments after the object.
     let object = Object::new().with("app", "live").with("tcurl", "'rtmp://h/live'");
     let request = ConnectRequest::read(&Command::new("connect", 1.0).object(object).with("arg"));
     assert_eq!((request.app.as_str(), request.tc_url.as_str()), ("live", "rtmp://h/live"));

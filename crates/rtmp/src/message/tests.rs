@@ -61,7 +61,7 @@ fn set_data_frame_is_taken_off_without_a_copy() {
 
 #[test]
 fn ffmpegs_timecode_is_no_data() {
-    // Quirk 5: four bytes that are no AMF.
+    // FFmpeg (quirk 5): four bytes that are no AMF.
     assert_eq!(decode(18, &[0, 0, 1, 44]), Message::Ignored(18));
     assert_eq!(decode(18, b"\x02\x00\x0D@setDataFrame"), Message::Ignored(18));
     assert_eq!(decode(18, b""), Message::Ignored(18));
@@ -69,7 +69,7 @@ fn ffmpegs_timecode_is_no_data() {
 
 #[test]
 fn flash_with_amf3_puts_a_zero_in_front() {
-    // Quirk 22.
+    // Object encoding 3 (quirk 22); some senders leave the zero out.
     let play = Command::new("play", 0.0).with("cam");
     let name = b"\x02\x00\x01x";
     for zero in [&b"\0"[..], b""] {
@@ -81,7 +81,7 @@ fn flash_with_amf3_puts_a_zero_in_front() {
 
 #[test]
 fn values_in_amf3_reach_viewers_in_amf0() {
-    // Quirk 22: `@setDataFrame`, `onMetaData` and an object behind the mark 0x11.
+    // Flash (quirk 22): `@setDataFrame`, `onMetaData` and an object behind the mark 0x11.
     let metadata = Value::EcmaArray(Object::new().with("width", 640.0).with("title", "x"));
     let names = amf0::encode_all(&["@setDataFrame".into(), "onMetaData".into()]);
     let body = [b"\0", &names[..], b"\x11", &amf3::encode_all(std::slice::from_ref(&metadata))].concat();

@@ -56,7 +56,7 @@ fn files_keep_their_prefix_apart() {
 
 #[test]
 fn names_of_all_the_world() {
-    // Quirk 63.
+    // Names as people type them and as browsers and librtmp send them (quirk 63).
     check("", "live", "my%20cam", "live/my cam");
     check("", "live", "кино,1:2", "live/кино,1:2");
     check("", "live", "100%", "live/100%");

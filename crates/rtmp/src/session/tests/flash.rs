@@ -54,7 +54,7 @@ fn who_asks_for_amf3_is_told_that_we_speak_amf0() {
 
 #[test]
 fn flash_publishes_in_amf3_all_the_same() {
-    // Quirk 22: what it says in AMF3 is understood, what it hears is AMF0.
+    // Flash (quirk 22): what it says in AMF3 is understood, what it hears is AMF0.
     let mut flash = connected();
     flash.heard_lines();
     flash.sends(0, type_id::COMMAND_AMF3, 0, &in_amf3("createStream", 2.0, &[]));

@@ -21,7 +21,7 @@ fn stopped(stream: MessageStreamId, role: Role) -> ServerEvent {
 
 #[test]
 fn connect_is_answered_with_the_chunk_size_before_the_result() {
-    // Quirk 9.
+    // OBS misread a `_result` cut at 128 bytes (quirk 9).
     let mut client = Dialogue::with_server(ServerConfig::default());
     client.says(0, connect("live"));
     let ServerEvent::Connect(request) = client.event() else { panic!() };
@@ -64,7 +64,6 @@ fn nothing_is_heard_before_the_answer() {
 
 #[test]
 fn obs_sets_its_chunk_size_before_connect() {
-    // Quirk 7.
     let mut client = Dialogue::with_server(ServerConfig::default());
     client.sends(0, type_id::SET_CHUNK_SIZE, 0, &4096u32.to_be_bytes());
     let long = "x".repeat(2000);
@@ -138,7 +137,7 @@ fn an_encoder_publishes() {
 
 #[test]
 fn ffmpeg_timecode_garbage_is_dropped() {
-    // Quirk 5.
+    // Its time codes are no AMF (quirk 5).
     let mut client = Dialogue::publishing();
     client.sends(1, type_id::DATA, 0, &[0, 0, 1, 44]);
     client.hears(&[]);
@@ -174,7 +173,7 @@ fn a_name_that_leads_out_is_refused_by_the_session() {
 
 #[test]
 fn gopro_publishes_without_a_name() {
-    // Quirk 35.
+    // Hero 12, with `rtmp://host/app` (quirk 35).
     let mut client = Dialogue::with_streams(1);
     client.says(1, Command::new("publish", 5.0).with("").with("live"));
     let ServerEvent::Publish(request) = client.event() else { panic!() };
@@ -183,7 +182,7 @@ fn gopro_publishes_without_a_name() {
 
 #[test]
 fn haivision_checks_the_bandwidth_first() {
-    // Quirk 40: `_checkbw` before, FCPublish after createStream.
+    // Haivision (quirk 40): `_checkbw` before, FCPublish after createStream.
     let mut client = Dialogue::connected();
     client.says(0, Command::new("_checkbw", 2.0));
     client.says(0, Command::new("createStream", 3.0));
@@ -209,7 +208,7 @@ fn stream_commands_on_stream_0_mean_the_only_stream() {
 
 #[test]
 fn flash_republishes_on_one_connection() {
-    // Quirk 23, and FMLE's several streams (quirk 26).
+    // Flash (quirk 23), and FMLE's several streams (quirk 26).
     let mut client = Dialogue::publishing();
     client.says(1, Command::new("closeStream", 0.0));
     client.says(1, Command::new("publish", 0.0).with("cam").with("live"));
@@ -263,7 +262,7 @@ fn deleting_what_is_not_there_is_no_fault() {
 
 #[test]
 fn late_media_of_a_deleted_stream_is_dropped_up_to_a_limit() {
-    // Quirk 72.
+    // Encoders go on for a moment after `deleteStream` (quirk 72).
     let config = ServerConfig {
         limits: Limits { stray_media_bytes: 10, ..Limits::default() },
         ..ServerConfig::default()
@@ -470,7 +469,7 @@ fn acknowledgements_are_not_needed_and_do_no_harm() {
 
 #[test]
 fn ptz_optics_sends_control_on_any_chunk_stream() {
-    // Quirk 28: the kit sends control messages on chunk streams 4 to 7, and with a stream id.
+    // PTZOptics cameras (quirk 28): the kit sends control messages on chunk streams 4 to 7, and with a stream id.
     let mut client = Dialogue::publishing();
     client.sends(1, type_id::SET_CHUNK_SIZE, 0, &128u32.to_be_bytes());
     client.sends(1, type_id::ABORT, 0, &9u32.to_be_bytes());
