@@ -137,6 +137,31 @@ pub fn config_bodies(track: &Track, dialect: &Dialect) -> Vec<Bytes> {
     bodies
 }
 
+/// What one receiver has been told of the tracks, so that it is told only what is new: ffmpeg takes a
+/// configuration that comes again for another one.
+#[derive(Clone, Debug, Default)]
+pub struct Announced(Vec<Track>);
+
+impl Announced {
+    /// As [`config_bodies`], without a configuration that the receiver has.
+    pub fn bodies(&mut self, track: &Track, dialect: &Dialect) -> Vec<Bytes> {
+        let mut bodies = config_bodies(track, dialect);
+        match self.0.iter_mut().find(|known| known.id == track.id) {
+            Some(known) => {
+                let has_config = known.codec == track.codec && known.config == track.config;
+                if has_config && known.extra != track.extra && bodies.len() > 1 {
+                    bodies.remove(0);
+                } else if known == track {
+                    bodies.clear();
+                }
+                *known = track.clone();
+            }
+            None => self.0.push(track.clone()),
+        }
+        bodies
+    }
+}
+
 /// Whether what stands beside a configuration can be said. ffmpeg takes metadata for a picture unless its frame
 /// type is that of a command; with a track number, that type turns it into a command. So tracks that need
 /// their number leave it to the pictures themselves to say their colours.
@@ -323,5 +348,17 @@ mod tests {
         assert_eq!(config_bodies(&track, &Dialect::FULL)[1], &b"\xD4hvc1colors"[..]);
         let second = Track { id: SECOND, ..track };
         assert_eq!(config_bodies(&second, &Dialect::FULL).len(), 1);
+    }
+
+    #[test]
+    fn a_receiver_is_told_only_what_is_new() {
+        let mut announced = Announced::default();
+        let mut track = Track::new(TrackId::VIDEO, Codec::H265, Bytes::from_static(b"!"));
+        assert_eq!(announced.bodies(&track, &Dialect::FULL).len(), 1);
+        assert_eq!(announced.bodies(&track, &Dialect::FULL).len(), 0);
+        track.extra = Bytes::from_static(b"colors");
+        assert_eq!(announced.bodies(&track, &Dialect::FULL), [&b"\xD4hvc1colors"[..]]);
+        track.config = Bytes::from_static(b"?");
+        assert_eq!(announced.bodies(&track, &Dialect::FULL).len(), 2);
     }
 }

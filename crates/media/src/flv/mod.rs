@@ -18,7 +18,7 @@ mod timeline;
 pub use begun::Begun;
 pub use demux::{Demuxer, Tag, TagReader};
 pub use dialect::{Codecs, Dialect, Numbering, Tracks, Untaken};
-pub use head::{TagHead, config_bodies, frame_head};
+pub use head::{Announced, TagHead, config_bodies, frame_head};
 pub use intake::{Intake, Item, Items, Mended};
 pub use metadata::{keyframe_index, on_metadata, parse_on_metadata};
 pub use mux::{FILE_HEADER_LEN, Muxer, TAG_HEAD_LEN, TagKind, file_header, previous_tag_size, tag_head};

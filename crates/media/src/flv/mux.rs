@@ -6,7 +6,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::dialect::Dialect;
-use super::head::{config_bodies, frame_head};
+use super::head::{Announced, frame_head};
 use crate::{Frame, MediaKind, Timestamp, Track};
 
 /// Bytes of [`file_header`].
@@ -74,14 +74,15 @@ pub const fn previous_tag_size(body_len: usize) -> [u8; 4] {
 pub struct Muxer {
     origin: Timestamp,
     dialect: Dialect,
+    announced: Announced,
 }
 
 impl Muxer {
     /// `origin` becomes the file's time 0; what lies before it is written at 0. Tracks and frames that
     /// are not for a receiver of this `dialect` are left out.
     #[must_use]
-    pub const fn new(origin: Timestamp, dialect: Dialect) -> Self {
-        Self { origin, dialect }
+    pub fn new(origin: Timestamp, dialect: Dialect) -> Self {
+        Self { origin, dialect, announced: Announced::default() }
     }
 
     /// Appends the start of the file.
@@ -94,9 +95,9 @@ impl Muxer {
         self.dialect = dialect;
     }
 
-    /// Appends a track's configuration, to take effect at `at`; nothing for codecs without one.
-    pub fn write_track(&self, track: &Track, at: Timestamp, out: &mut BytesMut) {
-        for body in config_bodies(track, &self.dialect) {
+    /// Appends what is new of a track's configuration, to take effect at `at`; nothing for codecs without one.
+    pub fn write_track(&mut self, track: &Track, at: Timestamp, out: &mut BytesMut) {
+        for body in self.announced.bodies(track, &self.dialect) {
             self.write_tag(track.id.kind.into(), at, &[], &body, out);
         }
     }

@@ -23,6 +23,8 @@ use crate::vod::{Item, Reader};
 
 /// A tag's body over HTTP, at most.
 const TAG_BYTES_MAX: u32 = 16 << 20;
+/// The start of the data message that lets Flash's programs look at the samples.
+const SAMPLE_ACCESS: &[u8] = b"\x02\x00\x11|RtmpSampleAccess";
 /// How long an HTTP server may take to accept and to answer.
 const HTTP_WAIT_MAX: Duration = Duration::from_secs(70);
 
@@ -137,6 +139,8 @@ impl RtmpIncoming {
                     };
                     self.take(items?);
                 }
+                // A word to Flash, before anything of the stream.
+                Some(ClientEvent::Data { payload, .. }) if payload.starts_with(SAMPLE_ACCESS) => {}
                 Some(ClientEvent::Data { timestamp, payload, .. }) => {
                     let items = self.intake.push_data(timestamp, payload);
                     self.take(items);

@@ -172,7 +172,7 @@ impl Writer {
             Self::Nowhere => Ok(()),
             Self::Flv { out, muxer, tracks, metadata, at } => {
                 let mut bytes = BytesMut::new();
-                match (item, muxer.as_ref()) {
+                match (item, muxer.as_mut()) {
                     (Item::Track(track), Some(muxer)) => muxer.write_track(&track, *at, &mut bytes),
                     (Item::Track(track), None) => replace(tracks, track),
                     (Item::Metadata(values), Some(muxer)) => muxer.write_script(&values, *at, &mut bytes),
@@ -232,7 +232,7 @@ fn replace(tracks: &mut Vec<Track>, track: Track) {
 
 fn begin_flv(first: &Frame, tracks: &[Track], metadata: Option<&Bytes>, bytes: &mut BytesMut) -> flv::Muxer {
     let has = |kind| tracks.iter().any(|track| track.id.kind == kind);
-    let muxer = flv::Muxer::new(first.dts, flv::Dialect::FULL);
+    let mut muxer = flv::Muxer::new(first.dts, flv::Dialect::FULL);
     muxer.write_header(has(MediaKind::Audio), has(MediaKind::Video), bytes);
     if let Some(values) = metadata {
         muxer.write_script(values, first.dts, bytes);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use clap::Args;
-use headwater_media::flv::{Dialect, config_bodies, frame_head};
+use headwater_media::flv::{Announced, Dialect, frame_head};
 use headwater_media::{Frame, MediaKind, Timestamp, Track};
 use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::command::PublishKind;
@@ -91,6 +91,7 @@ fn total(files: &[PathBuf], looped: bool) -> anyhow::Result<Option<Timestamp>> {
 pub(super) struct Outgoing<S> {
     connection: Connection<S>,
     stream: MessageStreamId,
+    announced: Announced,
     at: Timestamp,
 }
 
@@ -101,7 +102,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outgoing<S> {
         loop {
             match connection.next_event().await? {
                 Some(ClientEvent::PublishStarted { stream }) => {
-                    return Ok(Self { connection, stream, at: Timestamp::ZERO });
+                    let (announced, at) = (Announced::default(), Timestamp::ZERO);
+                    return Ok(Self { connection, stream, announced, at });
                 }
                 Some(event) => refuse(&event)?,
                 None => bail!("{url}: the server closed the connection before we could publish"),
@@ -151,7 +153,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outgoing<S> {
     }
 
     fn send_track(&mut self, track: &Track) -> anyhow::Result<()> {
-        config_bodies(track, &Dialect::FULL)
+        self.announced
+            .bodies(track, &Dialect::FULL)
             .into_iter()
             .try_for_each(|body| self.send(track.id.kind, self.at, &[body]))
     }

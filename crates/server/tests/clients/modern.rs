@@ -127,7 +127,7 @@ pub(crate) fn read(path: &Path) -> Vec<Stream> {
 }
 
 /// A line of the `framehash` format: `#key index: value`, `#extradata index, size, hash`, or
-/// `index, dts, pts, duration, size, hash`.
+/// `index, dts, pts, duration, size, hash` with side data behind.
 fn take_line(line: &str, streams: &mut BTreeMap<usize, Stream>) {
     let fields: Vec<_> = line.split(',').map(str::trim).collect();
     if let Some(rest) = line.strip_prefix('#') {
@@ -148,7 +148,7 @@ fn take_line(line: &str, streams: &mut BTreeMap<usize, Stream>) {
         }
         return;
     }
-    let [index, dts, pts, _, size, hash] = fields[..] else { return };
+    let [index, dts, pts, _, size, hash, ..] = fields[..] else { return };
     if size == "0" {
         // ffmpeg makes an empty packet of a configuration.
         return;
