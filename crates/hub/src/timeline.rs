@@ -98,19 +98,18 @@ impl Timeline {
 
     fn offset_for(&mut self, at: usize, dts: Timestamp, now: Duration) -> Timestamp {
         let line = self.lines[at];
-        let waited = now.saturating_sub(line.last_now).as_nanos();
-        let waited = Timestamp::from_nanos(i64::try_from(waited).unwrap_or(i64::MAX));
-        if let Some(last) = line.last_in
-            && (near(last, dts) || near(last + waited, dts))
-        {
-            return line.offset;
+        let goes_on = |line: &Line| {
+            let waited = i64::try_from(now.saturating_sub(line.last_now).as_nanos()).unwrap_or(i64::MAX);
+            let last = line.last_in?;
+            (near(last, dts) || near(last + Timestamp::from_nanos(waited), dts)).then_some(line.offset)
+        };
+        if let Some(offset) = goes_on(&line) {
+            return offset;
         }
         // The first frame of this track from this publisher, or a jump. Another track may have gone
         // through the same already: then its offset is right for this one too.
-        let sibling = self.lines.iter().enumerate().find_map(|(other, candidate)| {
-            let last = candidate.last_in?;
-            (other != at && near(last, dts)).then_some(candidate.offset)
-        });
+        let mut siblings = self.lines.iter().enumerate().filter(|(other, _)| *other != at);
+        let sibling = siblings.find_map(|(_, candidate)| goes_on(candidate));
         if let Some(offset) = sibling {
             return offset;
         }

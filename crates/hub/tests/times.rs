@@ -212,6 +212,31 @@ fn dahua_sends_sound_first_and_then_pictures_of_another_clock() {
 }
 
 #[test]
+fn an_encoder_that_pauses_leaves_a_hole_as_long_as_it_was() {
+    // Whichever track goes on first, and however many of its frames come before the other's.
+    for (first, alone) in
+        [(MediaKind::Video, 1), (MediaKind::Video, 5), (MediaKind::Audio, 1), (MediaKind::Audio, 5)]
+    {
+        let mut stream = Stream::new();
+        stream.run(0, 4000, |_, meant| 70_000_000 + meant);
+        let mut at = 14_000;
+        for _ in 0..alone {
+            stream.send(first, at, 70_000_000 + at);
+            at += PICTURE_MS;
+        }
+        stream.run(at, at + 4000, |_, meant| 70_000_000 + meant);
+        let frames = stream.frames();
+        let held = |frame: &&Frame| meant_ms(frame) == 14_000 && frame.track.kind == first;
+        let rest: Vec<_> = frames.iter().filter(|frame| !held(frame)).collect();
+        assert!(
+            rest.iter().all(|frame| frame.dts.as_ms() == meant_ms(frame)),
+            "{first:?} first, {alone} alone"
+        );
+        assert_eq!(stream.mended().jumps, 0);
+    }
+}
+
+#[test]
 fn android_encoders_interleave_out_of_order() {
     // Each track's own order holds; between the tracks there is none.
     let mut stream = Stream::new();
