@@ -9,6 +9,7 @@
 pub mod amf;
 mod bits;
 pub mod codec;
+mod color_info;
 mod error;
 pub mod flv;
 mod frame;
@@ -16,6 +17,7 @@ pub mod mp4;
 mod time;
 mod track;
 
+pub use color_info::ColorInfo;
 pub use error::Error;
 pub use frame::{Frame, MediaKind, TrackId};
 pub use time::Timestamp;

@@ -4,8 +4,14 @@ use bytes::Bytes;
 
 use super::boxes::{BoxHeader, Fields, FourCc, children};
 use crate::codec::aac::AudioSpecificConfig;
+use crate::codec::av1::Av1Config;
+use crate::codec::colours::Colours;
+use crate::codec::flac::FlacConfig;
 use crate::codec::h264::AvcConfig;
-use crate::{Codec, Error};
+use crate::codec::h265::HevcConfig;
+use crate::codec::opus::OpusConfig;
+use crate::codec::vp9::VpConfig;
+use crate::{Codec, ColorInfo, Error};
 
 const OTI_AAC: u8 = 0x40;
 const OTI_MPEG2_AAC: std::ops::RangeInclusive<u8> = 0x66..=0x68;
@@ -14,9 +20,16 @@ const OTI_MP3: [u8; 2] = [0x69, 0x6B];
 /// What the first sample description of a track says.
 pub(super) enum Entry {
     /// A codec that can be passed on, with its configuration.
-    Known(Codec, Bytes),
+    Known(Known),
     /// Anything else: its type, and why it is of no use.
     Other(FourCc, String),
+}
+
+/// A codec, its configuration, and for pictures what is said of their colours.
+pub(super) struct Known {
+    pub(super) codec: Codec,
+    pub(super) config: Bytes,
+    pub(super) extra: Bytes,
 }
 
 /// Reads the first entry of `stsd`.
@@ -30,14 +43,26 @@ pub(super) fn parse_stsd(stsd: &[u8]) -> Result<Entry, Error> {
         return Err(Error::malformed("stsd", "it holds no sample description"));
     };
     let parsed = match &kind.0 {
-        b"avc1" | b"avc3" => parse_avc(body),
+        b"avc1" | b"avc3" => parse_picture(body, Codec::H264),
+        b"hvc1" | b"hev1" => parse_picture(body, Codec::H265),
+        b"vvc1" | b"vvi1" => parse_picture(body, Codec::H266),
+        b"av01" => parse_picture(body, Codec::Av1),
+        b"vp08" => parse_picture(body, Codec::Vp8),
+        b"vp09" => parse_picture(body, Codec::Vp9),
         b"mp4a" => parse_mp4a(body),
+        b"Opus" => parse_sound(body, Codec::Opus),
+        b"fLaC" => parse_sound(body, Codec::Flac),
+        b"ac-3" => Ok(Ok((Codec::Ac3, Bytes::new()))),
+        b"ec-3" => Ok(Ok((Codec::Eac3, Bytes::new()))),
         b".mp3" | b"ms\0\x55" => AudioHead::parse(body).map(|head| Ok((head.mp3(), Bytes::new()))),
         b"encv" | b"enca" => Ok(Err("it is encrypted".to_owned())),
         _ => Ok(Err("its codec is not supported".to_owned())),
     };
     Ok(match parsed {
-        Ok(Ok((codec, config))) => Entry::Known(codec, config),
+        Ok(Ok((codec, config))) => {
+            let extra = if is_video(codec) { parse_colours(body).to_extra() } else { Bytes::new() };
+            Entry::Known(Known { codec, config, extra })
+        }
         Ok(Err(reason)) => Entry::Other(kind, reason),
         Err(error) => Entry::Other(kind, error.to_string()),
     })
@@ -46,16 +71,97 @@ pub(super) fn parse_stsd(stsd: &[u8]) -> Result<Entry, Error> {
 /// A codec with its configuration, or why there is none; the outer error is a malformed entry.
 type Parsed = Result<Result<(Codec, Bytes), String>, Error>;
 
-fn parse_avc(body: &[u8]) -> Parsed {
-    let mut fields = Fields::new(body, "avc1");
-    // References, size, resolution and name of the encoder: what counts is in the SPS.
-    fields.skip(78)?;
-    let Some(record) = children(fields.rest()).find_kind(b"avcC") else {
-        return Ok(Err("it has no avcC box".to_owned()));
+/// Whether the codec is one of pictures, which decides in what kind of entry and track it stands.
+pub(super) const fn is_video(codec: Codec) -> bool {
+    use Codec::{Av1, FlvVideo, H264, H265, H266, Vp8, Vp9};
+    matches!(codec, H264 | H265 | H266 | Av1 | Vp8 | Vp9 | FlvVideo(_))
+}
+
+/// References, size, resolution and name of the encoder: what counts is in the configuration.
+const VISUAL_HEAD_LEN: usize = 78;
+
+fn parse_picture(body: &[u8], codec: Codec) -> Parsed {
+    let mut fields = Fields::new(body, "visual sample entry");
+    fields.skip(VISUAL_HEAD_LEN)?;
+    let kind = match codec {
+        Codec::H264 => b"avcC",
+        Codec::H265 => b"hvcC",
+        Codec::H266 => b"vvcC",
+        Codec::Av1 => b"av1C",
+        _ => b"vpcC",
+    };
+    let Some(record) = children(fields.rest()).find_kind(kind) else {
+        return Ok(Err(format!("it has no {} box", FourCc(*kind))));
     };
     let record = Bytes::copy_from_slice(record);
-    AvcConfig::parse(&record)?;
-    Ok(Ok((Codec::H264, record)))
+    let config = match codec {
+        Codec::H264 => AvcConfig::parse(&record).map(|_| record)?,
+        Codec::H265 => HevcConfig::parse(&record).map(|_| record)?,
+        Codec::Av1 => Av1Config::parse(&record).map(|_| record)?,
+        Codec::H266 => {
+            // Version and flags of the box are no part of the record.
+            let (_, _, fields) = Fields::full(&record, "vvcC")?;
+            Bytes::copy_from_slice(fields.rest())
+        }
+        _ => VpConfig::parse(&record)?.to_bytes(),
+    };
+    Ok(Ok((codec, config)))
+}
+
+/// What the boxes `colr` (of kind `nclx`), `clli` and `mdcv` say; what cannot be read is left out.
+fn parse_colours(body: &[u8]) -> ColorInfo {
+    let boxes = || children(body.get(VISUAL_HEAD_LEN..).unwrap_or_default());
+    let colours = |colr: &[u8]| -> Result<Option<Colours>, Error> {
+        let mut fields = Fields::new(colr, "colr");
+        let is_video = matches!(&fields.array::<4>()?, b"nclx" | b"nclc");
+        // Their numbers have 16 bits, of which 8 are in use.
+        let numbers = [fields.u16()? as u8, fields.u16()? as u8, fields.u16()? as u8];
+        let [primaries, transfer, matrix] = numbers;
+        let full_range = fields.u8().is_ok_and(|flags| flags & 0x80 != 0);
+        Ok(is_video.then_some(Colours { primaries, transfer, matrix, full_range }))
+    };
+    let light = |clli: &[u8]| {
+        let mut fields = Fields::new(clli, "clli");
+        Ok::<_, Error>((fields.u16()?, fields.u16()?))
+    };
+    let mut all_colours = boxes().filter(|(kind, _)| kind.0 == *b"colr");
+    ColorInfo {
+        colours: all_colours.find_map(|(_, colr)| colours(colr).ok().flatten()),
+        light: boxes().find_kind(b"clli").and_then(|clli| light(clli).ok()),
+        mastering: boxes().find_kind(b"mdcv").and_then(|mdcv| parse_mastering(mdcv).ok()),
+    }
+}
+
+/// The units of `mdcv`: chromaticity, and luminance in cd/m².
+pub(super) const CHROMATICITY_UNIT: f64 = 0.00002;
+pub(super) const LUMINANCE_UNIT: f64 = 0.0001;
+
+fn parse_mastering(mdcv: &[u8]) -> Result<[f64; 10], Error> {
+    let mut fields = Fields::new(mdcv, "mdcv");
+    let mut point = || -> Result<[f64; 2], Error> {
+        let (x, y) = (f64::from(fields.u16()?), f64::from(fields.u16()?));
+        Ok([x * CHROMATICITY_UNIT, y * CHROMATICITY_UNIT])
+    };
+    let [green, blue, red, white] = [point()?, point()?, point()?, point()?];
+    let largest = f64::from(fields.u32()?) * LUMINANCE_UNIT;
+    let smallest = f64::from(fields.u32()?) * LUMINANCE_UNIT;
+    let [[a, b], [c, d], [e, f], [g, h]] = [red, green, blue, white];
+    Ok([a, b, c, d, e, f, g, h, largest, smallest])
+}
+
+fn parse_sound(body: &[u8], codec: Codec) -> Parsed {
+    let head = AudioHead::parse(body)?;
+    let kind = if codec == Codec::Opus { b"dOps" } else { b"dfLa" };
+    let Some(specific) = children(head.rest).find_kind(kind) else {
+        return Ok(Err(format!("it has no {} box", FourCc(*kind))));
+    };
+    let config = if codec == Codec::Opus {
+        OpusConfig::parse_dops(specific)?.to_bytes()
+    } else {
+        let (_, _, fields) = Fields::full(specific, "dfLa")?;
+        FlacConfig::parse(&Bytes::copy_from_slice(fields.rest()))?.to_bytes()
+    };
+    Ok(Ok((codec, config)))
 }
 
 fn parse_mp4a(body: &[u8]) -> Parsed {

@@ -3,15 +3,17 @@
 use bytes::Bytes;
 
 use super::boxes::{Fields, FourCc, children, required};
-use super::entry::{Entry, parse_stsd};
+use super::entry::{Entry, Known, is_video, parse_stsd};
 use super::fragments::{Defaults, read_moof};
 use super::table::{RawSample, Tables};
-use crate::{Codec, Error, Frame, MediaKind, Timestamp, Track, TrackId};
+use crate::{Error, Frame, MediaKind, Timestamp, Track, TrackId};
 
 /// The largest `moov` (or `moof`) that is read into memory, in bytes.
 pub const MAX_MOOV_LEN: u64 = 250 * 1024 * 1024;
 /// The largest number of samples of one file: 28 hours of film with sound.
 pub const MAX_SAMPLES: u64 = 10_000_000;
+/// The largest number of tracks of one kind that are played.
+pub const MAX_TRACKS: usize = 16;
 
 /// Where one access unit lies and when it is due. 32 bytes each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +75,8 @@ impl Index {
         Builder::from_moov(moov, file_len)?.finish()
     }
 
-    /// The tracks that can be played: at most one of pictures and one of sound.
+    /// The tracks that can be played, in the file's order, at most [`MAX_TRACKS`] of pictures and as
+    /// many of sound. Each kind is numbered from 0.
     #[must_use]
     pub fn tracks(&self) -> &[IndexedTrack] {
         &self.tracks
@@ -245,14 +248,16 @@ impl Builder {
                 return Ok(());
             }
         };
-        let ParsedTrack { indexed, tables, entry } = parsed;
-        let id = indexed.track.id;
-        if self.tracks.iter().any(|track| track.indexed.track.id == id) {
+        let ParsedTrack { mut indexed, tables, entry } = parsed;
+        let id = &mut indexed.track.id;
+        let before = self.tracks.iter().filter(|track| track.indexed.track.id.kind == id.kind).count();
+        if before >= MAX_TRACKS {
             let kind = if id.kind == MediaKind::Video { "video" } else { "audio" };
-            let reason = format!("only the first {kind} track is played");
+            let reason = format!("only the first {MAX_TRACKS} {kind} tracks are played");
             self.index.skipped.push(SkippedTrack { number: indexed.number, kind: entry, reason });
             return Ok(());
         }
+        id.index = before as u8;
         let total = self.index.samples.len() as u64 + u64::from(tables.count());
         if total > MAX_SAMPLES {
             return Err(too_many(total));
@@ -306,19 +311,18 @@ impl<'a> ParsedTrack<'a> {
         let minf = required(mdia, b"minf").map_err(broken)?;
         let stbl = required(minf, b"stbl").map_err(broken)?;
         let stsd = required(stbl, b"stsd").map_err(broken)?;
-        let (codec, config) = match parse_stsd(stsd).map_err(broken)? {
-            Entry::Known(codec, config) => (codec, config),
+        let Known { codec, config, extra } = match parse_stsd(stsd).map_err(broken)? {
+            Entry::Known(known) => known,
             Entry::Other(entry, reason) => return Err(skipped(entry, reason)),
         };
-        let is_video = codec == Codec::H264;
-        if is_video != (kind == MediaKind::Video) {
+        if is_video(codec) != (kind == MediaKind::Video) {
             return Err(skipped(handler, "its codec is not of the kind that it claims to hold".to_owned()));
         }
         let tables = Tables::parse(stbl).map_err(broken)?;
         let id = TrackId { kind, index: 0 };
         Ok(Self {
             indexed: IndexedTrack {
-                track: Track::new(id, codec, config),
+                track: Track { id, codec, config, extra },
                 number,
                 timescale,
                 duration: Timestamp::from_ticks(i64::try_from(duration).unwrap_or(0), timescale),

@@ -17,6 +17,6 @@ mod scan;
 mod table;
 
 pub use boxes::{BoxHeader, FourCc};
-pub use index::{Index, IndexedTrack, MAX_MOOV_LEN, MAX_SAMPLES, Sample, SkippedTrack};
+pub use index::{Index, IndexedTrack, MAX_MOOV_LEN, MAX_SAMPLES, MAX_TRACKS, Sample, SkippedTrack};
 pub use mux::{Muxer, VIDEO_TIMESCALE};
 pub use scan::Scan;

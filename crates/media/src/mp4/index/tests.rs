@@ -5,6 +5,7 @@ use bytes::{BufMut, BytesMut};
 use super::super::mux::{put_box, put_full};
 use super::super::{BoxHeader, Scan};
 use super::*;
+use crate::Codec;
 
 const RECORD: &[u8] = &[
     1, 77, 64, 31, 0xFF, 0xE1, 0, 26, 0x67, 0x4D, 0x40, 0x1F, 0xA6, 0x11, 0x02, 0x80, 0xBF, 0xE5, 0xC0, 0x44,
@@ -251,9 +252,10 @@ fn what_cannot_be_played_is_said_and_does_not_cost_the_rest() {
     Film { entry: encrypted, ..Film::PLAIN }.put_track(&mut moov, 2);
     Film { handler: b"text", ..Film::PLAIN }.put_track(&mut moov, 3);
     Film { tables: |_| {}, ..Film::PLAIN }.put_track(&mut moov, 4);
-    Film::PLAIN.put_track(&mut moov, 5);
+    (0..MAX_TRACKS as u32).for_each(|number| Film::PLAIN.put_track(&mut moov, 5 + number));
     let index = Index::from_moov(&moov, FILE_LEN).unwrap();
-    assert_eq!(index.tracks().len(), 1);
+    let ids: Vec<u8> = index.tracks().iter().map(|track| track.track.id.index).collect();
+    assert_eq!(ids, (0..MAX_TRACKS as u8).collect::<Vec<_>>());
     let reasons: Vec<&str> = index.skipped().iter().map(|track| track.reason.as_str()).collect();
     assert_eq!(
         reasons,
@@ -261,7 +263,7 @@ fn what_cannot_be_played_is_said_and_does_not_cost_the_rest() {
             "it is encrypted",
             "it holds neither pictures nor sound",
             "MP4 track: it has no stts box",
-            "only the first video track is played",
+            "only the first 16 video tracks are played",
         ]
     );
 }
