@@ -264,7 +264,7 @@ fn the_same_film_in_every_container_has_the_same_payloads() {
 fn flv_written_from_items_reads_back_as_the_same_items() {
     for name in FLV.into_iter().chain(ENHANCED) {
         let items = demux_flv(&fixture(name), std::iter::empty());
-        let muxer = flv::Muxer::new(Timestamp::ZERO, flv::Dialect::FULL);
+        let mut muxer = flv::Muxer::new(Timestamp::ZERO, flv::Dialect::FULL);
         let mut out = BytesMut::new();
         muxer.write_header(true, true, &mut out);
         let mut at = Timestamp::ZERO;
@@ -307,7 +307,7 @@ fn each_track_alone_reads_back_as_the_same_frames() {
             for numbering in [flv::Numbering::FourCc, flv::Numbering::Unofficial] {
                 let tracks = flv::Tracks::One { video: index, audio: index };
                 let dialect = flv::Dialect { tracks, numbering, ..flv::Dialect::FULL };
-                let muxer = flv::Muxer::new(Timestamp::ZERO, dialect);
+                let mut muxer = flv::Muxer::new(Timestamp::ZERO, dialect);
                 let mut out = flv::file_header(true, true)[..].into();
                 let mut alone = Vec::new();
                 for item in &items {

@@ -48,6 +48,7 @@ fn early(source: &Path, numbers: &[usize], file: &str, player: impl Fn(&Server) 
     player.wait(LIMIT_S);
     println!("{}", player.log());
     modern::assert_received(source, &server.file(file), numbers, WHOLE);
+    modern::assert_decodes(&server.file(file));
 }
 
 /// `player` comes two seconds after the publisher.
