@@ -19,7 +19,9 @@ const LATE: Wanted = Wanted { units_min: 20, from_start: false, to_end: false };
 const H264: &str = "libx264 -preset% ultrafast -g% 25 -sc_threshold% 0";
 const HEVC: &str =
     "libx265 -preset% ultrafast -x265-params% log-level=error:keyint=25:min-keyint=25:scenecut=0:open-gop=0";
-const AV1: &str = "libsvtav1 -preset% 11 -svtav1-params% keyint=25:scd=0:pred-struct=1";
+/// Without temporal delimiters: the server takes them off, as MP4 wants it.
+const AV1: &str =
+    "libsvtav1 -preset% 11 -svtav1-params% keyint=25:scd=0:pred-struct=1 -bsf% av1_metadata=td=remove";
 const VP9: &str = "libvpx-vp9 -deadline% realtime -cpu-used% 8 -g% 25 -keyint_min% 25 -auto-alt-ref% 0";
 const VVC: &str = "libvvenc -preset% faster -period% 1";
 
