@@ -8,6 +8,7 @@
 //! The boxes are read by hand and leniently: one odd track or box must not cost the others.
 
 mod boxes;
+mod description;
 mod entry;
 mod fragments;
 mod index;

@@ -5,12 +5,14 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::description::{Description, unsupported};
 use super::init;
 use crate::codec::aac::AudioSpecificConfig;
 use crate::{Codec, Error, Frame, MediaKind, Timestamp, Track};
 
 /// Ticks per second of video tracks, and of audio whose sample rate no configuration tells.
 pub const VIDEO_TIMESCALE: u32 = 90_000;
+const OPUS_TIMESCALE: u32 = 48_000;
 /// A picture that stands alone is taken to last so many ticks: 1/25 s.
 const LONE_PICTURE: i64 = 3600;
 const KEY_FLAGS: u32 = 0x0200_0000;
@@ -107,18 +109,20 @@ impl Muxer {
 impl Output {
     fn new(track: &Track) -> Result<Self, Error> {
         let (timescale, usual_duration) = match track.codec {
-            Codec::H264 => (VIDEO_TIMESCALE, LONE_PICTURE),
+            Codec::H264 | Codec::H265 | Codec::Av1 => (VIDEO_TIMESCALE, LONE_PICTURE),
             Codec::Aac => {
                 let config = AudioSpecificConfig::parse(&track.config)?;
                 (config.sample_rate, i64::from(config.frame_length))
             }
             // 1152 samples at 44.1 kHz.
             Codec::Mp3 { .. } => (VIDEO_TIMESCALE, 2351),
-            other => {
-                let mend = "MP4 holds H.264, AAC and MP3; record to FLV";
-                return Err(Error::unsupported(format!("{other} in MP4"), mend));
-            }
+            // 20 ms, the usual packet.
+            Codec::Opus => (OPUS_TIMESCALE, 960),
+            Codec::Flac => (track.details().sample_rate.unwrap_or(OPUS_TIMESCALE), 4096),
+            other => return Err(unsupported(other)),
         };
+        // What cannot be described is refused now, not when the first fragment is due.
+        Description::of(track)?;
         Ok(Self { track: track.clone(), timescale, usual_duration })
     }
 
