@@ -40,14 +40,7 @@ pub(crate) async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
     let tunnels = Arc::new(tunnels);
     let viewing = config.streams.viewing();
     let (stopper, stop) = stop::pair();
-    let mut background = JoinSet::new();
-    for lane in 0..lanes {
-        background.spawn(fanout::drive(hub.lanes(), lane, config.streams.gathering()));
-    }
-    background.spawn(sweep(Arc::clone(&hub), Arc::clone(&tunnels), uptime));
-    if let Some(tls) = tls {
-        background.spawn(tls.follow_files());
-    }
+    let mut background = background(&config, &hub, &tunnels, tls, uptime);
     for entrance in entrances {
         background.spawn(entrance.run(stop.clone()));
     }
@@ -100,6 +93,25 @@ pub(crate) async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
         tracing::warn!("some connections did not end within {FAREWELL_MAX:?} and are cut");
     }
     Ok(())
+}
+
+/// Everything that runs beside the doors.
+fn background(
+    config: &Config,
+    hub: &Arc<Hub>,
+    tunnels: &Arc<Tunnels>,
+    tls: Option<Tls>,
+    uptime: Uptime,
+) -> JoinSet<()> {
+    let mut background = JoinSet::new();
+    for lane in 0..hub.lanes().len() {
+        background.spawn(fanout::drive(hub.lanes(), lane, config.streams.gathering()));
+    }
+    background.spawn(sweep(Arc::clone(hub), Arc::clone(tunnels), uptime));
+    if let Some(tls) = tls {
+        background.spawn(tls.follow_files());
+    }
+    background
 }
 
 /// Where the server listens, with the ports that the system chose.

@@ -143,6 +143,18 @@ pub fn config_bodies(track: &Track, dialect: &Dialect) -> Vec<Bytes> {
 pub struct Announced(Vec<Track>);
 
 impl Announced {
+    /// The tracks, as it was last told.
+    #[must_use]
+    pub fn tracks(&self) -> &[Track] {
+        &self.0
+    }
+
+    /// Whether there are pictures among them.
+    #[must_use]
+    pub fn has_video(&self) -> bool {
+        self.0.iter().any(|track| track.id.kind == MediaKind::Video)
+    }
+
     /// As [`config_bodies`], without a configuration that the receiver has.
     pub fn bodies(&mut self, track: &Track, dialect: &Dialect) -> Vec<Bytes> {
         let mut bodies = config_bodies(track, dialect);

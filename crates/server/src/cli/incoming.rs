@@ -2,13 +2,14 @@
 
 use std::collections::VecDeque;
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
-use headwater_media::MediaKind;
-use headwater_media::flv::{Demuxer, Intake, Items};
+use headwater_media::flv::{Demuxer, Intake};
+use headwater_media::{MediaKind, Timestamp};
 use headwater_rtmp::command::Capabilities;
 use headwater_rtmp::handshake::Nonce;
 use headwater_rtmp::session::{ClientConfig, ClientEvent, PlayOptions};
@@ -25,6 +26,10 @@ use crate::vod::{Item, Reader};
 const TAG_BYTES_MAX: u32 = 16 << 20;
 /// The start of the data message that lets Flash's programs look at the samples.
 const SAMPLE_ACCESS: &[u8] = b"\x02\x00\x11|RtmpSampleAccess";
+/// From the last frame of one connection to the first of the next: about one picture.
+const CHANGE_STEP: Timestamp = Timestamp::from_ms(40);
+/// A server that sends us to itself needs a moment.
+pub(super) const REDIAL_AFTER: Duration = Duration::from_millis(200);
 /// How long an HTTP server may take to accept and to answer.
 const HTTP_WAIT_MAX: Duration = Duration::from_secs(70);
 
@@ -41,8 +46,15 @@ pub(super) enum Incoming {
 /// A stream that is played over RTMP.
 pub(super) struct RtmpIncoming {
     connection: Connection<Line>,
+    options: PlayOptions,
+    trust: Trust,
     intake: Intake,
     ready: VecDeque<Item>,
+    /// Where the server sends us: the next connection, on its way to its first picture.
+    next: Option<Beginning>,
+    /// What is added to times, so that they go on over a change of connection; the last one given out.
+    shift: Timestamp,
+    last: Timestamp,
 }
 
 /// A stream that is played over HTTP-FLV.
@@ -58,7 +70,8 @@ impl Incoming {
             return open_http(target, trust).await.map(|incoming| Self::Http(Box::new(incoming)));
         }
         if target.contains("://") {
-            return open_rtmp(target, options, trust).await.map(|incoming| Self::Rtmp(Box::new(incoming)));
+            let opened = open_rtmp(target.parse()?, options, trust.clone()).await;
+            return opened.map(|incoming| Self::Rtmp(Box::new(incoming)));
         }
         Ok(Self::File(Box::new(Reader::open(Path::new(target))?)))
     }
@@ -80,7 +93,11 @@ impl Incoming {
 
 /// A connection that has been let in by the server.
 pub(super) async fn dial(target: &str, trust: &Trust) -> anyhow::Result<(Connection<Line>, RtmpUrl)> {
-    let url: RtmpUrl = target.parse()?;
+    dial_url(target.parse()?, trust).await
+}
+
+/// As [`dial`].
+pub(super) async fn dial_url(url: RtmpUrl, trust: &Trust) -> anyhow::Result<(Connection<Line>, RtmpUrl)> {
     let mut nonce = fresh_nonce()?;
     // A login takes three connections, each with a nonce of its own.
     let fresh = || {
@@ -88,8 +105,7 @@ pub(super) async fn dial(target: &str, trust: &Trust) -> anyhow::Result<(Connect
         nonce
     };
     let timeouts = Timeouts { read: HTTP_WAIT_MAX, ..Timeouts::default() };
-    let capabilities = Capabilities { reconnect: false, ..Capabilities::FULL };
-    let config = Arc::new(ClientConfig { capabilities, ..ClientConfig::default() });
+    let config = Arc::new(ClientConfig { capabilities: Capabilities::FULL, ..ClientConfig::default() });
     let reach = async |url: &RtmpUrl| reach(url, trust, timeouts.dial).await;
     let connection = connect_over(&config, url.clone(), fresh, timeouts, reach).await?;
     Ok((connection, url))
@@ -119,41 +135,120 @@ pub(super) fn refuse(event: &ClientEvent) -> anyhow::Result<()> {
     }
 }
 
-async fn open_rtmp(target: &str, options: PlayOptions, trust: &Trust) -> anyhow::Result<RtmpIncoming> {
-    let (mut connection, url) = dial(target, trust).await?;
-    connection.session().play(&url.stream, options)?;
-    Ok(RtmpIncoming { connection, intake: Intake::new(), ready: VecDeque::new() })
+async fn open_rtmp(url: RtmpUrl, options: PlayOptions, trust: Trust) -> anyhow::Result<RtmpIncoming> {
+    let (mut connection, url) = dial_url(url, &trust).await?;
+    connection.session().play(&url.stream, options.clone())?;
+    Ok(RtmpIncoming {
+        connection,
+        options,
+        trust,
+        intake: Intake::new(),
+        ready: VecDeque::new(),
+        next: None,
+        shift: Timestamp::ZERO,
+        last: Timestamp::ZERO,
+    })
 }
 
 impl RtmpIncoming {
     async fn next(&mut self) -> anyhow::Result<Option<Item>> {
         loop {
             if let Some(item) = self.ready.pop_front() {
-                return Ok(Some(item));
+                return Ok(Some(self.placed(item)));
             }
-            match self.connection.next_event().await? {
-                Some(ClientEvent::Media { kind, timestamp, body, .. }) => {
-                    let items = match kind {
-                        MediaKind::Audio => self.intake.push_audio(timestamp, body),
-                        _ => self.intake.push_video(timestamp, body),
-                    };
-                    self.take(items?);
-                }
-                // A word to Flash, before anything of the stream.
-                Some(ClientEvent::Data { payload, .. }) if payload.starts_with(SAMPLE_ACCESS) => {}
-                Some(ClientEvent::Data { timestamp, payload, .. }) => {
-                    let items = self.intake.push_data(timestamp, payload);
-                    self.take(items);
-                }
-                Some(ClientEvent::EndOfStream { .. }) | None => return Ok(None),
-                Some(event) => refuse(&event)?,
+            if !self.fill().await? {
+                return Ok(None);
             }
         }
     }
 
-    fn take(&mut self, items: Items) {
-        self.ready.extend(items.map(Item::from));
+    /// Hears the server until there is something; false at the end of the stream.
+    async fn fill(&mut self) -> anyhow::Result<bool> {
+        let event = match &mut self.next {
+            None => self.connection.next_event().await,
+            Some(next) => tokio::select! {
+                opened = next => return self.change_over(opened).map(|()| true),
+                event = self.connection.next_event() => event,
+            },
+        };
+        match event {
+            // A word to Flash, before anything of the stream.
+            Ok(Some(ClientEvent::Data { payload, .. })) if payload.starts_with(SAMPLE_ACCESS) => {}
+            Ok(Some(ClientEvent::ReconnectRequested { url, status })) if self.next.is_none() => {
+                tracing::info!(
+                    "the server asks us to come again, to {}:{}: {}",
+                    url.host,
+                    url.port,
+                    status.description
+                );
+                self.next = Some(begin_anew(url, self.options.clone(), self.trust.clone()));
+            }
+            // It goes, and where it sent us nothing has come yet.
+            Ok(Some(ClientEvent::EndOfStream { .. } | ClientEvent::Closed) | None) | Err(_)
+                if self.next.is_some() =>
+            {
+                if let Some(next) = self.next.take() {
+                    self.change_over(next.await)?;
+                }
+            }
+            Ok(Some(ClientEvent::EndOfStream { .. }) | None) => return Ok(false),
+            Ok(Some(event)) => self.take(event)?,
+            Err(error) => return Err(error.into()),
+        }
+        Ok(true)
     }
+
+    fn take(&mut self, event: ClientEvent) -> anyhow::Result<()> {
+        let items = match event {
+            ClientEvent::Media { kind: MediaKind::Audio, timestamp, body, .. } => {
+                self.intake.push_audio(timestamp, body)?
+            }
+            ClientEvent::Media { timestamp, body, .. } => self.intake.push_video(timestamp, body)?,
+            ClientEvent::Data { timestamp, payload, .. } => self.intake.push_data(timestamp, payload),
+            event => return refuse(&event),
+        };
+        self.ready.extend(items.map(Item::from));
+        Ok(())
+    }
+
+    /// Goes on with another connection, whose first picture is there; its times follow ours.
+    fn change_over(&mut self, opened: anyhow::Result<Self>) -> anyhow::Result<()> {
+        let opened = opened.context("the server sent us elsewhere, and it does not go on there")?;
+        let first = opened.ready.iter().find_map(|item| match item {
+            Item::Frame(frame) => Some(frame.dts),
+            _ => None,
+        });
+        let last = self.last;
+        *self = opened;
+        self.shift = last + CHANGE_STEP - first.unwrap_or(Timestamp::ZERO);
+        self.last = last;
+        Ok(())
+    }
+
+    fn placed(&mut self, item: Item) -> Item {
+        let Item::Frame(mut frame) = item else { return item };
+        frame.dts = frame.dts + self.shift;
+        frame.pts = frame.pts + self.shift;
+        self.last = self.last.max(frame.dts);
+        Item::Frame(frame)
+    }
+}
+
+/// A connection on its way to its first picture. Boxed: it is of the type of what awaits it.
+type Beginning = Pin<Box<dyn Future<Output = anyhow::Result<RtmpIncoming>>>>;
+
+/// Opens the next connection and waits for its first media.
+fn begin_anew(url: RtmpUrl, options: PlayOptions, trust: Trust) -> Beginning {
+    Box::pin(async move {
+        tokio::time::sleep(REDIAL_AFTER).await;
+        let mut incoming = open_rtmp(url, options, trust).await?;
+        while !incoming.ready.iter().any(|item| matches!(item, Item::Frame(_))) {
+            if !incoming.fill().await? {
+                bail!("the stream has ended");
+            }
+        }
+        Ok(incoming)
+    })
 }
 
 async fn open_http(target: &str, trust: &Trust) -> anyhow::Result<HttpIncoming> {
@@ -185,8 +280,7 @@ impl HttpIncoming {
             if let Some(item) = self.demuxer.next_item()? {
                 return Ok(Some(item.into()));
             }
-            let frame =
-                std::future::poll_fn(|context| std::pin::Pin::new(&mut self.body).poll_frame(context)).await;
+            let frame = std::future::poll_fn(|context| Pin::new(&mut self.body).poll_frame(context)).await;
             let Some(frame) = frame else { return Ok(None) };
             let bytes: Bytes = frame.context("the stream broke off")?.into_data().unwrap_or_default();
             self.demuxer.feed(&bytes);

@@ -1,6 +1,7 @@
 //! `headwater publish`: files as a live stream, at their natural pace.
 
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -16,8 +17,8 @@ use headwater_rtmp::url::RtmpUrl;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::incoming::{dial, refuse};
-use super::line::Trust;
+use super::incoming::{REDIAL_AFTER, dial, dial_url, refuse};
+use super::line::{Line, Trust};
 use super::progress::{Progress, clock};
 use crate::vod::{Chain, Item, Reader};
 
@@ -64,7 +65,15 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         queue.next().map(|path| Reader::open(&path)).transpose()
     })?;
     let (connection, parsed) = dial(url, &arguments.trust).await?;
-    let mut outgoing = Outgoing::start(connection, &parsed).await?;
+    let trust = arguments.trust.clone();
+    let redial = move |url| -> Redialling<Line> {
+        let trust = trust.clone();
+        Box::pin(async move {
+            tokio::time::sleep(REDIAL_AFTER).await;
+            dial_url(url, &trust).await
+        })
+    };
+    let mut outgoing = Outgoing::start(connection, &parsed).await?.redialling(Box::new(redial));
     let mut progress = Progress::new(url, total);
     let sent = tokio::select! {
         sent = outgoing.send_all(&mut chain, arguments.speed, |at, bytes| progress.frame(at, bytes)) => sent,
@@ -92,23 +101,35 @@ pub(super) struct Outgoing<S> {
     connection: Connection<S>,
     stream: MessageStreamId,
     announced: Announced,
+    metadata: Option<Bytes>,
     at: Timestamp,
+    /// How to come again when the server asks for it, and where it wants us.
+    redial: Option<Redial<S>>,
+    moved_to: Option<RtmpUrl>,
 }
+
+/// Opens the connection that a server has sent us to.
+pub(super) type Redial<S> = Box<dyn Fn(RtmpUrl) -> Redialling<S>>;
+type Redialling<S> = Pin<Box<dyn Future<Output = anyhow::Result<(Connection<S>, RtmpUrl)>>>>;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Outgoing<S> {
     /// Asks the server to let us publish what the URL names.
     pub(super) async fn start(mut connection: Connection<S>, url: &RtmpUrl) -> anyhow::Result<Self> {
-        connection.session().publish(&url.stream, PublishKind::Live)?;
-        loop {
-            match connection.next_event().await? {
-                Some(ClientEvent::PublishStarted { stream }) => {
-                    let (announced, at) = (Announced::default(), Timestamp::ZERO);
-                    return Ok(Self { connection, stream, announced, at });
-                }
-                Some(event) => refuse(&event)?,
-                None => bail!("{url}: the server closed the connection before we could publish"),
-            }
-        }
+        let stream = begin(&mut connection, url).await?;
+        Ok(Self {
+            connection,
+            stream,
+            announced: Announced::default(),
+            metadata: None,
+            at: Timestamp::ZERO,
+            redial: None,
+            moved_to: None,
+        })
+    }
+
+    /// The same, able to come again when the server asks for it.
+    pub(super) fn redialling(self, redial: Redial<S>) -> Self {
+        Self { redial: Some(redial), ..self }
     }
 
     /// Sends everything, each frame when it is due; `sent` hears each frame's time and size.
@@ -126,6 +147,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outgoing<S> {
                 Item::Frame(frame) => {
                     let due = began + Duration::from_secs_f64(frame.dts.as_seconds().max(0.0) / speed);
                     self.idle_until(due).await?;
+                    if frame.is_video_key() || !self.announced.has_video() {
+                        self.move_on().await?;
+                    }
                     self.send_frame(&frame)?;
                     self.connection.flush().await?;
                     sent(frame.dts, frame.payload.len());
@@ -139,17 +163,43 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outgoing<S> {
     async fn idle_until(&mut self, due: Instant) -> anyhow::Result<()> {
         loop {
             while let Some(event) = self.connection.poll_event()? {
-                refuse(&event)?;
+                match event {
+                    ClientEvent::ReconnectRequested { url, .. } => self.moved_to = Some(url),
+                    event => refuse(&event)?,
+                }
             }
             tokio::select! {
                 () = tokio::time::sleep_until(due) => return Ok(()),
                 open = self.connection.readable() => {
-                    if !open.context("the connection broke")? {
-                        bail!("the server closed the connection");
+                    match open {
+                        Ok(true) => {}
+                        // It has gone before our next keyframe.
+                        _ if self.moved_to.is_some() => self.move_on().await?,
+                        open => {
+                            open.context("the connection broke")?;
+                            bail!("the server closed the connection");
+                        }
                     }
                 }
             }
         }
+    }
+
+    /// Goes where the server has sent us, if it has: everything is said anew there, and a keyframe follows.
+    async fn move_on(&mut self) -> anyhow::Result<()> {
+        let (Some(url), Some(redial)) = (self.moved_to.take(), &self.redial) else { return Ok(()) };
+        let (connection, url) = redial(url).await.context("the server sent us elsewhere")?;
+        let mut old = std::mem::replace(&mut self.connection, connection);
+        // The old server gives the name back before the new one, which may be the same, takes it. It may have
+        // gone already.
+        old.session().delete_stream(self.stream);
+        let _ = old.shutdown().await;
+        self.stream = begin(&mut self.connection, &url).await?;
+        if let Some(values) = self.metadata.clone() {
+            self.send_metadata(values)?;
+        }
+        let announced = std::mem::take(&mut self.announced);
+        announced.tracks().iter().try_for_each(|track| self.send_track(track))
     }
 
     fn send_track(&mut self, track: &Track) -> anyhow::Result<()> {
@@ -160,6 +210,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outgoing<S> {
     }
 
     fn send_metadata(&mut self, values: Bytes) -> anyhow::Result<()> {
+        self.metadata = Some(values.clone());
         let time = wire_time(self.at);
         Ok(self.connection.session().send_metadata(self.stream, time, values)?)
     }
@@ -179,6 +230,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outgoing<S> {
     pub(super) fn finish(mut self) -> Connection<S> {
         self.connection.session().delete_stream(self.stream);
         self.connection
+    }
+}
+
+/// Asks the server to let us publish what the URL names, and waits until it does.
+async fn begin<S: AsyncRead + AsyncWrite + Unpin>(
+    connection: &mut Connection<S>,
+    url: &RtmpUrl,
+) -> anyhow::Result<MessageStreamId> {
+    connection.session().publish(&url.stream, PublishKind::Live)?;
+    loop {
+        match connection.next_event().await? {
+            Some(ClientEvent::PublishStarted { stream }) => return Ok(stream),
+            Some(event) => refuse(&event)?,
+            None => bail!("{url}: the server closed the connection before we could publish"),
+        }
     }
 }
 

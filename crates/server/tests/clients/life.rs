@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use crate::flv_tags;
 use crate::harness::{Server, headwater};
 use crate::program::{Program, needs};
-use crate::recording::{Recording, Wanted, assert_received, compare, whole};
+use crate::recording::{Recording, Unit, Wanted, assert_received, compare, whole};
 use crate::sources;
 
 const NAME: &str = "life";
@@ -182,4 +182,37 @@ fn ffprobe_reads_what_the_stream_is() {
             assert!(probe.log().contains(field), "{url}: no {field} in {}", probe.log());
         }
     }
+}
+
+/// Enhanced RTMP's reconnect request, obeyed by our publisher and our player.
+#[test]
+fn a_server_that_stops_hands_our_clients_over_to_another() {
+    needs!("ffmpeg", "ffprobe");
+    let second = Server::start();
+    let first = Server::start_with(&format!(
+        "[rtmp]\ndrain_ms = 8000\ndrain_to = \"{}\"\n[streams]\nreconnect_window_ms = 2500\n",
+        second.rtmp("").trim_end_matches('/')
+    ));
+    let mut command = headwater();
+    command.args(["play", &first.rtmp("camera"), "-o"]).arg(second.file("received.flv"));
+    let mut player = second.run("play", command);
+    first.wait_viewers("camera", 1);
+    let source = sources::plain();
+    let mut command = headwater();
+    command.arg("publish").arg(&source).arg(first.rtmp("camera"));
+    let mut publisher = second.run("publish", command);
+    first.wait_live("camera");
+    thread::sleep(Duration::from_secs(2));
+    first.program.signal("TERM");
+    second.wait_live("camera");
+    publisher.succeed(30);
+    player.succeed(30);
+    let (sent, received) = (Recording::read(&source), Recording::read(&second.file("received.flv")));
+    let hashes =
+        |units: &[Unit]| units.iter().map(|unit| unit.hash.clone()).collect::<std::collections::HashSet<_>>();
+    let missing = hashes(&sent.video).difference(&hashes(&received.video)).count();
+    assert!(missing <= 5, "{missing} pictures were lost on the way");
+    let goes_back = |units: &[Unit]| units.windows(2).any(|pair| pair[1].dts_ms < pair[0].dts_ms);
+    assert!(!goes_back(&received.video) && !goes_back(&received.audio), "times go back");
+    assert!(received.video[0].key);
 }
