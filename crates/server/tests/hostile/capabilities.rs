@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use headwater_media::flv::Codecs;
 use headwater_rtmp::command::Capabilities;
 use headwater_rtmp::session::{ClientConfig, ClientEvent};
 
@@ -59,4 +60,37 @@ fn a_server_that_stops_sends_those_elsewhere_who_can_come_again() {
     drop((publisher, able_player));
     let took = stopping.join().unwrap();
     assert!(took < Duration::from_secs(7), "it waits no longer than until they have gone: {took:?}");
+}
+
+#[test]
+fn a_player_that_takes_no_codec_of_the_stream_is_told_so() {
+    const AV1_CONFIG: &[u8] = b"\x90av01\x81\x00\x0C\x00\x0A\x0B\x02\0\0\x04\xA1\xE7\xFD\xE2\x57\xC8\x02";
+    const AV1_KEYFRAME: &[u8] = b"\x91av01\x32\x04\x10\0\x85\xA0";
+    let server = Server::start("");
+    let mut publisher = Client::connect(server.rtmp, "live");
+    let stream = publisher.publish("a").unwrap();
+    publisher.send_video(stream, 0, AV1_CONFIG);
+    publisher.send_video(stream, 0, AV1_KEYFRAME);
+    let is_media = |event: &ClientEvent| match event {
+        ClientEvent::Media { body, .. } => Some(body.to_vec()),
+        _ => None,
+    };
+    // Who says nothing gets it: ffmpeg takes AV1 and never says so.
+    let mut silent = Client::connect(server.rtmp, "live");
+    silent.play("a").unwrap();
+    assert_eq!(find(&mut silent, is_media).as_deref(), Some(AV1_CONFIG));
+
+    let codecs = Some(Codecs::flash().with(*b"hvc1"));
+    let capabilities = Capabilities { codecs, ..Capabilities::default() };
+    let config = ClientConfig { capabilities, ..ClientConfig::default() };
+    let mut choosy = Client::connect_with(server.rtmp, "live", config);
+    choosy.play("a").unwrap();
+    let verdict = find(&mut choosy, |event| match event {
+        ClientEvent::Rejected { status, .. } => Some(status.clone()),
+        ClientEvent::Media { .. } => panic!("it gets what it does not take"),
+        _ => None,
+    });
+    let verdict = verdict.expect("it is told before it is let go");
+    assert_eq!(verdict.code, "NetStream.Play.NoSupportedTrackFound");
+    assert!(verdict.description.contains("AV1"), "{}", verdict.description);
 }

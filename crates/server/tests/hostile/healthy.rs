@@ -88,6 +88,13 @@ impl Client {
         self.flush().unwrap();
     }
 
+    /// Sends the body of a video message.
+    pub(crate) fn send_video(&mut self, stream: MessageStreamId, timestamp: u32, body: &'static [u8]) {
+        let body = Bytes::from_static(body);
+        self.session.send_media(stream, MediaKind::Video, timestamp, &[body]).unwrap();
+        self.flush().unwrap();
+    }
+
     /// Sends frame `number`, every [`GROUP_FRAMES`]th of them a keyframe, of `size` bytes at least.
     pub(crate) fn send_frame(
         &mut self,
