@@ -6,6 +6,7 @@
 
 mod doors;
 mod enhanced;
+mod flash;
 mod flv_tags;
 mod harness;
 mod life;

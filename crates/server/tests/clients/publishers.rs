@@ -9,11 +9,11 @@ use crate::program::{Program, needs};
 use crate::recording::{assert_received, whole};
 use crate::sources;
 
-const NAME: &str = "stage";
+pub(crate) const NAME: &str = "stage";
 const LIMIT_S: u64 = 30;
 
 /// Two viewers wait, by both doors; `publish` comes; both have everything.
-fn carries(source: &Path, publish: impl FnOnce(&Server) -> Program) {
+pub(crate) fn carries(source: &Path, publish: impl FnOnce(&Server) -> Program) {
     let server = Server::start();
     let mut viewers = [
         server.ffmpeg("rtmp", &format!("-i {} -c copy -f flv", server.rtmp(NAME)), server.file("rtmp.flv")),

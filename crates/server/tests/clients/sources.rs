@@ -36,6 +36,20 @@ pub(crate) fn video_only() -> PathBuf {
     made("video.flv", &format!("{VIDEO} {X264}"))
 }
 
+/// Sound of the Flash age.
+#[derive(Clone, Copy)]
+pub(crate) struct Voice {
+    pub(crate) codec: &'static str,
+    /// Samples per second.
+    pub(crate) rate: u32,
+}
+
+/// 4 s of 160x120 in a codec of the Flash age, with sound in another.
+pub(crate) fn flash(video: &str, Voice { codec, rate }: Voice) -> PathBuf {
+    let coders = format!("-c:v {video} -g 25 -c:a {codec} -ar {rate} -ac 1");
+    made(&format!("{video}-{codec}.flv"), &format!("{SMALL} {NOISE_48} {coders}"))
+}
+
 /// The fixtures of the repository.
 pub(crate) fn testdata(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata").join(name)
