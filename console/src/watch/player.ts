@@ -30,6 +30,8 @@ const SILENCE_ASK_MS = 4000;
 const SILENCE_END_MS = 12000;
 const REFRESH_MS = 3000;
 const PARK_AFTER_MS = 15000;
+/** After so many attempts, by either transport, without a picture or a sound, it is not the network. */
+const FRUITLESS_MAX = 2;
 /** A stream this young may not have shown all its tracks yet. */
 const YOUNG_MS = 1500;
 
@@ -43,6 +45,12 @@ export class LivePlayer {
   readonly #closing = new AbortController();
   #attempt: Attempt | null = null;
   #wantsToPlay = true;
+  /**
+   * Codecs that the browser plays and the page does not get out of the stream: mpegts.js stumbles over AV1 of some
+   * encoders at each of their keyframes.
+   */
+  readonly #undemuxed = new Set<string>();
+  #fruitless = 0;
   #wake: () => void = () => {};
 
   /** `query` (with its `?`, or empty) is handed on to the server with every request: a watch link may carry a key. */
@@ -118,7 +126,7 @@ export class LivePlayer {
   }
 
   #accept(stream: Stream | null): Plan | null {
-    const judgement = judge(stream, canPlay);
+    const judgement = judge(stream, this.#canPlay);
     if (judgement.kind === "refuse") {
       this.#tell({ phase: "failed", failure: judgement.failure, stream });
       return null;
@@ -169,7 +177,7 @@ export class LivePlayer {
       const { stream } = answer;
       this.#tell({ stream });
       if (stream.state === "live" && stream.uptime_ms > YOUNG_MS && (stream.video || stream.audio)) {
-        const judgement = judge(stream, canPlay);
+        const judgement = judge(stream, this.#canPlay);
         const changed =
           judgement.kind === "refuse" ||
           (attempt.plan.video !== null && attempt.plan.video !== judgement.plan.video) ||
@@ -213,6 +221,9 @@ export class LivePlayer {
     if (ending.kind === "failed") this.#tell({ phase: "failed", failure: ending.failure });
     if (ending.kind === "absent" || ending.kind === "ended") this.#tell({ phase: "waiting", failure: null });
     if (ending.kind === "stopped") return;
+    this.#fruitless = ending.kind === "lost" && !attempt.gotMedia ? this.#fruitless + 1 : 0;
+    const codec = this.view.stream?.video?.codec_string;
+    if (this.#fruitless >= FRUITLESS_MAX && codec?.startsWith("av01")) this.#undemuxed.add(codec);
     if (ending.kind === "lost") {
       this.#tell({ phase: this.view.seen ? "buffering" : "connecting" });
       if (!attempt.gotMedia) this.#tell({ transport: attempt.transport === "http" ? "ws" : "http" });
@@ -243,6 +254,11 @@ export class LivePlayer {
     this.#wantsToPlay = true;
     this.#wake();
   }
+
+  readonly #canPlay = (type: string): boolean => {
+    for (const codec of this.#undemuxed) if (type.includes(codec)) return false;
+    return canPlay(type);
+  };
 
   #tell(news: Partial<View>): void {
     if (this.#closing.signal.aborted) return;
