@@ -36,5 +36,7 @@ fuzz_target!(|input: (bool, u8, Vec<(bool, Vec<u8>)>)| {
         turns.push((if *is_client { Side::Client } else { Side::Server }, bytes));
     }
     let whole = watch(&turns, usize::MAX);
-    assert_eq!(watch(&turns, usize::from(cut).max(1)), whole);
+    let cut = watch(&turns, usize::from(cut).max(1));
+    // A number that is none differs from itself, and reads the same.
+    assert!(cut == whole || format!("{cut:?}") == format!("{whole:?}"), "{cut:?}\n{whole:?}");
 });
