@@ -24,7 +24,7 @@ use crate::vod::Item;
   headwater play rtmp://localhost/live/demo -o demo.flv --duration 10
   headwater play rtmp://localhost/live/demo -o - | ffplay -")]
 pub(super) struct Arguments {
-    /// rtmp[s]://HOST/APP/NAME or http[s]://HOST/APP/NAME.flv
+    /// rtmp://HOST/APP/NAME or http://HOST/APP/NAME.flv; rtmps:// and https:// too
     url: String,
     /// The file: FLV, or MP4 if its name ends so; `-` is standard output, in FLV. Without it the stream is
     /// received and counted only.

@@ -22,7 +22,7 @@ const GAP: Timestamp = Timestamp::from_ms(1_000);
 /// Example: headwater probe rtmp://localhost/live/demo --json
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// rtmp[s]://HOST/APP/NAME, http[s]://HOST/APP/NAME.flv, or a file.
+    /// rtmp://HOST/APP/NAME, http://HOST/APP/NAME.flv (rtmps:// and https:// too), or a file.
     target: String,
     /// Look at this much of a live stream, in seconds. Files are read whole.
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]

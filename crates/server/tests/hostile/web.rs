@@ -175,7 +175,7 @@ fn the_console_is_closed_to_strangers() {
             assert!(answer.starts_with(&format!("HTTP/1.1 {refusal}")), "{path} with {headers:?}: {answer}");
             assert!(!answer.contains("live/healthy"), "{path} with {headers:?} tells: {answer}");
             if path == "/" {
-                assert!(answer.contains("location: /login"), "{answer}");
+                assert!(answer.contains("Location: /login"), "{answer}");
             }
         }
         // A viewer may ask about one stream, and is not told who publishes it.
