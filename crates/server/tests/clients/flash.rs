@@ -44,10 +44,10 @@ fn from_gstreamer(voice: Voice, caps: &str) {
     carries(&source, |server| {
         let mut command = Command::new("gst-launch-1.0");
         command.args(["-q", "filesrc", &format!("location={}", source.display()), "!", "flvdemux", "name=d"]);
-        command.args(["flvmux", "name=m", "streamable=true", "!", "rtmp2sink"]);
+        command.args(["flvmux", "name=m", "streamable=true", "!", "rtmp2sink", "sync=true"]);
         command.arg(format!("location={}", server.rtmp(NAME)));
-        command.args(["d.video", "!", "queue", "!", "identity", "sync=true", "!", "m.video"]);
-        command.args(["d.audio", "!", "queue", "!", "identity", "sync=true", "!", caps, "!", "m.audio"]);
+        command.args(["d.video", "!", "queue", "!", "m.video"]);
+        command.args(["d.audio", "!", "queue", "!", caps, "!", "m.audio"]);
         server.run("gstreamer", command)
     });
 }
