@@ -13,6 +13,7 @@ mod color_info;
 mod error;
 pub mod flv;
 mod frame;
+pub mod index;
 pub mod mp4;
 mod time;
 mod track;

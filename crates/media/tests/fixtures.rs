@@ -12,7 +12,8 @@ use headwater_media::codec::aac::AudioSpecificConfig;
 use headwater_media::codec::h264::AvcConfig;
 use headwater_media::flv::demux::End;
 use headwater_media::flv::{self, Item};
-use headwater_media::mp4::{self, Index, Scan};
+use headwater_media::index::{Index, Sample};
+use headwater_media::mp4::{self, Scan};
 use headwater_media::{Codec, Frame, MediaKind, Timestamp, Track, TrackId};
 use proptest::prelude::*;
 
@@ -125,7 +126,7 @@ fn scan(file: &[u8]) -> Index {
 }
 
 fn mp4_frames(index: &Index, file: &[u8]) -> Vec<Frame> {
-    let read = |sample: &mp4::Sample| {
+    let read = |sample: &Sample| {
         let start = sample.offset as usize;
         let payload = Bytes::copy_from_slice(&file[start..start + sample.size as usize]);
         index.frame(sample, payload).unwrap()

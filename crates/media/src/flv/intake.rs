@@ -20,7 +20,7 @@ use self::channel::Channel;
 use self::clock::Clock;
 pub use self::mended::Mended;
 use super::tag::{Parts, TRACKS_MAX, TagBody, decode_audio, decode_video};
-use crate::{Codec, Error, Frame, Track, TrackId};
+use crate::{Codec, Error, Frame, MediaKind, Track, TrackId};
 
 /// One regular thing that a publisher sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,6 +126,29 @@ impl Intake {
             return Items::default();
         }
         Items { frame: Some(self.clock.data(timestamp_ms, payload)), ..Items::default() }
+    }
+
+    /// The payload of the one frame in the body of a tag of `track`, made regular as it was when it came by
+    /// in its file.
+    ///
+    /// # Errors
+    /// `Malformed` if the body holds no such frame.
+    pub(crate) fn mend(track: &Track, body: Bytes) -> Result<Bytes, Error> {
+        let mut intake = Self::default();
+        let channel = channel(&mut intake.channels, track.id)?;
+        channel.take_config(track.codec, &track.config, &mut intake.mended)?;
+        let items = match track.id.kind {
+            MediaKind::Video => intake.push_video(0, body)?,
+            MediaKind::Audio => intake.push_audio(0, body)?,
+            MediaKind::Data => intake.push_data(0, body),
+        };
+        let of_track = |item| match item {
+            Item::Frame(frame) if frame.track == track.id => Some(frame.payload),
+            _ => None,
+        };
+        items.into_iter().find_map(of_track).ok_or_else(|| {
+            Error::malformed("FLV tag", "it no longer holds the frame that it held when it was indexed")
+        })
     }
 
     /// The tracks as last announced, video first, in the order of their numbers.

@@ -40,6 +40,12 @@ pub fn on_metadata(tracks: &[Track], duration: Option<Timestamp>) -> Bytes {
     amf0::encode_all(&[Value::string(NAME), Value::EcmaArray(about)])
 }
 
+/// Whether the payload of a script frame is the stream's description.
+#[must_use]
+pub fn is_on_metadata(payload: &[u8]) -> bool {
+    payload.starts_with(b"\x02\x00\x0aonMetaData")
+}
+
 /// The values of an `onMetaData` payload; `None` if it is another message or cannot be read.
 #[must_use]
 pub fn parse_on_metadata(payload: &[u8]) -> Option<Object> {

@@ -1,7 +1,7 @@
 //! Fragments (`moof`): samples described where they lie (ISO 14496-12, 8.8).
 
 use super::boxes::{Fields, children};
-use super::index::Growing;
+use super::builder::Growing;
 use super::table::RawSample;
 use crate::Error;
 

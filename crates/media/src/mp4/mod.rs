@@ -1,23 +1,23 @@
 //! MP4: files in, fragments out.
 //!
 //! Reading: a [`Scan`] says which bytes of the file it wants, the caller reads them, and at the end there
-//! is an [`Index`] of all access units in decoding order; `mdat` is never read for it. Ordinary files
+//! is an [`Index`](crate::index::Index) of all access units in decoding order; `mdat` is never read for it. Ordinary files
 //! (`moov` anywhere), fragmented ones and F4V are the same to it. Writing: [`Muxer`] makes
 //! an initialisation segment and fragments.
 //!
 //! The boxes are read by hand and leniently: one odd track or box must not cost the others.
 
 mod boxes;
+mod builder;
 mod description;
 mod entry;
 mod fragments;
-mod index;
 mod init;
 mod mux;
 mod scan;
 mod table;
 
 pub use boxes::{BoxHeader, FourCc};
-pub use index::{Index, IndexedTrack, MAX_MOOV_LEN, MAX_SAMPLES, MAX_TRACKS, Sample, SkippedTrack};
+pub use builder::{MAX_MOOV_LEN, MAX_TRACKS};
 pub use mux::{Muxer, VIDEO_TIMESCALE};
 pub use scan::Scan;

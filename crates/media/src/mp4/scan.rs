@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::boxes::{BoxHeader, FourCc};
-use super::index::{Builder, Index, MAX_MOOV_LEN};
+use super::builder::{Builder, MAX_MOOV_LEN};
 use crate::Error;
+use crate::index::Index;
 
 /// A fragment's description is a few kilobytes; more than this is an attack.
 const MAX_MOOF_LEN: u64 = 16 * 1024 * 1024;
@@ -17,7 +18,7 @@ const KNOWN_FIRST: [&[u8; 4]; 12] = [
 /// Walks a file whose bytes the caller reads.
 ///
 /// ```
-/// # fn example(file: &[u8]) -> Result<headwater_media::mp4::Index, headwater_media::Error> {
+/// # fn example(file: &[u8]) -> Result<headwater_media::index::Index, headwater_media::Error> {
 /// let mut scan = headwater_media::mp4::Scan::new(file.len() as u64);
 /// while let Some(range) = scan.wants() {
 ///     // Read these bytes from wherever the file is.
@@ -26,7 +27,7 @@ const KNOWN_FIRST: [&[u8; 4]; 12] = [
 /// scan.finish()
 /// # }
 /// ```
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Scan {
     file_len: u64,
     /// Of the box at hand.
@@ -34,6 +35,8 @@ pub struct Scan {
     boxes: u32,
     state: State,
     builder: Option<Builder>,
+    /// The first box that goes beyond the end of the file.
+    cut: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +50,7 @@ impl Scan {
     /// For a file of `file_len` bytes.
     #[must_use]
     pub const fn new(file_len: u64) -> Self {
-        Self { file_len, position: 0, boxes: 0, state: State::Header, builder: None }
+        Self { file_len, position: 0, boxes: 0, state: State::Header, builder: None, cut: None }
     }
 
     /// The bytes of the file to be given to [`supply`](Self::supply) next; `None` when all is read.
@@ -88,6 +91,22 @@ impl Scan {
         builder.finish()
     }
 
+    /// The file has become longer since it was scanned to its end. False if the scan has to begin anew,
+    /// because the file is not a fragmented one.
+    pub fn grow(&mut self, file_len: u64) -> bool {
+        let Some(builder) = self.builder.as_mut().filter(|builder| builder.is_fragmented()) else {
+            return false;
+        };
+        if file_len < self.file_len {
+            return false;
+        }
+        let from = builder.grow(file_len).or(self.cut);
+        self.cut = None;
+        self.file_len = file_len;
+        self.go_to(from.unwrap_or(self.position));
+        true
+    }
+
     fn step(&mut self, bytes: &[u8]) -> Result<(), Error> {
         match self.state {
             State::Header => self.read_header(bytes),
@@ -118,6 +137,9 @@ impl Scan {
             return Err(Error::limit("number of MP4 boxes", found, limit));
         }
         let end = header.len.map_or(self.file_len, |len| self.position.saturating_add(len));
+        if end > self.file_len {
+            self.cut.get_or_insert(self.position);
+        }
         let limit = match &header.kind.0 {
             b"moov" if self.builder.is_none() => MAX_MOOV_LEN,
             b"moof" if self.builder.is_some() => MAX_MOOF_LEN,

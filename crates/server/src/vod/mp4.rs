@@ -6,7 +6,8 @@ use std::ops::Range;
 
 use anyhow::Context;
 use bytes::Bytes;
-use headwater_media::mp4::{Index, Scan};
+use headwater_media::index::Index;
+use headwater_media::mp4::Scan;
 use headwater_media::{Frame, Timestamp};
 
 use super::Item;

@@ -4,7 +4,8 @@ use bytes::{Bytes, BytesMut};
 
 use super::super::boxes::{BoxHeader, children};
 use super::super::mux::{put_box, put_full};
-use super::super::{Index, Muxer, Scan};
+use super::super::{Muxer, Scan};
+use crate::index::{Index, Sample};
 use crate::{Codec, Timestamp, Track, TrackId};
 
 /// An initialisation segment for AAC at 44.1 kHz with these defaults in `trex`: duration, size.
@@ -45,7 +46,7 @@ fn scan(file: &[u8]) -> Index {
 
 /// Offset, size and decoding time in ticks of every sample.
 fn samples(index: &Index) -> Vec<(u64, u32, i64)> {
-    let plain = |sample: &super::super::Sample| (sample.offset, sample.size, sample.dts.to_ticks(44_100));
+    let plain = |sample: &Sample| (sample.offset, sample.size, sample.dts.to_ticks(44_100));
     index.samples().iter().map(plain).collect()
 }
 

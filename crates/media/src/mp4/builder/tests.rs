@@ -7,6 +7,10 @@ use super::super::{BoxHeader, Scan};
 use super::*;
 use crate::Codec;
 
+fn from_moov(moov: &[u8], file_len: u64) -> Result<Index, Error> {
+    Builder::from_moov(moov, file_len)?.finish()
+}
+
 const RECORD: &[u8] = &[
     1, 77, 64, 31, 0xFF, 0xE1, 0, 26, 0x67, 0x4D, 0x40, 0x1F, 0xA6, 0x11, 0x02, 0x80, 0xBF, 0xE5, 0xC0, 0x44,
     0, 0, 3, 0, 4, 0, 0, 3, 0, 0xC8, 0x3C, 0x60, 0xC8, 0x46, 1, 0, 5, 0x68, 0xE8, 0x43, 0x32, 0xC8,
@@ -61,7 +65,7 @@ impl Film {
     }
 
     fn index(&self) -> Index {
-        Index::from_moov(&self.moov(), FILE_LEN).unwrap()
+        from_moov(&self.moov(), FILE_LEN).unwrap()
     }
 }
 
@@ -234,7 +238,7 @@ fn quicktime_sound_in_every_version_and_in_wave() {
             let size = (i64::from(size) + grown) as u32;
             moov[place..place + 4].copy_from_slice(&size.to_be_bytes());
         }
-        let index = Index::from_moov(&moov, FILE_LEN).unwrap();
+        let index = from_moov(&moov, FILE_LEN).unwrap();
         assert_eq!(index.tracks()[0].track.codec, codec);
         let config: &[u8] = if codec == Codec::Aac { &[0x12, 0x10] } else { &[] };
         assert_eq!(index.tracks()[0].track.config.as_ref(), config);
@@ -245,7 +249,7 @@ fn quicktime_sound_in_every_version_and_in_wave() {
 #[test]
 fn what_cannot_be_played_is_said_and_does_not_cost_the_rest() {
     let encrypted: Write = |out| put_box(out, b"encv", |out| out.put_slice(&[0; 78]));
-    let alone = Index::from_moov(&Film { entry: encrypted, ..Film::PLAIN }.moov(), FILE_LEN);
+    let alone = from_moov(&Film { entry: encrypted, ..Film::PLAIN }.moov(), FILE_LEN);
     let message = alone.unwrap_err().to_string();
     assert_eq!(message, "MP4 file: it has no track that can be played; track 1 (encv): it is encrypted");
     let mut moov = BytesMut::from(Film::PLAIN.moov().as_slice());
@@ -253,7 +257,7 @@ fn what_cannot_be_played_is_said_and_does_not_cost_the_rest() {
     Film { handler: b"text", ..Film::PLAIN }.put_track(&mut moov, 3);
     Film { tables: |_| {}, ..Film::PLAIN }.put_track(&mut moov, 4);
     (0..MAX_TRACKS as u32).for_each(|number| Film::PLAIN.put_track(&mut moov, 5 + number));
-    let index = Index::from_moov(&moov, FILE_LEN).unwrap();
+    let index = from_moov(&moov, FILE_LEN).unwrap();
     let ids: Vec<u8> = index.tracks().iter().map(|track| track.track.id.index).collect();
     assert_eq!(ids, (0..MAX_TRACKS as u8).collect::<Vec<_>>());
     let reasons: Vec<&str> = index.skipped().iter().map(|track| track.reason.as_str()).collect();
@@ -270,7 +274,7 @@ fn what_cannot_be_played_is_said_and_does_not_cost_the_rest() {
 
 #[test]
 fn samples_beyond_the_end_or_of_another_description_are_left_out_with_a_note() {
-    let index = Index::from_moov(&Film::PLAIN.moov(), 125).unwrap();
+    let index = from_moov(&Film::PLAIN.moov(), 125).unwrap();
     assert_eq!(index.samples().len(), 2);
     assert_eq!(index.notes(), ["track 1: 2 samples lie beyond the end of the file and are left out"]);
     let film = Film {
@@ -289,7 +293,7 @@ fn samples_beyond_the_end_or_of_another_description_are_left_out_with_a_note() {
 #[test]
 fn bombs_are_refused_before_memory_is_taken() {
     let bomb: Write = |out| put_full(out, b"stsz", 0, 0, |out| put_numbers(out, &[1, 0xFFFF_FFFF]));
-    let error = Index::from_moov(&Film { sizes: bomb, ..Film::PLAIN }.moov(), FILE_LEN).unwrap_err();
+    let error = from_moov(&Film { sizes: bomb, ..Film::PLAIN }.moov(), FILE_LEN).unwrap_err();
     assert!(matches!(error, Error::Limit { found: 0xFFFF_FFFF, limit: MAX_SAMPLES, .. }), "{error}");
     let lying: Write = |out| put_full(out, b"stsz", 0, 0, |out| put_numbers(out, &[0, 0xFFFF_FFFF, 10]));
     assert_eq!(Film { sizes: lying, ..Film::PLAIN }.index().samples().len(), 1);

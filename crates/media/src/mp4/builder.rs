@@ -1,155 +1,19 @@
-//! The index of an MP4 file: its tracks, and where every access unit lies.
-
-use bytes::Bytes;
+//! An MP4 file's index gathered: from `moov` and, of fragmented files, from every `moof`.
 
 use super::boxes::{Fields, FourCc, children, required};
 use super::entry::{Entry, Known, is_video, parse_stsd};
 use super::fragments::{Defaults, read_moof};
 use super::table::{RawSample, Tables};
-use crate::{Error, Frame, MediaKind, Timestamp, Track, TrackId};
+use crate::index::{Index, IndexedTrack, MAX_SAMPLES, Sample, SkippedTrack};
+use crate::{Error, MediaKind, Timestamp, Track, TrackId};
 
 /// The largest `moov` (or `moof`) that is read into memory, in bytes.
 pub const MAX_MOOV_LEN: u64 = 250 * 1024 * 1024;
-/// The largest number of samples of one file: 28 hours of film with sound.
-pub const MAX_SAMPLES: u64 = 10_000_000;
 /// The largest number of tracks of one kind that are played.
 pub const MAX_TRACKS: usize = 16;
 
-/// Where one access unit lies and when it is due. 32 bytes each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sample {
-    /// Its first byte in the file.
-    pub offset: u64,
-    /// When it is to be decoded; may be negative (edit lists move the first picture to 0).
-    pub dts: Timestamp,
-    /// When it is to be shown.
-    pub pts: Timestamp,
-    /// Its length in bytes; never 0.
-    pub size: u32,
-    /// Which of [`Index::tracks`] it belongs to.
-    pub track: u16,
-    /// Whether decoding can start here.
-    pub key: bool,
-}
-
-/// A track that can be played.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IndexedTrack {
-    /// The codec and its configuration.
-    pub track: Track,
-    /// The `track_ID` in the file.
-    pub number: u32,
-    /// Ticks per second of its times in the file.
-    pub timescale: u32,
-    /// How long it says it is; zero if unknown.
-    pub duration: Timestamp,
-}
-
-/// A track that cannot be played, or not beside the others.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SkippedTrack {
-    /// The `track_ID` in the file.
-    pub number: u32,
-    /// Its codec, or its handler type if it has no readable one.
-    pub kind: FourCc,
-    /// Why it is skipped.
-    pub reason: String,
-}
-
-/// All that must be known of a file to play it from anywhere.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Index {
-    tracks: Vec<IndexedTrack>,
-    skipped: Vec<SkippedTrack>,
-    samples: Vec<Sample>,
-    notes: Vec<String>,
-}
-
-impl Index {
-    /// From the body of `moov` of a file of `file_len` bytes. For fragmented files use
-    /// [`Scan`](super::Scan), which reads the fragments too.
-    ///
-    /// # Errors
-    /// `Malformed` if no track can be played, `Limit` for more than [`MAX_SAMPLES`].
-    pub fn from_moov(moov: &[u8], file_len: u64) -> Result<Self, Error> {
-        Builder::from_moov(moov, file_len)?.finish()
-    }
-
-    /// The tracks that can be played, in the file's order, at most [`MAX_TRACKS`] of pictures and as
-    /// many of sound. Each kind is numbered from 0.
-    #[must_use]
-    pub fn tracks(&self) -> &[IndexedTrack] {
-        &self.tracks
-    }
-
-    /// The tracks that are left out, and why.
-    #[must_use]
-    pub fn skipped(&self) -> &[SkippedTrack] {
-        &self.skipped
-    }
-
-    /// All access units in decoding order over all tracks.
-    #[must_use]
-    pub fn samples(&self) -> &[Sample] {
-        &self.samples
-    }
-
-    /// What is wrong with the file though it can be played, in words for a person.
-    #[must_use]
-    pub fn notes(&self) -> &[String] {
-        &self.notes
-    }
-
-    /// The earliest decoding time: what has to be subtracted to start at 0.
-    #[must_use]
-    pub fn origin(&self) -> Timestamp {
-        self.samples.first().map_or(Timestamp::ZERO, |sample| sample.dts)
-    }
-
-    /// From the first decoding time to the end: what the tracks say, or the last sample if that is later.
-    #[must_use]
-    pub fn duration(&self) -> Timestamp {
-        let said = self.tracks.iter().map(|track| track.duration).max().unwrap_or_default();
-        let last = self.samples.last().map_or(Timestamp::ZERO, |sample| sample.dts);
-        said.max(last - self.origin())
-    }
-
-    /// The number of the sample to start with in order to see what is shown at `at`: the last key frame
-    /// of the picture at or before it (or the first, or, without pictures, the sound at that time).
-    #[must_use]
-    pub fn start_for(&self, at: Timestamp) -> usize {
-        let leader = self.tracks.iter().position(|track| track.track.id.kind == MediaKind::Video);
-        let starts_here = |sample: &Sample| match leader {
-            Some(video) => sample.key && usize::from(sample.track) == video,
-            None => true,
-        };
-        let after = self.samples.partition_point(|sample| sample.dts <= at);
-        let (before, behind) = self.samples.split_at(after);
-        let not_later = |sample: &Sample| starts_here(sample) && sample.pts <= at;
-        before
-            .iter()
-            .rposition(not_later)
-            .or_else(|| before.iter().rposition(starts_here))
-            .or_else(|| behind.iter().position(starts_here).map(|index| after + index))
-            .unwrap_or(0)
-    }
-
-    /// The frame that a sample's bytes make.
-    ///
-    /// # Errors
-    /// `Misuse` if the sample is not of this index.
-    pub fn frame(&self, sample: &Sample, payload: Bytes) -> Result<Frame, Error> {
-        let track = self
-            .tracks
-            .get(usize::from(sample.track))
-            .ok_or(Error::Misuse("an MP4 sample was used with the index of another file"))?;
-        let Track { id, codec, .. } = track.track;
-        Ok(Frame { track: id, codec, dts: sample.dts, pts: sample.pts, key: sample.key, payload })
-    }
-}
-
 /// A track while its samples are gathered.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Growing {
     pub(super) indexed: IndexedTrack,
     /// Added to every time of the track, in its ticks: the edit list.
@@ -161,12 +25,22 @@ pub(super) struct Growing {
 }
 
 /// Gathers an [`Index`] from `moov` and fragments.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Builder {
     file_len: u64,
     fragmented: bool,
     tracks: Vec<Growing>,
     index: Index,
+    /// How it was before the first fragment whose samples go beyond the end of the file.
+    overrun: Option<Overrun>,
+}
+
+#[derive(Clone, Debug)]
+struct Overrun {
+    /// Where that fragment's `moof` begins.
+    moof: u64,
+    samples: usize,
+    tracks: Vec<Growing>,
 }
 
 impl Builder {
@@ -177,7 +51,8 @@ impl Builder {
             file_len,
             fragmented: mvex.is_some(),
             tracks: Vec::new(),
-            index: Index { tracks: Vec::new(), skipped: Vec::new(), samples: Vec::new(), notes: Vec::new() },
+            index: Index::default(),
+            overrun: None,
         };
         for (_, trak) in children(moov).filter(|(kind, _)| kind.0 == *b"trak") {
             builder.add_track(trak, movie_timescale.map_or(1000, |(scale, _)| scale))?;
@@ -198,6 +73,31 @@ impl Builder {
 
     /// Takes the body of a `moof` box that starts at `position`.
     pub(super) fn add_fragment(&mut self, moof: &[u8], position: u64) -> Result<(), Error> {
+        let before =
+            Overrun { moof: position, samples: self.index.samples.len(), tracks: self.tracks.clone() };
+        let beyond_end = self.beyond_end();
+        let added = self.add_samples(moof, position);
+        if self.beyond_end() > beyond_end {
+            self.overrun.get_or_insert(before);
+        }
+        added
+    }
+
+    /// The file has grown. Where to go on, if that is not behind the last box: what could not be used of a
+    /// fragment is read again.
+    pub(super) fn grow(&mut self, file_len: u64) -> Option<u64> {
+        self.file_len = file_len;
+        let Overrun { moof, samples, tracks } = self.overrun.take()?;
+        self.index.samples.truncate(samples);
+        self.tracks = tracks;
+        Some(moof)
+    }
+
+    fn beyond_end(&self) -> u64 {
+        self.tracks.iter().map(|track| track.beyond_end).sum()
+    }
+
+    fn add_samples(&mut self, moof: &[u8], position: u64) -> Result<(), Error> {
         let Self { tracks, index, file_len, .. } = self;
         let mut overrun = None;
         let read = read_moof(moof, position, tracks, |growing, number, sample| {
@@ -326,6 +226,7 @@ impl<'a> ParsedTrack<'a> {
                 number,
                 timescale,
                 duration: Timestamp::from_ticks(i64::try_from(duration).unwrap_or(0), timescale),
+                language: children(mdia).find_kind(b"mdhd").and_then(|mdhd| language(mdhd).ok()?),
             },
             tables,
             entry: handler,
@@ -348,6 +249,7 @@ fn push(samples: &mut Vec<Sample>, track: &mut Growing, number: u16, raw: &RawSa
         size: raw.size,
         track: number,
         key: raw.key || track.indexed.track.id.kind == MediaKind::Audio,
+        mended: false,
     });
 }
 
@@ -367,6 +269,17 @@ fn timescale(body: &[u8]) -> Result<(u32, u64), Error> {
     let unknown = if wide { u64::MAX } else { u64::from(u32::MAX) };
     let duration = fields.sized(wide)?;
     Ok((timescale, if duration == unknown { 0 } else { duration }))
+}
+
+/// The language of `mdhd`: three letters of five bits each; none where it says "undetermined".
+fn language(mdhd: &[u8]) -> Result<Option<String>, Error> {
+    let (version, _, mut fields) = Fields::full(mdhd, "mdhd")?;
+    fields.skip(if version == 1 { 28 } else { 16 })?;
+    let packed = fields.u16()?;
+    let letter = |shift: u16| char::from(0x60 + (packed >> shift & 0x1F) as u8);
+    let code: String = [letter(10), letter(5), letter(0)].into_iter().collect();
+    let is_code = code.bytes().all(|letter| letter.is_ascii_lowercase()) && code != "und";
+    Ok(is_code.then_some(code))
 }
 
 fn track_number(tkhd: &[u8]) -> Result<u32, Error> {

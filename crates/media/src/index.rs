@@ -1,0 +1,203 @@
+//! The index of a film: its tracks, and where in the file every access unit lies.
+//!
+//! One form for MP4 and FLV, so that whoever plays a film from anywhere knows no container.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+
+use crate::flv::Intake;
+use crate::mp4::FourCc;
+use crate::{Error, Frame, MediaKind, Timestamp, Track};
+
+/// The largest number of samples of one file: 28 hours of film with sound.
+pub const MAX_SAMPLES: u64 = 10_000_000;
+
+/// Where one access unit lies and when it is due. 32 bytes each: about 8 MB for an hour of film with sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// Its first byte in the file.
+    pub offset: u64,
+    /// When it is to be decoded; may be negative (edit lists move the first picture to 0).
+    pub dts: Timestamp,
+    /// When it is to be shown.
+    pub pts: Timestamp,
+    /// Bytes to be read at `offset`; never 0.
+    pub size: u32,
+    /// Which of [`Index::tracks`] it belongs to.
+    pub track: u16,
+    /// Whether decoding can start here.
+    pub key: bool,
+    /// Whether the bytes in the file are not the payload but an FLV tag's body that has to be mended
+    /// first (Annex B, ADTS). [`Index::frame`] does that.
+    pub mended: bool,
+}
+
+/// A track that can be played.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexedTrack {
+    /// The codec and its first configuration.
+    pub track: Track,
+    /// The `track_ID` in the file; of FLV, which has none, a running number from 1.
+    pub number: u32,
+    /// Ticks per second of its times in the file.
+    pub timescale: u32,
+    /// How long it is; zero if unknown.
+    pub duration: Timestamp,
+    /// The language as three letters of ISO 639-2, if the file says one.
+    pub language: Option<String>,
+}
+
+/// A track that cannot be played, or not beside the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SkippedTrack {
+    /// The `track_ID` in the file.
+    pub number: u32,
+    /// Its codec, or its handler type if it has no readable one.
+    pub kind: FourCc,
+    /// Why it is skipped.
+    pub reason: String,
+}
+
+/// From some time on a track has another codec or configuration: only in FLV.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// Decoding time of the first frame that it holds for.
+    pub(crate) from: Timestamp,
+    pub(crate) track: Track,
+}
+
+/// All that must be known of a film to play it from anywhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Index {
+    pub(crate) tracks: Vec<IndexedTrack>,
+    /// In the order of their times.
+    pub(crate) changes: Vec<Change>,
+    pub(crate) metadata: Option<Bytes>,
+    pub(crate) skipped: Vec<SkippedTrack>,
+    pub(crate) samples: Vec<Sample>,
+    /// Payload lengths of mended samples, by offset.
+    pub(crate) mended: HashMap<u64, u32>,
+    pub(crate) notes: Vec<String>,
+}
+
+impl Index {
+    /// The tracks that can be played, in the file's order. Each kind is numbered from 0. A track of script
+    /// data may be among them ([`MediaKind::Data`]).
+    #[must_use]
+    pub fn tracks(&self) -> &[IndexedTrack] {
+        &self.tracks
+    }
+
+    /// The tracks with pictures or sound as they are for the sample of that number: their configurations may
+    /// change in the middle of an FLV file.
+    #[must_use]
+    pub fn tracks_at(&self, number: usize) -> Vec<Track> {
+        let media = self.tracks.iter().filter(|track| track.track.id.kind != MediaKind::Data);
+        let mut tracks: Vec<Track> = media.map(|indexed| indexed.track.clone()).collect();
+        if let Some(sample) = self.samples.get(number) {
+            for change in self.changes.iter().take_while(|change| change.from <= sample.dts) {
+                tracks.iter_mut().filter(|track| track.id == change.track.id).for_each(|track| {
+                    track.clone_from(&change.track);
+                });
+            }
+        }
+        tracks
+    }
+
+    /// The number of the first sample behind `number` for which other configurations hold.
+    #[must_use]
+    pub fn next_change(&self, number: usize) -> Option<usize> {
+        let here = self.samples.get(number)?.dts;
+        let change = self.changes.iter().find(|change| change.from > here)?;
+        Some(self.samples.partition_point(|sample| sample.dts < change.from))
+    }
+
+    /// The payload of the file's own `onMetaData`; only FLV has one.
+    #[must_use]
+    pub const fn metadata(&self) -> Option<&Bytes> {
+        self.metadata.as_ref()
+    }
+
+    /// The tracks that are left out, and why.
+    #[must_use]
+    pub fn skipped(&self) -> &[SkippedTrack] {
+        &self.skipped
+    }
+
+    /// All access units in decoding order over all tracks.
+    #[must_use]
+    pub fn samples(&self) -> &[Sample] {
+        &self.samples
+    }
+
+    /// What is wrong with the file though it can be played, in words for a person.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// The earliest decoding time: what has to be subtracted to start at 0.
+    #[must_use]
+    pub fn origin(&self) -> Timestamp {
+        self.samples.first().map_or(Timestamp::ZERO, |sample| sample.dts)
+    }
+
+    /// From the first decoding time to the end: what the tracks say, or the last sample if that is later.
+    #[must_use]
+    pub fn duration(&self) -> Timestamp {
+        let said = self.tracks.iter().map(|track| track.duration).max().unwrap_or_default();
+        let last = self.samples.last().map_or(Timestamp::ZERO, |sample| sample.dts);
+        said.max(last - self.origin())
+    }
+
+    /// The number of the sample to start with in order to see what is shown at `at`: the last key frame
+    /// of the picture at or before it (or the first, or, without pictures, the sound at that time).
+    #[must_use]
+    pub fn start_for(&self, at: Timestamp) -> usize {
+        let leader = self.tracks.iter().position(|track| track.track.id.kind == MediaKind::Video);
+        let starts_here = |sample: &Sample| match leader {
+            Some(video) => sample.key && usize::from(sample.track) == video,
+            None => true,
+        };
+        let after = self.samples.partition_point(|sample| sample.dts <= at);
+        let (before, behind) = self.samples.split_at(after);
+        let not_later = |sample: &Sample| starts_here(sample) && sample.pts <= at;
+        before
+            .iter()
+            .rposition(not_later)
+            .or_else(|| before.iter().rposition(starts_here))
+            .or_else(|| behind.iter().position(starts_here).map(|index| after + index))
+            .unwrap_or(0)
+    }
+
+    /// How long the payload of a sample is, in bytes: its size, unless it has to be mended.
+    #[must_use]
+    pub fn payload_len(&self, sample: &Sample) -> u32 {
+        if !sample.mended {
+            return sample.size;
+        }
+        self.mended.get(&sample.offset).copied().unwrap_or(sample.size)
+    }
+
+    /// The frame that a sample's bytes make.
+    ///
+    /// # Errors
+    /// `Misuse` if the sample is not of this index; `Malformed` if bytes that have to be mended are not
+    /// those that were indexed.
+    pub fn frame(&self, sample: &Sample, bytes: Bytes) -> Result<Frame, Error> {
+        let track =
+            self.track_of(sample).ok_or(Error::Misuse("a sample was used with the index of another file"))?;
+        let payload = if sample.mended { Intake::mend(track, bytes)? } else { bytes };
+        let Track { id, codec, .. } = *track;
+        Ok(Frame { track: id, codec, dts: sample.dts, pts: sample.pts, key: sample.key, payload })
+    }
+
+    /// The track of a sample, as it is there.
+    fn track_of(&self, sample: &Sample) -> Option<&Track> {
+        let first = &self.tracks.get(usize::from(sample.track))?.track;
+        let of_track = self.changes.iter().rev().filter(|change| change.track.id == first.id);
+        let changed = of_track.map(|change| (change.from, &change.track));
+        Some(changed.into_iter().find(|(from, _)| *from <= sample.dts).map_or(first, |(_, track)| track))
+    }
+}

@@ -1,0 +1,234 @@
+//! The index of a film against the reading of all of it: the same frames, wherever they lie, also of files that
+//! grow, end in the middle, have to be mended or change in the middle.
+
+use bytes::Bytes;
+use headwater_media::flv::{
+    self, Indexer, Item, TagKind, TagReader, file_header, previous_tag_size, tag_head,
+};
+use headwater_media::index::{Index, Sample};
+use headwater_media::mp4::Scan;
+use headwater_media::{Frame, MediaKind, Timestamp, Track};
+use proptest::prelude::*;
+
+const FLV: [&str; 11] = [
+    "demo.flv",
+    "keyframes.flv",
+    "audio.flv",
+    "video.flv",
+    "mp3.flv",
+    "hevc.flv",
+    "av1.flv",
+    "vp9.flv",
+    "vvc.flv",
+    "multitrack.flv",
+    "ac3.flv",
+];
+
+fn fixture(name: &str) -> Vec<u8> {
+    let path = format!("{}/../../testdata/{name}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn index(file: &[u8]) -> Index {
+    let mut indexer = Indexer::new(1 << 24);
+    indexer.feed(file);
+    indexer.finish().unwrap()
+}
+
+fn scan(file: &[u8]) -> Index {
+    let mut scan = Scan::new(file.len() as u64);
+    supply(&mut scan, file);
+    scan.finish().unwrap()
+}
+
+fn supply(scan: &mut Scan, file: &[u8]) {
+    while let Some(range) = scan.wants() {
+        scan.supply(&file[range.start as usize..range.end as usize]).unwrap();
+    }
+}
+
+/// What a reader makes of the file with the index alone.
+fn frames(index: &Index, file: &[u8]) -> Vec<Frame> {
+    let read = |sample: &Sample| {
+        let start = sample.offset as usize;
+        let bytes = Bytes::copy_from_slice(&file[start..start + sample.size as usize]);
+        let frame = index.frame(sample, bytes).unwrap();
+        assert_eq!(frame.payload.len(), index.payload_len(sample) as usize);
+        frame
+    };
+    index.samples().iter().map(read).collect()
+}
+
+/// All of the file from its start: frames in decoding order, and the tracks as they are announced.
+fn demux(file: &[u8]) -> (Vec<Frame>, Vec<Track>) {
+    let mut demuxer = flv::Demuxer::default();
+    demuxer.feed(file);
+    let (mut frames, mut tracks) = (Vec::new(), Vec::new());
+    while let Some(item) = demuxer.next_item().unwrap() {
+        match item {
+            Item::Track(track) => tracks.push(track),
+            Item::Frame(frame) if flv::is_on_metadata(&frame.payload) => {}
+            Item::Frame(frame) => frames.push(frame),
+        }
+    }
+    frames.sort_by_key(|frame| frame.dts);
+    (frames, tracks)
+}
+
+/// The file with other bodies.
+fn rewritten(file: &[u8], mut body_of: impl FnMut(TagKind, &[u8]) -> Vec<u8>) -> Vec<u8> {
+    let mut reader = TagReader::default();
+    reader.feed(file);
+    let mut out = file_header(true, true).to_vec();
+    while let Some(tag) = reader.next_tag().unwrap() {
+        let body = body_of(tag.kind, &tag.body);
+        out.extend(tag_head(tag.kind, body.len(), tag.timestamp_ms));
+        out.extend(&body);
+        out.extend(previous_tag_size(body.len()));
+    }
+    out
+}
+
+#[test]
+fn an_index_leads_to_every_frame() {
+    for name in FLV {
+        let file = fixture(name);
+        let index = index(&file);
+        assert_eq!(frames(&index, &file), demux(&file).0, "{name}");
+        assert_eq!(index.notes(), [""; 0], "{name}");
+        assert!(index.samples().iter().all(|sample| !sample.mended), "{name}");
+        assert!(index.metadata().is_some(), "{name}");
+    }
+}
+
+#[test]
+fn frames_that_have_to_be_mended_are_mended_at_their_places() {
+    let file = fixture("keyframes.flv");
+    let irregular = rewritten(&file, |kind, body| match (kind, body) {
+        (TagKind::Video, [_, 1, _, _, _, units @ ..]) => {
+            let mut annex_b = body[..5].to_vec();
+            let mut rest = units;
+            while let Some((length, tail)) = rest.split_first_chunk::<4>() {
+                let (unit, tail) = tail.split_at(u32::from_be_bytes(*length) as usize);
+                annex_b.extend([0, 0, 0, 1]);
+                annex_b.extend(unit);
+                rest = tail;
+            }
+            annex_b
+        }
+        _ => body.to_vec(),
+    });
+    let found = index(&irregular);
+    assert!(found.samples().iter().any(|sample| sample.mended));
+    assert_eq!(frames(&found, &irregular), demux(&file).0);
+}
+
+#[test]
+fn a_film_may_change_in_the_middle() {
+    let (first, second) = (fixture("keyframes.flv"), fixture("demo.flv"));
+    let joined = [first.clone(), second.clone()].concat();
+    let index = index(&joined);
+    let ((all, _), (before, tracks)) = (demux(&joined), demux(&first));
+    assert_eq!(frames(&index, &joined), all);
+    assert_eq!(index.tracks_at(0), tracks);
+    let last = index.samples().len() - 1;
+    assert_eq!(index.tracks_at(last)[0].config, demux(&second).1[0].config);
+    let change = index.next_change(0).unwrap();
+    assert!(change.abs_diff(before.len()) < 10, "at frame {change}, not {}", before.len());
+    assert_ne!(index.tracks_at(change), tracks);
+    assert_eq!(index.tracks_at(change - 1), tracks);
+    assert_eq!(index.next_change(last), None);
+}
+
+#[test]
+fn what_is_wrong_is_said() {
+    let file = fixture("demo.flv");
+    let cut = &file[..file.len() / 2];
+    let half = index(cut);
+    assert!(half.notes()[0].starts_with("it ends inside the tag at byte "), "{:?}", half.notes());
+    assert_eq!(frames(&half, cut), demux(cut).0);
+
+    let mut torn = file.clone();
+    torn.splice(20_000..20_100, []);
+    let torn_index = index(&torn);
+    assert!(torn_index.notes().iter().any(|note| note.contains("are no tags")), "{:?}", torn_index.notes());
+
+    for (bytes, word) in [
+        (&b"FLV\x01\x05\x00\x00\x00\x09\x00\x00\x00\x00"[..], "no frame"),
+        (b"RIFF....", "no FLV file"),
+        (b"", "no frame"),
+    ] {
+        let mut indexer = Indexer::new(1 << 24);
+        indexer.feed(bytes);
+        let error = indexer.finish().unwrap_err().to_string();
+        assert!(error.contains(word), "{error}");
+    }
+}
+
+#[test]
+fn a_key_frame_is_found_for_every_time() {
+    let index = index(&fixture("demo.flv"));
+    for ms in 0..10_000 {
+        let start = index.samples()[index.start_for(Timestamp::from_ms(ms))];
+        assert_eq!(start.dts, Timestamp::from_ms(ms / 2000 * 2000), "for {ms} ms");
+        assert_eq!(index.tracks()[usize::from(start.track)].track.id.kind, MediaKind::Video);
+    }
+    // The sound goes on to 9984 ms and lasts 21 more.
+    assert_eq!(index.duration(), Timestamp::from_ms(10_005));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn an_flv_file_that_grows_has_the_index_of_what_is_there(cuts in prop::collection::vec(0usize..400_000, 1..6)) {
+        let file = fixture("keyframes.flv");
+        let mut ends: Vec<usize> = cuts.into_iter().map(|cut| cut.min(file.len())).collect();
+        ends.sort_unstable();
+        let mut indexer = Indexer::new(1 << 24);
+        let mut at = 0;
+        for end in ends {
+            indexer.feed(&file[at..end]);
+            at = end;
+            if let Ok(partial) = indexer.clone().finish() {
+                prop_assert_eq!(frames(&partial, &file[..end]), demux(&file[..end]).0);
+            }
+        }
+        indexer.feed(&file[at..]);
+        prop_assert_eq!(indexer.finish().unwrap(), index(&file));
+    }
+
+    #[test]
+    fn a_fragmented_mp4_that_grows_has_the_index_of_what_is_there(cuts in prop::collection::vec(0usize..400_000, 1..6)) {
+        let file = fixture("fragmented.mp4");
+        let mut ends: Vec<usize> = cuts.into_iter().map(|cut| cut.min(file.len())).collect();
+        ends.sort_unstable();
+        // Before moov is whole there is nothing to grow.
+        let mut grown: Option<Scan> = None;
+        for end in ends {
+            let part = &file[..end];
+            match &mut grown {
+                Some(scan) => prop_assert!(scan.grow(end as u64)),
+                None => {
+                    let mut scan = Scan::new(end as u64);
+                    let mut whole = true;
+                    while let Some(range) = scan.wants() {
+                        whole &= scan.supply(&part[range.start as usize..range.end as usize]).is_ok();
+                        if !whole { break; }
+                    }
+                    grown = Some(scan).filter(|scan| whole && scan.clone().grow(end as u64));
+                }
+            }
+            if let Some(scan) = &mut grown {
+                supply(scan, part);
+                prop_assert_eq!(scan.clone().finish().unwrap(), self::scan(part));
+            }
+        }
+        let mut scan = match grown {
+            Some(mut scan) => { prop_assert!(scan.grow(file.len() as u64)); scan }
+            None => Scan::new(file.len() as u64),
+        };
+        supply(&mut scan, &file);
+        prop_assert_eq!(scan.finish().unwrap(), self::scan(&file));
+    }
+}
