@@ -64,6 +64,22 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// For frames that come from elsewhere than a log: `contents` hold from `since` on.
+    #[must_use]
+    pub fn new(contents: impl IntoIterator<Item = PartContent>, since: u64) -> Self {
+        let mut setup = Self::default();
+        contents.into_iter().for_each(|content| setup.replace(content, since));
+        setup
+    }
+
+    /// The same with a part that holds from `since` on in place of the one before.
+    #[must_use]
+    pub fn with(&self, content: PartContent, since: u64) -> Self {
+        let mut setup = self.clone();
+        setup.replace(content, since);
+        setup
+    }
+
     /// The parts that a viewer has not been told whose last frame was `seen` (`None`: has seen nothing).
     pub fn unseen(&self, seen: Option<u64>) -> impl Iterator<Item = &PartContent> {
         self.parts
@@ -129,6 +145,18 @@ impl Batch {
     #[must_use]
     pub fn version(&self) -> u64 {
         self.version
+    }
+
+    /// Fills in frames that come from elsewhere than a log. Nobody shares them.
+    pub fn refill(&mut self, first: u64, setup: &Arc<Setup>, frames: impl IntoIterator<Item = Frame>) {
+        self.first = first;
+        self.frames.clear();
+        self.frames.extend(frames);
+        if !Arc::ptr_eq(&self.setup, setup) {
+            self.setup = Arc::clone(setup);
+        }
+        self.filled = None;
+        self.version += 1;
     }
 
     /// Whether reading `stream` at `sequence` with its log's head at `head` would fill in just this.

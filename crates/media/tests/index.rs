@@ -1,6 +1,8 @@
 //! The index of a film against the reading of all of it: the same frames, wherever they lie, also of files that
 //! grow, end in the middle, have to be mended or change in the middle.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may unwrap as tests may")]
+
 use bytes::Bytes;
 use headwater_media::flv::{
     self, Indexer, Item, TagKind, TagReader, file_header, previous_tag_size, tag_head,

@@ -13,9 +13,11 @@ use crate::config::Config;
 use crate::entrance::{Doors, Entrance, Speaks};
 use crate::listener::Listener;
 use crate::metrics::Metrics;
+use crate::source::Sources;
 use crate::tls::Tls;
 use crate::tunnel::Tunnels;
 use crate::uptime::Uptime;
+use crate::vod::Library;
 use crate::{demo, fanout, http, rtmp, stop};
 
 /// How often the hub looks for what is over.
@@ -38,7 +40,12 @@ pub(crate) async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
     let hub = Arc::new(Hub::new(config.streams.hub(lanes)));
     let (tunnels, opened) = Tunnels::new(config.http.tunnels_max, uptime);
     let tunnels = Arc::new(tunnels);
-    let viewing = config.streams.viewing();
+    let sources = Sources {
+        hub: Arc::clone(&hub),
+        library: Arc::new(Library::new(&config.media, &config.vod)),
+        viewing: config.streams.viewing(),
+        uptime,
+    };
     let (stopper, stop) = stop::pair();
     let mut background = background(&config, &hub, &tunnels, tls, uptime);
     for entrance in entrances {
@@ -52,11 +59,9 @@ pub(crate) async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
         Arc::new(rtmp::Shared {
             session_config: Arc::new(config.rtmp.session()),
             config: config.rtmp.clone(),
-            hub: Arc::clone(&hub),
+            sources: sources.clone(),
             access: Arc::clone(&access),
             metrics: Arc::clone(&metrics),
-            viewing,
-            uptime,
         }),
         stop.clone(),
     ));
@@ -64,11 +69,9 @@ pub(crate) async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
         arrivals.http,
         config.http.clone(),
         Arc::new(http::Shared {
-            hub: Arc::clone(&hub),
+            sources,
             access: Arc::clone(&access),
             metrics: Arc::clone(&metrics),
-            viewing,
-            uptime,
             tunnels,
             rtmp_port: addresses.rtmp.port(),
             http_port: addresses.http.port(),

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::fanout::Gathering;
 use crate::source::Viewing;
-use crate::{access, http, proxy, rtmp, tls};
+use crate::{access, http, proxy, rtmp, tls, vod};
 
 /// Everything that an operator can set.
 #[derive(Clone, Debug, Deserialize)]
@@ -33,6 +33,8 @@ pub(crate) struct Config {
     pub(crate) proxy: proxy::Config,
     /// Live streams.
     pub(crate) streams: Streams,
+    /// Films on demand.
+    pub(crate) vod: vod::Config,
     /// Who may do what.
     pub(crate) access: access::Config,
 }
@@ -47,6 +49,7 @@ impl Default for Config {
             tls: tls::Config::default(),
             proxy: proxy::Config::default(),
             streams: Streams::default(),
+            vod: vod::Config::default(),
             access: access::Config::default(),
         }
     }

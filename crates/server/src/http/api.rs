@@ -75,7 +75,12 @@ pub(super) async fn info(State(shared): State<Arc<Shared>>) -> Response {
 
 /// `GET /api/v1/streams`
 pub(super) async fn streams(State(shared): State<Arc<Shared>>) -> Response {
-    let streams = shared.hub.list(shared.uptime.now()).into_iter().map(|snapshot| describe(snapshot, true));
+    let streams = shared
+        .sources
+        .hub
+        .list(shared.sources.uptime.now())
+        .into_iter()
+        .map(|snapshot| describe(snapshot, true));
     Json(Streams { streams: streams.collect() }).into_response()
 }
 
@@ -88,7 +93,7 @@ pub(super) async fn stream(
     let admin = gate::is_admin(&shared, &request);
     match StreamName::parse(&path) {
         Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
-        Ok(name) => match shared.hub.snapshot(&name, shared.uptime.now()) {
+        Ok(name) => match shared.sources.hub.snapshot(&name, shared.sources.uptime.now()) {
             Some(snapshot) => Json(describe(snapshot, admin)).into_response(),
             None => (StatusCode::NOT_FOUND, format!("nobody publishes or awaits {name}\n")).into_response(),
         },
@@ -97,7 +102,7 @@ pub(super) async fn stream(
 
 /// `GET /metrics`
 pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
-    let text = shared.metrics.encode(&shared.hub.list(shared.uptime.now()));
+    let text = shared.metrics.encode(&shared.sources.hub.list(shared.sources.uptime.now()));
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], text).into_response()
 }

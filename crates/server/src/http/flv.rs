@@ -25,7 +25,7 @@ const WAIT_STEP: Duration = Duration::from_millis(500);
 pub(super) async fn watch(shared: &Shared, name: &StreamName, wishes: Wishes, method: &Method) -> Response {
     let headers = [(header::CONTENT_TYPE, "video/x-flv"), (header::CACHE_CONTROL, "no-cache, no-store")];
     if *method == Method::HEAD {
-        let status = if shared.hub.is_live(name) { StatusCode::OK } else { StatusCode::NOT_FOUND };
+        let status = if shared.sources.hub.is_live(name) { StatusCode::OK } else { StatusCode::NOT_FOUND };
         return (status, headers).into_response();
     }
     match open(shared, name, wishes, "http-flv").await {
@@ -41,9 +41,9 @@ pub(super) async fn open(
     wishes: Wishes,
     door: &'static str,
 ) -> Result<Viewer, Response> {
-    let subscriber = source::open(&shared.hub, name, shared.viewing, shared.uptime)
+    let subscriber = source::open_live(&shared.sources, name)
         .map_err(|error| (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response())?;
-    let since = shared.uptime.now();
+    let since = shared.sources.uptime.now();
     let guard = shared.metrics.viewer(door);
     let mut viewer = Viewer {
         cursor: subscriber.into_awaited(),
@@ -52,9 +52,9 @@ pub(super) async fn open(
         _guard: guard,
     };
     while !viewer.ready(WAIT_STEP).await {
-        let waited = shared.uptime.now().saturating_sub(since);
+        let waited = shared.sources.uptime.now().saturating_sub(since);
         let waits = viewer.cursor.subscriber().state() == State::Waiting;
-        if waits && source::waited_enough(shared.viewing, waited) {
+        if waits && source::waited_enough(shared.sources.viewing, waited) {
             let text = format!("nobody publishes {name}; waited {} s\n", waited.as_secs());
             return Err((StatusCode::NOT_FOUND, text).into_response());
         }

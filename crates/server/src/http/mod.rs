@@ -11,6 +11,7 @@ mod io;
 mod pages;
 mod rtmpt;
 mod stall;
+mod vod;
 mod ws;
 
 use std::net::SocketAddr;
@@ -22,7 +23,7 @@ use axum::extract::{Extension, Request, State, WebSocketUpgrade};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use headwater_hub::{Hub, StreamName};
+use headwater_hub::StreamName;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use parking_lot::Mutex;
@@ -36,10 +37,9 @@ use self::io::Io;
 use crate::access::Access;
 use crate::listener::Accepted;
 use crate::metrics::Metrics;
-use crate::source::Viewing;
+use crate::source::Sources;
 use crate::stop::Stop;
 use crate::tunnel::Tunnels;
-use crate::uptime::Uptime;
 use crate::wishes::Wishes;
 
 /// What is logged of a request's path.
@@ -76,11 +76,9 @@ impl Default for Config {
 /// What the requests share.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) hub: Arc<Hub>,
+    pub(crate) sources: Sources,
     pub(crate) access: Arc<Access>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) viewing: Viewing,
-    pub(crate) uptime: Uptime,
     pub(crate) tunnels: Arc<Tunnels>,
     pub(crate) rtmp_port: u16,
     pub(crate) http_port: u16,
@@ -250,6 +248,10 @@ async fn other(
     request: Request,
 ) -> Response {
     let path = request.uri().path();
+    if let Some((app, rest)) = film_path(&shared, path) {
+        let (parts, _) = request.into_parts();
+        return with_cors(vod::serve(&shared, vod::Address::parse(&app, &rest), &parts).await);
+    }
     if let Some(stem) = path.strip_suffix(".flv") {
         let name = match stream_name(stem) {
             Ok(name) => name,
@@ -271,6 +273,19 @@ async fn other(
         Method::GET | Method::HEAD => pages::file(path, request.headers()),
         _ => method_not_allowed(),
     }
+}
+
+/// App and name, percent-decoded once, of a path in an app that has films; not where the name is that of a live
+/// stream.
+fn film_path(shared: &Shared, path: &str) -> Option<(String, String)> {
+    let decoded = percent_decode_str(path.strip_prefix('/')?).decode_utf8().ok()?;
+    let (app, name) = decoded.split_once('/')?;
+    if !shared.sources.library.has_app(app) {
+        return None;
+    }
+    let stem = decoded.strip_suffix(".flv").unwrap_or(&decoded);
+    let is_live = StreamName::parse(stem).is_ok_and(|stream| shared.sources.hub.is_live(&stream));
+    (!is_live).then(|| (app.to_owned(), name.to_owned()))
 }
 
 /// The stream that a path names, percent-decoded once.

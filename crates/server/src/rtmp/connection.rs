@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use headwater_hub::{State, Watch};
+use headwater_hub::State;
 use headwater_rtmp::command::{Capabilities, Status, code};
 use headwater_rtmp::handshake::Nonce;
 use headwater_rtmp::session::{PlayEnd, ServerSession};
@@ -26,7 +26,7 @@ use super::wire::{Flow, Wire};
 use crate::access;
 use crate::listener::Accepted;
 use crate::metrics::Guard;
-use crate::source;
+use crate::source::{self, Watch};
 use crate::stop::Stop;
 use crate::tunnel;
 
@@ -137,7 +137,7 @@ impl Connection {
     ) -> anyhow::Result<Self> {
         let mut nonce = Nonce([0; 32]);
         getrandom::fill(&mut nonce.0).map_err(|error| anyhow::anyhow!("{error}"))?;
-        let now = shared.uptime.now();
+        let now = shared.sources.uptime.now();
         let epoch_ms = u32::try_from(now.as_millis() & u128::from(u32::MAX)).unwrap_or(0);
         Ok(Self {
             session: ServerSession::new(Arc::clone(&shared.session_config), nonce, epoch_ms),
@@ -200,7 +200,7 @@ impl Connection {
         let elsewhere = Some(config.drain_to.as_str()).filter(|url| !url.is_empty());
         self.session.request_reconnect(elsewhere, "The server is stopping.");
         self.say();
-        self.draining = Some(self.shared.uptime.now());
+        self.draining = Some(self.shared.sources.uptime.now());
         Ok(())
     }
 
@@ -217,7 +217,7 @@ impl Connection {
         self.input.reserve(if publishes { READ_BYTES } else { READ_BYTES_SMALL });
         match self.wire.transport.try_read(&mut self.input) {
             Ok(0) => return Err(End::Gone),
-            Ok(_) => self.heard = self.shared.uptime.now(),
+            Ok(_) => self.heard = self.shared.sources.uptime.now(),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 return Err(End::LetGo("tls", format!("TLS: {error}")));
@@ -232,7 +232,7 @@ impl Connection {
         for number in 1_usize.. {
             let event = self.session.read(&mut self.input).map_err(|error| self.fault(&error))?;
             let Some(event) = event else { break };
-            let handled = self.handle(event);
+            let handled = self.handle(event).await;
             self.say();
             handled?;
             if number.is_multiple_of(EVENTS_PER_TURN) {
@@ -295,7 +295,7 @@ impl Connection {
     }
 
     fn check_deadlines(&mut self) -> Result<(), End> {
-        let now = self.shared.uptime.now();
+        let now = self.shared.sources.uptime.now();
         let config = &self.shared.config;
         let after = |since: Duration, ms: u64| now.saturating_sub(since) >= Duration::from_millis(ms);
         if self.draining.is_some_and(|since| after(since, config.drain_ms)) {
@@ -328,7 +328,7 @@ impl Connection {
 
     /// Players that wait for a stream wait a bounded time.
     fn check_waiting(&mut self, now: Duration) -> Result<(), End> {
-        let viewing = self.shared.viewing;
+        let viewing = self.shared.sources.viewing;
         let waited = self.playing.iter().find(|playing| {
             playing.viewer.state() == State::Waiting
                 && source::waited_enough(viewing, now.saturating_sub(playing.since))
@@ -341,7 +341,7 @@ impl Connection {
 
     /// From now on the peer has to say in time what it wants next.
     pub(super) fn restart_hello(&mut self) {
-        self.since = self.shared.uptime.now();
+        self.since = self.shared.sources.uptime.now();
     }
 
     fn fault(&self, error: &Error) -> End {

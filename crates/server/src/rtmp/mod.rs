@@ -11,7 +11,6 @@ mod wire;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use headwater_hub::Hub;
 use headwater_rtmp::command::Capabilities;
 use headwater_rtmp::session::{Limits, ServerConfig};
 use serde::Deserialize;
@@ -21,10 +20,9 @@ use tokio::task::JoinSet;
 use crate::access::Access;
 use crate::listener::Accepted;
 use crate::metrics::Metrics;
-use crate::source::Viewing;
+use crate::source::Sources;
 use crate::stop::Stop;
 use crate::tunnel;
-use crate::uptime::Uptime;
 
 /// Larger chunk sizes are refused by clients in the field, and no frame is larger.
 const CHUNK_SIZE_MAX: u32 = 0xFF_FFFF;
@@ -117,11 +115,9 @@ impl Config {
 pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) session_config: Arc<ServerConfig>,
-    pub(crate) hub: Arc<Hub>,
+    pub(crate) sources: Sources,
     pub(crate) access: Arc<Access>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) viewing: Viewing,
-    pub(crate) uptime: Uptime,
 }
 
 /// Serves connections until `stop` turns true, then waits until each has said farewell.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use headwater_hub::{InvalidName, PublisherInfo, StreamName};
-use headwater_media::MediaKind;
-use headwater_rtmp::command::{PlayRejection, PlayRequest, PublishRejection, PublishRequest};
+use headwater_media::{MediaKind, Timestamp};
+use headwater_rtmp::command::{PlayRejection, PlayRequest, PlayStart, PublishRejection, PublishRequest};
 use headwater_rtmp::session::{Role, ServerEvent};
 use headwater_rtmp::url::StreamPath;
 use headwater_rtmp::{Error, MessageStreamId};
@@ -12,7 +12,7 @@ use headwater_rtmp::{Error, MessageStreamId};
 use super::connection::{Connection, End, PlayingStream};
 use super::publishing::Publishing;
 use super::viewer::Viewer;
-use crate::source;
+use crate::source::{self, From};
 use crate::wishes::Wishes;
 
 /// What is kept of a client's name for itself.
@@ -25,7 +25,7 @@ fn misuse(error: Error) -> End {
 
 impl Connection {
     /// Acts on one event.
-    pub(super) fn handle(&mut self, event: ServerEvent) -> Result<(), End> {
+    pub(super) async fn handle(&mut self, event: ServerEvent) -> Result<(), End> {
         match event {
             ServerEvent::Connect(request) => {
                 self.agent = request.flash_ver.chars().take(AGENT_LETTERS_MAX).collect();
@@ -34,21 +34,21 @@ impl Connection {
                 self.session.accept_connect().map_err(misuse)
             }
             ServerEvent::Publish(request) => self.publish(&request),
-            ServerEvent::Play(request) => self.play(&request),
+            ServerEvent::Play(request) => self.play(&request).await,
             ServerEvent::Refused { fault, .. } => Err(End::LetGo("bad_name", fault.to_string())),
             ServerEvent::StreamLength(request) => {
                 self.session.answer_stream_length(&request, None);
                 Ok(())
             }
             ServerEvent::Media { stream, kind, timestamp, body } => {
-                let now = self.shared.uptime.now();
+                let now = self.shared.sources.uptime.now();
                 match self.publishing(stream) {
                     Some(publishing) => publishing.take(kind, timestamp, body, now),
                     None => Ok(()),
                 }
             }
             ServerEvent::Data { stream, timestamp, scope, payload } => {
-                let now = self.shared.uptime.now();
+                let now = self.shared.sources.uptime.now();
                 if let Some(publishing) = self.publishing(stream) {
                     publishing.take_data(timestamp, scope, payload, now);
                 }
@@ -99,19 +99,25 @@ impl Connection {
             PublisherInfo { address: self.peer.to_string(), agent: self.agent.clone(), protocol: "rtmp" };
         let publisher = self
             .shared
+            .sources
             .hub
-            .publish(&name, info, self.shared.uptime.now())
+            .publish(&name, info, self.shared.sources.uptime.now())
             .map_err(|error| (PublishRejection::BadName, sentence(&error)))?;
         Ok(Publishing::new(request.stream, self.peer, publisher))
     }
 
-    fn play(&mut self, request: &PlayRequest) -> Result<(), End> {
+    async fn play(&mut self, request: &PlayRequest) -> Result<(), End> {
         let shared = Arc::clone(&self.shared);
-        let opened = stream_name(&request.path).map_err(|error| sentence(&error)).and_then(|name| {
-            source::open(&shared.hub, &name, shared.viewing, shared.uptime).map_err(|error| sentence(&error))
-        });
-        let subscriber = match opened {
-            Ok(subscriber) => subscriber,
+        let opened = match stream_name(&request.path) {
+            Ok(name) => {
+                let asked = if request.path.name.is_empty() { &request.path.app } else { &request.path.name };
+                let cursor = source::open(&shared.sources, &name, asked, from(request)).await;
+                cursor.map(|cursor| (name, cursor)).map_err(|refusal| refusal.to_string())
+            }
+            Err(error) => Err(sentence(&error)),
+        };
+        let (name, cursor) = match opened {
+            Ok(opened) => opened,
             Err(text) => {
                 self.session
                     .reject_play(request.stream, PlayRejection::StreamNotFound, text.clone())
@@ -122,22 +128,22 @@ impl Connection {
                 ));
             }
         };
-        let name = subscriber.name().to_string();
+        let name = name.to_string();
         tracing::info!(peer = %self.peer, stream = name, agent = self.agent, "playing");
         self.session.accept_play(request.stream, false).map_err(misuse)?;
         self.say();
         let chunk_size = self.session.chunk_size() as usize;
-        let start = shared.viewing.start;
+        let start = shared.sources.viewing.start;
         let takes = Wishes::read(request.path.query.iter()).apply(self.capabilities.dialect());
         let form = (request.stream, chunk_size);
-        let viewer = Arc::new(Viewer::new(Arc::clone(&self.wire), subscriber, start, takes, form));
+        let viewer = Arc::new(Viewer::new(Arc::clone(&self.wire), cursor, start, takes, form));
         self.stop_playing(request.stream);
         self.playing.push(PlayingStream {
             stream: request.stream,
             name,
             _watch: Viewer::watch(&viewer),
             viewer,
-            since: shared.uptime.now(),
+            since: shared.sources.uptime.now(),
             _counted: shared.metrics.viewer("rtmp"),
         });
         Ok(())
@@ -190,6 +196,15 @@ impl Connection {
             .iter()
             .find(|playing| playing.stream == stream)
             .map(|playing| Arc::clone(&playing.viewer))
+    }
+}
+
+/// Where a client wants to begin.
+fn from(request: &PlayRequest) -> From {
+    match request.start {
+        PlayStart::LiveOrRecorded => From::Any,
+        PlayStart::Live => From::Live,
+        PlayStart::Recorded { ms } => From::Film(Timestamp::from_ms(i64::try_from(ms).unwrap_or(i64::MAX))),
     }
 }
 

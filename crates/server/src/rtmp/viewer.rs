@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::io::IoSlice;
 use std::sync::Arc;
 
-use headwater_hub::{Batch, Next, Setup, Start, State, Subscriber, Watch, Watcher};
+use headwater_hub::{Batch, Next, Setup, Start, State, Watcher};
 use headwater_media::flv::{Begun, Dialect, Untaken};
 use headwater_media::{MediaKind, Timestamp};
 use headwater_rtmp::MessageStreamId;
@@ -15,6 +15,7 @@ use parking_lot::Mutex;
 
 use super::layout::{Form, Layout, Muted};
 use super::wire::{Outbox, Wire};
+use crate::source::{Cursor, Watch};
 
 /// A playing message stream of a connection. Lanes call it when its stream has grown.
 #[derive(Debug)]
@@ -25,7 +26,7 @@ pub(super) struct Viewer {
 
 #[derive(Debug)]
 struct Playing {
-    subscriber: Subscriber,
+    cursor: Cursor,
     form: Form,
     /// What the player's side takes, and what it has asked for; the form's dialect is this one with tracks
     /// chosen for the setup in force.
@@ -58,13 +59,12 @@ impl Watcher for Viewer {
 impl Viewer {
     pub(super) fn new(
         wire: Arc<Wire>,
-        subscriber: Subscriber,
+        cursor: Cursor,
         start: Start,
         takes: Dialect,
         (stream, chunk_size): (MessageStreamId, usize),
     ) -> Self {
         let playing = Playing {
-            subscriber,
             form: Form {
                 stream,
                 chunk_size,
@@ -76,7 +76,8 @@ impl Viewer {
             fitted: None,
             skipped: 0,
             start,
-            origin_ms: None,
+            origin_ms: cursor.origin().map(Timestamp::as_ms),
+            cursor,
             paused: false,
             end: None,
         };
@@ -85,7 +86,7 @@ impl Viewer {
 
     /// Has the viewer called whenever its stream grows, for as long as the watch is kept.
     pub(super) fn watch(viewer: &Arc<Self>) -> Watch {
-        viewer.playing.lock().subscriber.watch(Arc::clone(viewer) as Arc<dyn Watcher>)
+        viewer.playing.lock().cursor.watch(Arc::clone(viewer) as Arc<dyn Watcher>)
     }
 
     /// Writes what the log holds for this viewer, as far as the socket takes it.
@@ -102,12 +103,12 @@ impl Viewer {
 
     /// Where the stream stands.
     pub(super) fn state(&self) -> State {
-        self.playing.lock().subscriber.state()
+        self.playing.lock().cursor.state()
     }
 
     /// Frames that this viewer was moved past.
     pub(super) fn skipped(&self) -> u64 {
-        self.playing.lock().subscriber.skipped()
+        self.playing.lock().cursor.skipped()
     }
 
     /// Stops or resumes everything; a viewer that resumes starts at a keyframe.
@@ -145,15 +146,15 @@ impl Playing {
             return false;
         }
         let Scratch { batch, layout } = scratch;
-        match self.subscriber.read(batch) {
+        match self.cursor.read(batch) {
             Next::Frames => {}
             Next::Empty => return false,
             Next::Ended => {
                 return self.finish(wire, PlayEnding::Ended);
             }
         }
-        if self.skipped != self.subscriber.skipped() {
-            self.skipped = self.subscriber.skipped();
+        if self.skipped != self.cursor.skipped() {
+            self.skipped = self.cursor.skipped();
             self.form.begun = Begun::default();
         }
         if !self.fitted.as_ref().is_some_and(|setup| Arc::ptr_eq(setup, &batch.setup)) {
@@ -165,7 +166,7 @@ impl Playing {
         }
         let first = batch.frames.first().map_or(Timestamp::ZERO, |frame| frame.dts);
         let origin_ms = *self.origin_ms.get_or_insert_with(|| first.as_ms());
-        layout.prepare(batch, self.form, self.subscriber.seen(), origin_ms);
+        layout.prepare(batch, self.form, self.cursor.seen(), origin_ms);
         let written = match layout.bytes() {
             [] => 0,
             bytes => wire.write(outbox, &[IoSlice::new(bytes)]),
@@ -177,13 +178,13 @@ impl Playing {
             layout.keep(written..layout.end_of(used + 1), batch, outbox);
             used += 1;
         }
-        self.subscriber.advance(batch, used);
+        self.cursor.advance(batch, used);
         self.begin(batch, used);
         all
     }
 
     fn restart(&mut self, start: Start) {
-        self.subscriber.restart(start);
+        self.cursor.restart(start);
         self.form.begun = Begun::default();
     }
 

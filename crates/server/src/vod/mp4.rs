@@ -10,7 +10,7 @@ use headwater_media::index::Index;
 use headwater_media::mp4::Scan;
 use headwater_media::{Frame, Timestamp};
 
-use super::Item;
+use super::reader::Item;
 
 /// Reads an MP4 file.
 pub(crate) struct Mp4Reader {

@@ -1,0 +1,505 @@
+//! A viewer's place in a film: a little of it read ahead, at the pace that the viewer's buffer asks for.
+//!
+//! A task of the viewer's own reads the file; the watcher is called when there is something to send. The first
+//! seconds come as fast as they can, to fill the player's buffer; from then on the buffer is kept full.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use headwater_hub::{Batch, Next, PartContent, Setup, Watcher};
+use headwater_media::flv::on_metadata;
+use headwater_media::index::Index;
+use headwater_media::{Frame, Timestamp};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use crate::vod::{Film, Library};
+
+/// Payload bytes read ahead for one viewer before it takes what is there.
+const AHEAD_BYTES_MAX: usize = 512 << 10;
+/// Frames read from the file at once.
+const READ_FRAMES_MAX: usize = 256;
+/// What a player that says nothing is taken to hold.
+const BUFFER_DEFAULT: Duration = Duration::from_secs(3);
+/// A shorter buffer than this would run dry between two of our turns.
+const BUFFER_MIN: Duration = Duration::from_millis(100);
+/// How long to sleep at most once the buffer is full: the size of the portions that follow.
+const PORTION_MAX: Duration = Duration::from_millis(250);
+/// How often a file that is still being written is looked at for more.
+const GROWTH_STEP: Duration = Duration::from_secs(1);
+/// A file that has not grown for so long is at its end.
+const GROWTH_WAIT: u32 = 5;
+
+/// A viewer's place in a film.
+#[derive(Debug)]
+pub(crate) struct Reel {
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    library: Arc<Library>,
+    app: String,
+    state: Mutex<State>,
+    /// Rung when the task has something new to think about.
+    bell: Notify,
+    watcher: Mutex<Option<Weak<dyn Watcher>>>,
+}
+
+struct State {
+    film: Arc<Film>,
+    /// Read and not sent.
+    frames: VecDeque<Frame>,
+    bytes: usize,
+    /// Number of the first of them; numbers only grow, also over a seek.
+    first: u64,
+    seen: Option<u64>,
+    /// What holds for them; when it changes, the frames before are sent first.
+    setup: Arc<Setup>,
+    /// The number of the first sample that it does not hold for.
+    setup_end: usize,
+    /// The sample to be read next.
+    next: usize,
+    /// Whether the task waits until what was read is sent.
+    is_ahead: bool,
+    /// Changes with every jump: what was being read for the place before is of no use.
+    jumps: u64,
+    pace: Pace,
+    /// Stop at this time of the film.
+    until: Option<Timestamp>,
+    /// Of a paused film, one picture is shown after a seek.
+    still: Still,
+    end: Option<Ending>,
+}
+
+/// Why nothing more comes of a film.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// All that was asked for has been read.
+    Complete,
+    /// The file cannot be read any more.
+    Broken(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Still {
+    /// The film runs.
+    Runs,
+    /// It stands, and its picture has been shown.
+    Shown,
+    /// It stands at a new place, whose picture is still to be shown.
+    Wanted,
+}
+
+/// How fast a film is sent.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    buffer: Duration,
+    /// When the film began to run, and at which of its times.
+    since: Option<(Instant, Timestamp)>,
+}
+
+/// What the task does next.
+enum Turn {
+    Read {
+        film: Arc<Film>,
+        samples: Range<usize>,
+        jumps: u64,
+    },
+    Sleep(Instant),
+    /// Nothing until the bell rings.
+    Wait,
+    /// The file's end: is there more by now?
+    Grow(Arc<Film>),
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State")
+            .field("film", &self.film.name())
+            .field("next", &self.next)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Reel {
+    pub(super) fn new(library: Arc<Library>, app: &str, film: Arc<Film>, at: Timestamp) -> Self {
+        let mut state = State {
+            frames: VecDeque::new(),
+            bytes: 0,
+            first: 0,
+            seen: None,
+            setup: Arc::default(),
+            setup_end: 0,
+            next: 0,
+            is_ahead: false,
+            jumps: 0,
+            pace: Pace { buffer: BUFFER_DEFAULT, since: None },
+            until: None,
+            still: Still::Runs,
+            end: None,
+            film,
+        };
+        state.jump(state.sample_for(at));
+        let shared = Arc::new(Shared {
+            library,
+            app: app.to_owned(),
+            state: Mutex::new(state),
+            bell: Notify::new(),
+            watcher: Mutex::new(None),
+        });
+        let task = tokio::spawn(project(Arc::clone(&shared)));
+        Self { shared, task }
+    }
+
+    /// The film that is played.
+    pub(crate) fn film(&self) -> Arc<Film> {
+        Arc::clone(&self.shared.state.lock().film)
+    }
+
+    /// How much the player holds in its buffer: it is filled at once and then kept full.
+    pub(crate) fn set_buffer(&mut self, buffer: Duration) {
+        self.change(|state| state.pace.buffer = buffer.max(BUFFER_MIN));
+    }
+
+    /// Sends no frame that is due at this time of the film or later.
+    pub(crate) fn play_until(&mut self, until: Option<Timestamp>) {
+        self.change(|state| {
+            state.until = until;
+            state.end = None;
+        });
+    }
+
+    /// Goes to the keyframe at or before this time; where that is comes back. Everything that a decoder must
+    /// know is sent again. A paused film shows the picture there.
+    pub(crate) fn seek(&mut self, at: Timestamp) -> Timestamp {
+        self.change(|state| {
+            state.jump(state.sample_for(at));
+            state.time_of(state.next)
+        })
+    }
+
+    /// Goes to the keyframe at or before the place where it stands.
+    pub(crate) fn restart(&mut self) {
+        self.change(|state| {
+            let at = state.position();
+            state.jump(state.sample_for(at));
+        });
+    }
+
+    /// Stops.
+    pub(crate) fn pause(&mut self) {
+        self.change(|state| {
+            state.still = Still::Shown;
+            state.pace.since = None;
+        });
+    }
+
+    /// Goes on behind what the player has seen: it has thrown away what is later than `at`. A player that
+    /// claims to have seen more than was sent gets what follows that.
+    pub(crate) fn resume(&mut self, at: Timestamp) {
+        self.change(|state| {
+            state.still = Still::Runs;
+            let after =
+                state.film.index().samples().partition_point(|sample| sample.dts <= at + state.origin());
+            if state.seen.is_some() && after < state.sent() {
+                state.go_on_at(after);
+            }
+        });
+    }
+
+    /// The time of the film up to which everything has been sent.
+    pub(crate) fn position(&self) -> Timestamp {
+        self.shared.state.lock().position()
+    }
+
+    /// The length of the film.
+    pub(crate) fn duration(&self) -> Timestamp {
+        self.shared.state.lock().film.index().duration()
+    }
+
+    /// Why nothing more comes, once everything that was read has been sent.
+    pub(crate) fn ending(&self) -> Option<Ending> {
+        let state = self.shared.state.lock();
+        state.end.clone().filter(|_| state.frames.is_empty())
+    }
+
+    pub(super) fn seen(&self) -> Option<u64> {
+        self.shared.state.lock().seen
+    }
+
+    pub(super) fn read(&mut self, batch: &mut Batch) -> Next {
+        let state = self.shared.state.lock();
+        if state.frames.is_empty() {
+            return if state.end.is_some() { Next::Ended } else { Next::Empty };
+        }
+        if state.still == Still::Shown {
+            return Next::Empty;
+        }
+        batch.refill(state.first, &state.setup, state.frames.iter().cloned());
+        Next::Frames
+    }
+
+    pub(super) fn advance(&mut self, batch: &Batch, frames: usize) {
+        let mut state = self.shared.state.lock();
+        // A jump since the batch was read has numbered the frames anew.
+        if frames == 0 || batch.first != state.first {
+            return;
+        }
+        let sent = frames.min(state.frames.len());
+        let sent_bytes: usize = state.frames.drain(..sent).map(|frame| frame.payload.len()).sum();
+        state.bytes -= sent_bytes;
+        state.first += sent as u64;
+        state.seen = Some(state.first - 1);
+        if state.still == Still::Wanted && state.frames.is_empty() {
+            state.still = Still::Shown;
+        }
+        if state.is_ahead && state.bytes < AHEAD_BYTES_MAX / 2 {
+            state.is_ahead = false;
+            self.shared.bell.notify_one();
+        }
+    }
+
+    pub(super) fn watch(&self, watcher: &Arc<dyn Watcher>) -> Watched {
+        *self.shared.watcher.lock() = Some(Arc::downgrade(watcher));
+        self.shared.bell.notify_one();
+        Watched(Arc::clone(&self.shared))
+    }
+
+    fn change<T>(&mut self, change: impl FnOnce(&mut State) -> T) -> T {
+        let changed = change(&mut self.shared.state.lock());
+        self.shared.bell.notify_one();
+        changed
+    }
+}
+
+impl Drop for Reel {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A watcher's place at a film; dropping it ends the calls.
+#[derive(Debug)]
+pub(crate) struct Watched(Arc<Shared>);
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        *self.0.watcher.lock() = None;
+    }
+}
+
+impl Shared {
+    fn call_watcher(&self) {
+        let watcher = self.watcher.lock().as_ref().and_then(Weak::upgrade);
+        if let Some(watcher) = watcher {
+            watcher.stream_changed();
+        }
+    }
+}
+
+/// Reads the film ahead of its viewer until the reel is dropped.
+async fn project(shared: Arc<Shared>) {
+    let mut unchanged = 0;
+    loop {
+        let turn = shared.state.lock().turn(Instant::now());
+        match turn {
+            Turn::Read { film, samples, jumps } => {
+                let read = film.frames(samples.clone()).await;
+                shared.state.lock().finish_read(jumps, samples.end, read);
+                unchanged = 0;
+                shared.call_watcher();
+                // What is at hand is read without waiting: others get their turn.
+                tokio::task::yield_now().await;
+            }
+            Turn::Sleep(until) => tokio::select! {
+                () = tokio::time::sleep_until(until) => {}
+                () = shared.bell.notified() => {}
+            },
+            Turn::Wait => {
+                // The watcher may have come, or the end is news to it.
+                shared.call_watcher();
+                shared.bell.notified().await;
+            }
+            Turn::Grow(film) => {
+                let newer = shared.library.open(&shared.app, film.name()).await.ok();
+                let waits = match newer.filter(|newer| newer.bytes() > film.bytes()) {
+                    Some(newer) => {
+                        shared.state.lock().film = newer;
+                        unchanged = 0;
+                        false
+                    }
+                    None if film.is_being_written() && unchanged < GROWTH_WAIT => {
+                        unchanged += 1;
+                        true
+                    }
+                    None => {
+                        shared.state.lock().end = Some(Ending::Complete);
+                        false
+                    }
+                };
+                if waits {
+                    tokio::time::sleep(GROWTH_STEP).await;
+                }
+            }
+        }
+    }
+}
+
+impl State {
+    fn index(&self) -> &Index {
+        self.film.index()
+    }
+
+    /// What is taken from the index's times: a film's time begins at zero.
+    fn origin(&self) -> Timestamp {
+        self.index().origin().min(Timestamp::ZERO)
+    }
+
+    fn sample_for(&self, at: Timestamp) -> usize {
+        self.index().start_for(at + self.origin())
+    }
+
+    fn time_of(&self, sample: usize) -> Timestamp {
+        match self.index().samples().get(sample) {
+            Some(sample) => sample.dts - self.origin(),
+            None => self.index().duration(),
+        }
+    }
+
+    /// The number of the first sample that has not been sent.
+    fn sent(&self) -> usize {
+        self.next - self.frames.len()
+    }
+
+    fn position(&self) -> Timestamp {
+        self.time_of(self.sent())
+    }
+
+    /// Goes to a sample where a decoder can begin.
+    fn jump(&mut self, sample: usize) {
+        self.go_on_at(sample);
+        self.seen = None;
+        let tracks = self.index().tracks_at(sample);
+        let metadata = on_metadata(&tracks, Some(self.index().duration()));
+        let contents = tracks.into_iter().map(PartContent::Track);
+        let contents = std::iter::once(PartContent::Metadata(metadata)).chain(contents);
+        self.setup = Arc::new(Setup::new(contents, self.first));
+        if self.still == Still::Shown {
+            self.still = Still::Wanted;
+        }
+    }
+
+    /// Goes to a sample that follows what the viewer has.
+    fn go_on_at(&mut self, sample: usize) {
+        self.first += self.frames.len() as u64;
+        self.frames.clear();
+        self.bytes = 0;
+        self.next = sample;
+        self.jumps += 1;
+        self.end = None;
+        self.pace.since = None;
+        self.renew_setup();
+    }
+
+    /// What holds for the next sample; what is new in it is told with the next frame.
+    fn renew_setup(&mut self) {
+        for track in self.index().tracks_at(self.next) {
+            if self.setup.track(track.id) != Some(&track) {
+                self.setup = Arc::new(self.setup.with(PartContent::Track(track), self.first));
+            }
+        }
+        self.setup_end = self.index().next_change(self.next).unwrap_or(usize::MAX);
+    }
+
+    /// Takes what was read, unless the film has been sought in since.
+    fn finish_read(&mut self, jumps: u64, end: usize, read: anyhow::Result<Vec<Frame>>) {
+        match read {
+            _ if self.jumps != jumps => {}
+            Ok(frames) => self.take(end, frames),
+            Err(error) => {
+                tracing::warn!(film = self.film.name(), "the film ends early: {error:#}");
+                self.end = Some(Ending::Broken(format!("{error:#}")));
+            }
+        }
+    }
+
+    /// Takes what was read, up to the sample `end`.
+    fn take(&mut self, end: usize, frames: Vec<Frame>) {
+        let origin = self.origin();
+        self.next = end;
+        for mut frame in frames {
+            frame.dts = frame.dts - origin;
+            frame.pts = frame.pts - origin;
+            self.bytes += frame.payload.len();
+            self.frames.push_back(frame);
+        }
+    }
+
+    /// What the task does next.
+    fn turn(&mut self, now: Instant) -> Turn {
+        if self.end.is_some() || self.still == Still::Shown {
+            return Turn::Wait;
+        }
+        let next_time = self.time_of(self.next);
+        if self.until.is_some_and(|until| next_time >= until) {
+            self.end = Some(Ending::Complete);
+            return Turn::Wait;
+        }
+        if self.next >= self.index().samples().len() {
+            return Turn::Grow(Arc::clone(&self.film));
+        }
+        let change = self.next >= self.setup_end;
+        let still = self.still == Still::Wanted;
+        self.is_ahead = self.bytes >= AHEAD_BYTES_MAX || ((change || still) && !self.frames.is_empty());
+        if self.is_ahead {
+            return Turn::Wait;
+        }
+        if change {
+            self.renew_setup();
+        }
+        let since = *self.pace.since.get_or_insert((now, next_time));
+        let horizon = self.pace.horizon(now, since);
+        if next_time >= horizon {
+            return Turn::Sleep(now + self.pace.rest(next_time - horizon));
+        }
+        let end = if still { self.next + 1 } else { self.read_end(horizon) };
+        Turn::Read { film: Arc::clone(&self.film), samples: self.next..end, jumps: self.jumps }
+    }
+
+    /// Up to which sample to read now: at least one.
+    fn read_end(&self, horizon: Timestamp) -> usize {
+        let samples = self.index().samples();
+        let limit = self.until.map_or(horizon, |until| until.min(horizon)) + self.origin();
+        let last = self.setup_end.min(samples.len()).min(self.next + READ_FRAMES_MAX);
+        let mut bytes = self.bytes;
+        let due = samples[self.next..last].iter().take_while(|sample| {
+            let fits = bytes < AHEAD_BYTES_MAX && sample.dts < limit;
+            bytes += sample.size as usize;
+            fits
+        });
+        self.next + due.count().max(1)
+    }
+}
+
+impl Pace {
+    /// Up to which time of the film the player's buffer takes frames.
+    fn horizon(&self, now: Instant, (since, base): (Instant, Timestamp)) -> Timestamp {
+        let nanos = (now - since).saturating_add(self.buffer).as_nanos();
+        base + Timestamp::from_nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
+    }
+
+    /// How long to sleep when the next frame is early by `early`: until a portion is due.
+    fn rest(&self, early: Timestamp) -> Duration {
+        let early = Duration::from_nanos(u64::try_from(early.as_nanos()).unwrap_or(0));
+        early.max(PORTION_MAX.min(self.buffer / 4))
+    }
+}
+
+#[cfg(test)]
+mod tests;

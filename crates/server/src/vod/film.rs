@@ -1,0 +1,187 @@
+//! A film: one file as it is now, with its index.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context;
+use bytes::Bytes;
+use headwater_media::Frame;
+use headwater_media::index::{Index, Sample};
+
+use super::place::Found;
+
+/// Samples that lie closer than this are read together with what is between them.
+const GAP_BYTES_MAX: u64 = 64 << 10;
+/// A file that was written to within this time may still be written.
+pub(super) const WRITING: Duration = Duration::from_secs(10);
+/// Bytes read at once, at most; a larger sample comes alone.
+const READ_BYTES_MAX: u64 = 4 << 20;
+
+/// One file with its index. It never changes: a file that has changed is another film.
+#[derive(Debug)]
+pub(crate) struct Film {
+    name: String,
+    file: Arc<File>,
+    bytes: u64,
+    modified: SystemTime,
+    etag: String,
+    index: Index,
+}
+
+impl Film {
+    pub(super) fn new(found: Found, index: Index) -> Self {
+        let Found { name, file, bytes, modified } = found;
+        let etag = etag(bytes, modified);
+        Self { name, file: Arc::new(file), bytes, modified, etag, index }
+    }
+
+    /// Its path below the app's directory, with the extension.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Tracks and samples.
+    pub(crate) const fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// Names this state of the file: a strong entity tag of HTTP, in quotes.
+    pub(crate) fn etag(&self) -> &str {
+        &self.etag
+    }
+
+    /// When the file was last written.
+    pub(crate) const fn modified(&self) -> SystemTime {
+        self.modified
+    }
+
+    /// Whether the file was written to a moment ago, so that more of it may come.
+    pub(crate) fn is_being_written(&self) -> bool {
+        SystemTime::now().duration_since(self.modified).is_ok_and(|age| age < WRITING)
+    }
+
+    /// The file's length.
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The file itself.
+    pub(crate) const fn file(&self) -> &Arc<File> {
+        &self.file
+    }
+
+    /// Memory that the index takes, in bytes, about.
+    pub(super) fn weight(&self) -> usize {
+        size_of_val(self.index.samples()) + (8 << 10)
+    }
+
+    /// Reads a range of the file.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` if the file has become shorter.
+    pub(crate) async fn read(&self, range: Range<u64>) -> io::Result<Bytes> {
+        let length = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
+        let mut bytes = vec![0; length];
+        let at_hand = read_at_hand(&self.file, &mut bytes, range.start);
+        if at_hand == length {
+            return Ok(bytes.into());
+        }
+        let file = Arc::clone(&self.file);
+        let read = move || {
+            read_exact_at(&file, &mut bytes[at_hand..], range.start + at_hand as u64)?;
+            Ok(bytes.into())
+        };
+        tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
+    }
+
+    /// The frames of these samples, in order, at the times of the index. Samples that lie near each other are
+    /// read at once.
+    pub(crate) async fn frames(&self, samples: Range<usize>) -> anyhow::Result<Vec<Frame>> {
+        let samples = self.index.samples().get(samples).unwrap_or_default();
+        self.frames_of(&samples.iter().collect::<Vec<_>>()).await
+    }
+
+    /// As [`frames`](Self::frames), of any samples of the index.
+    pub(crate) async fn frames_of(&self, samples: &[&Sample]) -> anyhow::Result<Vec<Frame>> {
+        let mut order: Vec<usize> = (0..samples.len()).collect();
+        order.sort_by_key(|&at| samples[at].offset);
+        let mut payloads = vec![Bytes::new(); samples.len()];
+        let mut rest = order.as_slice();
+        while let Some((&first, _)) = rest.split_first() {
+            let start = samples[first].offset;
+            let mut end = start;
+            let mut count = 0;
+            for &at in rest {
+                let sample = samples[at];
+                let sample_end = sample.offset + u64::from(sample.size);
+                let near = sample.offset <= end + GAP_BYTES_MAX && sample_end - start <= READ_BYTES_MAX;
+                if count > 0 && !near {
+                    break;
+                }
+                end = end.max(sample_end);
+                count += 1;
+            }
+            let bytes = self
+                .read(start..end)
+                .await
+                .with_context(|| format!("{} cannot be read at bytes {start} to {end}", self.name))?;
+            let (together, behind) = rest.split_at(count);
+            for &at in together {
+                let sample = samples[at];
+                let from = (sample.offset - start) as usize;
+                payloads[at] = bytes.slice(from..from + sample.size as usize);
+            }
+            rest = behind;
+        }
+        let frame = |(sample, payload): (&&Sample, Bytes)| Ok(self.index.frame(sample, payload)?);
+        samples.iter().zip(payloads).map(frame).collect()
+    }
+}
+
+/// A strong entity tag of a file in this state, in quotes.
+pub(crate) fn etag(bytes: u64, modified: SystemTime) -> String {
+    let since = modified.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    format!("\"{:x}-{bytes:x}\"", since.as_nanos())
+}
+
+/// Reads what the system has in memory, without waiting for a disk; how much that was.
+#[cfg(target_os = "linux")]
+fn read_at_hand(file: &File, bytes: &mut [u8], offset: u64) -> usize {
+    use rustix::io::{ReadWriteFlags, preadv2};
+    let mut filled = 0;
+    while filled < bytes.len() {
+        let rest = &mut [io::IoSliceMut::new(&mut bytes[filled..])];
+        match preadv2(file, rest, offset + filled as u64, ReadWriteFlags::NOWAIT) {
+            Ok(0) | Err(_) => break,
+            Ok(count) => filled += count,
+        }
+    }
+    filled
+}
+
+#[cfg(not(target_os = "linux"))]
+const fn read_at_hand(_: &File, _: &mut [u8], _: u64) -> usize {
+    0
+}
+
+/// Reads until `bytes` is full.
+#[cfg(unix)]
+pub(super) fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
+}
+
+/// Reads until `bytes` is full.
+#[cfg(windows)]
+pub(super) fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match std::os::windows::fs::FileExt::seek_read(file, &mut bytes[filled..], offset + filled as u64)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            count => filled += count,
+        }
+    }
+    Ok(())
+}
