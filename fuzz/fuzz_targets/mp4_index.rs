@@ -1,16 +1,30 @@
-//! Any bytes as an MP4 file: no panic, an end, and no sample outside the file.
+//! Any bytes as an MP4 file: no panic, an end, and no sample outside the file; also of one that grows.
 #![no_main]
 
 use headwater_media::mp4::Scan;
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| {
-    let mut scan = Scan::new(bytes.len() as u64);
+/// Reads what the scan wants; false if it finds fault.
+fn supply(scan: &mut Scan, bytes: &[u8]) -> bool {
     while let Some(range) = scan.wants() {
-        let range = range.start as usize..range.end as usize;
-        if scan.supply(&bytes[range]).is_err() {
-            return;
+        if scan.supply(&bytes[range.start as usize..range.end as usize]).is_err() {
+            return false;
         }
+    }
+    true
+}
+
+fuzz_target!(|input: (u16, &[u8])| {
+    let (cut, bytes) = input;
+    let cut = usize::from(cut).min(bytes.len());
+    let mut growing = Scan::new(cut as u64);
+    if supply(&mut growing, &bytes[..cut]) && growing.grow(bytes.len() as u64) {
+        supply(&mut growing, bytes);
+        let _ = growing.finish();
+    }
+    let mut scan = Scan::new(bytes.len() as u64);
+    if !supply(&mut scan, bytes) {
+        return;
     }
     let Ok(index) = scan.finish() else { return };
     for sample in index.samples() {
