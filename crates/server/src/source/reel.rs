@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use headwater_hub::{Batch, Next, PartContent, Setup, Watcher};
 use headwater_media::flv::on_metadata;
-use headwater_media::index::Index;
-use headwater_media::{Frame, Timestamp};
+use headwater_media::index::{Index, Sample};
+use headwater_media::{Frame, MediaKind, Timestamp};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -361,8 +361,27 @@ impl State {
         self.index().origin().min(Timestamp::ZERO)
     }
 
+    /// Where to begin in order to see what is shown at `at`: the key frame before, with what is due when it is;
+    /// of the film's first key frame also what comes before it.
     fn sample_for(&self, at: Timestamp) -> usize {
-        self.index().start_for(at + self.origin())
+        let samples = self.index().samples();
+        let key = self.index().start_for(at + self.origin());
+        let Some(Sample { dts, track, .. }) = samples.get(key).copied() else { return 0 };
+        if samples[..key].iter().all(|sample| sample.track != track) {
+            return 0;
+        }
+        samples.partition_point(|sample| sample.dts < dts)
+    }
+
+    /// Up to which sample to read for a picture.
+    fn still_end(&self) -> usize {
+        let tracks = self.index().tracks();
+        let is_picture = |sample: &Sample| {
+            let track = tracks.get(usize::from(sample.track));
+            track.is_some_and(|track| track.track.id.kind == MediaKind::Video)
+        };
+        let near = self.index().samples()[self.next..].iter().take(READ_FRAMES_MAX);
+        self.next + 1 + near.into_iter().position(is_picture).unwrap_or(0)
     }
 
     fn time_of(&self, sample: usize) -> Timestamp {
@@ -468,7 +487,7 @@ impl State {
         if next_time >= horizon {
             return Turn::Sleep(now + self.pace.rest(next_time - horizon));
         }
-        let end = if still { self.next + 1 } else { self.read_end(horizon) };
+        let end = if still { self.still_end() } else { self.read_end(horizon) };
         Turn::Read { film: Arc::clone(&self.film), samples: self.next..end, jumps: self.jumps }
     }
 

@@ -168,7 +168,7 @@ impl Library {
     pub(crate) async fn open(&self, app: &str, name: &str) -> Result<Arc<Film>, Refusal> {
         let key = match self.remembered(app, name) {
             Some(key) => key,
-            None => self.look_up(app, name).await?,
+            None => self.look_up(app, name).await.inspect_err(|_| self.forget(app, name))?,
         };
         let slot = self.slot(&key);
         if let Some(film) = slot.believed() {
@@ -195,6 +195,14 @@ impl Library {
                 Err(refusal)
             }
         }
+    }
+
+    /// Lets go of a film that is there no more, so that its file can go: whoever plays it keeps it to the end.
+    pub(crate) fn forget(&self, app: &str, name: &str) {
+        let mut shelf = self.shelf.lock();
+        let led_to = shelf.names.remove(&(app.to_owned(), name.to_owned()));
+        let file = led_to.map_or_else(|| name.to_owned(), |(file, _)| file);
+        shelf.films.remove(&(app.to_owned(), file));
     }
 
     /// Any file that may be served by its exact path below the app's directory, opened.

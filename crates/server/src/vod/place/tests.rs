@@ -1,1 +1,108 @@
+//! Names that lead to films, and names that lead nowhere.
 
+use super::*;
+
+/// A directory of its own with a film, one in a folder, one hidden, and a file outside.
+struct Films(PathBuf);
+
+impl Films {
+    fn new(name: &str) -> Self {
+        let root = std::env::temp_dir().join(format!("headwater-place-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&root);
+        fs::create_dir_all(root.join("films/Süd see")).unwrap();
+        for file in ["films/a.mp4", "films/a.flv", "films/Süd see/b.F4V", "films/.hidden.mp4", "films/a.vtt"]
+        {
+            fs::write(root.join(file), file).unwrap();
+        }
+        for file in ["outside.mp4", "films/notes.txt"] {
+            fs::write(root.join(file), "secret").unwrap();
+        }
+        Self(root)
+    }
+
+    fn place(&self, follow_symlinks: bool) -> Place {
+        Place { directory: self.0.join("films"), follow_symlinks }
+    }
+}
+
+impl Drop for Films {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn a_film_is_found_by_every_form_of_its_name() {
+    let films = Films::new("forms");
+    let place = films.place(false);
+    for (name, file) in [
+        ("a.mp4", "a.mp4"),
+        ("a", "a.mp4"),
+        ("mp4:a", "a.mp4"),
+        ("mp4:a.mp4", "a.mp4"),
+        ("flv:a", "a.flv"),
+        ("a.flv", "a.flv"),
+        ("f4v:a", "a.mp4"),
+        ("Süd see/b.F4V", "Süd see/b.F4V"),
+    ] {
+        assert_eq!(place.find(name).as_deref(), Ok(file), "{name}");
+    }
+    for name in ["b", "c.mp4", "Süd see", "mp4:", "a.mp4/a.mp4", "notes", "flv:notes.txt"] {
+        assert!(matches!(place.find(name), Err(Refusal::NotFound(_))), "{name}: {:?}", place.find(name));
+    }
+}
+
+#[test]
+fn nothing_outside_and_nothing_hidden_is_served() {
+    let films = Films::new("attacks");
+    let place = films.place(false);
+    let long = "x/".repeat(600) + "a.mp4";
+    for name in [
+        "../outside.mp4",
+        "Süd see/../../outside.mp4",
+        "./a.mp4",
+        "/a.mp4",
+        "//a.mp4",
+        "a//b.mp4",
+        "a.mp4/",
+        "",
+        ".hidden.mp4",
+        "..\\outside.mp4",
+        "a\0.mp4",
+        "a\n.mp4",
+        long.as_str(),
+    ] {
+        assert!(place.open(name).is_err(), "{name:?}");
+        assert!(place.find(name).is_err(), "{name:?}");
+    }
+    assert!(matches!(place.open("notes.txt"), Err(Refusal::NotFound(_))));
+    assert_eq!(place.open("a.vtt").unwrap().bytes, "films/a.vtt".len() as u64);
+}
+
+#[cfg(unix)]
+#[test]
+fn symbolic_links_are_followed_only_if_allowed() {
+    use std::os::unix::fs::symlink;
+    let films = Films::new("links");
+    let inside = films.0.join("films");
+    symlink(films.0.join("outside.mp4"), inside.join("link.mp4")).unwrap();
+    symlink(&films.0, inside.join("way")).unwrap();
+    symlink(inside.join("a.mp4"), inside.join("twin.mp4")).unwrap();
+    for name in ["link.mp4", "way/outside.mp4", "way/films/a.mp4", "twin.mp4"] {
+        let refusal = films.place(false).open(name).unwrap_err();
+        assert!(matches!(refusal, Refusal::Forbidden(_)), "{name}: {refusal}");
+        assert!(films.place(true).open(name).is_ok(), "{name}");
+    }
+}
+
+#[test]
+fn the_list_has_every_film_once_and_no_more_than_asked_for() {
+    let films = Films::new("list");
+    let (entries, more) = films.place(false).list(10).unwrap();
+    let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
+    assert_eq!((names, more), (vec!["Süd see/b.F4V", "a.flv", "a.mp4"], false));
+    let (entries, more) = films.place(false).list(2).unwrap();
+    assert_eq!((entries.len(), more), (2, true));
+    let nowhere = Place { directory: films.0.join("nowhere"), follow_symlinks: false };
+    assert_eq!(nowhere.list(10).unwrap(), (vec![], false));
+}
