@@ -134,6 +134,7 @@ impl Builder {
                 ));
             }
         }
+        decode_before_show(&mut self.index.samples, self.tracks.len());
         // A stable sort keeps each track's own order also where its times stand still.
         self.index.samples.sort_by_key(|sample| sample.dts);
         self.index.tracks = self.tracks.into_iter().map(|track| track.indexed).collect();
@@ -251,6 +252,21 @@ fn push(samples: &mut Vec<Sample>, track: &mut Growing, number: u16, raw: &RawSa
         key: raw.key || track.indexed.track.id.kind == MediaKind::Audio,
         mended: false,
     });
+}
+
+/// Films may show pictures before their decoding time (composition offsets below zero in place of an edit list).
+/// What reads them wants decoding first, so all of such a track is decoded earlier; when it is shown stays.
+fn decode_before_show(samples: &mut [Sample], tracks: usize) {
+    let mut earliest = vec![Timestamp::ZERO; tracks];
+    for sample in &*samples {
+        let earliest = &mut earliest[usize::from(sample.track)];
+        *earliest = (*earliest).min(sample.pts - sample.dts);
+    }
+    if earliest.iter().any(|&earliest| earliest < Timestamp::ZERO) {
+        for sample in samples {
+            sample.dts = sample.dts + earliest[usize::from(sample.track)];
+        }
+    }
 }
 
 fn too_many(found: u64) -> Error {

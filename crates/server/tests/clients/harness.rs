@@ -38,9 +38,21 @@ impl Server {
         Self::start_at("127.0.0.1:0", config)
     }
 
+    /// With films: of `directory`, or of the test's own, which begins empty.
+    pub(crate) fn start_with_films(directory: Option<&Path>) -> Self {
+        let dir = fresh_dir();
+        let media = directory.map_or_else(|| dir.join("media"), Path::to_owned);
+        fs::create_dir_all(&media).unwrap();
+        // A name that needs no quoting: tests' directories have none in them.
+        Self::start_in(dir, "127.0.0.1:0", &format!("media = {:?}\n{CONFIG}", media))
+    }
+
     /// Listening at another address.
     pub(crate) fn start_at(address: &str, config: &str) -> Self {
-        let dir = fresh_dir();
+        Self::start_in(fresh_dir(), address, config)
+    }
+
+    fn start_in(dir: PathBuf, address: &str, config: &str) -> Self {
         fs::write(dir.join("headwater.toml"), config).unwrap();
         let mut command = headwater();
         command.args(["serve", "--log", "debug"]);
@@ -72,6 +84,16 @@ impl Server {
 
     pub(crate) fn rtmp(&self, name: &str) -> String {
         format!("{}/live/{name}", self.rtmp)
+    }
+
+    /// A film's address at the RTMP door.
+    pub(crate) fn rtmp_film(&self, name: &str) -> String {
+        format!("{}/vod/{name}", self.rtmp)
+    }
+
+    /// A film's address at the HTTP door; the name is percent-encoded already.
+    pub(crate) fn http_film(&self, name: &str) -> String {
+        format!("{}/vod/{name}", self.http)
     }
 
     pub(crate) fn flv(&self, name: &str) -> String {

@@ -6,6 +6,7 @@
 
 mod doors;
 mod enhanced;
+mod films;
 mod flash;
 mod flv_tags;
 mod harness;
@@ -18,3 +19,4 @@ mod recording;
 mod sources;
 mod trace;
 mod transports;
+mod vod;

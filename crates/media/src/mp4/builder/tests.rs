@@ -161,7 +161,7 @@ fn composition_offsets_are_signed_in_either_version() {
         },
         ..Film::PLAIN
     };
-    assert_eq!(ticks(&film.index()), [(0, 6000), (3000, 0), (6000, 3000), (9000, 6000)]);
+    assert_eq!(ticks(&film.index()), [(-3000, 6000), (0, 0), (3000, 3000), (6000, 6000)]);
 }
 
 #[test]

@@ -1,0 +1,111 @@
+//! Films: for every form of file what the doors deliver, access unit by access unit, against what ffprobe reads in
+//! the file itself.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::films::{self, Recipe};
+use crate::harness::{Server, headwater};
+use crate::program::needs;
+use crate::recording::{Recording, compare, whole};
+
+const LIMIT_S: u64 = 60;
+
+/// The name of a file as an address has it.
+fn encoded(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
+    name.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+/// `headwater play` records a film; its time is that of the film.
+fn play(server: &Server, url: &str, file: &str) -> Recording {
+    let mut command = headwater();
+    command.args(["play", url, "-o"]).arg(server.file(file));
+    server.run(file, command).succeed(LIMIT_S);
+    Recording::read(&server.file(file))
+}
+
+#[track_caller]
+fn assert_same(what: &str, source: &Recording, received: &Recording) {
+    if let Err(wrong) = compare(source, received, whole(source)) {
+        panic!("{what}: {wrong}");
+    }
+    // Nothing is live here that could be lost with a player.
+    assert_eq!(
+        (received.video.len(), received.audio.len()),
+        (source.video.len(), source.audio.len()),
+        "{what}: pictures and sounds"
+    );
+}
+
+#[test]
+fn every_form_of_film_over_rtmp() {
+    needs!("ffmpeg", "ffprobe");
+    let recipes = films::recipes();
+    let directory = films::made(&recipes[0]);
+    recipes.iter().for_each(|recipe| drop(films::made(recipe)));
+    let server = Server::start_with_films(directory.parent());
+    for (number, Recipe(name, _)) in recipes.iter().enumerate() {
+        let mut source = Recording::read(&films::film(name));
+        if *name == "cmaf.mp4" {
+            // Of fragments with offsets below zero ffprobe shifts what is shown; not so of the same pictures here.
+            source.video = Recording::read(&films::film("negative.mp4")).video;
+        }
+        let received = play(&server, &server.rtmp_film(&encoded(name)), &format!("{number}.flv"));
+        assert_same(name, &source, &received);
+    }
+}
+
+#[test]
+fn a_film_beyond_four_gigabytes_over_rtmp() {
+    needs!("ffmpeg", "ffprobe");
+    let server = Server::start_with_films(None);
+    let source = films::film("fragments.mp4");
+    films::far_away(&source, &server.file("media/far.mp4"));
+    let received = play(&server, &server.rtmp_film("far"), "far.flv");
+    assert_same("far.mp4", &Recording::read(&source), &received);
+}
+
+#[test]
+fn a_damaged_film_plays_up_to_the_damage() {
+    needs!("ffmpeg", "ffprobe");
+    let server = Server::start_with_films(None);
+    for (film, note) in [("front.m4v", "beyond the end of the file"), ("flash.flv", "ends inside the tag")] {
+        let (source, cut) = (films::film(film), server.file("media").join(film));
+        films::start_of(&source, 0.6, &cut);
+        // It was written long ago.
+        assert!(Command::new("touch").args(["-d", "2020-01-01"]).arg(&cut).status().unwrap().success());
+        let source = Recording::read(&source);
+        let received = play(&server, &server.rtmp_film(film), &format!("{film}.flv"));
+        let units = received.video.len() + received.audio.len();
+        let all = source.video.len() + source.audio.len();
+        assert!(units * 2 > all && units < all, "{film}: {units} of {all}");
+        let wanted = |_: &Recording| crate::recording::Wanted { to_end: false, ..whole(&source) };
+        compare(&source, &received, wanted(&source)).unwrap();
+        let log = server.program.log();
+        assert!(log.contains(note), "{film}: {log}");
+    }
+}
+
+#[test]
+fn what_is_no_film_is_refused_in_a_sentence() {
+    needs!("ffmpeg");
+    let server = Server::start_with_films(None);
+    let names = films::no_films(&server.file("media"));
+    for name in names {
+        let mut ffmpeg = server.ffmpeg(name, &format!("-i {} -f null", server.rtmp_film(name)), "-");
+        assert!(!ffmpeg.wait(LIMIT_S).success());
+        let answer = server.request("GET", &format!("/vod/{name}/index.m3u8"));
+        assert!(
+            answer.starts_with("HTTP/1.1 415 ") && answer.contains("cannot be played"),
+            "{name}: {answer}"
+        );
+    }
+    let log = server.program.log();
+    for reason in ["it is empty", "it is neither FLV nor MP4"] {
+        assert!(log.contains(reason), "{log}");
+    }
+    assert!(Path::new(&server.file("media/nothing.mp4")).exists());
+}
