@@ -23,6 +23,11 @@ struct Refusal {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Way {
+    by: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StreamLabel {
     stream: String,
 }
@@ -33,6 +38,7 @@ pub(crate) struct Metrics {
     viewers: Family<Door, Gauge>,
     connections: Family<Door, Counter>,
     refused: Family<Refusal, Counter>,
+    file_bytes: Family<Way, Counter>,
     movable: Gauge<i64, AtomicI64>,
 }
 
@@ -85,12 +91,19 @@ impl Metrics {
         self.refused.get_or_create(&label).inc();
     }
 
+    /// Bytes of files sent over HTTP: by `kernel` without a copy, or by `copy`.
+    pub(crate) fn file_bytes(&self, by: &'static str) -> Counter {
+        self.file_bytes.get_or_create(&Way { by: by.to_owned() }).clone()
+    }
+
     /// Everything as text.
     pub(crate) fn encode(&self, streams: &[Snapshot]) -> String {
         let mut registry = Registry::with_prefix("headwater");
         registry.register("viewers", "Viewers connected", self.viewers.clone());
         registry.register("connections", "Connections accepted", self.connections.clone());
         registry.register("refused", "Peers refused or let go, by reason", self.refused.clone());
+        let help = "Bytes of files sent over HTTP, by the kernel or by a copy of them";
+        registry.register("file_bytes", help, self.file_bytes.clone());
         let help = "Clients that come again elsewhere when they are asked to";
         registry.register("movable_clients", help, self.movable.clone());
         let gauges = StreamFigures::default();

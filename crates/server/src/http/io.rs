@@ -1,23 +1,27 @@
-//! An accepted stream as hyper reads and writes it: what was read already comes first.
+//! An accepted stream as hyper reads and writes it: what was read already comes first, and in the place of
+//! stand-ins go the ranges of files that they stand for.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::sendfile::{Ranges, is_stand_in};
 use crate::listener::Stream;
 
-/// A stream, and what of it is in hand already.
+/// A stream, what of it is in hand already, and where the kernel finds files for it.
 pub(super) struct Io {
     read: Bytes,
     stream: Stream,
+    ranges: Option<Arc<Ranges>>,
 }
 
 impl Io {
-    pub(super) fn new(stream: Stream, read: Bytes) -> Self {
-        Self { read, stream }
+    pub(super) fn new(stream: Stream, read: Bytes, ranges: Option<Arc<Ranges>>) -> Self {
+        Self { read, stream, ranges }
     }
 }
 
@@ -59,6 +63,9 @@ impl AsyncWrite for Io {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if is_stand_in(bytes) {
+            return self.poll_write_vectored(context, &[IoSlice::new(bytes)]);
+        }
         each!(&mut self.stream, socket => socket.poll_write(context, bytes))
     }
 
@@ -67,6 +74,12 @@ impl AsyncWrite for Io {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if slices.iter().any(|slice| is_stand_in(slice)) {
+            return match (&self.stream, &self.ranges) {
+                (Stream::Tcp(socket), Some(ranges)) => ranges.poll_write(context, socket, slices),
+                _ => Poll::Ready(Err(io::Error::other("this connection takes no ranges of files"))),
+            };
+        }
         each!(&mut self.stream, socket => socket.poll_write_vectored(context, slices))
     }
 

@@ -5,11 +5,13 @@
 
 mod api;
 mod assets;
+mod files;
 mod flv;
 mod gate;
 mod io;
 mod pages;
 mod rtmpt;
+mod sendfile;
 mod stall;
 mod vod;
 mod ws;
@@ -33,6 +35,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use self::io::Io;
+use self::sendfile::Ranges;
 
 use crate::access::Access;
 use crate::listener::Accepted;
@@ -134,8 +137,11 @@ async fn connection(accepted: Accepted, config: Config, shared: Arc<Shared>, rou
         }
     };
     let stall_max = Duration::from_millis(config.stall_ms_max);
-    let io = TokioIo::new(stall::Guarded::new(Io::new(stream, read), stall_max, on_stall));
-    let service = TowerToHyperService::new(WithPeer { router, peer: Peer(peer), asked: Arc::clone(&asked) });
+    let ranges = Ranges::of(&stream, shared.metrics.file_bytes("kernel"));
+    let socket = Io::new(stream, read, ranges.clone());
+    let io = TokioIo::new(stall::Guarded::new(socket, stall_max, on_stall));
+    let service =
+        TowerToHyperService::new(WithPeer { router, peer: Peer(peer), ranges, asked: Arc::clone(&asked) });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         // librtmp looks for `Content-Length`, not for `content-length`.
@@ -191,11 +197,12 @@ impl Asked {
     }
 }
 
-/// The router with the peer's address added to each request.
+/// The router with the peer's address added to each request, and where the kernel takes files for it.
 #[derive(Clone)]
 struct WithPeer {
     router: Router,
     peer: Peer,
+    ranges: Option<Arc<Ranges>>,
     asked: Arc<Asked>,
 }
 
@@ -214,6 +221,9 @@ impl tower_service::Service<Request<hyper::body::Incoming>> for WithPeer {
     fn call(&mut self, mut request: Request<hyper::body::Incoming>) -> Self::Future {
         self.asked.note(&request);
         request.extensions_mut().insert(self.peer);
+        if let Some(ranges) = &self.ranges {
+            request.extensions_mut().insert(Arc::clone(ranges));
+        }
         self.router.call(request)
     }
 }
