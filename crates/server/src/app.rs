@@ -73,6 +73,7 @@ pub(crate) async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
             access: Arc::clone(&access),
             metrics: Arc::clone(&metrics),
             tunnels,
+            recent: http::Recent::default(),
             rtmp_port: addresses.rtmp.port(),
             http_port: addresses.http.port(),
         }),

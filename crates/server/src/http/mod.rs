@@ -34,6 +34,7 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+pub(crate) use self::files::Recent;
 use self::io::Io;
 use self::sendfile::Ranges;
 
@@ -83,6 +84,7 @@ pub(crate) struct Shared {
     pub(crate) access: Arc<Access>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) tunnels: Arc<Tunnels>,
+    pub(crate) recent: Recent,
     pub(crate) rtmp_port: u16,
     pub(crate) http_port: u16,
 }
@@ -309,7 +311,10 @@ fn stream_name(path: &str) -> Result<StreamName, String> {
 fn preflight() -> Response {
     let headers = [
         (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, OPTIONS"),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, "Range, Cache-Control"),
+        (
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            "Range, If-Range, If-None-Match, If-Modified-Since, Cache-Control",
+        ),
         (header::ACCESS_CONTROL_MAX_AGE, "86400"),
     ];
     (StatusCode::NO_CONTENT, headers).into_response()

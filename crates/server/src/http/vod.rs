@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 
-use super::Shared;
+use super::{Shared, files};
 use crate::vod::{Refusal, is_film};
 
 /// A film's address taken apart.
@@ -33,7 +33,10 @@ impl<'a> Address<'a> {
 }
 
 /// Answers a request for a film or something of it.
-pub(super) async fn serve(shared: &Arc<Shared>, address: Address<'_>, _request: &Parts) -> Response {
+pub(super) async fn serve(shared: &Arc<Shared>, address: Address<'_>, request: &Parts) -> Response {
+    if address.part.is_empty() {
+        return files::serve(shared, address.app, address.film, request).await;
+    }
     match shared.sources.library.open(address.app, address.film).await {
         Ok(film) => refused(&Refusal::NotFound(format!("{} has no {}.", film.name(), address.part))),
         Err(refusal) => refused(&refusal),
