@@ -171,6 +171,81 @@ impl Index {
             .unwrap_or(0)
     }
 
+    /// For each track the number of the sample to start with where what is shown at `at` is to be seen and heard:
+    /// of pictures a key frame at or before it, of sound what is heard with the first picture.
+    pub(crate) fn starts_for(&self, at: Timestamp) -> Vec<usize> {
+        let lead = self.samples.get(self.start_for(at)).map_or(at, |sample| sample.dts.min(at));
+        let is_picture = |place: usize| {
+            self.tracks.get(place).is_some_and(|track| track.track.id.kind == MediaKind::Video)
+        };
+        let starts = (0..self.tracks.len()).map(|place| {
+            let of_track = |sample: &Sample| usize::from(sample.track) == place;
+            let (from, needs_key) = if is_picture(place) { (at, true) } else { (lead, false) };
+            let after = self.before_or_at(from);
+            let (before, behind) = self.samples.split_at(after);
+            let fits = |sample: &Sample| of_track(sample) && sample.pts <= from && (sample.key || !needs_key);
+            let start = before.iter().rposition(fits);
+            let later = |sample: &Sample| of_track(sample) && (sample.key || !needs_key);
+            start
+                .or_else(|| before.iter().rposition(later))
+                .or_else(|| behind.iter().position(later).map(|number| after + number))
+                .unwrap_or(self.samples.len())
+        });
+        starts.collect()
+    }
+
+    /// How many samples are to be decoded before `time`.
+    pub(crate) fn before(&self, time: Timestamp) -> usize {
+        self.samples.partition_point(|sample| sample.dts < time)
+    }
+
+    fn before_or_at(&self, time: Timestamp) -> usize {
+        self.samples.partition_point(|sample| sample.dts <= time)
+    }
+
+    /// The samples from `first` on before which a configuration changes, and the number of the change.
+    pub(crate) fn changes_within(&self, first: usize, end: usize) -> Vec<(usize, usize)> {
+        let numbered = self.changes.iter().enumerate().map(|(change, at)| (self.before(at.from), change));
+        numbered.filter(|(sample, _)| (first + 1..end).contains(sample)).collect()
+    }
+
+    /// The track of a change by its number.
+    pub(crate) fn changed_track(&self, change: usize) -> Option<&Track> {
+        self.changes.get(change).map(|change| &change.track)
+    }
+
+    /// How long a sample is shown: until the next one of its track, or as long as the one before it.
+    pub(crate) fn lasts(&self, number: usize) -> Timestamp {
+        /// Of a track with one sample.
+        const LONE: Timestamp = Timestamp::from_ms(40);
+        let Some(sample) = self.samples.get(number) else { return Timestamp::ZERO };
+        let of_track = |other: &&Sample| other.track == sample.track;
+        let (before, rest) = self.samples.split_at(number);
+        if let Some(next) = rest.iter().skip(1).find(of_track) {
+            return next.dts - sample.dts;
+        }
+        let said = self.tracks.get(usize::from(sample.track)).map_or(Timestamp::ZERO, |track| track.duration);
+        let before = before.iter().rev().find(of_track).map(|other| sample.dts - other.dts);
+        let alone = if said > Timestamp::ZERO { said } else { LONE };
+        before.unwrap_or(alone).max(Timestamp::from_nanos(1))
+    }
+
+    /// Whether a player can start with this sample, as [`start_for`](Self::start_for) has it.
+    pub(crate) fn is_start(&self, number: usize) -> bool {
+        let leader = self.tracks.iter().position(|track| track.track.id.kind == MediaKind::Video);
+        self.samples.get(number).is_some_and(|sample| match leader {
+            Some(video) => sample.key && usize::from(sample.track) == video,
+            None => true,
+        })
+    }
+
+    /// The last such sample that is not behind `number`, or the first there is.
+    pub(crate) fn last_start(&self, number: usize) -> Option<usize> {
+        let end = self.samples.len().min(number.saturating_add(1));
+        let starts = |number: &usize| self.is_start(*number);
+        (0..end).rev().find(starts).or_else(|| (end..self.samples.len()).find(starts))
+    }
+
     /// How long the payload of a sample is, in bytes: its size, unless it has to be mended.
     #[must_use]
     pub fn payload_len(&self, sample: &Sample) -> u32 {
@@ -194,7 +269,7 @@ impl Index {
     }
 
     /// The track of a sample, as it is there.
-    fn track_of(&self, sample: &Sample) -> Option<&Track> {
+    pub(crate) fn track_of(&self, sample: &Sample) -> Option<&Track> {
         let first = &self.tracks.get(usize::from(sample.track))?.track;
         let of_track = self.changes.iter().rev().filter(|change| change.track.id == first.id);
         let changed = of_track.map(|change| (change.from, &change.track));

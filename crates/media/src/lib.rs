@@ -10,6 +10,7 @@ pub mod amf;
 mod bits;
 pub mod codec;
 mod color_info;
+pub mod cut;
 mod error;
 pub mod flv;
 mod frame;

@@ -37,6 +37,11 @@ pub fn on_metadata(tracks: &[Track], duration: Option<Timestamp>) -> Bytes {
         }
     }
     about.insert("encoder", ENCODER);
+    metadata_payload(about)
+}
+
+/// The payload that says this.
+pub(super) fn metadata_payload(about: Object) -> Bytes {
     amf0::encode_all(&[Value::string(NAME), Value::EcmaArray(about)])
 }
 

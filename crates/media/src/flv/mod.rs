@@ -6,6 +6,7 @@
 mod begun;
 pub mod demux;
 mod dialect;
+mod film;
 mod head;
 mod indexer;
 mod intake;
@@ -19,6 +20,7 @@ mod timeline;
 pub use begun::Begun;
 pub use demux::{Demuxer, Tag, TagReader};
 pub use dialect::{Codecs, Dialect, Numbering, Tracks, Untaken};
+pub(crate) use film::Tags;
 pub use head::{Announced, TagHead, config_bodies, frame_head};
 pub use indexer::Indexer;
 pub use intake::{Intake, Item, Items, Mended};

@@ -76,12 +76,23 @@ fn put_track(out: &mut BytesMut, number: u32, output: &Output, description: &Des
                 out.put_slice(&[0; 12]);
                 out.put_slice(if is_video { b"video\0" } else { b"sound\0" });
             });
-            put_media_information(out, is_video, description);
+            put_media_information(out, is_video, description, |out| {
+                for table in [b"stts", b"stsc", b"stco"] {
+                    put_full(out, table, 0, 0, |out| out.put_u32(0));
+                }
+                put_full(out, b"stsz", 0, 0, |out| out.put_u64(0));
+            });
         });
     });
 }
 
-fn put_media_information(out: &mut BytesMut, is_video: bool, description: &Description) {
+/// `minf`; `tables` writes the sample tables.
+pub(super) fn put_media_information(
+    out: &mut BytesMut,
+    is_video: bool,
+    description: &Description,
+    tables: impl FnOnce(&mut BytesMut),
+) {
     put_box(out, b"minf", |out| {
         if is_video {
             put_full(out, b"vmhd", 0, 1, |out| out.put_slice(&[0; 8]));
@@ -99,15 +110,12 @@ fn put_media_information(out: &mut BytesMut, is_video: bool, description: &Descr
                 out.put_u32(1);
                 description.put(out);
             });
-            for table in [b"stts", b"stsc", b"stco"] {
-                put_full(out, table, 0, 0, |out| out.put_u32(0));
-            }
-            put_full(out, b"stsz", 0, 0, |out| out.put_u64(0));
+            tables(out);
         });
     });
 }
 
-fn put_matrix(out: &mut BytesMut) {
+pub(super) fn put_matrix(out: &mut BytesMut) {
     for field in UNITY {
         out.put_u32(field);
     }

@@ -13,11 +13,14 @@ mod description;
 mod entry;
 mod fragments;
 mod init;
+mod movie;
 mod mux;
+mod sample_tables;
 mod scan;
 mod table;
 
 pub use boxes::{BoxHeader, FourCc};
 pub use builder::{MAX_MOOV_LEN, MAX_TRACKS};
+pub(crate) use movie::Movie;
 pub use mux::{Muxer, VIDEO_TIMESCALE};
 pub use scan::Scan;

@@ -1,0 +1,298 @@
+//! Films written anew, whole and from anywhere: what is read of them is what the film has, frame by frame.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests may unwrap as tests may")]
+
+use bytes::Bytes;
+use headwater_media::cut::{Cut, Piece, Place, Span};
+use headwater_media::flv::{self, Dialect, Indexer, TagKind, TagReader, keyframe_index, parse_on_metadata};
+use headwater_media::index::Index;
+use headwater_media::mp4::Scan;
+use headwater_media::{Error, Frame, MediaKind, Timestamp, TrackId};
+use proptest::prelude::*;
+
+/// Films that both containers hold.
+const FILMS: [&str; 13] = [
+    "demo.flv",
+    "keyframes.flv",
+    "audio.flv",
+    "video.flv",
+    "mp3.flv",
+    "hevc.flv",
+    "av1.flv",
+    "multitrack.flv",
+    "bframes.mp4",
+    "faststart.mp4",
+    "film.f4v",
+    "fragmented.mp4",
+    "mp3.mp4",
+];
+
+fn fixture(name: &str) -> Vec<u8> {
+    let path = format!("{}/../../testdata/{name}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn index(file: &[u8]) -> Index {
+    if file.starts_with(b"FLV") {
+        let mut indexer = Indexer::new(1 << 24);
+        indexer.feed(file);
+        return indexer.finish().unwrap();
+    }
+    let mut scan = Scan::new(file.len() as u64);
+    while let Some(range) = scan.wants() {
+        scan.supply(&file[range.start as usize..range.end as usize]).unwrap();
+    }
+    scan.finish().unwrap()
+}
+
+fn read(index: &Index, file: &[u8], piece: Piece) -> Bytes {
+    match piece {
+        Piece::Bytes(bytes) => bytes,
+        Piece::File { offset, len } => {
+            Bytes::copy_from_slice(&file[offset as usize..(offset + len) as usize])
+        }
+        Piece::Mended(sample) => {
+            let bytes = &file[sample.offset as usize..sample.offset as usize + sample.size as usize];
+            index.frame(&sample, Bytes::copy_from_slice(bytes)).unwrap().payload
+        }
+    }
+}
+
+/// The file from byte `position` on.
+fn made(cut: &Cut, index: &Index, file: &[u8], position: u64) -> Vec<u8> {
+    let mut place = if position == 0 { Place::default() } else { cut.seek(index, position) };
+    let mut out = Vec::new();
+    loop {
+        let skip = std::mem::take(&mut place.skip) as usize;
+        let Some(piece) = cut.next(index, &mut place) else { break };
+        out.extend_from_slice(&read(index, file, piece)[skip..]);
+    }
+    assert_eq!(out.len() as u64, cut.len() - position);
+    out
+}
+
+fn frames(index: &Index, file: &[u8], track: TrackId) -> Vec<Frame> {
+    let read = |sample: &headwater_media::index::Sample| {
+        let start = sample.offset as usize;
+        index.frame(sample, Bytes::copy_from_slice(&file[start..start + sample.size as usize])).unwrap()
+    };
+    index.samples().iter().map(read).filter(|frame| frame.track == track).collect()
+}
+
+fn ms(ms: i64) -> Timestamp {
+    Timestamp::from_ms(ms)
+}
+
+/// That a track of a made file is a run of the film's frames, moved by the same time; the times may differ by
+/// `tolerance`. The run, by numbers of the track's frames.
+fn assert_run(
+    what: &str,
+    original: &[Frame],
+    made: &[Frame],
+    shift: Timestamp,
+    tolerance: Timestamp,
+) -> std::ops::Range<usize> {
+    let first = made.first().unwrap_or_else(|| panic!("{what}: the track is empty"));
+    let start = original
+        .iter()
+        .position(|frame| frame.payload == first.payload && close(frame.pts - shift, first.pts, tolerance))
+        .unwrap_or_else(|| panic!("{what}: the first frame ({:?}) is not of the film", first.pts));
+    for (number, (is, was)) in made.iter().zip(&original[start..]).enumerate() {
+        let what = format!("{what}, frame {number}");
+        assert_eq!((is.key, is.codec), (was.key, was.codec), "{what}");
+        assert!(is.payload == was.payload, "{what}: other bytes");
+        assert!(
+            close(is.pts, was.pts - shift, tolerance),
+            "{what}: shown at {} not {}",
+            is.pts,
+            was.pts - shift
+        );
+        assert!(
+            close(is.dts, was.dts - shift, tolerance),
+            "{what}: due at {} not {}",
+            is.dts,
+            was.dts - shift
+        );
+    }
+    start..start + made.len()
+}
+
+fn close(a: Timestamp, b: Timestamp, tolerance: Timestamp) -> bool {
+    (a - b).as_nanos().abs() <= tolerance.as_nanos()
+}
+
+/// Cuts a film and compares; `container` makes the file.
+fn compare(name: &str, span: Span, as_mp4: bool) {
+    let what = format!("{name} {span:?} as {}", if as_mp4 { "MP4" } else { "FLV" });
+    let file = fixture(name);
+    let film = index(&file);
+    let cut = if as_mp4 { Cut::mp4(&film, span) } else { Cut::flv(&film, span, Dialect::FULL) }.unwrap();
+    let bytes = made(&cut, &film, &file, 0);
+    let again = index(&bytes);
+    assert_eq!(again.notes(), [""; 0], "{what}");
+    let media = |index: &Index| {
+        let ids = index.tracks().iter().map(|indexed| indexed.track.id);
+        ids.filter(|id| id.kind != MediaKind::Data).collect::<std::collections::BTreeSet<_>>()
+    };
+    assert_eq!(media(&again), media(&film), "{what}");
+    let start = film.start_for(span.from.unwrap_or(Timestamp::from_nanos(i64::MIN / 2)));
+    let shift = match (as_mp4, span.from) {
+        (true, Some(from)) => from,
+        (true, None) => film.samples().iter().map(|sample| sample.pts).min().unwrap().max(Timestamp::ZERO),
+        (false, Some(_)) => film.samples()[start].dts,
+        (false, None) => film.origin(),
+    };
+    // FLV counts milliseconds; MP4 has the film's own ticks, rounded where it is cut between two.
+    let tolerance = if as_mp4 { Timestamp::from_nanos(600_000) } else { ms(1) };
+    for id in media(&film) {
+        let (was, is) = (frames(&film, &file, id), frames(&again, &bytes, id));
+        let what = format!("{what}, {id:?}");
+        let run = assert_run(&what, &was, &is, shift, tolerance);
+        let from = span.from.unwrap_or(was[0].pts).max(was[0].pts);
+        let first = &was[run.start];
+        assert!(!as_mp4 || first.pts <= from || run.start == 0, "{what}: it begins too late");
+        if id.kind == MediaKind::Video {
+            let later =
+                was[run.start + 1..].iter().find(|frame| frame.key && frame.pts <= from && frame.dts <= from);
+            assert!(first.key && later.is_none(), "{what}: not from the last keyframe");
+        }
+        let end = span
+            .until
+            .map_or(was.len(), |until| was.iter().position(|f| f.dts >= until).unwrap_or(was.len()));
+        assert_eq!(run.end, end, "{what}: it ends elsewhere");
+    }
+}
+
+#[test]
+fn a_whole_film_goes_into_the_other_container_and_into_its_own() {
+    for name in FILMS {
+        compare(name, Span::default(), true);
+        compare(name, Span::default(), false);
+    }
+}
+
+#[test]
+fn a_film_from_anywhere() {
+    for name in FILMS {
+        let film = index(&fixture(name));
+        let (begin, len) = (film.origin().as_ms().max(0), film.duration().as_ms());
+        for part in 0..8 {
+            let from = Some(ms(begin + len * part / 8 + 7));
+            let until = Some(ms(begin + len * (part + 2) / 8 + 13));
+            for as_mp4 in [true, false] {
+                compare(name, Span { from, until: None }, as_mp4);
+                compare(name, Span { from, until }, as_mp4);
+                compare(name, Span { from: None, until }, as_mp4);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_mp4_is_not_written_of_is_refused_in_words() {
+    for (name, codec) in [("vp9.flv", "VP9"), ("vvc.flv", "H.266"), ("ac3.flv", "AC-3")] {
+        let film = index(&fixture(name));
+        let error = Cut::mp4(&film, Span::default()).unwrap_err();
+        assert!(matches!(error, Error::Unsupported { .. }), "{error}");
+        assert!(error.to_string().contains(codec), "{error}");
+        compare(name, Span { from: Some(ms(500)), until: None }, false);
+    }
+}
+
+#[test]
+fn nothing_of_a_film_is_refused() {
+    let film = index(&fixture("bframes.mp4"));
+    let nothing = Span { from: None, until: Some(ms(-60_000)) };
+    assert!(Cut::mp4(&film, nothing).is_err());
+    assert!(Cut::flv(&film, nothing, Dialect::FULL).is_err());
+}
+
+#[test]
+fn keyframes_are_where_the_metadata_says_and_can_be_asked_for_there() {
+    for (name, from) in [("bframes.mp4", None), ("keyframes.flv", Some(ms(1100))), ("demo.flv", None)] {
+        let file = fixture(name);
+        let film = index(&file);
+        let whole = Cut::flv(&film, Span { from, until: None }, Dialect::PLAIN).unwrap();
+        let bytes = made(&whole, &film, &file, 0);
+        let mut reader = TagReader::default();
+        reader.feed(&bytes);
+        let about = parse_on_metadata(&reader.next_tag().unwrap().unwrap().body).unwrap();
+        let keyframes = keyframe_index(&about).unwrap();
+        assert!(!keyframes.is_empty(), "{name}");
+        let origin = film.samples()[from.map_or(0, |from| film.start_for(from))].dts;
+        for (at, position) in keyframes {
+            let mut reader = TagReader::default();
+            reader.feed(&[&bytes[..13], &bytes[position as usize..]].concat());
+            let tag = reader.next_tag().unwrap().unwrap();
+            assert_eq!((tag.kind, i64::from(tag.timestamp_ms)), (TagKind::Video, at.as_ms()), "{name}");
+            assert_eq!(tag.body[0] >> 4 & 7, 1, "{name}: no keyframe at {position}");
+            let (number, exact) = whole.keyframe_at(&film, position).unwrap();
+            assert!(exact && film.samples()[number].key);
+            assert!(!whole.keyframe_at(&film, position + 5).unwrap().1);
+            assert_eq!(whole.keyframe_at(&film, position + 5).unwrap().0, number);
+            let tail = Cut::flv_tail(&film, number, origin, Dialect::PLAIN).unwrap();
+            let tail = made(&tail, &film, &file, 0);
+            assert!(
+                tail.ends_with(&bytes[position as usize..]),
+                "{name}: the tags are not those of the whole"
+            );
+            assert!(tail.len() < bytes.len() - position as usize + 400, "{name}: configurations only");
+        }
+    }
+}
+
+#[test]
+fn what_has_to_be_mended_is_mended_on_the_way() {
+    let file = fixture("keyframes.flv");
+    let mut reader = TagReader::default();
+    reader.feed(&file);
+    let mut irregular = flv::file_header(true, true).to_vec();
+    while let Some(tag) = reader.next_tag().unwrap() {
+        let body = match (tag.kind, tag.body.as_ref()) {
+            // Start codes in the place of lengths, which have as many bytes.
+            (TagKind::Video, [head, 1, a, b, c, units @ ..]) => {
+                let mut body = vec![*head, 1, *a, *b, *c];
+                let mut units = units;
+                while let Some((len, rest)) = units.split_first_chunk::<4>() {
+                    let (unit, rest) = rest.split_at(u32::from_be_bytes(*len) as usize);
+                    body.extend([&[0, 0, 0, 1], unit].concat());
+                    units = rest;
+                }
+                body
+            }
+            (_, body) => body.to_vec(),
+        };
+        irregular.extend(flv::tag_head(tag.kind, body.len(), tag.timestamp_ms));
+        irregular.extend(&body);
+        irregular.extend(flv::previous_tag_size(body.len()));
+    }
+    let (regular, film) = (index(&file), index(&irregular));
+    assert!(film.samples().iter().any(|sample| sample.mended));
+    for (id, as_mp4) in [(TrackId::VIDEO, true), (TrackId::AUDIO, true), (TrackId::VIDEO, false)] {
+        let span = Span::default();
+        let cut = if as_mp4 { Cut::mp4(&film, span) } else { Cut::flv(&film, span, Dialect::FULL) }.unwrap();
+        let bytes = made(&cut, &film, &irregular, 0);
+        let (was, is) = (frames(&regular, &file, id), frames(&index(&bytes), &bytes, id));
+        assert!(was.iter().map(|frame| &frame.payload).eq(is.iter().map(|frame| &frame.payload)));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn any_part_of_a_made_file_is_that_part(
+        name in prop::sample::select(FILMS.to_vec()),
+        as_mp4: bool,
+        places in prop::collection::vec(any::<prop::sample::Index>(), 10),
+    ) {
+        let file = fixture(name);
+        let film = index(&file);
+        let span = Span { from: Some(ms(600)), until: None };
+        let cut = if as_mp4 { Cut::mp4(&film, span) } else { Cut::flv(&film, span, Dialect::FULL) }.unwrap();
+        let whole = made(&cut, &film, &file, 0);
+        for place in places {
+            let place = place.index(whole.len());
+            prop_assert!(made(&cut, &film, &file, place as u64) == whole[place..]);
+        }
+    }
+}
