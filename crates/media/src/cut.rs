@@ -140,6 +140,16 @@ impl Cut {
         self.len
     }
 
+    /// Memory that it takes, in bytes.
+    #[must_use]
+    pub const fn weight(&self) -> usize {
+        let order = match &self.body {
+            Body::Mp4(movie) => movie.steps() * size_of::<u32>(),
+            Body::Flv(_) => 0,
+        };
+        self.head.len() + order + self.marks.len() * size_of::<u64>()
+    }
+
     /// Whether there is nothing in it; it always has a head.
     #[must_use]
     pub const fn is_empty(&self) -> bool {

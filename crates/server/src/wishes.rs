@@ -6,7 +6,7 @@
 use headwater_media::flv::{Dialect, Numbering, Tracks};
 
 /// What a viewer asks for beyond the stream.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Wishes {
     video: Option<u8>,
     audio: Option<u8>,
