@@ -83,9 +83,6 @@ pub(crate) async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
         background.spawn(demo::publish(Arc::clone(&hub), uptime));
     }
 
-    if !http::pages_are_built() {
-        tracing::warn!("this binary was built without Node.js, so without the console and the watch page");
-    }
     banner(&access, addresses, with_demo);
     signal().await?;
     tracing::info!("stopping: publishers and viewers are told");
@@ -206,6 +203,9 @@ async fn signal() -> anyhow::Result<()> {
 
 /// Says where to publish and where to watch; the last line is the one that programs wait for.
 fn banner(access: &Access, addresses: Addresses, with_demo: bool) {
+    if !http::pages_are_built() {
+        tracing::warn!("this binary was built without Node.js, so without the console and the watch page");
+    }
     let (rtmp, http) = (reachable(addresses.rtmp), reachable(addresses.http));
     let mut text = format!("Headwater {}\n\n", env!("CARGO_PKG_VERSION"));
     if with_demo {
