@@ -1,0 +1,124 @@
+//! One key frame of H.264, decoded by itself.
+
+use bytes::Bytes;
+use headwater_media::codec::h264::{self, AvcConfig, NAL_IDR, NAL_PPS, NAL_SPS, Sps};
+use rust_h264::decoder::{Decoder, Frame};
+use rust_h264::nal::{NalUnit, SpsInfo, parse_avcc, parse_sps_info};
+
+use super::colour::Meaning;
+use super::scale::Picture;
+use super::{KEY_FRAME_BYTES_MAX, Problem};
+
+/// NAL unit type of a slice of a picture that is not IDR; an open group of pictures begins with one.
+const NAL_SLICE: u8 = 1;
+/// Macroblocks of a picture, at most: level 5.2, 4096 × 2304. Decoding takes about 2 KB for each.
+const MACROBLOCKS_MAX: u64 = 36_864;
+/// Slices of a picture, at most: the decoder copies its state for each.
+const SLICES_MAX: usize = 512;
+/// Coded pictures in a key frame: two fields.
+const PICTURES_MAX: usize = 2;
+
+/// Decodes the access unit, length-prefixed, with the configuration of its track.
+///
+/// # Errors
+/// `Unsupported` for formats and sizes that the decoder does not take; `Damaged` for all else.
+pub(super) fn decode(config: &Bytes, key_frame: &[u8]) -> Result<Picture, Problem> {
+    if key_frame.len() > KEY_FRAME_BYTES_MAX as usize {
+        return Err(Problem::Unsupported(format!(
+            "the key frame has {} bytes; {KEY_FRAME_BYTES_MAX} are decoded",
+            key_frame.len()
+        )));
+    }
+    let config = AvcConfig::parse(config).map_err(|error| Problem::Damaged(error.to_string()))?;
+    let mut reading = Reading::new();
+    for set in config.sps.iter().chain(&config.pps) {
+        reading.take(set)?;
+    }
+    for nal in h264::nals(key_frame, config.length_size) {
+        // Whatever comes before the damage may be picture enough.
+        let Ok(nal) = nal else { break };
+        reading.take(nal)?;
+    }
+    reading.finish()
+}
+
+/// A decoder, and what has gone into it.
+struct Reading {
+    decoder: Decoder,
+    shape: Option<(SpsInfo, Option<(u16, u16)>)>,
+    frame: Option<Frame>,
+    slices: usize,
+    pictures: usize,
+    problem: Option<String>,
+}
+
+impl Reading {
+    fn new() -> Self {
+        Self { decoder: Decoder::new(), shape: None, frame: None, slices: 0, pictures: 0, problem: None }
+    }
+
+    /// Feeds one NAL unit, if it is of a kind that makes the picture.
+    fn take(&mut self, nal: &[u8]) -> Result<(), Problem> {
+        match h264::nal_type(nal) {
+            NAL_SPS | NAL_PPS => {}
+            NAL_SLICE | NAL_IDR => {
+                // The first field, `first_mb_in_slice`, is 0 where its first bit is set.
+                let begins = nal.get(1).is_some_and(|byte| byte & 0x80 != 0);
+                self.pictures += usize::from(begins);
+                self.slices += 1;
+                if self.pictures > PICTURES_MAX || self.slices > SLICES_MAX {
+                    return Ok(());
+                }
+            }
+            _ => return Ok(()),
+        }
+        let framed = [&(nal.len() as u32).to_be_bytes(), nal].concat();
+        let Some(unit) = parse_avcc(&framed, 4).pop() else { return Ok(()) };
+        if h264::nal_type(nal) == NAL_SPS {
+            self.shape = Some((checked(&unit)?, Sps::parse(nal).ok().and_then(|sps| sps.sample_aspect)));
+        }
+        match self.decoder.decode_nal(&unit) {
+            Ok(frame) => self.frame = frame.or_else(|| self.frame.take()),
+            Err(rust_h264::error::DecodeError::Unsupported(what)) => {
+                return Err(Problem::Unsupported(format!("the decoder does not know this H.264: {what}")));
+            }
+            Err(error) => self.problem = Some(error.to_string()),
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Picture, Problem> {
+        let frame = self.decoder.flush().or(self.frame);
+        let Some((frame, (shape, sample_aspect))) = frame.zip(self.shape) else {
+            let why = self.problem.unwrap_or_else(|| "it holds no picture".to_owned());
+            return Err(Problem::Damaged(format!("the key frame cannot be decoded: {why}")));
+        };
+        let meaning = Meaning { matrix: shape.matrix, full_range: shape.full_range, depth: frame.bit_depth };
+        let (width, height) = (frame.width, frame.height);
+        let chroma = (frame.chroma_width(), frame.chroma_height());
+        Ok(Picture {
+            width,
+            height,
+            // A field without its other half is half as high as it is shown.
+            shown_height: shape.height.max(height),
+            sample_aspect,
+            chroma,
+            planes: [frame.y, frame.u, frame.v],
+            meaning,
+        })
+    }
+}
+
+/// What the SPS says, if pictures of that size are decoded at all.
+fn checked(sps: &NalUnit<'_>) -> Result<SpsInfo, Problem> {
+    let info = parse_sps_info(sps)
+        .map_err(|error| Problem::Damaged(format!("the sequence parameter set cannot be read: {error}")))?;
+    let macroblocks = u64::from(info.coded_width / 16) * u64::from(info.coded_height / 16);
+    if macroblocks > MACROBLOCKS_MAX {
+        let (width, height) = (info.coded_width, info.coded_height);
+        return Err(Problem::Unsupported(format!(
+            "pictures of {width} × {height} are not decoded; up to 4096 × 2304 are"
+        )));
+    }
+    Ok(info)
+}
