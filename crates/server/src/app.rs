@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use crate::access::Access;
 use crate::config::Config;
 use crate::entrance::{Doors, Entrance, Speaks};
+use crate::gallery::Gallery;
 use crate::listener::Listener;
 use crate::metrics::Metrics;
 use crate::source::Sources;
@@ -70,6 +71,7 @@ pub(crate) async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
         config.http.clone(),
         Arc::new(http::Shared {
             sources,
+            gallery: Gallery::new(&config.pictures),
             access: Arc::clone(&access),
             metrics: Arc::clone(&metrics),
             tunnels,

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::fanout::Gathering;
 use crate::source::Viewing;
-use crate::{access, http, proxy, rtmp, tls, vod};
+use crate::{access, gallery, http, proxy, rtmp, tls, vod};
 
 /// Everything that an operator can set.
 #[derive(Clone, Debug, Deserialize)]
@@ -35,6 +35,8 @@ pub(crate) struct Config {
     pub(crate) streams: Streams,
     /// Films on demand.
     pub(crate) vod: vod::Config,
+    /// Pictures of films.
+    pub(crate) pictures: gallery::Config,
     /// Who may do what.
     pub(crate) access: access::Config,
 }
@@ -50,6 +52,7 @@ impl Default for Config {
             proxy: proxy::Config::default(),
             streams: Streams::default(),
             vod: vod::Config::default(),
+            pictures: gallery::Config::default(),
             access: access::Config::default(),
         }
     }
@@ -220,7 +223,7 @@ mod tests {
         let example = manual.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
         Config::parse(example).unwrap();
         let written: toml::Table = toml::from_str(example).unwrap();
-        for section in ["rtmp", "http", "tls", "proxy", "streams", "access"] {
+        for section in ["rtmp", "http", "tls", "proxy", "streams", "pictures", "access"] {
             assert!(written.contains_key(section), "the section [{section}] is not in the manual");
         }
     }

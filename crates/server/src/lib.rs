@@ -11,10 +11,10 @@ mod config;
 mod demo;
 mod entrance;
 mod fanout;
+mod gallery;
 mod http;
 mod listener;
 mod metrics;
-#[cfg_attr(not(test), expect(dead_code, reason = "the doors that show films come next"))]
 mod picture;
 mod proxy;
 mod rtmp;

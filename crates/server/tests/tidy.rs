@@ -187,6 +187,7 @@ fn every_key_of_the_configuration_is_documented() {
         ("rtmp/mod.rs", "Config"),
         ("http/mod.rs", "Config"),
         ("access.rs", "Config"),
+        ("gallery.rs", "Config"),
     ] {
         let text = fs::read_to_string(root().join("crates/server/src").join(file)).unwrap();
         let start = text.find(&format!("struct {structure} {{")).unwrap();

@@ -10,6 +10,7 @@ mod flv;
 mod gate;
 mod io;
 mod pages;
+mod pictures;
 mod rtmpt;
 mod sendfile;
 mod stall;
@@ -39,6 +40,7 @@ use self::io::Io;
 use self::sendfile::Ranges;
 
 use crate::access::Access;
+use crate::gallery::Gallery;
 use crate::listener::Accepted;
 use crate::metrics::Metrics;
 use crate::source::Sources;
@@ -81,6 +83,7 @@ impl Default for Config {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) sources: Sources,
+    pub(crate) gallery: Gallery,
     pub(crate) access: Arc<Access>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) tunnels: Arc<Tunnels>,

@@ -52,7 +52,7 @@ impl Canvas {
     /// Without an encoder there are no pictures.
     #[cfg(not(feature = "thumbnails"))]
     pub(crate) fn to_jpeg(&self) -> Result<Vec<u8>, Problem> {
-        Err(Problem::Unsupported("this binary was built without pictures (feature `thumbnails`)".to_owned()))
+        Err(super::not_built())
     }
 }
 

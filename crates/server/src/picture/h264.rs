@@ -6,7 +6,7 @@ use rust_h264::decoder::{Decoder, Frame};
 use rust_h264::nal::{NalUnit, SpsInfo, parse_avcc, parse_sps_info};
 
 use super::colour::Meaning;
-use super::scale::Picture;
+use super::scale::{Picture, Shape};
 use super::{KEY_FRAME_BYTES_MAX, Problem};
 
 /// NAL unit type of a slice of a picture that is not IDR; an open group of pictures begins with one.
@@ -45,7 +45,7 @@ pub(super) fn decode(config: &Bytes, key_frame: &[u8]) -> Result<Picture, Proble
 /// A decoder, and what has gone into it.
 struct Reading {
     decoder: Decoder,
-    shape: Option<(SpsInfo, Option<(u16, u16)>)>,
+    said: Option<(SpsInfo, Shape)>,
     frame: Option<Frame>,
     slices: usize,
     pictures: usize,
@@ -54,7 +54,7 @@ struct Reading {
 
 impl Reading {
     fn new() -> Self {
-        Self { decoder: Decoder::new(), shape: None, frame: None, slices: 0, pictures: 0, problem: None }
+        Self { decoder: Decoder::new(), said: None, frame: None, slices: 0, pictures: 0, problem: None }
     }
 
     /// Feeds one NAL unit, if it is of a kind that makes the picture.
@@ -72,10 +72,10 @@ impl Reading {
             }
             _ => return Ok(()),
         }
-        let framed = [&(nal.len() as u32).to_be_bytes(), nal].concat();
+        let framed = framed(nal);
         let Some(unit) = parse_avcc(&framed, 4).pop() else { return Ok(()) };
         if h264::nal_type(nal) == NAL_SPS {
-            self.shape = Some((checked(&unit)?, Sps::parse(nal).ok().and_then(|sps| sps.sample_aspect)));
+            self.said = Some(read_sps(nal, &unit)?);
         }
         match self.decoder.decode_nal(&unit) {
             Ok(frame) => self.frame = frame.or_else(|| self.frame.take()),
@@ -89,19 +89,17 @@ impl Reading {
 
     fn finish(mut self) -> Result<Picture, Problem> {
         let frame = self.decoder.flush().or(self.frame);
-        let Some((frame, (shape, sample_aspect))) = frame.zip(self.shape) else {
+        let Some((frame, (info, shape))) = frame.zip(self.said) else {
             let why = self.problem.unwrap_or_else(|| "it holds no picture".to_owned());
             return Err(Problem::Damaged(format!("the key frame cannot be decoded: {why}")));
         };
-        let meaning = Meaning { matrix: shape.matrix, full_range: shape.full_range, depth: frame.bit_depth };
-        let (width, height) = (frame.width, frame.height);
+        let meaning = Meaning { matrix: info.matrix, full_range: info.full_range, depth: frame.bit_depth };
         let chroma = (frame.chroma_width(), frame.chroma_height());
+        // A field without its other half is half as high as it is shown, so what is shown is said apart.
         Ok(Picture {
-            width,
-            height,
-            // A field without its other half is half as high as it is shown.
-            shown_height: shape.height.max(height),
-            sample_aspect,
+            width: frame.width,
+            height: frame.height,
+            shape,
             chroma,
             planes: [frame.y, frame.u, frame.v],
             meaning,
@@ -109,9 +107,30 @@ impl Reading {
     }
 }
 
+/// How pictures of a track with that configuration are shown.
+///
+/// # Errors
+/// As [`decode`].
+pub(super) fn shape(config: &Bytes) -> Result<Shape, Problem> {
+    let config = AvcConfig::parse(config).map_err(|error| Problem::Damaged(error.to_string()))?;
+    let sps = config
+        .sps
+        .first()
+        .ok_or_else(|| Problem::Damaged("there is no sequence parameter set".to_owned()))?;
+    let framed = framed(sps);
+    let unit = parse_avcc(&framed, 4).pop();
+    let unit = unit.ok_or_else(|| Problem::Damaged("the sequence parameter set is empty".to_owned()))?;
+    Ok(read_sps(sps, &unit)?.1)
+}
+
+/// A NAL unit with its length in front.
+fn framed(nal: &[u8]) -> Vec<u8> {
+    [&(nal.len() as u32).to_be_bytes(), nal].concat()
+}
+
 /// What the SPS says, if pictures of that size are decoded at all.
-fn checked(sps: &NalUnit<'_>) -> Result<SpsInfo, Problem> {
-    let info = parse_sps_info(sps)
+fn read_sps(nal: &[u8], unit: &NalUnit<'_>) -> Result<(SpsInfo, Shape), Problem> {
+    let info = parse_sps_info(unit)
         .map_err(|error| Problem::Damaged(format!("the sequence parameter set cannot be read: {error}")))?;
     let macroblocks = u64::from(info.coded_width / 16) * u64::from(info.coded_height / 16);
     if macroblocks > MACROBLOCKS_MAX {
@@ -120,5 +139,7 @@ fn checked(sps: &NalUnit<'_>) -> Result<SpsInfo, Problem> {
             "pictures of {width} × {height} are not decoded; up to 4096 × 2304 are"
         )));
     }
-    Ok(info)
+    let sample_aspect = Sps::parse(nal).ok().and_then(|sps| sps.sample_aspect);
+    let shape = Shape { width: info.width.max(1), height: info.height.max(1), sample_aspect };
+    Ok((info, shape))
 }

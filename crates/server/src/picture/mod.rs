@@ -5,6 +5,7 @@
 //! decoded, and a decoder that panics costs the picture and nothing else.
 
 mod canvas;
+#[cfg(feature = "thumbnails")]
 mod colour;
 #[cfg(feature = "thumbnails")]
 mod h264;
@@ -44,22 +45,48 @@ impl fmt::Display for Problem {
 /// `Unsupported` unless the codec is H.264 in 4:2:0 or 4:2:2; `Damaged` where decoding fails.
 #[cfg(feature = "thumbnails")]
 pub(crate) fn draw(track: &Track, key_frame: &[u8], width: u16) -> Result<Canvas, Problem> {
-    if track.codec != headwater_media::Codec::H264 {
-        return Err(Problem::Unsupported(format!(
-            "pictures are made of H.264 only, and this film is {}",
-            track.codec
-        )));
-    }
+    check(track)?;
     // The decoder is left behind after a panic: nothing of it is used again.
     let decoded = std::panic::catch_unwind(|| h264::decode(&track.config, key_frame));
     let picture = decoded.map_err(|_| Problem::Damaged("the key frame broke the decoder".to_owned()))??;
-    Ok(scale::to_canvas(&picture, picture.fit(width)))
+    Ok(scale::to_canvas(&picture, picture.shape.fit(width)))
+}
+
+/// The width and height that [`draw`] gives, without a key frame.
+///
+/// # Errors
+/// As [`draw`].
+#[cfg(feature = "thumbnails")]
+pub(crate) fn size(track: &Track, width: u16) -> Result<(u16, u16), Problem> {
+    check(track)?;
+    let shape = std::panic::catch_unwind(|| h264::shape(&track.config));
+    let shape = shape.map_err(|_| Problem::Damaged("the configuration broke the decoder".to_owned()))??;
+    Ok(shape.fit(width))
+}
+
+#[cfg(feature = "thumbnails")]
+fn check(track: &Track) -> Result<(), Problem> {
+    if track.codec == headwater_media::Codec::H264 {
+        return Ok(());
+    }
+    Err(Problem::Unsupported(format!("pictures are made of H.264 only, and this film is {}", track.codec)))
 }
 
 /// Without a decoder there are no pictures.
 #[cfg(not(feature = "thumbnails"))]
 pub(crate) fn draw(_: &Track, _: &[u8], _: u16) -> Result<Canvas, Problem> {
-    Err(Problem::Unsupported("this binary was built without pictures (feature `thumbnails`)".to_owned()))
+    Err(not_built())
+}
+
+/// Without a decoder there are no pictures.
+#[cfg(not(feature = "thumbnails"))]
+pub(crate) fn size(_: &Track, _: u16) -> Result<(u16, u16), Problem> {
+    Err(not_built())
+}
+
+#[cfg(not(feature = "thumbnails"))]
+fn not_built() -> Problem {
+    Problem::Unsupported("this binary was built without pictures (feature `thumbnails`)".to_owned())
 }
 
 #[cfg(all(test, feature = "thumbnails"))]

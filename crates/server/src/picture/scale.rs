@@ -12,10 +12,7 @@ const HEIGHT_MAX: u32 = 2160;
 pub(super) struct Picture {
     pub(super) width: u32,
     pub(super) height: u32,
-    /// Rows of the picture as it is shown, before the aspect ratio of its pixels is heeded.
-    pub(super) shown_height: u32,
-    /// Width to height of one pixel, if the film says it.
-    pub(super) sample_aspect: Option<(u16, u16)>,
+    pub(super) shape: Shape,
     /// Width and height of the planes of colour differences.
     pub(super) chroma: (u32, u32),
     /// Samples row by row, one byte each, or two (little end first) where they have more than 8 bits.
@@ -23,12 +20,21 @@ pub(super) struct Picture {
     pub(super) meaning: Meaning,
 }
 
-impl Picture {
+/// How a picture is shown, before it is scaled.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    /// Width to height of one pixel, if the film says it.
+    pub(super) sample_aspect: Option<(u16, u16)>,
+}
+
+impl Shape {
     /// The size at which it is drawn when it may be `width` wide.
     pub(super) fn fit(&self, width: u16) -> (u16, u16) {
         let (over, under) = self.sample_aspect.unwrap_or((1, 1));
         let shown_width = f64::from(self.width) * f64::from(over) / f64::from(under.max(1));
-        let shown_height = f64::from(self.shown_height);
+        let shown_height = f64::from(self.height);
         let scale = (f64::from(width) / shown_width).min(f64::from(HEIGHT_MAX) / shown_height).min(1.0);
         // Float to integer casts saturate.
         let side = |length: f64| (length * scale).round().max(f64::from(SIDE_MIN)) as u16;
@@ -55,7 +61,7 @@ pub(super) fn to_canvas(picture: &Picture, (width, height): (u16, u16)) -> Canva
     let mut luma = plane(luma, (picture.width, picture.height), 0.0);
     let mut cb = plane(cb, (chroma_width, chroma_height), left);
     let mut cr = plane(cr, (chroma_width, chroma_height), left);
-    let converter = Converter::new(picture.meaning, picture.shown_height);
+    let converter = Converter::new(picture.meaning, picture.shape.height);
     let mut canvas = Canvas::black(width, height);
     let mut lines = [vec![0.0; width.into()], vec![0.0; width.into()], vec![0.0; width.into()]];
     for (number, row) in canvas.rgb.chunks_exact_mut(3 * usize::from(width).max(1)).enumerate() {
@@ -139,41 +145,41 @@ impl Resampler<'_> {
 mod tests {
     use super::*;
 
-    fn picture(width: u32, height: u32, sample_aspect: Option<(u16, u16)>) -> Picture {
+    fn shape(width: u32, height: u32, sample_aspect: Option<(u16, u16)>) -> Shape {
+        Shape { width, height, sample_aspect }
+    }
+
+    fn grey(width: u32, height: u32) -> Picture {
         let chroma = (width / 2, height / 2);
+        let plane = |(width, height), value| vec![value; (width * height) as usize];
         Picture {
             width,
             height,
-            shown_height: height,
-            sample_aspect,
+            shape: shape(width, height, None),
             chroma,
-            planes: [
-                vec![120; (width * height) as usize],
-                vec![128; (chroma.0 * chroma.1) as usize],
-                vec![128; (chroma.0 * chroma.1) as usize],
-            ],
+            planes: [plane((width, height), 120), plane(chroma, 128), plane(chroma, 128)],
             meaning: Meaning { matrix: 1, full_range: true, depth: 8 },
         }
     }
 
     #[test]
     fn the_shape_on_the_screen_is_kept_and_nothing_is_enlarged() {
-        assert_eq!(picture(1920, 1080, None).fit(320), (320, 180));
-        assert_eq!(picture(160, 90, None).fit(320), (160, 90));
+        assert_eq!(shape(1920, 1080, None).fit(320), (320, 180));
+        assert_eq!(shape(160, 90, None).fit(320), (160, 90));
         // PAL, wide.
-        assert_eq!(picture(720, 576, Some((64, 45))).fit(512), (512, 288));
+        assert_eq!(shape(720, 576, Some((64, 45))).fit(512), (512, 288));
         // Narrow pixels.
-        assert_eq!(picture(720, 480, Some((8, 9))).fit(320), (320, 240));
+        assert_eq!(shape(720, 480, Some((8, 9))).fit(320), (320, 240));
         // One of a telephone, held upright.
-        assert_eq!(picture(1080, 1920, None).fit(320), (320, 569));
-        assert_eq!(picture(4096, 16, Some((65_535, 1))).fit(100), (100, 2));
-        assert_eq!(picture(16, 2304, None).fit(u16::MAX).1, 2160);
+        assert_eq!(shape(1080, 1920, None).fit(320), (320, 569));
+        assert_eq!(shape(4096, 16, Some((65_535, 1))).fit(100), (100, 2));
+        assert_eq!(shape(16, 2304, None).fit(u16::MAX).1, 2160);
     }
 
     #[test]
     fn an_even_area_stays_even_at_every_size() {
         for size in [(2, 2), (33, 17), (64, 64), (100, 7), (200, 300)] {
-            let canvas = to_canvas(&picture(64, 48, None), size);
+            let canvas = to_canvas(&grey(64, 48), size);
             assert_eq!(canvas.rgb.len(), 3 * usize::from(size.0) * usize::from(size.1));
             assert!(canvas.rgb.iter().all(|value| *value == 120), "{size:?}");
         }
