@@ -155,19 +155,17 @@ impl Index {
     /// of the picture at or before it (or the first, or, without pictures, the sound at that time).
     #[must_use]
     pub fn start_for(&self, at: Timestamp) -> usize {
-        let leader = self.tracks.iter().position(|track| track.track.id.kind == MediaKind::Video);
-        let starts_here = |sample: &Sample| match leader {
-            Some(video) => sample.key && usize::from(sample.track) == video,
-            None => true,
-        };
-        let after = self.samples.partition_point(|sample| sample.dts <= at);
-        let (before, behind) = self.samples.split_at(after);
-        let not_later = |sample: &Sample| starts_here(sample) && sample.pts <= at;
-        before
-            .iter()
-            .rposition(not_later)
-            .or_else(|| before.iter().rposition(starts_here))
-            .or_else(|| behind.iter().position(starts_here).map(|index| after + index))
+        let starts = |number: &usize| self.is_start(*number) && self.samples[*number].pts <= at;
+        let shown = (0..self.before_or_at(at)).rev().find(starts);
+        shown.unwrap_or_else(|| self.start_to_decode(at))
+    }
+
+    /// As [`start_for`](Self::start_for), where `at` is a time of decoding, which is what RTMP and FLV count.
+    #[must_use]
+    pub fn start_to_decode(&self, at: Timestamp) -> usize {
+        self.before_or_at(at)
+            .checked_sub(1)
+            .map_or_else(|| self.last_start(0), |last| self.last_start(last))
             .unwrap_or(0)
     }
 

@@ -18,7 +18,7 @@ use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::command::PublishRejection;
 use headwater_rtmp::handshake::Nonce;
 use headwater_rtmp::message::{Data, DataScope};
-use headwater_rtmp::session::{PlayEnd, Role, ServerConfig, ServerEvent, ServerSession};
+use headwater_rtmp::session::{Role, ServerConfig, ServerEvent, ServerSession};
 use headwater_rtmp::tokio::{Connection, Timeouts};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast::{self, error::RecvError};
@@ -113,7 +113,7 @@ async fn play(mut client: Client, stream: MessageStreamId, live: &Live) -> Resul
                 // Too slow: pictures go on with the next that stands for itself.
                 Err(RecvError::Lagged(_)) => awaits_key_frame = true,
                 Ok(None) | Err(RecvError::Closed) => {
-                    client.session().end_play(stream, PlayEnd::Stopped)?;
+                    client.session().end_play(stream)?;
                     return Ok(client.shutdown().await?);
                 }
             },

@@ -10,8 +10,8 @@ use std::time::Duration;
 use headwater_hub::{Batch, Hub, LagPolicy, Next, Start, State, StreamName, Subscriber, Watcher};
 use headwater_media::Timestamp;
 
-pub(crate) use self::reel::Reel;
 use self::reel::Watched;
+pub(crate) use self::reel::{Ending, Fill, Reel};
 use crate::uptime::Uptime;
 use crate::vod::{Library, Refusal};
 
@@ -149,6 +149,14 @@ impl Cursor {
         }
     }
 
+    /// Where in its own time it stands; live streams have none.
+    pub(crate) fn position(&self) -> Timestamp {
+        match self {
+            Self::Live(_) => Timestamp::ZERO,
+            Self::Film(reel) => reel.position(),
+        }
+    }
+
     /// Moves to where a viewer can begin anew: of a film, to the keyframe before where it stands.
     pub(crate) fn restart(&mut self, start: Start) {
         match self {
@@ -166,11 +174,11 @@ impl Cursor {
     }
 
     /// The media time at which the viewer's time begins, where that is not the first frame it gets: a film's
-    /// times are those of the film.
+    /// times are those of the film, from where it was begun.
     pub(crate) const fn origin(&self) -> Option<Timestamp> {
         match self {
             Self::Live(_) => None,
-            Self::Film(_) => Some(Timestamp::ZERO),
+            Self::Film(reel) => Some(reel.origin()),
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::Error;
 use crate::url::{PathFault, StreamPath};
 pub use capabilities::Capabilities;
 pub use connect::{ConnectRejection, ConnectRequest};
-pub use play::{PlayRejection, PlayRequest, PlayStart};
+pub use play::{Play2Request, PlayRejection, PlayRequest, PlayStart, Transition};
 pub use publish::{PublishKind, PublishRejection, PublishRequest};
 pub use status::{Level, Status, code};
 

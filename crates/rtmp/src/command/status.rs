@@ -44,6 +44,12 @@ pub mod code {
     pub const PLAY_STOP: &str = "NetStream.Play.Stop";
     /// All was sent; in an `onPlayStatus`.
     pub const PLAY_COMPLETE: &str = "NetStream.Play.Complete";
+    /// The playlist has come to its next stream; in an `onPlayStatus`.
+    pub const PLAY_SWITCH: &str = "NetStream.Play.Switch";
+    /// A `play2` will be followed.
+    pub const PLAY_TRANSITION: &str = "NetStream.Play.Transition";
+    /// A `play2` has been followed; in an `onPlayStatus`.
+    pub const PLAY_TRANSITION_COMPLETE: &str = "NetStream.Play.TransitionComplete";
     /// It cannot be played.
     pub const PLAY_FAILED: &str = "NetStream.Play.Failed";
     /// There is no such stream.

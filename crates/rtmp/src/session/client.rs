@@ -25,7 +25,7 @@ use crate::handshake::{ClientHandshake, Form, Nonce};
 use crate::message::Message;
 use crate::url::RtmpUrl;
 use crate::{Error, Output};
-pub use event::{ClientConfig, ClientEvent, PlayOptions};
+pub use event::{ClientConfig, ClientEvent, Play2Options, PlayOptions};
 
 /// What an answer is awaited for.
 #[derive(Clone, Debug)]

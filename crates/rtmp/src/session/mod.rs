@@ -13,8 +13,10 @@ mod server;
 
 use crate::chunk::{DecoderLimits, MESSAGE_BYTES_MAX};
 
-pub use client::{ClientConfig, ClientEvent, ClientSession, PlayOptions};
-pub use server::{PlayEnd, Role, ServerConfig, ServerEvent, ServerSession, StreamLengthRequest};
+pub use client::{ClientConfig, ClientEvent, ClientSession, Play2Options, PlayOptions};
+pub use server::{
+    Following, Role, SeekRejection, ServerConfig, ServerEvent, ServerSession, StreamLengthRequest,
+};
 
 /// Received bytes between two acknowledgements before a peer has said what it wants: half of this.
 const ACK_WINDOW_BYTES_DEFAULT: u32 = 2_500_000;

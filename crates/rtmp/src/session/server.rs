@@ -23,7 +23,7 @@ use crate::command::Base;
 use crate::handshake::{Form, Nonce, ServerHandshake};
 use crate::message::{Message, UserControl};
 use crate::{Error, Output};
-pub use event::{PlayEnd, Role, ServerConfig, ServerEvent, StreamLengthRequest};
+pub use event::{Following, Role, SeekRejection, ServerConfig, ServerEvent, StreamLengthRequest};
 
 /// What a `NetStream` is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 //! Media to players is written by the lanes (see [`super::viewer`]); the task takes over while the socket
 //! is full.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,11 +14,12 @@ use bytes::{Buf, BytesMut};
 use headwater_hub::State;
 use headwater_rtmp::command::{Capabilities, Status, code};
 use headwater_rtmp::handshake::Nonce;
-use headwater_rtmp::session::{PlayEnd, ServerSession};
+use headwater_rtmp::session::ServerSession;
 use headwater_rtmp::{Error, MessageStreamId};
 use tokio::io::Interest;
 
 use super::Shared;
+use super::playlist::Queued;
 use super::publishing::Publishing;
 use super::requests::sentence;
 use super::transport::Transport;
@@ -72,6 +74,8 @@ pub(super) struct Connection {
     pub(super) capabilities: Capabilities,
     pub(super) publishing: Vec<Publishing>,
     pub(super) playing: Vec<PlayingStream>,
+    /// What players hold in their buffers, in milliseconds; they may say it before they play.
+    pub(super) buffers: Vec<(MessageStreamId, u32)>,
     input: BytesMut,
     since: Duration,
     heard: Duration,
@@ -89,7 +93,11 @@ pub(super) struct PlayingStream {
     pub(super) name: String,
     pub(super) viewer: Arc<Viewer>,
     pub(super) since: Duration,
-    pub(super) _watch: Watch,
+    /// What follows when it is over.
+    pub(super) playlist: VecDeque<Queued>,
+    /// Whether the player has been told that all of a film was sent.
+    pub(super) is_complete: bool,
+    pub(super) watch: Watch,
     pub(super) _counted: Guard,
 }
 
@@ -149,6 +157,7 @@ impl Connection {
             capabilities: Capabilities::default(),
             publishing: Vec::new(),
             playing: Vec::new(),
+            buffers: Vec::new(),
             input,
             since: now,
             heard: now,
@@ -177,7 +186,7 @@ impl Connection {
                         self.go_on(ready.is_readable() || ready.is_read_closed(), ready.is_writable()).await
                     }
                 },
-                () = wire.bell.notified() => self.look(),
+                () = wire.bell.notified() => self.look().await,
                 _ = tick.tick() => self.check_deadlines(),
                 () = stop.requested(), if self.draining.is_none() => self.drain(),
             };
@@ -262,11 +271,18 @@ impl Connection {
         }
     }
 
-    /// The bell rang: the wire is broken, or a stream has ended.
-    fn look(&mut self) -> Result<(), End> {
+    /// The bell rang: the wire is broken, a stream has ended, or a player's buffer is full.
+    async fn look(&mut self) -> Result<(), End> {
         if self.wire.failure().is_some() {
             return Err(End::Gone);
         }
+        let news =
+            self.playing.iter().filter_map(|playing| Some((playing.stream, playing.viewer.buffer_news()?)));
+        for (stream, is_full) in news.collect::<Vec<_>>() {
+            // The stream is playing by the session's own account, so this cannot be refused.
+            let _ = self.session.tell_buffer(stream, is_full);
+        }
+        self.say();
         let ended =
             self.playing.iter().filter_map(|playing| Some((playing.stream, playing.viewer.ending()?)));
         for (stream, ending) in ended.collect::<Vec<_>>() {
@@ -275,9 +291,7 @@ impl Connection {
                 self.session.send_status(stream, &Status::error(code::PLAY_NO_SUPPORTED_TRACK, text.clone()));
                 return Err(End::LetGo("untaken", text));
             }
-            self.stop_playing(stream);
-            // The stream is playing by the session's own account, so this cannot be refused.
-            let _ = self.session.end_play(stream, PlayEnd::Stopped);
+            self.play_on(stream).await?;
             self.say();
             if self.playing.is_empty() && self.publishing.is_empty() {
                 return Err(End::Done);

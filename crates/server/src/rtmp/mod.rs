@@ -2,6 +2,7 @@
 
 mod connection;
 mod layout;
+mod playlist;
 mod publishing;
 mod requests;
 mod transport;

@@ -1,25 +1,27 @@
 //! What a client asks for, and what becomes of it.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use headwater_hub::{InvalidName, PublisherInfo, StreamName};
 use headwater_media::{MediaKind, Timestamp};
 use headwater_rtmp::command::{PlayRejection, PlayRequest, PlayStart, PublishRejection, PublishRequest};
-use headwater_rtmp::session::{Role, ServerEvent};
+use headwater_rtmp::session::{Role, SeekRejection, ServerEvent};
 use headwater_rtmp::url::StreamPath;
 use headwater_rtmp::{Error, MessageStreamId};
 
 use super::connection::{Connection, End, PlayingStream};
 use super::publishing::Publishing;
 use super::viewer::Viewer;
-use crate::source::{self, From};
+use crate::source::{self, Cursor, From};
+use crate::vod::Refusal;
 use crate::wishes::Wishes;
 
 /// What is kept of a client's name for itself.
 const AGENT_LETTERS_MAX: usize = 100;
 
 /// The session refuses a call only when this program's account of the streams differs from its own.
-fn misuse(error: Error) -> End {
+pub(super) fn misuse(error: Error) -> End {
     End::LetGo("internal", format!("internal error: {error}"))
 }
 
@@ -36,8 +38,15 @@ impl Connection {
             ServerEvent::Publish(request) => self.publish(&request),
             ServerEvent::Play(request) => self.play(&request).await,
             ServerEvent::Refused { fault, .. } => Err(End::LetGo("bad_name", fault.to_string())),
+            ServerEvent::PlayLater(request) => self.play_later(&request),
+            ServerEvent::Play2(request) => self.play2(&request).await,
             ServerEvent::StreamLength(request) => {
-                self.session.answer_stream_length(&request, None);
+                let seconds = self.stream_length(&request.path).await;
+                self.session.answer_stream_length(&request, seconds);
+                Ok(())
+            }
+            ServerEvent::BufferLength { stream, ms } => {
+                self.set_buffer(stream, ms);
                 Ok(())
             }
             ServerEvent::Media { stream, kind, timestamp, body } => {
@@ -54,20 +63,15 @@ impl Connection {
                 }
                 Ok(())
             }
-            ServerEvent::Pause { stream, pause, .. } => self.pause(stream, pause),
-            ServerEvent::Seek { stream, .. } => {
-                self.session.reject_seek(stream, "A live stream cannot be sought in.").map_err(misuse)
-            }
-            ServerEvent::Receive { stream, kind, on } => {
-                self.receive(stream, kind, on);
-                Ok(())
-            }
+            ServerEvent::Pause { stream, pause, position_ms } => self.pause(stream, pause, position_ms),
+            ServerEvent::Seek { stream, position_ms } => self.seek(stream, position_ms),
+            ServerEvent::Receive { stream, kind, on } => self.receive(stream, kind, on),
             ServerEvent::Stopped { stream, role } => {
                 self.stopped(stream, role);
                 Ok(())
             }
-            // Buffer lengths pace files, pongs come from whom we have not asked, and what a later
-            // version of the session may tell does not concern this one.
+            // Pongs come from whom we have not asked, and what a later version of the session may tell does
+            // not concern this one.
             _ => Ok(()),
         }
     }
@@ -108,69 +112,117 @@ impl Connection {
 
     async fn play(&mut self, request: &PlayRequest) -> Result<(), End> {
         let shared = Arc::clone(&self.shared);
-        let opened = match stream_name(&request.path) {
-            Ok(name) => {
-                let asked = if request.path.name.is_empty() { &request.path.app } else { &request.path.name };
-                let cursor = source::open(&shared.sources, &name, asked, from(request)).await;
-                cursor.map(|cursor| (name, cursor)).map_err(|refusal| refusal.to_string())
-            }
-            Err(error) => Err(sentence(&error)),
-        };
-        let (name, cursor) = match opened {
+        let stream = request.stream;
+        let (name, cursor) = match self.open(&request.path, from(request.start)).await {
             Ok(opened) => opened,
-            Err(text) => {
-                self.session
-                    .reject_play(request.stream, PlayRejection::StreamNotFound, text.clone())
-                    .map_err(misuse)?;
-                return Err(End::LetGo(
-                    "play_refused",
-                    format!("play {:?} refused: {text}", request.path.to_string()),
-                ));
+            Err((reason, text)) => {
+                self.session.reject_play(stream, reason, text.clone()).map_err(misuse)?;
+                let path = request.path.to_string();
+                return Err(End::LetGo("play_refused", format!("play {path:?} refused: {text}")));
             }
         };
-        let name = name.to_string();
         tracing::info!(peer = %self.peer, stream = name, agent = self.agent, "playing");
-        self.session.accept_play(request.stream, false).map_err(misuse)?;
+        let is_film = cursor.origin().is_some();
+        self.session.accept_play(stream, is_film).map_err(misuse)?;
         self.say();
         let chunk_size = self.session.chunk_size() as usize;
-        let start = shared.sources.viewing.start;
         let takes = Wishes::read(request.path.query.iter()).apply(self.capabilities.dialect());
-        let form = (request.stream, chunk_size);
-        let viewer = Arc::new(Viewer::new(Arc::clone(&self.wire), cursor, start, takes, form));
-        self.stop_playing(request.stream);
+        let start = shared.sources.viewing.start;
+        let viewer =
+            Arc::new(Viewer::new(Arc::clone(&self.wire), cursor, start, takes, (stream, chunk_size)));
+        self.prepare(&viewer, stream, request.duration_ms);
+        self.stop_playing(stream);
         self.playing.push(PlayingStream {
-            stream: request.stream,
+            stream,
             name,
-            _watch: Viewer::watch(&viewer),
+            watch: Viewer::watch(&viewer),
             viewer,
             since: shared.sources.uptime.now(),
+            playlist: VecDeque::new(),
+            is_complete: false,
             _counted: shared.metrics.viewer("rtmp"),
         });
         Ok(())
     }
 
+    /// A cursor on what a client calls by this path, and its name for the log; or why there is none.
+    pub(super) async fn open(
+        &self,
+        path: &StreamPath,
+        from: From,
+    ) -> Result<(String, Cursor), (PlayRejection, String)> {
+        let name = stream_name(path).map_err(|error| (PlayRejection::StreamNotFound, sentence(&error)))?;
+        match source::open(&self.shared.sources, &name, &asked_name(path), from).await {
+            Ok(cursor) => Ok((name.to_string(), cursor)),
+            Err(refusal) => {
+                let reason = match refusal {
+                    Refusal::NoMedia(_) => PlayRejection::FileStructureInvalid,
+                    _ => PlayRejection::StreamNotFound,
+                };
+                Err((reason, refusal.to_string()))
+            }
+        }
+    }
+
+    async fn stream_length(&self, path: &StreamPath) -> Option<f64> {
+        let film = self.shared.sources.library.open(&path.app, &asked_name(path)).await.ok()?;
+        Some(film.index().duration().as_seconds())
+    }
+
     /// A paused viewer gets nothing more before it is told so, and is told that it goes on before it gets
     /// more.
-    fn pause(&mut self, stream: MessageStreamId, pause: bool) -> Result<(), End> {
+    fn pause(&mut self, stream: MessageStreamId, pause: bool, position_ms: u64) -> Result<(), End> {
         let viewer = self.viewer(stream);
         if let (Some(viewer), true) = (&viewer, pause) {
-            viewer.pause(true);
+            viewer.pause();
         }
         self.session.confirm_pause(stream, pause).map_err(misuse)?;
         self.say();
         if let (Some(viewer), false) = (&viewer, pause) {
-            viewer.pause(false);
+            viewer.resume(position_ms);
         }
         Ok(())
     }
 
-    fn receive(&self, stream: MessageStreamId, kind: MediaKind, on: bool) {
-        let Some(viewer) = self.viewer(stream) else { return };
+    /// Nothing of the new place comes before the player has been told of it.
+    fn seek(&mut self, stream: MessageStreamId, position_ms: u64) -> Result<(), End> {
+        let Some(viewer) = self.viewer(stream) else { return Ok(()) };
+        viewer.hold();
+        let can_be_sought_in = viewer.with_film(|_| ()).is_some();
+        let told = if !can_be_sought_in {
+            let text = "A live stream cannot be sought in.";
+            self.session.reject_seek(stream, SeekRejection::Failed, text)
+        } else if viewer.seek(position_ms) {
+            self.session.confirm_seek(stream, position_ms)
+        } else {
+            let text = format!("The film is shorter than {position_ms} ms.");
+            self.session.reject_seek(stream, SeekRejection::InvalidTime, text)
+        };
+        told.map_err(misuse)?;
+        self.say();
+        self.playing.iter_mut().filter(|playing| playing.stream == stream).for_each(|playing| {
+            playing.is_complete = false;
+        });
+        viewer.go_on();
+        Ok(())
+    }
+
+    fn receive(&mut self, stream: MessageStreamId, kind: MediaKind, on: bool) -> Result<(), End> {
+        let Some(viewer) = self.viewer(stream) else { return Ok(()) };
+        viewer.hold();
         match kind {
             MediaKind::Audio => viewer.receive_audio(on),
             MediaKind::Video => viewer.receive_video(on),
             MediaKind::Data => {}
         }
+        if on {
+            let (position_ms, _) = viewer.sent();
+            let position_ms = u64::try_from(position_ms).unwrap_or(0);
+            self.session.confirm_receive(stream, position_ms).map_err(misuse)?;
+            self.say();
+        }
+        viewer.go_on();
+        Ok(())
     }
 
     fn stopped(&mut self, stream: MessageStreamId, role: Role) {
@@ -191,7 +243,7 @@ impl Connection {
         self.publishing.iter_mut().find(|publishing| publishing.stream() == stream)
     }
 
-    fn viewer(&self, stream: MessageStreamId) -> Option<Arc<Viewer>> {
+    pub(super) fn viewer(&self, stream: MessageStreamId) -> Option<Arc<Viewer>> {
         self.playing
             .iter()
             .find(|playing| playing.stream == stream)
@@ -200,11 +252,20 @@ impl Connection {
 }
 
 /// Where a client wants to begin.
-fn from(request: &PlayRequest) -> From {
-    match request.start {
+pub(super) fn from(start: PlayStart) -> From {
+    match start {
         PlayStart::LiveOrRecorded => From::Any,
         PlayStart::Live => From::Live,
         PlayStart::Recorded { ms } => From::Film(Timestamp::from_ms(i64::try_from(ms).unwrap_or(i64::MAX))),
+    }
+}
+
+/// What a client calls a film, with the prefix that says of which kind it is.
+fn asked_name(path: &StreamPath) -> String {
+    match path.prefix {
+        Some(prefix) => format!("{prefix}:{}", path.name),
+        None if path.name.is_empty() => path.app.clone(),
+        None => path.name.clone(),
     }
 }
 

@@ -15,7 +15,11 @@ use parking_lot::Mutex;
 
 use super::layout::{Form, Layout, Muted};
 use super::wire::{Outbox, Wire};
-use crate::source::{Cursor, Watch};
+use crate::source::{Cursor, Ending, Fill, Reel, Watch};
+
+/// Players know a film's length in whole seconds, or to the end of its sound: a place this far behind the end is taken
+/// for the end.
+const SEEK_BEYOND_MAX: Timestamp = Timestamp::from_ms(2_000);
 
 /// A playing message stream of a connection. Lanes call it when its stream has grown.
 #[derive(Debug)]
@@ -37,7 +41,16 @@ struct Playing {
     start: Start,
     /// The media time, in milliseconds, at which this viewer's time begins.
     origin_ms: Option<i64>,
+    /// The media time of the newest frame that was sent, in milliseconds.
+    newest_ms: i64,
+    sent_bytes: u64,
     paused: bool,
+    fill: Fill,
+    fill_is_news: bool,
+    /// Of a live stream, what is sent of it at most, in milliseconds.
+    duration_ms: Option<i64>,
+    /// Nothing is sent, because something has to be said first.
+    held: bool,
     end: Option<PlayEnding>,
 }
 
@@ -78,7 +91,13 @@ impl Viewer {
             start,
             origin_ms: cursor.origin().map(Timestamp::as_ms),
             cursor,
+            newest_ms: 0,
+            sent_bytes: 0,
             paused: false,
+            fill: Fill::Filling,
+            fill_is_news: false,
+            duration_ms: None,
+            held: false,
             end: None,
         };
         Self { wire, playing: Mutex::new(playing) }
@@ -111,17 +130,110 @@ impl Viewer {
         self.playing.lock().cursor.skipped()
     }
 
-    /// Stops or resumes everything; a viewer that resumes starts at a keyframe.
-    pub(super) fn pause(&self, pause: bool) {
+    /// Stops everything.
+    pub(super) fn pause(&self) {
+        let mut playing = self.playing.lock();
+        playing.paused = true;
+        if let Some(film) = playing.cursor.film() {
+            film.pause();
+        }
+    }
+
+    /// Goes on: live at a keyframe; a film behind what the player has seen, which is up to `position_ms` of
+    /// its time.
+    pub(super) fn resume(&self, position_ms: u64) {
         {
             let mut playing = self.playing.lock();
-            if playing.paused && !pause {
-                let start = playing.start;
-                playing.restart(start);
+            let at = playing.film_time(position_ms);
+            let was_paused = std::mem::take(&mut playing.paused);
+            let start = playing.start;
+            match playing.cursor.film() {
+                Some(film) => film.resume(at),
+                None if was_paused => playing.restart(start),
+                None => {}
             }
-            playing.paused = pause;
         }
         self.deliver();
+    }
+
+    /// Holds everything back, also what a paused film would show, until [`go_on`](Self::go_on).
+    pub(super) fn hold(&self) {
+        self.playing.lock().held = true;
+    }
+
+    /// Sends again what was held back.
+    pub(super) fn go_on(&self) {
+        self.playing.lock().held = false;
+        self.deliver();
+    }
+
+    /// Goes to a place of the player's time in a film; what follows comes with everything that a decoder must
+    /// know. False where there is no film or no such place in it.
+    pub(super) fn seek(&self, position_ms: u64) -> bool {
+        let mut playing = self.playing.lock();
+        let at = playing.film_time(position_ms);
+        let Some(film) = playing.cursor.film() else { return false };
+        if at > film.duration() + SEEK_BEYOND_MAX {
+            return false;
+        }
+        film.seek(at);
+        playing.form.begun = Begun::default();
+        playing.end = None;
+        true
+    }
+
+    /// What a film is asked to do; nothing where there is none.
+    pub(super) fn with_film<T>(&self, ask: impl FnOnce(&mut Reel) -> T) -> Option<T> {
+        self.playing.lock().cursor.film().map(ask)
+    }
+
+    /// Goes on with another cursor. The player's time goes on too: of the next film of a playlist from where
+    /// the one before ended, of another rate of the same film (`same_time`) as it is. The watch has to be renewed.
+    pub(super) fn follow_with(&self, cursor: Cursor, same_time: bool) {
+        let mut playing = self.playing.lock();
+        let (ended, begins) = (playing.newest_ms, cursor.position().as_ms());
+        if !same_time {
+            playing.origin_ms = Some(begins - (ended - playing.origin_ms.unwrap_or(ended)));
+        }
+        playing.cursor = cursor;
+        playing.form.begun = Begun::default();
+        playing.fitted = None;
+        playing.end = None;
+    }
+
+    /// Ends after this much: of a film from where it begins, of a live stream from when it comes. Nothing at
+    /// all is one frame.
+    pub(super) fn limit(&self, duration_ms: u64) {
+        let duration_ms = i64::try_from(duration_ms).unwrap_or(i64::MAX);
+        let mut playing = self.playing.lock();
+        match playing.cursor.film() {
+            Some(film) => {
+                let duration = Timestamp::from_ms(duration_ms).max(Timestamp::from_nanos(1));
+                film.play_until(Some(film.position() + duration));
+            }
+            None => playing.duration_ms = Some(duration_ms.max(1)),
+        }
+    }
+
+    /// Whether the player's buffer has become full (true) or gets more again, since it was asked last.
+    pub(super) fn buffer_news(&self) -> Option<bool> {
+        let mut playing = self.playing.lock();
+        let is_full = playing.fill == Fill::Full;
+        std::mem::take(&mut playing.fill_is_news).then_some(is_full)
+    }
+
+    /// Why the film cannot be read to its end, if that is so.
+    pub(super) fn breakage(&self) -> Option<String> {
+        match self.playing.lock().cursor.film()?.ending()? {
+            Ending::Broken(text) => Some(text),
+            Ending::Complete => None,
+        }
+    }
+
+    /// How much has been sent: the player's time in milliseconds, and payload bytes.
+    pub(super) fn sent(&self) -> (i64, u64) {
+        let playing = self.playing.lock();
+        (playing.newest_ms - playing.origin_ms.unwrap_or(playing.newest_ms), playing.sent_bytes)
     }
 
     /// Stops or resumes sound.
@@ -140,15 +252,25 @@ impl Viewer {
 }
 
 impl Playing {
+    /// A place of the player's time as a time of the film.
+    fn film_time(&self, position_ms: u64) -> Timestamp {
+        let position_ms = i64::try_from(position_ms).unwrap_or(i64::MAX);
+        Timestamp::from_ms(position_ms.saturating_add(self.origin_ms.unwrap_or(0)).max(0))
+    }
+
     /// Writes one batch; returns whether it is worth going on.
     fn deliver_batch(&mut self, wire: &Wire, outbox: &mut Outbox, scratch: &mut Scratch) -> bool {
-        if self.paused || self.end.is_some() {
+        let stands = self.paused && self.cursor.origin().is_none();
+        if stands || self.held || self.end.is_some() {
             return false;
         }
         let Scratch { batch, layout } = scratch;
         match self.cursor.read(batch) {
             Next::Frames => {}
-            Next::Empty => return false,
+            Next::Empty => {
+                self.look_at_buffer(wire);
+                return false;
+            }
             Next::Ended => {
                 return self.finish(wire, PlayEnding::Ended);
             }
@@ -166,6 +288,9 @@ impl Playing {
         }
         let first = batch.frames.first().map_or(Timestamp::ZERO, |frame| frame.dts);
         let origin_ms = *self.origin_ms.get_or_insert_with(|| first.as_ms());
+        if self.duration_ms.is_some_and(|duration| first.as_ms() - origin_ms >= duration) {
+            return self.finish(wire, PlayEnding::Ended);
+        }
         layout.prepare(batch, self.form, self.cursor.seen(), origin_ms);
         let written = match layout.bytes() {
             [] => 0,
@@ -178,9 +303,24 @@ impl Playing {
             layout.keep(written..layout.end_of(used + 1), batch, outbox);
             used += 1;
         }
+        if let (true, Some(last)) = (self.cursor.origin().is_some(), used.checked_sub(1)) {
+            let sent = &batch.frames[..used];
+            self.newest_ms = sent[last].dts.as_ms();
+            self.sent_bytes += sent.iter().map(|frame| frame.payload.len() as u64).sum::<u64>();
+        }
         self.cursor.advance(batch, used);
         self.begin(batch, used);
         all
+    }
+
+    /// Has the connection tell the player when its buffer is full, and when it gets more.
+    fn look_at_buffer(&mut self, wire: &Wire) {
+        let Some(film) = self.cursor.film() else { return };
+        if film.fill() != self.fill {
+            self.fill = film.fill();
+            self.fill_is_news = self.fill != Fill::Filling;
+            wire.bell.notify_one();
+        }
     }
 
     fn restart(&mut self, start: Start) {

@@ -38,6 +38,8 @@ const GROWTH_WAIT: u32 = 5;
 #[derive(Debug)]
 pub(crate) struct Reel {
     shared: Arc<Shared>,
+    /// Where a viewer's time begins.
+    origin: Timestamp,
     task: JoinHandle<()>,
 }
 
@@ -74,7 +76,19 @@ struct State {
     until: Option<Timestamp>,
     /// Of a paused film, one picture is shown after a seek.
     still: Still,
+    fill: Fill,
     end: Option<Ending>,
+}
+
+/// How it stands with the player's buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fill {
+    /// It is being filled for the first time since the film began to run here.
+    Filling,
+    /// It is full: nothing is sent for a while.
+    Full,
+    /// It is kept full.
+    Kept,
 }
 
 /// Why nothing more comes of a film.
@@ -142,10 +156,13 @@ impl Reel {
             pace: Pace { buffer: BUFFER_DEFAULT, since: None },
             until: None,
             still: Still::Runs,
+            fill: Fill::Filling,
             end: None,
             film,
         };
         state.jump(state.sample_for(at));
+        // Who begins in the middle counts from there: librtmp adds what it asked for.
+        let origin = if at > Timestamp::ZERO { state.position() } else { Timestamp::ZERO };
         let shared = Arc::new(Shared {
             library,
             app: app.to_owned(),
@@ -154,12 +171,17 @@ impl Reel {
             watcher: Mutex::new(None),
         });
         let task = tokio::spawn(project(Arc::clone(&shared)));
-        Self { shared, task }
+        Self { shared, origin, task }
     }
 
     /// The film that is played.
     pub(crate) fn film(&self) -> Arc<Film> {
         Arc::clone(&self.shared.state.lock().film)
+    }
+
+    /// The time of the film at which a viewer's time begins.
+    pub(crate) const fn origin(&self) -> Timestamp {
+        self.origin
     }
 
     /// How much the player holds in its buffer: it is filled at once and then kept full.
@@ -205,12 +227,30 @@ impl Reel {
     pub(crate) fn resume(&mut self, at: Timestamp) {
         self.change(|state| {
             state.still = Still::Runs;
+            state.pace.since = None;
+            state.fill = Fill::Filling;
             let after =
                 state.film.index().samples().partition_point(|sample| sample.dts <= at + state.origin());
             if state.seen.is_some() && after < state.sent() {
                 state.go_on_at(after);
             }
         });
+    }
+
+    /// How it stands with the player's buffer.
+    pub(crate) fn fill(&self) -> Fill {
+        self.shared.state.lock().fill
+    }
+
+    /// The first time from `at` on at which a decoder can begin; none behind the last key frame.
+    pub(crate) fn start_after(&self, at: Timestamp) -> Option<Timestamp> {
+        let state = self.shared.state.lock();
+        let (index, at) = (state.film.index(), at + state.origin());
+        let first = index.samples().partition_point(|sample| sample.dts < at);
+        let lead = usize::from(index.samples().get(index.start_to_decode(at))?.track);
+        let mut behind = index.samples()[first..].iter();
+        let start = behind.find(|sample| sample.key && usize::from(sample.track) == lead)?;
+        Some(start.dts - state.origin())
     }
 
     /// The time of the film up to which everything has been sent.
@@ -317,10 +357,14 @@ async fn project(shared: Arc<Shared>) {
                 // What is at hand is read without waiting: others get their turn.
                 tokio::task::yield_now().await;
             }
-            Turn::Sleep(until) => tokio::select! {
-                () = tokio::time::sleep_until(until) => {}
-                () = shared.bell.notified() => {}
-            },
+            Turn::Sleep(until) => {
+                // That the buffer is full is news.
+                shared.call_watcher();
+                tokio::select! {
+                    () = tokio::time::sleep_until(until) => {}
+                    () = shared.bell.notified() => {}
+                }
+            }
             Turn::Wait => {
                 // The watcher may have come, or the end is news to it.
                 shared.call_watcher();
@@ -365,7 +409,7 @@ impl State {
     /// of the film's first key frame also what comes before it.
     fn sample_for(&self, at: Timestamp) -> usize {
         let samples = self.index().samples();
-        let key = self.index().start_for(at + self.origin());
+        let key = self.index().start_to_decode(at + self.origin());
         let Some(Sample { dts, track, .. }) = samples.get(key).copied() else { return 0 };
         if samples[..key].iter().all(|sample| sample.track != track) {
             return 0;
@@ -423,6 +467,7 @@ impl State {
         self.jumps += 1;
         self.end = None;
         self.pace.since = None;
+        self.fill = Fill::Filling;
         self.renew_setup();
     }
 
@@ -485,7 +530,13 @@ impl State {
         let since = *self.pace.since.get_or_insert((now, next_time));
         let horizon = self.pace.horizon(now, since);
         if next_time >= horizon {
+            if self.fill == Fill::Filling {
+                self.fill = Fill::Full;
+            }
             return Turn::Sleep(now + self.pace.rest(next_time - horizon));
+        }
+        if self.fill == Fill::Full {
+            self.fill = Fill::Kept;
         }
         let end = if still { self.still_end() } else { self.read_end(horizon) };
         Turn::Read { film: Arc::clone(&self.film), samples: self.next..end, jumps: self.jumps }

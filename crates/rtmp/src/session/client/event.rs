@@ -6,7 +6,7 @@ use headwater_media::amf::Object;
 
 use super::super::Limits;
 use crate::chunk::MessageStreamId;
-use crate::command::{Capabilities, PlayStart, Status};
+use crate::command::{Capabilities, PlayStart, Status, Transition};
 use crate::message::{DataScope, UserControl};
 use crate::url::RtmpUrl;
 
@@ -91,7 +91,8 @@ pub enum ClientEvent {
         /// Why.
         status: Status,
     },
-    /// Any other status, among them warnings and `NetStream.Pause.Notify`.
+    /// Any other status, among them warnings, `NetStream.Pause.Notify` and, from `onPlayStatus`,
+    /// `NetStream.Play.Switch`.
     Status {
         /// The stream; 0 = the connection.
         stream: MessageStreamId,
@@ -139,7 +140,7 @@ pub enum ClientEvent {
 }
 
 /// What is to be played, and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PlayOptions {
     /// Where to begin.
     pub start: PlayStart,
@@ -149,6 +150,33 @@ pub struct PlayOptions {
     pub reset: bool,
     /// The buffer that we announce: recorded streams come this much ahead of their time.
     pub buffer_ms: u32,
+}
+
+/// How one stream is to follow another ([`super::ClientSession::play2`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Play2Options {
+    /// In which way.
+    pub transition: Transition,
+    /// The stream that is to be replaced; empty means the one that plays.
+    pub old_name: String,
+    /// Where to begin with it.
+    pub start: PlayStart,
+    /// How much, in milliseconds; `None` = to the end.
+    pub duration_ms: Option<u64>,
+    /// Where to switch or to go on, in milliseconds of the stream.
+    pub offset_ms: Option<u64>,
+}
+
+impl Default for Play2Options {
+    fn default() -> Self {
+        Self {
+            transition: Transition::default(),
+            old_name: String::new(),
+            start: PlayStart::LiveOrRecorded,
+            duration_ms: None,
+            offset_ms: None,
+        }
+    }
 }
 
 impl Default for PlayOptions {

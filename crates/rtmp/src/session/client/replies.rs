@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use headwater_media::amf::{Value, amf0};
 
+use super::requests::play_command;
 use super::{Asked, ClientEvent, ClientSession, Phase, Purpose, Use};
 use crate::Error;
 use crate::chunk::MessageStreamId;
@@ -104,12 +105,7 @@ impl ClientSession {
                 self.streams.insert(stream, Use::AskedToPublish { name });
             }
             Purpose::Play { name, options } => {
-                let start = options.start.number();
-                let mut command = Command::new("play", self.running()).with(name.as_str()).with(start);
-                if options.duration_ms.is_some() || !options.reset {
-                    let duration = options.duration_ms.map_or(-1.0, |ms| ms as f64);
-                    command = command.with(duration).with(options.reset);
-                }
+                let command = play_command(self.running(), &name, options);
                 self.link.send_command(stream, &command);
                 self.set_buffer_length(stream, options.buffer_ms);
                 self.streams.insert(stream, Use::AskedToPlay);
@@ -186,12 +182,14 @@ impl ClientSession {
         payload: Bytes,
     ) {
         let status = play_status(&payload);
-        if let (Some(status), Some(state)) = (status, self.streams.get_mut(&stream))
-            && status.code == code::PLAY_COMPLETE
-        {
-            if *state == Use::Playing {
-                *state = Use::Over;
-                self.events.push_back(ClientEvent::EndOfStream { stream, status });
+        if let (Some(status), Some(state)) = (status, self.streams.get_mut(&stream)) {
+            match (&*status.code, &state) {
+                (code::PLAY_COMPLETE, Use::Playing) => {
+                    *state = Use::Over;
+                    self.events.push_back(ClientEvent::EndOfStream { stream, status });
+                }
+                (code::PLAY_COMPLETE, _) => {}
+                _ => self.events.push_back(ClientEvent::Status { stream, status }),
             }
             return;
         }

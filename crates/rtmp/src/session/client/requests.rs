@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use headwater_media::MediaKind;
-use headwater_media::amf::{Value, amf0};
+use headwater_media::amf::{Object, Value, amf0};
 
-use super::{Asked, ClientSession, Phase, PlayOptions, Purpose, Use};
+use super::{Asked, ClientSession, Phase, Play2Options, PlayOptions, Purpose, Use};
 use crate::Error;
 use crate::chunk::MessageStreamId;
 use crate::command::{Command, PlayStart, PublishKind};
@@ -118,6 +118,47 @@ impl ClientSession {
         self.steer(stream, &Command::new(name, 0.0).with(on))
     }
 
+    /// Asks for `name` behind what `stream` plays (`play` without `reset`). When its turn comes,
+    /// [`super::ClientEvent::Status`] says `NetStream.Play.Switch`.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] unless the stream plays.
+    pub fn play_later(
+        &mut self,
+        stream: MessageStreamId,
+        name: &str,
+        options: PlayOptions,
+    ) -> Result<(), Error> {
+        let command = play_command(0.0, name, PlayOptions { reset: false, ..options });
+        self.steer(stream, &command)
+    }
+
+    /// Asks for `name` in place of what `stream` plays, or behind it (`play2`).
+    /// [`super::ClientEvent::Status`] says `NetStream.Play.Transition`, and `NetStream.Play.TransitionComplete` when the first
+    /// frame of it comes.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] unless the stream plays.
+    pub fn play2(
+        &mut self,
+        stream: MessageStreamId,
+        name: &str,
+        options: &Play2Options,
+    ) -> Result<(), Error> {
+        let Play2Options { transition, old_name, start, duration_ms, offset_ms } = options;
+        let mut object = Object::new()
+            .with("streamName", name)
+            .with("oldStreamName", old_name.as_str())
+            .with("start", start.number())
+            .with("len", duration_ms.map_or(-1.0, |ms| ms as f64))
+            .with("transition", transition.word());
+        if let Some(offset_ms) = offset_ms {
+            // In seconds, unlike everything else on the wire.
+            object = object.with("offset", *offset_ms as f64 / 1000.0);
+        }
+        self.steer(stream, &Command::new("play2", 0.0).with(object))
+    }
+
     /// Announces how much we hold in our buffer.
     pub fn set_buffer_length(&mut self, stream: MessageStreamId, ms: u32) {
         self.link.send_user_control(UserControl::SetBufferLength { stream, ms });
@@ -162,10 +203,21 @@ impl ClientSession {
     }
 
     fn steer(&mut self, stream: MessageStreamId, command: &Command) -> Result<(), Error> {
-        if self.streams.get(&stream) != Some(&Use::Playing) {
+        // A film that has come to its end can be sought in.
+        if !matches!(self.streams.get(&stream), Some(Use::Playing | Use::Over)) {
             return Err(Error::Misuse("the stream does not play"));
         }
         self.link.send_command(stream, command);
         Ok(())
     }
+}
+
+/// `play` with as few arguments as say it: some servers know no more.
+pub(super) fn play_command(transaction: f64, name: &str, options: PlayOptions) -> Command {
+    let command = Command::new("play", transaction).with(name).with(options.start.number());
+    if options.duration_ms.is_none() && options.reset {
+        return command;
+    }
+    let duration = options.duration_ms.map_or(-1.0, |ms| ms as f64);
+    command.with(duration).with(options.reset)
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use headwater_media::MediaKind;
 use headwater_media::amf::{Value, amf0};
 
-use super::{Phase, PlayEnd, Role, ServerSession, StreamLengthRequest, Use};
+use super::{Following, Phase, Role, SeekRejection, ServerSession, StreamLengthRequest, Use};
 use crate::Error;
 use crate::chunk::MessageStreamId;
 use crate::command::{Command, ConnectRejection, PlayRejection, PublishRejection, Status, code, connect};
@@ -188,11 +188,97 @@ impl ServerSession {
     pub fn reject_seek(
         &mut self,
         stream: MessageStreamId,
+        reason: SeekRejection,
         description: impl Into<Cow<'static, str>>,
     ) -> Result<(), Error> {
         let (name, _) = self.playing(stream)?;
-        let status = Status::warning(code::SEEK_FAILED, description).details(&name);
+        let code = match reason {
+            SeekRejection::Failed => code::SEEK_FAILED,
+            SeekRejection::InvalidTime => code::SEEK_INVALID_TIME,
+        };
+        let status = Status::warning(code, description).details(&name);
         self.link.send_status(stream, &status);
+        Ok(())
+    }
+
+    /// Confirms that audio or video comes again after [`super::ServerEvent::Receive`]: `NetStream.Seek.Notify`,
+    /// `NetStream.Play.Start`. That it does not come is not answered (RTMP 1.0 §7.2.2.4, §7.2.2.5).
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] when the stream does not play.
+    pub fn confirm_receive(&mut self, stream: MessageStreamId, position_ms: u64) -> Result<(), Error> {
+        let (name, _) = self.playing(stream)?;
+        let status =
+            Status::new(code::SEEK_NOTIFY, format!("Seeking {position_ms} ms in {name}.")).details(&name);
+        self.link.send_status(stream, &status);
+        self.send_play_start(stream, &name);
+        Ok(())
+    }
+
+    /// Takes note of [`super::ServerEvent::Play2`]: `NetStream.Play.Transition`.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] when the stream does not play.
+    pub fn accept_transition(&mut self, stream: MessageStreamId, name: &str) -> Result<(), Error> {
+        self.playing(stream)?;
+        let text = format!("The transition to {name} has begun.");
+        let status = Status::new(code::PLAY_TRANSITION, text).details(name);
+        self.link.send_status(stream, &status);
+        Ok(())
+    }
+
+    /// The player's stream goes on with another: `NetStream.Play.Switch` and `NetStream.Play.Start`, or
+    /// `NetStream.Play.TransitionComplete`. Configurations and a key frame come next.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] when the stream does not play.
+    pub fn play_next(
+        &mut self,
+        stream: MessageStreamId,
+        name: &str,
+        recorded: bool,
+        following: Following,
+    ) -> Result<(), Error> {
+        let (before, _) = self.playing(stream)?;
+        match following {
+            Following::Playlist => {
+                let text = format!("{name} follows {before}.");
+                self.send_play_status(stream, &Status::new(code::PLAY_SWITCH, text).details(name), [])?;
+                self.begin_stream(stream, recorded);
+                self.send_play_start(stream, name);
+            }
+            Following::Transition => {
+                let status = Status::new(code::PLAY_TRANSITION_COMPLETE, format!("{name} is playing."));
+                self.send_play_status(stream, &status.details(name), [])?;
+            }
+        }
+        self.streams.insert(stream, Use::Playing { name: name.to_owned(), recorded });
+        Ok(())
+    }
+
+    /// Everything that was asked for has been sent: `NetStream.Play.Complete`, Stream EOF,
+    /// `NetStream.Play.Stop`. The player may seek, and it goes on; see [`end_play`](Self::end_play) for the end.
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] when the stream does not play.
+    pub fn complete_play(&mut self, stream: MessageStreamId, seconds: f64, bytes: u64) -> Result<(), Error> {
+        let (name, _) = self.playing(stream)?;
+        let status = Status::new(code::PLAY_COMPLETE, format!("{name} is complete.")).details(&name);
+        self.send_play_status(stream, &status, [("duration", seconds), ("bytes", bytes as f64)])?;
+        self.send_stop(stream, &name);
+        Ok(())
+    }
+
+    /// Says how it stands with the player's buffer: full, so that nothing comes for a while (Stream
+    /// BufferEmpty: of the server's side nothing is left), or media comes again (Stream BufferReady).
+    /// librtmp asks for more at once when it hears the first (`RTMP_LF_BUFX`).
+    ///
+    /// # Errors
+    /// [`Error::Misuse`] when the stream does not play.
+    pub fn tell_buffer(&mut self, stream: MessageStreamId, is_full: bool) -> Result<(), Error> {
+        self.playing(stream)?;
+        let event = if is_full { UserControl::BufferEmpty } else { UserControl::BufferReady };
+        self.link.send_user_control(event(stream));
         Ok(())
     }
 
@@ -200,17 +286,9 @@ impl ServerSession {
     ///
     /// # Errors
     /// [`Error::Misuse`] when the stream does not play.
-    pub fn end_play(&mut self, stream: MessageStreamId, end: PlayEnd) -> Result<(), Error> {
+    pub fn end_play(&mut self, stream: MessageStreamId) -> Result<(), Error> {
         let (name, _) = self.playing(stream)?;
-        self.link.send_user_control(UserControl::StreamEof(stream));
-        if let PlayEnd::Complete { duration, bytes } = end {
-            let information = Status::new(code::PLAY_COMPLETE, format!("{name} is complete.")).to_object();
-            let information = information.with("duration", duration).with("bytes", bytes as f64);
-            let values = [Value::string("onPlayStatus"), Value::Object(information)];
-            self.link.send_media(stream, MediaKind::Data, 0, &[amf0::encode_all(&values)])?;
-        }
-        let status = Status::new(code::PLAY_STOP, format!("Stopped playing {name}.")).details(&name);
-        self.link.send_status(stream, &status);
+        self.send_stop(stream, &name);
         self.streams.insert(stream, Use::Idle);
         Ok(())
     }
@@ -297,6 +375,25 @@ impl ServerSession {
             Phase::Handshake(_) | Phase::AwaitConnect | Phase::Closed => {}
         }
         self.phase = Phase::Closed;
+    }
+
+    fn send_stop(&mut self, stream: MessageStreamId, name: &str) {
+        self.link.send_user_control(UserControl::StreamEof(stream));
+        let status = Status::new(code::PLAY_STOP, format!("Stopped playing {name}.")).details(name);
+        self.link.send_status(stream, &status);
+    }
+
+    /// `onPlayStatus` is data: it keeps its place between the frames.
+    fn send_play_status<const N: usize>(
+        &mut self,
+        stream: MessageStreamId,
+        status: &Status,
+        more: [(&str, f64); N],
+    ) -> Result<(), Error> {
+        let information =
+            more.into_iter().fold(status.to_object(), |object, (key, value)| object.with(key, value));
+        let values = [Value::string("onPlayStatus"), Value::Object(information)];
+        self.link.send_media(stream, MediaKind::Data, 0, &[amf0::encode_all(&values)])
     }
 
     fn begin_stream(&mut self, stream: MessageStreamId, recorded: bool) {

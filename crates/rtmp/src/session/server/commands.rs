@@ -9,8 +9,8 @@ use super::{Phase, Role, ServerEvent, ServerSession, StreamLengthRequest, Use};
 use crate::Error;
 use crate::chunk::MessageStreamId;
 use crate::command::{
-    Base, Command, ConnectRequest, PlayRejection, PlayRequest, PublishKind, PublishRejection, PublishRequest,
-    Status,
+    Base, Command, ConnectRequest, Play2Request, PlayRejection, PlayRequest, PublishKind, PublishRejection,
+    PublishRequest, Status,
 };
 use crate::url::{PathFault, StreamPath};
 
@@ -93,7 +93,8 @@ impl ServerSession {
         self.streams.remove(&stream);
     }
 
-    /// `publish`, `play` and `play2`. On a stream in use they end that use first (Flash, quirk 23).
+    /// `publish`, `play` and `play2`. On a stream in use they end that use first (Flash, quirk 23), unless a player
+    /// asks for more behind what it plays.
     fn begin(&mut self, stream: MessageStreamId, command: &Command, at: u64) -> Result<(), Error> {
         let Some(stream) = self.meant(stream) else {
             let name = &command.name;
@@ -102,35 +103,54 @@ impl ServerSession {
                 format!("it sends `{name}` for message stream {stream}, which it never created"),
             ));
         };
-        self.stop(stream);
         let name = match command.name.as_str() {
             "play2" => command.argument(0).as_object().and_then(|options| options.get("streamName")),
             _ => Some(command.argument(0)),
         };
         // `publish(false)` and `play(false)` mean "stop". No name at all is an empty one (GoPro, quirk 35).
         let name = match name {
-            Some(Value::Boolean(_)) => return Ok(()),
+            Some(Value::Boolean(_)) => {
+                self.stop(stream);
+                return Ok(());
+            }
             name => {
                 name.and_then(Value::as_text).map(|name| name.to_str_lossy().into_owned()).unwrap_or_default()
             }
         };
         match self.base.resolve(&name) {
             Ok(path) => self.ask(stream, path, command),
-            Err(fault) => self.refuse(stream, fault, command),
+            Err(fault) => {
+                self.stop(stream);
+                self.refuse(stream, fault, command);
+            }
         }
         Ok(())
     }
 
     fn ask(&mut self, stream: MessageStreamId, path: StreamPath, command: &Command) {
         let name = path.name.clone();
+        let plays = self.role(stream) == Some(Role::Player);
         let (role, event) = match command.name.as_str() {
             "publish" => {
                 let request = PublishRequest { stream, path, kind: PublishKind::read(command) };
                 (Role::Publisher, ServerEvent::Publish(request))
             }
-            "play2" => (Role::Player, ServerEvent::Play(PlayRequest::read_switch(stream, path, command))),
-            _ => (Role::Player, ServerEvent::Play(PlayRequest::read(stream, path, command))),
+            "play2" => {
+                let request = Play2Request::read(stream, path, command);
+                if plays && !request.play.reset {
+                    return self.events.push_back(ServerEvent::Play2(request));
+                }
+                (Role::Player, ServerEvent::Play(request.from_start()))
+            }
+            _ => {
+                let request = PlayRequest::read(stream, path, command);
+                if plays && !request.reset {
+                    return self.events.push_back(ServerEvent::PlayLater(request));
+                }
+                (Role::Player, ServerEvent::Play(request))
+            }
         };
+        self.stop(stream);
         self.streams.insert(stream, Use::Asked { role, name });
         self.events.push_back(event);
     }

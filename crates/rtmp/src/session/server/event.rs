@@ -5,7 +5,7 @@ use headwater_media::MediaKind;
 
 use super::super::Limits;
 use crate::chunk::MessageStreamId;
-use crate::command::{Capabilities, ConnectRequest, PlayRequest, PublishRequest};
+use crate::command::{Capabilities, ConnectRequest, Play2Request, PlayRequest, PublishRequest};
 use crate::message::DataScope;
 use crate::url::{PathFault, StreamPath};
 
@@ -48,6 +48,13 @@ pub enum ServerEvent {
     Publish(PublishRequest),
     /// The client wants to play: [`super::ServerSession::accept_play`] or [`super::ServerSession::reject_play`].
     Play(PlayRequest),
+    /// A player wants more behind what it plays (`play` without `reset`). No answer: when its turn comes,
+    /// [`super::ServerSession::play_next`].
+    PlayLater(PlayRequest),
+    /// A player wants something else in place of what it plays, or behind it:
+    /// [`super::ServerSession::accept_transition`], and [`super::ServerSession::play_next`] when it comes to that.
+    /// Where nothing plays, a `play2` comes as [`Self::Play`].
+    Play2(Play2Request),
     /// The session has turned a `publish` or `play` down by itself, because of its name.
     Refused {
         /// The stream.
@@ -143,16 +150,20 @@ pub struct StreamLengthRequest {
     pub(super) transaction: f64,
 }
 
-/// How a stream ends for a player.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum PlayEnd {
-    /// Everything was sent: `NetStream.Play.Complete`, then `NetStream.Play.Stop`.
-    Complete {
-        /// The length in seconds.
-        duration: f64,
-        /// The bytes that were sent.
-        bytes: u64,
-    },
-    /// It was cut off: `NetStream.Play.Stop`.
-    Stopped,
+/// Why one stream follows another on a `NetStream`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Following {
+    /// The one before is over: `NetStream.Play.Switch`.
+    Playlist,
+    /// A `play2` has come to its end: `NetStream.Play.TransitionComplete`.
+    Transition,
+}
+
+/// Why a player cannot go where it wants to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeekRejection {
+    /// The stream cannot be sought in.
+    Failed,
+    /// There is no such place in it.
+    InvalidTime,
 }

@@ -1,14 +1,15 @@
 //! The server against scripted clients.
 
 use headwater_media::MediaKind;
-use headwater_media::amf::Object;
+use headwater_media::amf::{Object, Value};
 
 use super::kit::{Dialogue, connect};
 use crate::command::{
     Capabilities, Command, ConnectRejection, PlayRejection, PlayStart, PublishKind, PublishRejection,
+    Transition,
 };
 use crate::message::{DataScope, UserControl, type_id};
-use crate::session::{Limits, PlayEnd, Role, ServerConfig, ServerEvent};
+use crate::session::{Following, Limits, Role, SeekRejection, ServerConfig, ServerEvent};
 use crate::url::PathFault;
 use crate::{Error, MessageStreamId};
 
@@ -310,9 +311,9 @@ fn a_player_plays_live() {
         "StreamBegin(1)",
         "1: onStatus Status NetStream.Play.PublishNotify",
     ]);
-    client.session.end_play(ONE, PlayEnd::Stopped).unwrap();
+    client.session.end_play(ONE).unwrap();
     client.hears(&["StreamEof(1)", "1: onStatus Status NetStream.Play.Stop"]);
-    assert!(client.session.end_play(ONE, PlayEnd::Stopped).is_err());
+    assert!(client.session.end_play(ONE).is_err());
 }
 
 #[test]
@@ -351,7 +352,7 @@ fn a_player_pauses_and_seeks_in_a_film() {
         "1: onStatus Status NetStream.Seek.Notify",
         "1: onStatus Status NetStream.Play.Start",
     ]);
-    client.session.reject_seek(ONE, "This stream is live.").unwrap();
+    client.session.reject_seek(ONE, SeekRejection::Failed, "This stream is live.").unwrap();
     client.hears(&["1: onStatus Warning NetStream.Seek.Failed"]);
 
     client.says(1, Command::new("receiveVideo", 0.0).with(false));
@@ -359,8 +360,8 @@ fn a_player_pauses_and_seeks_in_a_film() {
     client.says(1, Command::new("receiveAudio", 0.0).with(true));
     assert_eq!(client.event(), ServerEvent::Receive { stream: ONE, kind: MediaKind::Audio, on: true });
 
-    client.session.end_play(ONE, PlayEnd::Complete { duration: 90.5, bytes: 1000 }).unwrap();
-    client.hears(&["StreamEof(1)", "1: data onPlayStatus", "1: onStatus Status NetStream.Play.Stop"]);
+    client.session.complete_play(ONE, 90.5, 1000).unwrap();
+    client.hears(&["1: data onPlayStatus", "StreamEof(1)", "1: onStatus Status NetStream.Play.Stop"]);
 }
 
 #[test]
@@ -391,11 +392,80 @@ fn a_player_is_turned_away_and_tries_again() {
 #[test]
 fn flash_switches_bit_rates_with_play2() {
     let mut client = Dialogue::playing();
-    let options = Object::new().with("streamName", "film_high").with("transition", "switch");
+    let options =
+        Object::new().with("streamName", "film_high").with("transition", "switch").with("offset", 4.5);
     client.says(1, Command::new("play2", 0.0).with(options));
     let events = client.events();
+    let [ServerEvent::Play2(request)] = &events[..] else { panic!("{events:?}") };
+    assert_eq!((request.play.path.name.as_str(), request.play.reset), ("film_high", false));
+    assert_eq!((request.transition, request.offset_ms), (Transition::Switch, Some(4500)));
+    client.session.accept_transition(ONE, "film_high").unwrap();
+    client.hears(&["1: onStatus Status NetStream.Play.Transition"]);
+    client.session.play_next(ONE, "film_high", true, Following::Transition).unwrap();
+    client.hears(&["1: data onPlayStatus"]);
+}
+
+#[test]
+fn a_transition_where_nothing_plays_is_a_beginning() {
+    let mut client = Dialogue::with_streams(1);
+    let options = Object::new().with("streamName", "film").with("transition", "resume").with("offset", 4.5);
+    client.says(1, Command::new("play2", 0.0).with(options));
+    let ServerEvent::Play(request) = client.event() else { panic!() };
+    assert_eq!((request.start, request.reset), (PlayStart::Recorded { ms: 4500 }, true));
+
+    let mut client = Dialogue::playing();
+    let options = Object::new().with("streamName", "film").with("transition", "reset");
+    client.says(1, Command::new("play2", 0.0).with(options));
+    let events = client.events();
+    assert!(matches!(&events[..], [ServerEvent::Stopped { .. }, ServerEvent::Play(_)]), "{events:?}");
+}
+
+#[test]
+fn a_playlist_grows_while_its_first_part_plays() {
+    let mut client = Dialogue::playing();
+    for (reset, at_once) in
+        [(Value::Boolean(false), false), (Value::Number(0.0), false), (Value::Number(2.0), true)]
+    {
+        client.says(1, Command::new("play", 0.0).with("next").with(0.0).with(-1.0).with(reset));
+        let ServerEvent::PlayLater(request) = client.event() else { panic!() };
+        assert_eq!(
+            (request.path.name.as_str(), request.reset, request.data_at_once),
+            ("next", false, at_once)
+        );
+    }
+    client.session.play_next(ONE, "next", true, Following::Playlist).unwrap();
+    client.hears(&[
+        "1: data onPlayStatus",
+        "StreamIsRecorded(1)",
+        "StreamBegin(1)",
+        "1: onStatus Status NetStream.Play.Start",
+    ]);
+    client.says(1, Command::new("play", 0.0).with("other").with(0.0).with(-1.0).with(3.0));
+    let events = client.events();
     let [ServerEvent::Stopped { .. }, ServerEvent::Play(request)] = &events[..] else { panic!("{events:?}") };
-    assert_eq!((request.path.name.as_str(), request.reset), ("film_high", false));
+    assert!(request.reset && request.data_at_once);
+}
+
+#[test]
+fn what_a_player_hears_while_it_plays() {
+    let mut client = Dialogue::playing();
+    client.session.tell_buffer(ONE, true).unwrap();
+    client.session.tell_buffer(ONE, false).unwrap();
+    client.session.confirm_receive(ONE, 1500).unwrap();
+    client.session.reject_seek(ONE, SeekRejection::InvalidTime, "It is shorter.").unwrap();
+    client.hears(&[
+        "BufferEmpty(1)",
+        "BufferReady(1)",
+        "1: onStatus Status NetStream.Seek.Notify",
+        "1: onStatus Status NetStream.Play.Start",
+        "1: onStatus Warning NetStream.Seek.InvalidTime",
+    ]);
+    client.session.complete_play(ONE, 1.0, 1).unwrap();
+    client.says(1, Command::new("seek", 0.0).with(0.0));
+    assert!(
+        matches!(client.events().last(), Some(ServerEvent::Seek { .. })),
+        "a film that is over can be sought in"
+    );
 }
 
 #[test]
