@@ -70,7 +70,7 @@ impl Cut {
     /// film's file where that is interleaved well, else in portions of a second.
     ///
     /// It begins with the keyframe at or before `span.from`, and with the sound of that time; an edit list has
-    /// players start at `span.from` itself. What is kept of it is about 2 MB for an hour with sound.
+    /// players start with the picture that is seen at `span.from`. What is kept of it is about 2 MB for an hour with sound.
     ///
     /// # Errors
     /// `Unsupported` for codecs that MP4 is not written of, `Malformed` if a configuration cannot be read or

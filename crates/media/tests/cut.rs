@@ -137,7 +137,10 @@ fn compare(name: &str, span: Span, as_mp4: bool) {
     assert_eq!(media(&again), media(&film), "{what}");
     let start = film.start_for(span.from.unwrap_or(Timestamp::from_nanos(i64::MIN / 2)));
     let shift = match (as_mp4, span.from) {
-        (true, Some(from)) => from,
+        (true, Some(from)) => {
+            let pictures = frames(&film, &file, TrackId::VIDEO);
+            pictures.iter().map(|frame| frame.pts).filter(|pts| *pts <= from).max().unwrap_or(from)
+        }
         (true, None) => film.samples().iter().map(|sample| sample.pts).min().unwrap().max(Timestamp::ZERO),
         (false, Some(_)) => film.samples()[start].dts,
         (false, None) => film.origin(),

@@ -45,7 +45,8 @@ impl Movie {
         let order = order(index, &lines);
         let data_len: u64 =
             order.iter().filter_map(|&number| sample(index, number)).map(|s| len(index, s)).sum();
-        let shown = span.from.unwrap_or_else(|| first_shown(index, &lines));
+        let shown =
+            span.from.map_or_else(|| first_shown(index, &lines), |from| picture_at(index, &lines, from));
         let mut tables = Tables::new(index, &lines, &order);
         // An offset has 64 bits where 32 might not do.
         tables.wide = data_len > u64::from(u32::MAX / 2);
@@ -185,6 +186,16 @@ fn order(index: &Index, lines: &[Line<'_>]) -> Vec<u32> {
 fn first_shown(index: &Index, lines: &[Line<'_>]) -> Timestamp {
     let shown = lines.iter().flat_map(|line| &line.samples).filter_map(|&number| sample(index, number));
     shown.map(|sample| sample.pts).min().unwrap_or_default().max(Timestamp::ZERO)
+}
+
+/// When the picture that is seen at `at` appears: FFmpeg begins an edit with a whole picture, and moves sound that
+/// does not against it.
+fn picture_at(index: &Index, lines: &[Line<'_>], at: Timestamp) -> Timestamp {
+    let Some(line) = lines.first().filter(|line| line.indexed.track.id.kind == MediaKind::Video) else {
+        return at;
+    };
+    let times = line.samples.iter().filter_map(|&number| Some(sample(index, number)?.pts));
+    times.filter(|&pts| pts <= at).max().unwrap_or(at)
 }
 
 /// What of a track is presented, and when.

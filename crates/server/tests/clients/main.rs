@@ -7,6 +7,7 @@
 mod doors;
 mod enhanced;
 mod films;
+mod film_files;
 mod flash;
 mod flv_tags;
 mod harness;

@@ -18,13 +18,13 @@ const LIMIT_S: u64 = 60;
 const SOME: Wanted = Wanted { units_min: 40, from_start: false, to_end: false };
 
 /// A root of our own and a certificate for `localhost` by it, in files.
-struct Certificates {
+pub(crate) struct Certificates {
     dir: PathBuf,
     root: rcgen::CertifiedIssuer<'static, rcgen::KeyPair>,
 }
 
 impl Certificates {
-    fn make(label: &str) -> Self {
+    pub(crate) fn make(label: &str) -> Self {
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("tls-{label}-{}", std::process::id()));
         fs::create_dir_all(&dir).unwrap();
         let mut parameters = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
@@ -48,11 +48,11 @@ impl Certificates {
         certificate.der().to_vec()
     }
 
-    fn root(&self) -> PathBuf {
+    pub(crate) fn root(&self) -> PathBuf {
         self.dir.join("root.pem")
     }
 
-    fn server(&self, more: &str) -> Server {
+    pub(crate) fn server(&self, more: &str) -> Server {
         let dir = self.dir.display();
         Server::start_with(&format!(
             "{more}\n[tls]\ncertificate = \"{dir}/certificate.pem\"\nkey = \"{dir}/key.pem\"\n\
