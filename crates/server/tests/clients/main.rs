@@ -6,8 +6,8 @@
 
 mod doors;
 mod enhanced;
-mod films;
 mod film_files;
+mod films;
 mod flash;
 mod flv_tags;
 mod harness;
