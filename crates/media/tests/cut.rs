@@ -299,3 +299,44 @@ proptest! {
         }
     }
 }
+
+/// A film whose index says that its samples are huge; nobody has to store them.
+fn huge() -> Index {
+    let mut file = fixture("faststart.mp4");
+    let at = file.windows(4).position(|kind| kind == b"stsz").unwrap();
+    let count = u32::from_be_bytes(file[at + 12..at + 16].try_into().unwrap()) as usize;
+    for entry in file[at + 16..at + 16 + 4 * count].as_chunks_mut::<4>().0 {
+        *entry = 150_000_000u32.to_be_bytes();
+    }
+    let mut scan = Scan::new(1 << 40);
+    while let Some(range) = scan.wants() {
+        let Some(bytes) = file.get(range.start as usize..range.end as usize) else { break };
+        scan.supply(bytes).unwrap();
+    }
+    scan.finish().unwrap()
+}
+
+#[test]
+fn more_than_four_gibibytes_have_wide_offsets() {
+    let film = huge();
+    let cut = Cut::mp4(&film, Span::default()).unwrap();
+    assert!(cut.len() > 1 << 32, "{}", cut.len());
+    let Some(Piece::Bytes(head)) = cut.next(&film, &mut Place::default()) else { panic!("no head") };
+    assert!(head.windows(4).any(|kind| kind == b"co64") && !head.windows(4).any(|kind| kind == b"stco"));
+    let mut scan = Scan::new(cut.len());
+    while let Some(range) = scan.wants() {
+        scan.supply(&head[range.start as usize..range.end as usize]).unwrap();
+    }
+    let again = scan.finish().unwrap();
+    assert_eq!(again.notes(), [""; 0]);
+    assert_eq!(again.samples().len(), film.samples().len());
+    let end = again.samples().iter().map(|sample| sample.offset + u64::from(sample.size)).max();
+    assert_eq!(end, Some(cut.len()));
+    for (made, sample) in again.samples().iter().zip(film.samples()) {
+        assert_eq!((made.size, made.track), (sample.size, sample.track));
+        let mut place = cut.seek(&film, made.offset);
+        assert_eq!(place.skip, 0);
+        let Some(Piece::File { offset, len }) = cut.next(&film, &mut place) else { panic!("no range") };
+        assert!(offset == sample.offset && len >= u64::from(sample.size));
+    }
+}
