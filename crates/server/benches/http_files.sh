@@ -78,7 +78,7 @@ def whole(pid, url):
 def ranges(pid, url, length, connections):
     before = cpu(pid)
     environment = dict(os.environ, RANGE_LEN=str(length))
-    command = ["taskset", "-c", "1", "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", f"{directory}/range.lua", url]
+    command = ["taskset", "-c", "1", "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s", "-s", f"{directory}/range.lua", url]
     out = subprocess.check_output(command, env=environment).decode()
     assert "Non-2xx" not in out and "Socket errors" not in out, out
     requests = int(re.search(r"(\d+) requests in", out).group(1))

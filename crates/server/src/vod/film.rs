@@ -149,7 +149,7 @@ pub(crate) fn etag(bytes: u64, modified: SystemTime) -> String {
 
 /// Reads what the system has in memory, without waiting for a disk; how much that was.
 #[cfg(target_os = "linux")]
-fn read_at_hand(file: &File, bytes: &mut [u8], offset: u64) -> usize {
+pub(crate) fn read_at_hand(file: &File, bytes: &mut [u8], offset: u64) -> usize {
     use rustix::io::{ReadWriteFlags, preadv2};
     let mut filled = 0;
     while filled < bytes.len() {
@@ -163,7 +163,7 @@ fn read_at_hand(file: &File, bytes: &mut [u8], offset: u64) -> usize {
 }
 
 #[cfg(not(target_os = "linux"))]
-const fn read_at_hand(_: &File, _: &mut [u8], _: u64) -> usize {
+pub(crate) const fn read_at_hand(_: &File, _: &mut [u8], _: u64) -> usize {
     0
 }
 

@@ -18,7 +18,8 @@ use crate::http::sendfile::{RANGE_LEN_MAX, Ranges};
 
 /// Bytes in memory per connection where a file is read, at most.
 const READ_LEN_MAX: u64 = 256 << 10;
-/// From this length on a range is worth a system call of its own; many shorter ones are read and sent at once.
+/// From this length on a range is worth system calls of its own; shorter ones are read and leave with what is around
+/// them.
 const KERNEL_LEN_MIN: u64 = 32 << 10;
 
 /// How bytes of files leave.
@@ -61,12 +62,10 @@ async fn step(mut sender: Sender) -> Step {
 }
 
 impl Sender {
-    /// Who sends what comes next, if the kernel does: long ranges of files, and short ones that end an answer, as
-    /// they leave in one packet with what is before them.
+    /// Who sends what comes next, if the kernel does: long ranges of files.
     fn kernel(&mut self) -> Option<Arc<Ranges>> {
-        let left = self.plan.len();
         match self.plan.front()? {
-            Piece::File { len, .. } if *len >= KERNEL_LEN_MIN || *len == left => self.way.kernel.clone(),
+            Piece::File { len, .. } if *len >= KERNEL_LEN_MIN => self.way.kernel.clone(),
             _ => None,
         }
     }

@@ -6,6 +6,9 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
+use super::plan::Piece;
+use crate::vod::read_at_hand;
+
 /// Bytes read at once where a range is read for the page cache's sake only.
 #[cfg(target_os = "linux")]
 const WARM_BYTES: usize = 64 << 10;
@@ -43,15 +46,33 @@ pub(super) async fn warm(file: &Arc<File>, offset: u64, len: u64) -> io::Result<
     .await
 }
 
+/// Whether a range may be waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// What is not in memory is `WouldBlock`.
+    None,
+    Disk,
+}
+
 /// Reads exactly this range.
 ///
 /// # Errors
 /// `UnexpectedEof` if the file is shorter.
-pub(super) fn read(file: &File, offset: u64, len: usize, out: &mut BytesMut) -> io::Result<()> {
+pub(super) fn read(
+    file: &File,
+    offset: u64,
+    len: usize,
+    patience: Patience,
+    out: &mut BytesMut,
+) -> io::Result<()> {
     let start = out.len();
     out.resize(start + len, 0);
-    let mut at = offset;
-    let mut rest = out.get_mut(start..).unwrap_or_default();
+    let rest = out.get_mut(start..).unwrap_or_default();
+    let at_hand = read_at_hand(file, rest, offset);
+    let (mut rest, mut at) = (rest.get_mut(at_hand..).unwrap_or_default(), offset + at_hand as u64);
+    if patience == Patience::None && !rest.is_empty() {
+        return Err(io::ErrorKind::WouldBlock.into());
+    }
     while !rest.is_empty() {
         let count = read_at(file, rest, at)?;
         if count == 0 {
@@ -83,12 +104,18 @@ fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
 }
 
-/// Several ranges and bytes, read into one piece.
-pub(super) async fn gather(pieces: Vec<super::plan::Piece>) -> io::Result<Bytes> {
-    blocking(move || {
-        let mut out = BytesMut::with_capacity(pieces.iter().map(|piece| piece.len() as usize).sum());
-        pieces.iter().try_for_each(|piece| piece.read_into(&mut out))?;
-        Ok(out.freeze())
-    })
-    .await
+/// Several ranges and bytes, read into one piece: at once if all of it is in memory.
+pub(super) async fn gather(pieces: Vec<Piece>) -> io::Result<Bytes> {
+    match gather_now(&pieces, Patience::None) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            blocking(move || gather_now(&pieces, Patience::Disk)).await
+        }
+        gathered => gathered,
+    }
+}
+
+fn gather_now(pieces: &[Piece], patience: Patience) -> io::Result<Bytes> {
+    let mut out = BytesMut::with_capacity(pieces.iter().map(|piece| piece.len() as usize).sum());
+    pieces.iter().try_for_each(|piece| piece.read_into(patience, &mut out))?;
+    Ok(out.freeze())
 }

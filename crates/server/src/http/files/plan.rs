@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use headwater_media::cut::{self, Cut, Place};
 use headwater_media::index::Sample;
 
-use super::disk;
+use super::disk::{self, Patience};
 use crate::vod::Film;
 
 /// A body before it is sent.
@@ -74,14 +74,14 @@ impl Piece {
         }
     }
 
-    /// Appends its bytes; waits for the disk.
-    pub(super) fn read_into(&self, out: &mut BytesMut) -> io::Result<()> {
+    /// Appends its bytes.
+    pub(super) fn read_into(&self, patience: Patience, out: &mut BytesMut) -> io::Result<()> {
         match self {
             Self::Bytes(bytes) => out.extend_from_slice(bytes),
-            Self::File { file, offset, len } => disk::read(file, *offset, *len as usize, out)?,
+            Self::File { file, offset, len } => disk::read(file, *offset, *len as usize, patience, out)?,
             Self::Mended { film, sample, range } => {
                 let mut bytes = BytesMut::new();
-                disk::read(film.file(), sample.offset, sample.size as usize, &mut bytes)?;
+                disk::read(film.file(), sample.offset, sample.size as usize, patience, &mut bytes)?;
                 let frame = film.index().frame(sample, bytes.freeze()).map_err(io::Error::other)?;
                 let part = frame.payload.get(range.start as usize..range.end as usize);
                 out.extend_from_slice(part.ok_or_else(|| io::Error::other("the file has changed"))?);
