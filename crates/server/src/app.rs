@@ -17,12 +17,15 @@ use crate::metrics::Metrics;
 use crate::source::Sources;
 use crate::tls::Tls;
 use crate::tunnel::Tunnels;
+use crate::uploads::Uploads;
 use crate::uptime::Uptime;
 use crate::vod::Library;
 use crate::{demo, fanout, http, rtmp, stop};
 
 /// How often the hub looks for what is over.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// How often unfinished uploads are looked for that nobody goes on with.
+const SWEEP_UPLOADS_EVERY: Duration = Duration::from_secs(600);
 /// How long connections have to finish once the program stops.
 const FAREWELL_MAX: Duration = Duration::from_secs(3);
 
@@ -47,8 +50,10 @@ pub(crate) async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
         viewing: config.streams.viewing(),
         uptime,
     };
+    let uploads = Arc::new(Uploads::open(&config.uploads, &config.data, Arc::clone(&sources.library)));
     let (stopper, stop) = stop::pair();
     let mut background = background(&config, &hub, &tunnels, tls, uptime);
+    background.spawn(sweep_uploads(Arc::clone(&uploads)));
     for entrance in entrances {
         background.spawn(entrance.run(stop.clone()));
     }
@@ -72,6 +77,7 @@ pub(crate) async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
         Arc::new(http::Shared {
             sources,
             gallery: Gallery::new(&config.pictures),
+            uploads,
             access: Arc::clone(&access),
             metrics: Arc::clone(&metrics),
             tunnels,
@@ -91,11 +97,16 @@ pub(crate) async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
     stopper.stop();
     drain(&metrics, drain_max).await;
     hub.end_all();
+    farewell(doors).await;
+    Ok(())
+}
+
+/// Waits for the doors' last connections, not for ever.
+async fn farewell(mut doors: JoinSet<()>) {
     if tokio::time::timeout(FAREWELL_MAX, async { while doors.join_next().await.is_some() {} }).await.is_err()
     {
         tracing::warn!("some connections did not end within {FAREWELL_MAX:?} and are cut");
     }
-    Ok(())
 }
 
 /// Everything that runs beside the doors.
@@ -185,6 +196,14 @@ async fn sweep(hub: Arc<Hub>, tunnels: Arc<Tunnels>, uptime: Uptime) {
         ticks.tick().await;
         hub.sweep(uptime.now());
         tunnels.sweep();
+    }
+}
+
+async fn sweep_uploads(uploads: Arc<Uploads>) {
+    let mut ticks = tokio::time::interval(SWEEP_UPLOADS_EVERY);
+    loop {
+        ticks.tick().await;
+        uploads.sweep();
     }
 }
 

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::fanout::Gathering;
 use crate::source::Viewing;
-use crate::{access, gallery, http, proxy, rtmp, tls, vod};
+use crate::{access, gallery, http, proxy, rtmp, tls, uploads, vod};
 
 /// Everything that an operator can set.
 #[derive(Clone, Debug, Deserialize)]
@@ -37,6 +37,8 @@ pub(crate) struct Config {
     pub(crate) vod: vod::Config,
     /// Pictures of films.
     pub(crate) pictures: gallery::Config,
+    /// Films that are brought over HTTP.
+    pub(crate) uploads: uploads::Config,
     /// Who may do what.
     pub(crate) access: access::Config,
 }
@@ -53,6 +55,7 @@ impl Default for Config {
             streams: Streams::default(),
             vod: vod::Config::default(),
             pictures: gallery::Config::default(),
+            uploads: uploads::Config::default(),
             access: access::Config::default(),
         }
     }
@@ -223,7 +226,7 @@ mod tests {
         let example = manual.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
         Config::parse(example).unwrap();
         let written: toml::Table = toml::from_str(example).unwrap();
-        for section in ["rtmp", "http", "tls", "proxy", "streams", "pictures", "access"] {
+        for section in ["rtmp", "http", "tls", "proxy", "streams", "pictures", "uploads", "access"] {
             assert!(written.contains_key(section), "the section [{section}] is not in the manual");
         }
     }

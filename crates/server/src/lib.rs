@@ -22,6 +22,7 @@ mod source;
 mod stop;
 mod tls;
 mod tunnel;
+mod uploads;
 mod uptime;
 mod vod;
 mod wishes;

@@ -188,6 +188,7 @@ fn every_key_of_the_configuration_is_documented() {
         ("http/mod.rs", "Config"),
         ("access.rs", "Config"),
         ("gallery.rs", "Config"),
+        ("uploads.rs", "Config"),
     ] {
         let text = fs::read_to_string(root().join("crates/server/src").join(file)).unwrap();
         let start = text.find(&format!("struct {structure} {{")).unwrap();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
@@ -24,6 +24,10 @@ const LOGIN_MAX: Duration = Duration::from_secs(5);
 /// Lets admins through; sends people to the login page and programs away.
 pub(super) async fn admin_only(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     if is_admin(&shared, &request) {
+        if is_foreign(request.method(), request.headers()) {
+            let why = "a page of another site may not change anything here\n";
+            return (StatusCode::FORBIDDEN, why).into_response();
+        }
         return next.run(request).await;
     }
     if request.uri().path() == "/" {
@@ -46,6 +50,22 @@ pub(super) fn is_direct(request: &Request) -> bool {
     request.extensions().get::<Peer>().is_some_and(|peer| access::is_local(peer.0))
         && !through.iter().any(|name| headers.contains_key(*name))
         && has_local_host(headers)
+}
+
+/// Whether a page of another site has a browser change something in its user's name. The token as a bearer is
+/// something that no other site has.
+fn is_foreign(method: &Method, headers: &HeaderMap) -> bool {
+    if method.is_safe() || headers.contains_key(header::AUTHORIZATION) {
+        return false;
+    }
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    if let Some(site) = text("sec-fetch-site") {
+        return !matches!(site, "same-origin" | "none");
+    }
+    // Browsers say the site only where they trust the connection, the origin always; programs say neither.
+    let Some(origin) = headers.get(header::ORIGIN) else { return false };
+    let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+    origin.is_none_or(|(_, host)| text("host") != Some(host))
 }
 
 /// Checks a token that a person typed in and keeps it in a cookie.
@@ -99,6 +119,31 @@ mod tests {
     fn a_rebound_name_is_not_local() {
         assert!(host("localhost:8080") && host("127.0.0.1") && host("[::1]:8080") && host("LOCALHOST"));
         assert!(!host("evil.example:8080") && !host("127.0.0.1.evil.example") && !host("192.0.2.1"));
+    }
+
+    #[test]
+    fn only_pages_of_this_site_change_things() {
+        let foreign = |method: Method, pairs: &[(&'static str, &'static str)]| {
+            let pairs = pairs.iter().map(|(name, value)| {
+                (header::HeaderName::from_static(name), header::HeaderValue::from_static(value))
+            });
+            is_foreign(&method, &pairs.collect())
+        };
+        let (post, host) = (Method::POST, ("host", "a:8080"));
+        assert!(!foreign(post.clone(), &[host]));
+        assert!(!foreign(post.clone(), &[host, ("origin", "http://a:8080")]));
+        assert!(!foreign(
+            post.clone(),
+            &[("host", "inner"), ("origin", "https://a"), ("sec-fetch-site", "same-origin")]
+        ));
+        assert!(!foreign(Method::GET, &[host, ("origin", "http://b")]));
+        assert!(!foreign(post.clone(), &[host, ("origin", "http://b"), ("authorization", "Bearer x")]));
+        for origin in ["http://a", "http://b:8080", "null", "http://a:80800"] {
+            assert!(foreign(post.clone(), &[host, ("origin", origin)]), "{origin}");
+        }
+        for site in ["cross-site", "same-site"] {
+            assert!(foreign(Method::DELETE, &[host, ("origin", "http://a:8080"), ("sec-fetch-site", site)]));
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod api;
 mod assets;
 mod files;
+mod films;
 mod flv;
 mod gate;
 mod io;
@@ -14,6 +15,7 @@ mod pictures;
 mod rtmpt;
 mod sendfile;
 mod stall;
+mod uploads;
 mod vod;
 mod ws;
 
@@ -25,7 +27,7 @@ use axum::Router;
 use axum::extract::{Extension, Request, State, WebSocketUpgrade};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use headwater_hub::StreamName;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -46,6 +48,7 @@ use crate::metrics::Metrics;
 use crate::source::Sources;
 use crate::stop::Stop;
 use crate::tunnel::Tunnels;
+use crate::uploads::Uploads;
 use crate::wishes::Wishes;
 
 /// What is logged of a request's path.
@@ -84,6 +87,7 @@ impl Default for Config {
 pub(crate) struct Shared {
     pub(crate) sources: Sources,
     pub(crate) gallery: Gallery,
+    pub(crate) uploads: Arc<Uploads>,
     pub(crate) access: Arc<Access>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) tunnels: Arc<Tunnels>,
@@ -238,6 +242,10 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/", get(pages::console))
         .route("/api/v1/streams", get(api::streams))
         .route("/metrics", get(api::metrics))
+        .route("/api/v1/films", get(films::list))
+        .route("/api/v1/films/{*path}", delete(films::remove))
+        .route("/api/v1/uploads", get(uploads::list).post(uploads::begin))
+        .route("/api/v1/uploads/{id}", get(uploads::look).patch(uploads::append).delete(uploads::remove))
         .route_layer(axum::middleware::from_fn_with_state(Arc::clone(&shared), gate::admin_only));
     Router::new()
         .merge(admin)
@@ -249,6 +257,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/login", get(pages::login).post(gate::login))
         .route("/api/v1/info", get(api::info))
         .route("/api/v1/streams/{*path}", get(api::stream))
+        .route("/api/v1/films/{*path}", get(films::film))
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(|| async { "ready\n" }))
         .fallback(other)

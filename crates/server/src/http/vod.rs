@@ -48,14 +48,18 @@ pub(super) async fn serve(shared: &Arc<Shared>, address: Address<'_>, request: &
 
 /// A refusal as an answer.
 pub(super) fn refused(refusal: &Refusal) -> Response {
-    let status = match refusal {
+    (status(refusal), format!("{refusal}\n")).into_response()
+}
+
+/// What a refusal is called in HTTP.
+pub(super) const fn status(refusal: &Refusal) -> StatusCode {
+    match refusal {
         Refusal::NotFound(_) => StatusCode::NOT_FOUND,
         Refusal::NoMedia(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
         Refusal::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
-    };
-    (status, format!("{refusal}\n")).into_response()
+    }
 }
 
 #[cfg(test)]

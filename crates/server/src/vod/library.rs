@@ -3,6 +3,8 @@
 //! A film is indexed when it is first asked for, once however many ask at the same time. For a second what was
 //! found is believed; then the file is looked at again, so that new, changed and removed files are noticed.
 
+mod keeping;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::io;
@@ -78,7 +80,9 @@ impl Refusal {
 
     pub(super) fn unreadable(name: &str, error: &io::Error) -> Self {
         match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::no_film(name),
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename => {
+                Self::no_film(name)
+            }
             _ => Self::Failed(format!("{name} cannot be read: {error}.")),
         }
     }

@@ -1,5 +1,7 @@
 //! From a film's name to its file: never outside the app's directory.
 
+mod keeping;
+
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};

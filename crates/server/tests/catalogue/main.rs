@@ -4,5 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod films;
 mod pictures;
 mod server;
+mod uploads;
