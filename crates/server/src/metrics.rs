@@ -28,6 +28,11 @@ struct Way {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct StreamLabel {
     stream: String,
 }
@@ -40,6 +45,9 @@ pub(crate) struct Metrics {
     refused: Family<Refusal, Counter>,
     file_bytes: Family<Way, Counter>,
     movable: Gauge<i64, AtomicI64>,
+    pictures: Family<Outcome, Counter>,
+    uploads: Gauge<i64, AtomicI64>,
+    uploaded: Counter,
 }
 
 /// Something that is counted as long as this lives.
@@ -96,6 +104,21 @@ impl Metrics {
         self.file_bytes.get_or_create(&Way { by: by.to_owned() }).clone()
     }
 
+    /// Counts a picture of a film that was asked for, by what became of it, from a small set.
+    pub(crate) fn picture(&self, outcome: &'static str) {
+        self.pictures.get_or_create(&Outcome { outcome: outcome.to_owned() }).inc();
+    }
+
+    /// Counts a request that brings bytes of a film while the guard lives.
+    pub(crate) fn uploading(&self) -> Guard {
+        Guard::new(self.uploads.clone())
+    }
+
+    /// Counts bytes of films that were brought.
+    pub(crate) fn uploaded(&self, bytes: u64) {
+        self.uploaded.inc_by(bytes);
+    }
+
     /// Everything as text.
     pub(crate) fn encode(&self, streams: &[Snapshot]) -> String {
         let mut registry = Registry::with_prefix("headwater");
@@ -106,6 +129,10 @@ impl Metrics {
         registry.register("file_bytes", help, self.file_bytes.clone());
         let help = "Clients that come again elsewhere when they are asked to";
         registry.register("movable_clients", help, self.movable.clone());
+        let help = "Pictures of films asked for, by what became of it";
+        registry.register("pictures", help, self.pictures.clone());
+        registry.register("uploads", "Requests that bring bytes of a film", self.uploads.clone());
+        registry.register("uploaded_bytes", "Bytes of films that were brought", self.uploaded.clone());
         let gauges = StreamFigures::default();
         streams.iter().for_each(|stream| gauges.take(stream));
         gauges.register(&mut registry);

@@ -13,7 +13,7 @@ const EMPTY_NAMES: [&str; 9] =
     ["utils", "util", "common", "define", "helper", "helpers", "manager", "misc", "types"];
 
 /// `(files, what they must not name, why)`.
-const FORBIDDEN: [(&str, &[&str], &str); 7] = [
+const FORBIDDEN: [(&str, &[&str], &str); 10] = [
     (
         "crates/media/src",
         &["headwater_rtmp", "headwater_hub", "tokio", "std::net", "std::fs", "std::time", "std::thread"],
@@ -43,6 +43,21 @@ const FORBIDDEN: [(&str, &[&str], &str); 7] = [
         "crates/server/src/demo.rs",
         &["crate::rtmp", "crate::http", "crate::config", "crate::app"],
         "a worker imports no door",
+    ),
+    (
+        "crates/server/src/picture",
+        &["crate::vod", "crate::gallery", "crate::rtmp", "crate::http", "tokio", "std::fs"],
+        "a picture is bytes in and bytes out",
+    ),
+    (
+        "crates/server/src/gallery",
+        &["crate::rtmp", "crate::http", "crate::config", "crate::app", "crate::cli"],
+        "floor 2 looks down only",
+    ),
+    (
+        "crates/server/src/uploads",
+        &["crate::rtmp", "crate::http", "crate::config", "crate::app", "crate::cli"],
+        "floor 2 looks down only",
     ),
     (
         "crates/server/src/vod",

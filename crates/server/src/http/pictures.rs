@@ -86,12 +86,17 @@ pub(super) async fn serve(
                 (header::CACHE_CONTROL, cache.to_owned()),
                 (header::ETAG, etag),
             ];
+            shared.metrics.picture("sent");
             (headers, bytes).into_response()
         }
         Err(problem) => {
-            if matches!(problem, Problem::Busy(_)) {
-                shared.metrics.refused("http", "pictures");
-            }
+            shared.metrics.picture(match problem {
+                Problem::Unsupported(_) => "unsupported",
+                Problem::Damaged(_) => "damaged",
+                Problem::NotFound(_) => "absent",
+                Problem::Busy(_) => "busy",
+                Problem::Failed(_) => "failed",
+            });
             refused(&problem)
         }
     }

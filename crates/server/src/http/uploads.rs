@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::TryStreamExt;
 use serde::Serialize;
 
 use super::{Shared, films, vod};
@@ -104,8 +104,12 @@ pub(super) async fn append(
         let error = "Upload-Offset says at which byte of the file the body begins.".to_owned();
         return (StatusCode::BAD_REQUEST, Json(Refused { error, offset: None })).into_response();
     };
-    let body: Body = request.into_body();
-    match shared.uploads.append(&upload, offset, body.into_data_stream()).await {
+    let _under_way = shared.metrics.uploading();
+    let metrics = Arc::clone(&shared.metrics);
+    let pieces = request.into_body().into_data_stream().inspect_ok(move |piece| {
+        metrics.uploaded(piece.len() as u64);
+    });
+    match shared.uploads.append(&upload, offset, pieces).await {
         Ok(done) => stands(&upload, done),
         Err(problem) => refuse(&shared, &problem),
     }

@@ -27,6 +27,7 @@ pub(crate) enum Problem {
     /// Not of this codec, not of this size, or not with this binary. A browser may know better.
     Unsupported(String),
     /// The bytes are not what they should be.
+    #[cfg_attr(not(feature = "thumbnails"), expect(dead_code, reason = "only a decoder finds damage"))]
     Damaged(String),
 }
 

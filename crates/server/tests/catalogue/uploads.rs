@@ -359,3 +359,34 @@ fn what_nobody_goes_on_with_is_removed() {
     server.get(&place).must_be(404);
     assert_eq!(fs::read_dir(server.data().join("uploads")).unwrap().count(), 0);
 }
+
+/// The data directory may lie on another disk than the films: then a whole file is copied and then named.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_film_changes_disks() {
+    use std::os::unix::fs::MetadataExt;
+    let mut server = Server::start(CONFIG);
+    let other = std::path::PathBuf::from(format!("/dev/shm/headwater-catalogue-{}", std::process::id()));
+    if fs::create_dir(&other).is_err()
+        || fs::metadata(&other).unwrap().dev() == fs::metadata(server.media()).unwrap().dev()
+    {
+        println!("SKIPPED: there is no other disk here");
+        return;
+    }
+    let _ = fs::remove_dir(server.data().join("uploads"));
+    std::os::unix::fs::symlink(&other, server.data().join("uploads")).unwrap();
+    server.restart();
+    let film = noise(77, 300_000);
+    for (name, replace) in [("film.mp4", false), ("film.mp4", true)] {
+        let order = json!({"app": "vod", "name": name, "bytes": film.len(), "replace": replace});
+        let place = begin(&server, &order).must_be(201).header("location").unwrap().to_owned();
+        patch(&server, &place, 0, &film).must_be(200);
+        assert!(fs::read(server.media().join(name)).unwrap() == film);
+    }
+    let place = begun(&server, "late.mp4", 3);
+    fs::write(server.media().join("late.mp4"), b"was quicker").unwrap();
+    patch(&server, &place, 0, b"new").must_be(412);
+    assert_eq!(fs::read_dir(server.media()).unwrap().count(), 2, "no copy is left behind");
+    assert_eq!(fs::read_dir(&other).unwrap().count(), 2, "the part and its note are kept");
+    fs::remove_dir_all(&other).unwrap();
+}
