@@ -173,6 +173,7 @@ pub(super) async fn remove(
     }
     match library.remove(app, name).await {
         Ok(()) => {
+            shared.recent.forget(app, name);
             tracing::info!(app, name, "removed");
             StatusCode::NO_CONTENT.into_response()
         }

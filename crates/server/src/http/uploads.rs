@@ -110,7 +110,12 @@ pub(super) async fn append(
         metrics.uploaded(piece.len() as u64);
     });
     match shared.uploads.append(&upload, offset, pieces).await {
-        Ok(done) => stands(&upload, done),
+        Ok(done) => {
+            if done {
+                shared.recent.forget(&upload.order().app, &upload.order().name);
+            }
+            stands(&upload, done)
+        }
         Err(problem) => refuse(&shared, &problem),
     }
 }

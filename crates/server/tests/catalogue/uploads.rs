@@ -185,8 +185,9 @@ fn a_name_that_is_taken_stays_with_its_film() {
     assert_eq!(fs::read(server.media().join("late.mp4")).unwrap(), b"new");
     let order = json!({"app": "vod", "name": "film.mp4", "bytes": 3, "replace": true});
     let place = begin(&server, &order).must_be(201).header("location").unwrap().to_owned();
-    assert_eq!(fs::read(server.media().join("film.mp4")).unwrap(), b"the old one");
+    assert_eq!(server.get("/vod/film.mp4").must_be(200).text(), "the old one");
     patch(&server, &place, 0, b"new").must_be(200);
+    assert_eq!(server.get("/vod/film.mp4").must_be(200).text(), "new");
     assert_eq!(fs::read(server.media().join("film.mp4")).unwrap(), b"new");
 }
 

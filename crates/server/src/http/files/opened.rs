@@ -88,6 +88,12 @@ impl Recent {
         Ok(opened)
     }
 
+    /// Lets go of a file that is there no more or has become another one, so that its bytes on the disk can go.
+    pub(in crate::http) fn forget(&self, app: &str, path: &str) {
+        self.files.lock().remove(&(app.to_owned(), path.to_owned()));
+        self.made.lock().retain(|made| !(made.app == app && made.name == path));
+    }
+
     /// A film of an app as it is asked for, with what names this version of it.
     pub(super) async fn make(
         &self,
