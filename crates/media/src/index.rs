@@ -113,6 +113,20 @@ impl Index {
         Some(self.samples.partition_point(|sample| sample.dts < change.from))
     }
 
+    /// When any track takes another configuration, in order; each time once.
+    pub(crate) fn breaks(&self) -> Vec<Timestamp> {
+        let mut breaks: Vec<Timestamp> = self.changes.iter().map(|change| change.from).collect();
+        breaks.dedup();
+        breaks
+    }
+
+    /// All configurations of the track at that place, the first one first.
+    pub(crate) fn configurations(&self, place: usize) -> impl Iterator<Item = &Track> {
+        let first = self.tracks.get(place).map(|indexed| &indexed.track);
+        let later = self.changes.iter().map(|change| &change.track);
+        first.into_iter().chain(later.filter(move |track| first.is_some_and(|first| first.id == track.id)))
+    }
+
     /// The payload of the file's own `onMetaData`; only FLV has one.
     #[must_use]
     pub const fn metadata(&self) -> Option<&Bytes> {

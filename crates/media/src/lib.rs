@@ -14,6 +14,7 @@ pub mod cut;
 mod error;
 pub mod flv;
 mod frame;
+pub mod hls;
 pub mod index;
 pub mod mp4;
 mod time;

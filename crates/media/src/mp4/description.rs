@@ -4,15 +4,18 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::mux::{put_box, put_full};
 use crate::codec::aac::AudioSpecificConfig;
+use crate::codec::ac3::Ac3Header;
 use crate::codec::flac::FlacConfig;
 use crate::codec::h264::AvcConfig;
 use crate::codec::opus::OpusConfig;
+use crate::codec::vp9::VpConfig;
 use crate::{Codec, Error, Track};
 
 const OTI_AAC: u8 = 0x40;
 const OTI_MP3: u8 = 0x6B;
 
 /// What a sample description says.
+#[derive(Clone, Debug)]
 pub(super) enum Description {
     Video {
         entry: [u8; 4],
@@ -31,6 +34,7 @@ pub(super) enum Description {
 }
 
 /// What an audio description says beyond channels and rate.
+#[derive(Clone, Debug)]
 pub(super) enum Specific {
     /// An elementary stream descriptor.
     Esds { object_type: u8, config: Bytes },
@@ -45,6 +49,11 @@ impl Description {
     /// `Unsupported` for codecs whose configuration does not say what a description must, `Malformed` for one
     /// that cannot be read.
     pub(super) fn of(track: &Track) -> Result<Self, Error> {
+        Self::with_frame(track, &[])
+    }
+
+    /// As [`of`](Self::of), with a key frame that says what the configurations of VP9 and AC-3 do not.
+    pub(super) fn with_frame(track: &Track, frame: &[u8]) -> Result<Self, Error> {
         let record = &track.config;
         let audio = |entry: &[u8; 4], specific| {
             let details = track.details();
@@ -88,6 +97,26 @@ impl Description {
                 b"fLaC",
                 Specific::FullBox { kind: *b"dfLa", body: FlacConfig::parse(record)?.to_blocks() },
             ),
+            Codec::Vp9 => {
+                let details = track.details_with(frame);
+                let (Some(width), Some(height)) = (details.width, details.height) else {
+                    return Err(Error::malformed(
+                        "VP9 key frame",
+                        "it does not say how large the picture is",
+                    ));
+                };
+                let mut full = BytesMut::from(&[1, 0, 0, 0][..]);
+                full.put(VpConfig::parse(record)?.to_bytes());
+                let record = full.freeze();
+                Ok(Self::Video { entry: *b"vp09", width, height, aspect: None, kind: *b"vpcC", record })
+            }
+            Codec::Ac3 | Codec::Eac3 => {
+                let head = Ac3Header::parse(frame)?;
+                let (entry, kind) = if head.is_enhanced() { (b"ec-3", b"dec3") } else { (b"ac-3", b"dac3") };
+                let specific = Specific::Box { kind: *kind, body: head.to_box_body().into() };
+                let (channels, rate) = (head.channels.into(), head.sample_rate);
+                Ok(Self::Audio { entry: *entry, channels, rate, specific })
+            }
             other => Err(unsupported(other)),
         }
     }

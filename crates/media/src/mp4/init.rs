@@ -4,17 +4,16 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::description::Description;
 use super::mux::{Output, put_box, put_full};
-use crate::{Error, MediaKind};
+use crate::MediaKind;
 
 /// Ticks per second of the movie itself; the tracks have their own.
 const MOVIE_TIMESCALE: u32 = 1000;
 /// The matrix that leaves a picture as it is.
 const UNITY: [u32; 9] = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000];
+/// `und`.
 const UNDETERMINED_LANGUAGE: u16 = 0x55C4;
 
-pub(super) fn segment(tracks: &[Output]) -> Result<Bytes, Error> {
-    let descriptions =
-        tracks.iter().map(|output| Description::of(&output.track)).collect::<Result<Vec<_>, _>>()?;
+pub(super) fn segment(tracks: &[Output]) -> Bytes {
     let mut out = BytesMut::with_capacity(2048);
     put_box(&mut out, b"ftyp", |out| out.put_slice(b"iso6\0\0\0\0iso5iso6cmfcmp42"));
     put_box(&mut out, b"moov", |out| {
@@ -29,8 +28,8 @@ pub(super) fn segment(tracks: &[Output]) -> Result<Bytes, Error> {
             out.put_slice(&[0; 24]);
             out.put_u32(tracks.len() as u32 + 1);
         });
-        for (number, (output, description)) in (1..).zip(tracks.iter().zip(&descriptions)) {
-            put_track(out, number, output, description);
+        for (number, output) in (1..).zip(tracks) {
+            put_track(out, number, output);
         }
         put_box(out, b"mvex", |out| {
             for (number, _) in (1u32..).zip(tracks) {
@@ -43,10 +42,11 @@ pub(super) fn segment(tracks: &[Output]) -> Result<Bytes, Error> {
             }
         });
     });
-    Ok(out.freeze())
+    out.freeze()
 }
 
-fn put_track(out: &mut BytesMut, number: u32, output: &Output, description: &Description) {
+fn put_track(out: &mut BytesMut, number: u32, output: &Output) {
+    let description = &output.description;
     let is_video = output.track.id.kind == MediaKind::Video;
     let (width, height) = description.shown_size();
     put_box(out, b"trak", |out| {
@@ -67,7 +67,7 @@ fn put_track(out: &mut BytesMut, number: u32, output: &Output, description: &Des
                 out.put_slice(&[0; 8]);
                 out.put_u32(output.timescale);
                 out.put_u32(0);
-                out.put_u16(UNDETERMINED_LANGUAGE);
+                out.put_u16(language(output.language.as_deref()));
                 out.put_u16(0);
             });
             put_full(out, b"hdlr", 0, 0, |out| {
@@ -119,4 +119,12 @@ pub(super) fn put_matrix(out: &mut BytesMut) {
     for field in UNITY {
         out.put_u32(field);
     }
+}
+
+/// Three letters of five bits.
+pub(super) fn language(letters: Option<&str>) -> u16 {
+    let Some([a @ b'a'..=b'z', b @ b'a'..=b'z', c @ b'a'..=b'z']) = letters.map(str::as_bytes) else {
+        return UNDETERMINED_LANGUAGE;
+    };
+    [a, b, c].into_iter().fold(0, |packed, letter| packed << 5 | u16::from(letter - 0x60))
 }

@@ -22,5 +22,6 @@ mod table;
 pub use boxes::{BoxHeader, FourCc};
 pub use builder::{MAX_MOOV_LEN, MAX_TRACKS};
 pub(crate) use movie::Movie;
+pub(crate) use mux::Unit;
 pub use mux::{Muxer, VIDEO_TIMESCALE};
 pub use scan::Scan;

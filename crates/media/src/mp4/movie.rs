@@ -3,7 +3,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::description::Description;
-use super::init::{put_matrix, put_media_information};
+use super::init::{language, put_matrix, put_media_information};
 use super::mux::{put_box, put_full};
 use super::sample_tables::{Tables, patch_chunk_offsets};
 use crate::cut::{Piece, Span};
@@ -12,8 +12,6 @@ use crate::{Error, MediaKind, Timestamp, Track};
 
 /// Ticks per second of the movie itself: fine enough for the edges of edits.
 const MOVIE_TIMESCALE: u32 = 90_000;
-/// `und`.
-const UNDETERMINED_LANGUAGE: u16 = 0x55C4;
 /// A portion, where samples are put in a new order.
 const PORTION: Timestamp = Timestamp::from_ms(1000);
 /// The file's own order is kept if a track changes to another so often in a portion, at most.
@@ -322,12 +320,4 @@ fn put_track(
         });
     });
     offsets
-}
-
-/// Three letters of five bits.
-fn language(letters: Option<&str>) -> u16 {
-    let Some([a @ b'a'..=b'z', b @ b'a'..=b'z', c @ b'a'..=b'z']) = letters.map(str::as_bytes) else {
-        return UNDETERMINED_LANGUAGE;
-    };
-    [a, b, c].into_iter().fold(0, |packed, letter| packed << 5 | u16::from(letter - 0x60))
 }

@@ -1,0 +1,22 @@
+//! HLS: playlists written, and a film cut into segments (RFC 8216, and its successor draft-pantos-hls-rfc8216bis).
+//!
+//! [`Presentation`] says where a film is cut and makes initialisation segments and the heads of segments from the
+//! [`Index`](crate::index::Index) alone; the payloads stay in the film's file. [`MediaPlaylist`] and
+//! [`MasterPlaylist`] know nothing of films: what they hold, they write.
+//!
+//! Every track is a rendition of its own (CMAF, one track per file): a player that changes the language or the
+//! picture's size loads nothing twice, and a segment needs no interleaving. hls.js, Safari, FFmpeg and VLC all take it.
+
+mod master;
+mod playlist;
+mod segments;
+
+pub use master::{IFrameVariant, MasterPlaylist, Rendition, RenditionKind, Variant};
+pub use playlist::{MediaPlaylist, PlaylistType, Segment};
+pub use segments::{Cut, KEY_FRAMES_APART, Line, Presentation, SEGMENT_MAX, SEGMENT_TARGET};
+
+/// A quoted string (RFC 8216, 4.2): it has no way to write quotes and ends of lines, so they are left out.
+fn quoted(text: &str) -> String {
+    let text: String = text.chars().filter(|letter| *letter != '"' && !letter.is_control()).collect();
+    format!("\"{text}\"")
+}

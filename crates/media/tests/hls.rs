@@ -1,0 +1,270 @@
+//! Films cut for HLS: the segments of every fixture, read again, are the film, access unit by access unit.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests may unwrap as tests may")]
+
+use bytes::Bytes;
+use headwater_media::cut::Piece;
+use headwater_media::flv::Indexer;
+use headwater_media::hls::{Cut, KEY_FRAMES_APART, Line, Presentation, SEGMENT_MAX, SEGMENT_TARGET};
+use headwater_media::index::{Index, Sample};
+use headwater_media::mp4::Scan;
+use headwater_media::{Error, Frame, MediaKind, Timestamp};
+
+const FILMS: [&str; 15] = [
+    "ac3.flv",
+    "audio.flv",
+    "av1.flv",
+    "bframes.mp4",
+    "demo.flv",
+    "faststart.mp4",
+    "film.f4v",
+    "fragmented.mp4",
+    "hevc.flv",
+    "keyframes.flv",
+    "mp3.flv",
+    "mp3.mp4",
+    "multitrack.flv",
+    "video.flv",
+    "vp9.flv",
+];
+
+fn fixture(name: &str) -> Vec<u8> {
+    let path = format!("{}/../../testdata/{name}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn index(file: &[u8]) -> Index {
+    if file.starts_with(b"FLV") {
+        let mut indexer = Indexer::new(1 << 24);
+        indexer.feed(file);
+        return indexer.finish().unwrap();
+    }
+    let mut scan = Scan::new(file.len() as u64);
+    while let Some(range) = scan.wants() {
+        scan.supply(&file[range.start as usize..range.end as usize]).unwrap();
+    }
+    scan.finish().unwrap()
+}
+
+fn bytes_of(file: &[u8], sample: &Sample) -> Bytes {
+    Bytes::copy_from_slice(&file[sample.offset as usize..sample.offset as usize + sample.size as usize])
+}
+
+fn frames(index: &Index, file: &[u8], track: usize) -> Vec<Frame> {
+    let own = index.samples().iter().filter(|sample| usize::from(sample.track) == track);
+    own.map(|sample| index.frame(sample, bytes_of(file, sample)).unwrap()).collect()
+}
+
+/// A film with its presentation.
+struct Film {
+    file: Vec<u8>,
+    index: Index,
+    presentation: Presentation,
+}
+
+impl Film {
+    fn new(name: &str, target: Timestamp) -> Self {
+        let file = fixture(name);
+        let index = index(&file);
+        let presentation =
+            Presentation::new(&index, target).unwrap_or_else(|error| panic!("{name}: {error}"));
+        Self { file, index, presentation }
+    }
+
+    fn frame_for(&self, line: &Line, era: u32) -> Bytes {
+        let sample = &self.index.samples()[line.first_of(era).unwrap()];
+        self.index.frame(sample, bytes_of(&self.file, sample)).unwrap().payload
+    }
+
+    fn segment(&self, line: &Line, number: usize, cut: &Cut) -> Vec<u8> {
+        let frame = self.frame_for(line, cut.era);
+        let (head, pieces) = self.presentation.segment(&self.index, line, number, cut, &frame).unwrap();
+        let mut out = head.to_vec();
+        for piece in pieces {
+            match piece {
+                Piece::Bytes(bytes) => out.extend_from_slice(&bytes),
+                Piece::File { offset, len } => {
+                    out.extend_from_slice(&self.file[offset as usize..(offset + len) as usize]);
+                }
+                Piece::Mended(sample) => {
+                    let bytes = bytes_of(&self.file, &sample);
+                    out.extend_from_slice(&self.index.frame(&sample, bytes).unwrap().payload);
+                }
+            }
+        }
+        out
+    }
+
+    fn init(&self, line: &Line) -> Vec<u8> {
+        let era = line.segments[0].era;
+        let frame = self.frame_for(line, era);
+        self.presentation.init(&self.index, line, era, &frame).unwrap().to_vec()
+    }
+}
+
+/// Half a tick of 90 kHz, twice.
+const TOLERANCE_NS: i64 = 12_000;
+
+fn assert_close(is: Timestamp, should: Timestamp, what: &str) {
+    assert!((is - should).as_nanos().abs() <= TOLERANCE_NS, "{what}: {is} is not {should}");
+}
+
+#[test]
+fn segments_read_again_are_the_film() {
+    for name in FILMS {
+        let film = Film::new(name, Timestamp::from_ms(700));
+        for line in film.presentation.lines() {
+            let what = format!("{name}, track {}", line.track);
+            let mut file = film.init(line);
+            for (number, cut) in line.segments.iter().enumerate() {
+                file.extend(film.segment(line, number, cut));
+            }
+            let again = index(&file);
+            assert!(again.notes().is_empty(), "{what}: {:?}", again.notes());
+            let (made, was) = (frames(&again, &file, 0), frames(&film.index, &film.file, line.track));
+            assert_eq!(made.len(), was.len(), "{what}");
+            let track = &again.tracks()[0].track;
+            let source = &film.index.tracks()[line.track].track;
+            assert_eq!(track.details().codec_string, source.details().codec_string, "{what}");
+            // FFmpeg sends the record of VP9 with the head of its box.
+            assert!(source.config.ends_with(&track.config), "{what}: another configuration");
+            let delay = made[0].dts - (was[0].dts - film.presentation.origin());
+            for (number, (made, was)) in made.iter().zip(&was).enumerate() {
+                let what = format!("{what}, frame {number}");
+                assert!(made.payload == was.payload && made.key == was.key, "{what}: another frame");
+                assert_close(made.pts, was.pts - film.presentation.origin(), &what);
+                assert_close(made.dts, was.dts - film.presentation.origin() + delay, &what);
+            }
+        }
+        let shown =
+            |line: &Line| frames(&film.index, &film.file, line.track).iter().map(|frame| frame.pts).min();
+        let first = film.presentation.lines().iter().filter_map(shown).min().unwrap();
+        assert_eq!(first, film.presentation.origin(), "{name}: something is shown at 0");
+    }
+}
+
+#[test]
+fn each_segment_stands_alone_and_lasts_until_the_next() {
+    for name in FILMS {
+        let film = Film::new(name, Timestamp::from_ms(700));
+        for line in film.presentation.lines() {
+            let init = film.init(line);
+            let mut ends: Option<u64> = None;
+            for (number, cut) in line.segments.iter().enumerate().rev() {
+                let what = format!("{name}, track {}, segment {number}", line.track);
+                let segment = film.segment(line, number, cut);
+                assert_eq!(segment, film.segment(line, number, cut), "{what}: the same bytes each time");
+                let about = cut.bytes.abs_diff(segment.len() as u64);
+                assert!(about < 64, "{what}: {} bytes were announced, {} came", cut.bytes, segment.len());
+                let file = [&init[..], &segment].concat();
+                let again = index(&file);
+                let made = frames(&again, &file, 0);
+                assert!(line.independent, "{what}");
+                assert!(made[0].key, "{what}");
+                let (start, end) = fragment_times(&segment);
+                assert!(ends.is_none_or(|ends| ends == end), "{what}: {end} ticks, not {ends:?}");
+                ends = Some(start);
+            }
+        }
+    }
+}
+
+/// `tfdt`, and what the durations of `trun` come to behind it, in ticks. The fields are where this crate writes them.
+fn fragment_times(segment: &[u8]) -> (u64, u64) {
+    let body = |kind: &[u8; 4]| {
+        let at = segment.windows(4).position(|window| window == kind).unwrap();
+        &segment[at + 4..]
+    };
+    let word = |bytes: &[u8], at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+    let (tfdt, trun) = (body(b"tfdt"), body(b"trun"));
+    let start = u64::from(word(tfdt, 4)) << 32 | u64::from(word(tfdt, 8));
+    let count = word(trun, 4) as usize;
+    let lasts: u64 = (0..count).map(|number| u64::from(word(trun, 12 + 16 * number))).sum();
+    (start, start + lasts)
+}
+
+#[test]
+fn key_frames_come_one_by_one() {
+    for name in FILMS {
+        let film = Film::new(name, SEGMENT_TARGET);
+        for line in film.presentation.lines() {
+            let kind = film.index.tracks()[line.track].track.id.kind;
+            assert_eq!(line.keys.is_empty(), kind == MediaKind::Audio, "{name}");
+            for (number, cut) in line.keys.iter().enumerate() {
+                let file = [film.init(line), film.segment(line, number, cut)].concat();
+                let made = frames(&index(&file), &file, 0);
+                assert!(made.len() == 1 && made[0].key, "{name}, key frame {number}");
+            }
+            for pair in line.keys.windows(2) {
+                assert!(pair[1].start - pair[0].start >= KEY_FRAMES_APART, "{name}");
+            }
+        }
+    }
+}
+
+/// An index of pictures 1/25 s apart with the given key frames, by a file of one-byte samples.
+fn made_of(keys: &[usize], pictures: usize) -> Index {
+    let source = index(&fixture("keyframes.flv"));
+    let video = source.tracks().iter().find(|track| track.track.id.kind == MediaKind::Video).unwrap();
+    let mut muxer =
+        headwater_media::mp4::Muxer::new(std::slice::from_ref(&video.track), Timestamp::ZERO).unwrap();
+    let frame = |number: usize| {
+        let at = Timestamp::from_ms(40 * number as i64);
+        let payload = Bytes::from_static(&[0]);
+        Frame {
+            track: video.track.id,
+            codec: video.track.codec,
+            dts: at,
+            pts: at,
+            key: keys.contains(&number),
+            payload,
+        }
+    };
+    let frames: Vec<Frame> = (0..pictures).map(frame).collect();
+    let mut file = muxer.init_segment().unwrap().to_vec();
+    file.extend(muxer.fragment(&frames, None).unwrap());
+    index(&file)
+}
+
+fn starts(index: &Index) -> (Vec<i64>, bool) {
+    let presentation = Presentation::new(index, SEGMENT_TARGET).unwrap();
+    let line = &presentation.lines()[0];
+    (line.segments.iter().map(|cut| cut.start.as_ms()).collect(), line.independent)
+}
+
+#[test]
+fn cuts_lie_at_the_key_frames_nearest_to_the_target() {
+    let every = |step: usize| (0..1000).step_by(step).collect::<Vec<_>>();
+    let twos = starts(&made_of(&every(50), 500));
+    assert_eq!(twos, (vec![0, 6000, 12_000, 18_000], true));
+    let fours = starts(&made_of(&every(100), 500));
+    assert_eq!(fours, (vec![0, 8000, 16_000], true));
+    // 5 s is nearer to 6 s than 10 s is.
+    let fives = starts(&made_of(&every(125), 500));
+    assert_eq!(fives, (vec![0, 5000, 10_000, 15_000], true));
+    let tens = starts(&made_of(&every(250), 500));
+    assert_eq!(tens, (vec![0, 10_000], true));
+}
+
+#[test]
+fn a_film_of_one_key_frame_is_cut_all_the_same() {
+    let (starts, independent) = starts(&made_of(&[0], 2000));
+    assert!(!independent, "it is not said that segments stand alone");
+    for pair in starts.windows(2) {
+        assert!(pair[1] - pair[0] <= SEGMENT_MAX.as_ms() + 40, "{starts:?}");
+    }
+    assert!(starts.len() > 2, "{starts:?}");
+}
+
+#[test]
+fn what_hls_does_not_carry_is_refused_in_words() {
+    let vvc = Presentation::new(&index(&fixture("vvc.flv")), SEGMENT_TARGET);
+    match vvc {
+        Err(error @ Error::Unsupported { .. }) => assert!(error.to_string().contains("H.266"), "{error}"),
+        Ok(presentation) => {
+            assert!(presentation.left_out()[0].contains("H.266"), "{:?}", presentation.left_out());
+            assert!(presentation.lines().iter().all(|line| line.keys.is_empty()), "only sound is left");
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
