@@ -9,6 +9,7 @@ mod files;
 mod films;
 mod flv;
 mod gate;
+mod hls;
 mod io;
 mod pages;
 mod pictures;

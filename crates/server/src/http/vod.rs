@@ -8,7 +8,7 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 
-use super::{Shared, files, pictures};
+use super::{Shared, files, hls, pictures};
 use crate::vod::{Refusal, is_film};
 
 /// A film's address taken apart.
@@ -40,6 +40,9 @@ pub(super) async fn serve(shared: &Arc<Shared>, address: Address<'_>, request: &
     match shared.sources.library.open(address.app, address.film).await {
         Ok(film) if let Some(wanted) = pictures::Wanted::parse(address.part) => {
             pictures::serve(shared, address, &film, wanted, request).await
+        }
+        Ok(film) if let Some(wanted) = hls::Wanted::parse(address.part) => {
+            hls::serve(shared, address, &film, wanted, request).await
         }
         Ok(film) => refused(&Refusal::NotFound(format!("{} has no {}.", film.name(), address.part))),
         Err(refusal) => refused(&refusal),

@@ -3,14 +3,16 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
 use bytes::Bytes;
 use headwater_media::Frame;
+use headwater_media::hls::{Presentation, SEGMENT_TARGET};
 use headwater_media::index::{Index, Sample};
 
+use super::library::Refusal;
 use super::place::Found;
 
 /// Samples that lie closer than this are read together with what is between them.
@@ -29,13 +31,15 @@ pub(crate) struct Film {
     modified: SystemTime,
     etag: String,
     index: Index,
+    /// Made when somebody first asks for HLS.
+    presentation: OnceLock<Result<Presentation, Refusal>>,
 }
 
 impl Film {
     pub(super) fn new(found: Found, index: Index) -> Self {
         let Found { name, file, bytes, modified } = found;
         let etag = etag(bytes, modified);
-        Self { name, file: Arc::new(file), bytes, modified, etag, index }
+        Self { name, file: Arc::new(file), bytes, modified, etag, index, presentation: OnceLock::new() }
     }
 
     /// Its path below the app's directory, with the extension.
@@ -46,6 +50,23 @@ impl Film {
     /// Tracks and samples.
     pub(crate) const fn index(&self) -> &Index {
         &self.index
+    }
+
+    /// The film cut for HLS; where no track of it can be carried, why.
+    pub(crate) async fn presentation(self: &Arc<Self>) -> Result<&Presentation, Refusal> {
+        if self.presentation.get().is_none() {
+            let film = Arc::clone(self);
+            let cutting = tokio::task::spawn_blocking(move || {
+                film.presentation.get_or_init(|| film.cut());
+            });
+            cutting.await.map_err(|error| Refusal::Failed(format!("{error}.")))?;
+        }
+        self.presentation.get_or_init(|| self.cut()).as_ref().map_err(Clone::clone)
+    }
+
+    fn cut(&self) -> Result<Presentation, Refusal> {
+        Presentation::new(&self.index, SEGMENT_TARGET)
+            .map_err(|error| Refusal::NoMedia(format!("{} cannot be had as HLS: {error}.", self.name)))
     }
 
     /// Names this state of the file: a strong entity tag of HTTP, in quotes.

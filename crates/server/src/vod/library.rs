@@ -230,6 +230,12 @@ impl Library {
         .await
     }
 
+    /// Files beside a film that are called after it, by their paths: subtitles.
+    pub(crate) async fn beside(&self, app: &str, film: &str) -> Result<Vec<String>, Refusal> {
+        let (place, film) = (self.place(app)?.clone(), film.to_owned());
+        blocking(move || place.beside(&film)).await
+    }
+
     /// Films in memory, and the memory that their indices take in bytes, about.
     pub(crate) fn kept(&self) -> (usize, usize) {
         let shelf = self.shelf.lock();

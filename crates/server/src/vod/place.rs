@@ -13,6 +13,8 @@ use super::library::Refusal;
 pub(super) const FILMS: [&str; 6] = ["mp4", "flv", "f4v", "m4v", "mov", "m4a"];
 /// What may lie beside a film and is served as it is.
 const BESIDE: [&str; 2] = ["vtt", "srt"];
+/// Files of a directory that are looked at for what lies beside a film, at most.
+const NEIGHBOURS_MAX: usize = 10_000;
 /// Directories within each other, at most.
 const DEPTH_MAX: usize = 16;
 
@@ -128,6 +130,26 @@ impl Place {
 
     /// The path of what is there and lies within the directory. No part of the way may be a symbolic link
     /// unless they are allowed.
+    /// The names of the files beside a film that are called after it: `film.en.vtt`, `film.vtt`.
+    pub(super) fn beside(&self, film: &str) -> Result<Vec<String>, Refusal> {
+        let (path, _) = self.check(film)?;
+        let prefix = film.rfind('/').map_or("", |slash| &film[..=slash]);
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let listing = path.parent().map(fs::read_dir);
+        let Some(Ok(listing)) = listing else { return Ok(Vec::new()) };
+        let mut names: Vec<String> = listing
+            .flatten()
+            .take(NEIGHBOURS_MAX)
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter(|name| name.strip_prefix(stem).is_some_and(|rest| rest.starts_with('.')))
+            .filter(|name| has_extension(name, &BESIDE))
+            .map(|name| format!("{prefix}{name}"))
+            .filter(|name| self.check(name).is_ok())
+            .collect();
+        names.sort();
+        Ok(names)
+    }
+
     fn check_any(&self, name: &str) -> Result<(PathBuf, Metadata), Refusal> {
         check_name(name)?;
         let mut path = self.directory.clone();

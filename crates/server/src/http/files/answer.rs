@@ -26,12 +26,12 @@ const ATTRIBUTE: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 
 /// A body that can be asked for, whole or in parts.
 #[derive(Debug)]
-pub(super) struct Offer {
-    pub(super) plan: Plan,
-    pub(super) content_type: &'static str,
-    pub(super) version: Version,
+pub(in crate::http) struct Offer {
+    pub(in crate::http) plan: Plan,
+    pub(in crate::http) content_type: &'static str,
+    pub(in crate::http) version: Version,
     /// The name to save it under, if it is to be saved and not shown.
-    pub(super) download: Option<String>,
+    pub(in crate::http) download: Option<String>,
 }
 
 /// Answers `GET` and `HEAD`.

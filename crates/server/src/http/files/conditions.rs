@@ -6,11 +6,11 @@ use axum::http::{HeaderMap, HeaderName, header};
 
 /// By what a client knows a version of a file.
 #[derive(Clone, Debug)]
-pub(super) struct Version {
+pub(in crate::http) struct Version {
     /// A strong entity tag, with its quotes.
-    pub(super) etag: String,
+    pub(in crate::http) etag: String,
     /// When the file was changed last.
-    pub(super) modified: SystemTime,
+    pub(in crate::http) modified: SystemTime,
 }
 
 /// What the conditions of a request come to.

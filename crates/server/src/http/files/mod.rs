@@ -17,12 +17,13 @@ use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use self::answer::{Offer, answer};
+pub(in crate::http) use self::answer::Offer;
+use self::answer::answer;
 use self::body::Way;
-use self::conditions::Version;
+pub(in crate::http) use self::conditions::Version;
 use self::cutting::{Asked, Container};
 pub(crate) use self::opened::Recent;
-use self::plan::{Piece, Plan};
+pub(in crate::http) use self::plan::{Piece, Plan};
 use super::sendfile::Ranges;
 use super::{Shared, method_not_allowed, preflight, vod};
 use crate::vod::Refusal;
@@ -35,13 +36,16 @@ pub(super) async fn serve(shared: &Arc<Shared>, app: &str, path: &str, request: 
         _ => return method_not_allowed(),
     }
     match offer(shared, app, path, request.uri.query().unwrap_or_default()).await {
-        Ok(offer) => {
-            let kernel = request.extensions.get::<Arc<Ranges>>().cloned();
-            let way = Way { kernel, copied: shared.metrics.file_bytes("copy") };
-            answer(&request.method, &request.headers, offer, way)
-        }
+        Ok(offer) => answer_offer(shared, request, offer),
         Err(refused) => refused,
     }
+}
+
+/// Answers `GET` and `HEAD` with a body that is known: conditions, ranges, and the way it leaves.
+pub(super) fn answer_offer(shared: &Shared, request: &Parts, offer: Offer) -> Response {
+    let kernel = request.extensions.get::<Arc<Ranges>>().cloned();
+    let way = Way { kernel, copied: shared.metrics.file_bytes("copy") };
+    answer(&request.method, &request.headers, offer, way)
 }
 
 /// What is there under that name: the file itself, a part of the film, or the film in a container of that name.

@@ -16,7 +16,7 @@ use crate::vod::Film;
 
 /// A body before it is sent.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Plan {
+pub(in crate::http) struct Plan {
     parts: VecDeque<Part>,
     len: u64,
 }
@@ -40,7 +40,7 @@ struct Made {
 
 /// A piece of a [`Plan`].
 #[derive(Clone, Debug)]
-pub(super) enum Piece {
+pub(in crate::http) enum Piece {
     /// Bytes at hand.
     Bytes(Bytes),
     /// A range of a file.
@@ -50,6 +50,18 @@ pub(super) enum Piece {
 }
 
 impl Piece {
+    /// A piece of something that is made of a film.
+    pub(in crate::http) fn of(film: &Arc<Film>, piece: cut::Piece) -> Self {
+        match piece {
+            cut::Piece::Bytes(bytes) => Self::Bytes(bytes),
+            cut::Piece::File { offset, len } => Self::File { file: Arc::clone(film.file()), offset, len },
+            cut::Piece::Mended(sample) => {
+                let range = 0..film.index().payload_len(&sample).into();
+                Self::Mended { film: Arc::clone(film), sample, range }
+            }
+        }
+    }
+
     pub(super) const fn len(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
@@ -102,16 +114,7 @@ impl Made {
     /// Its next piece, within its length.
     fn next(&mut self) -> Option<Piece> {
         let skip = std::mem::take(&mut self.place.skip);
-        let piece = match self.cut.next(self.film.index(), &mut self.place)? {
-            cut::Piece::Bytes(bytes) => Piece::Bytes(bytes),
-            cut::Piece::File { offset, len } => {
-                Piece::File { file: Arc::clone(self.film.file()), offset, len }
-            }
-            cut::Piece::Mended(sample) => {
-                let range = 0..self.film.index().payload_len(&sample).into();
-                Piece::Mended { film: Arc::clone(&self.film), sample, range }
-            }
-        };
+        let piece = Piece::of(&self.film, self.cut.next(self.film.index(), &mut self.place)?);
         let piece = piece.slice(skip..skip.saturating_add(self.len));
         self.len -= piece.len();
         Some(piece)
@@ -136,12 +139,20 @@ impl Plan {
     }
 
     /// Its bytes.
-    pub(super) const fn len(&self) -> u64 {
+    pub(in crate::http) const fn len(&self) -> u64 {
         self.len
     }
 
+    /// The bytes at hand that it begins with.
+    pub(in crate::http) fn bytes_in_front(&self) -> &[u8] {
+        match self.parts.front() {
+            Some(Part::Piece(Piece::Bytes(bytes))) => bytes,
+            _ => &[],
+        }
+    }
+
     /// Appends a piece.
-    pub(super) fn push(&mut self, piece: Piece) {
+    pub(in crate::http) fn push(&mut self, piece: Piece) {
         self.len += piece.len();
         self.parts.push_back(Part::Piece(piece));
     }
