@@ -12,5 +12,5 @@ mod reader;
 
 pub(crate) use film::{Film, etag, read_at_hand};
 pub(crate) use library::{Config, Entry, Library, Refusal};
-pub(crate) use place::{Found, check_name, is_film};
+pub(crate) use place::is_film;
 pub(crate) use reader::{Chain, Item, Reader, is_metadata};

@@ -116,7 +116,7 @@ impl Transition {
         Self::ALL
             .iter()
             .find(|(_, known)| *known == word)
-            .map_or(Self::default(), |(transition, _)| *transition)
+            .map_or_else(Self::default, |(transition, _)| *transition)
     }
 }
 
@@ -168,7 +168,7 @@ impl Play2Request {
     }
 
     /// Where nothing plays yet there is nothing to come from: it begins, where it is to go on if it says so.
-    pub(crate) fn from_start(self) -> PlayRequest {
+    pub(crate) fn into_beginning(self) -> PlayRequest {
         let start = self.offset_ms.map_or(self.play.start, |ms| PlayStart::Recorded { ms });
         PlayRequest { start, reset: true, ..self.play }
     }

@@ -137,7 +137,7 @@ pub(super) fn refuse(event: &ClientEvent) -> anyhow::Result<()> {
 
 async fn open_rtmp(url: RtmpUrl, options: PlayOptions, trust: Trust) -> anyhow::Result<RtmpIncoming> {
     let (mut connection, url) = dial_url(url, &trust).await?;
-    connection.session().play(&url.stream, options.clone())?;
+    connection.session().play(&url.stream, options)?;
     Ok(RtmpIncoming {
         connection,
         options,
@@ -181,7 +181,7 @@ impl RtmpIncoming {
                     url.port,
                     status.description
                 );
-                self.next = Some(begin_anew(url, self.options.clone(), self.trust.clone()));
+                self.next = Some(begin_anew(url, self.options, self.trust.clone()));
             }
             // It goes, and where it sent us nothing has come yet.
             Ok(Some(ClientEvent::EndOfStream { .. } | ClientEvent::Closed) | None) | Err(_)

@@ -140,7 +140,7 @@ impl ServerSession {
                 if plays && !request.play.reset {
                     return self.events.push_back(ServerEvent::Play2(request));
                 }
-                (Role::Player, ServerEvent::Play(request.from_start()))
+                (Role::Player, ServerEvent::Play(request.into_beginning()))
             }
             _ => {
                 let request = PlayRequest::read(stream, path, command);
