@@ -24,10 +24,4 @@ impl Library {
         self.forget(app, name);
         Ok(())
     }
-
-    /// Files beside a film that are called after it, by their paths: subtitles.
-    pub(crate) async fn beside(&self, app: &str, film: &str) -> Result<Vec<String>, Refusal> {
-        let (place, film) = (self.place(app)?.clone(), film.to_owned());
-        blocking(move || place.beside(&film)).await
-    }
 }

@@ -1,4 +1,4 @@
-//! Putting files into an app's directory and taking them out again; what lies beside a film.
+//! Putting files into an app's directory and taking them out again.
 
 use std::fs;
 use std::io;
@@ -9,8 +9,6 @@ use crate::vod::library::Refusal;
 
 /// Bytes of one part of a name, as most file systems have it.
 const PART_BYTES_MAX: usize = 255;
-/// Files of a directory that are looked at for what lies beside a film.
-const NEIGHBOURS_MAX: usize = 10_000;
 
 impl Place {
     /// Whether a file of that name may lie here, and whether one does.
@@ -53,26 +51,6 @@ impl Place {
     pub(in crate::vod) fn remove(&self, name: &str) -> Result<(), Refusal> {
         let (path, _) = self.check(name)?;
         fs::remove_file(path).map_err(|error| Refusal::unreadable(name, &error))
-    }
-
-    /// The names of the files beside a film that are called after it: `film.en.vtt`, `film.vtt`.
-    pub(in crate::vod) fn beside(&self, film: &str) -> Result<Vec<String>, Refusal> {
-        let (path, _) = self.check(film)?;
-        let prefix = film.rfind('/').map_or("", |slash| &film[..=slash]);
-        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
-        let listing = path.parent().map(fs::read_dir);
-        let Some(Ok(listing)) = listing else { return Ok(Vec::new()) };
-        let mut names: Vec<String> = listing
-            .flatten()
-            .take(NEIGHBOURS_MAX)
-            .filter_map(|entry| entry.file_name().into_string().ok())
-            .filter(|name| name.strip_prefix(stem).is_some_and(|rest| rest.starts_with('.')))
-            .filter(|name| has_extension(name, &BESIDE))
-            .map(|name| format!("{prefix}{name}"))
-            .filter(|name| self.check(name).is_ok())
-            .collect();
-        names.sort();
-        Ok(names)
     }
 }
 
