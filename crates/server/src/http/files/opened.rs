@@ -35,11 +35,13 @@ pub(super) struct Opened {
     pub(super) version: Version,
 }
 
+/// Files by app and path, with when they were opened.
+type Files = HashMap<(String, String), (Arc<Opened>, Instant)>;
+
 /// What was asked for a moment ago.
 #[derive(Debug)]
 pub(crate) struct Recent {
-    /// By app and path.
-    files: Mutex<HashMap<(String, String), (Arc<Opened>, Instant)>>,
+    files: Mutex<Files>,
     /// The one that was used last stands last.
     made: Mutex<VecDeque<Made>>,
     making: Semaphore,

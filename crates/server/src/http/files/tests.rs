@@ -133,7 +133,9 @@ impl Client {
     }
 
     fn send(&mut self, method: &Method, fields: &str) {
-        write!(self.0, "{method} /film HTTP/1.1\r\nHost: here\r\n{fields}\r\n").unwrap();
+        // In one piece: small ones wait for each other.
+        let request = format!("{method} /film HTTP/1.1\r\nHost: here\r\n{fields}\r\n");
+        self.0.write_all(request.as_bytes()).unwrap();
     }
 
     fn head(&mut self) -> Answer {
