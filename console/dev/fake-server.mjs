@@ -1,7 +1,7 @@
 /**
  * A stand-in for the server, for work on the pages and for their tests: the built pages of `dist/` (or those of
- * a running `vite`), the API with a few streams, and an endless FLV from the system's ffmpeg over HTTP and
- * WebSocket. It is not the server: it has no hub, and every viewer gets an ffmpeg of its own.
+ * a running `vite`), the API with a few streams, an endless FLV from the system's ffmpeg over HTTP and WebSocket, and
+ * films (`fake-films.mjs`). It is not the server: it has no hub, and every viewer gets an ffmpeg of its own.
  *
  *     npm run build && npm run fake              then open http://127.0.0.1:8090/
  *     npm run fake -- --port 0 --streams demo,quiet,radio
@@ -15,6 +15,8 @@ import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { WebSocketServer } from "ws";
+import { openFilms } from "./fake-films.mjs";
+import { makeFilm } from "./films.mjs";
 
 const DIST = fileURLToPath(new URL("../dist", import.meta.url));
 const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".md": "text/plain" };
@@ -45,7 +47,7 @@ const SAMPLE = [
 ];
 
 export async function startFake({ port = 0, streams = SAMPLE, quiet = true } = {}) {
-  const world = { streams: new Map(), media: new Set(), refuse: "none", log: quiet ? () => {} : console.log };
+  const world = { streams: new Map(), media: new Set(), refuse: "none", films: await openFilms(), log: quiet ? () => {} : console.log };
   for (const [path, kind] of streams) add(world, path, kind);
 
   const server = createServer((request, response) => {
@@ -69,10 +71,12 @@ export async function startFake({ port = 0, streams = SAMPLE, quiet = true } = {
     for (const media of world.media) media.stop();
     server.closeAllConnections();
     await new Promise((resolve) => server.close(resolve));
+    await world.films.close();
   };
   return {
     url,
     close,
+    films: world.films,
     add: (path, kind = "av") => add(world, path, kind),
     remove: (path) => remove(world, path),
     stream: (path) => world.streams.get(path),
@@ -110,6 +114,7 @@ async function answer(world, server, request, response) {
     const stream = world.streams.get(decode(path.slice("/api/v1/streams/".length)));
     return stream ? json(response, describe(stream)) : fail(response, 404);
   }
+  if (await world.films.answer(request, response, url)) return;
   if (path.endsWith(".flv")) return flv(world, path, response);
   return file(path, response);
 }
@@ -224,6 +229,9 @@ function fail(response, status) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { values } = parseArgs({ options: { port: { type: "string", default: "8090" }, streams: { type: "string" } } });
   const streams = values.streams === undefined ? SAMPLE : values.streams.split(",").filter(Boolean).map((path) => [`live/${path}`, "av"]);
-  const { url } = await startFake({ port: Number(values.port), streams, quiet: false });
+  const { url, films } = await startFake({ port: Number(values.port), streams, quiet: false });
+  for (const [name, kind] of [["A short film.mp4", "mp4"], ["An old film.flv", "flv"], ["Two languages.mp4", "sounds"]]) {
+    await makeFilm(films.folder, name, kind);
+  }
   console.log(`fake server: ${url}/`);
 }

@@ -3,8 +3,8 @@
  * keeps count of what a page did wrong.
  *
  * Without settings it is the fake server over the pages in `dist/`. With `HEADWATER_URL` (`http://127.0.0.1:8080`)
- * it is a real server, and ffmpeg publishes to `HEADWATER_RTMP` (`rtmp://127.0.0.1:1935`). `HEADWATER_SHOTS`
- * names a folder for screenshots; `CHROMIUM` another browser.
+ * it is a real server, ffmpeg publishes to `HEADWATER_RTMP` (`rtmp://127.0.0.1:1935`), and films are put into its media
+ * folder, `HEADWATER_MEDIA`. `HEADWATER_SHOTS` names a folder for screenshots; `CHROMIUM` another browser.
  */
 import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
@@ -39,13 +39,13 @@ export async function openServer() {
       fake.add(path, kind);
       return async () => fake.remove(path);
     };
-    return { url: fake.url, publish, fake, close: fake.close };
+    return { url: fake.url, publish, fake, media: fake.films.folder, close: fake.close };
   }
   const rtmp = (process.env.HEADWATER_RTMP ?? "rtmp://127.0.0.1:1935").replace(/\/$/, "");
   const running = new Set();
   const publish = (path, kind) => publishWithFfmpeg(url, rtmp, path, kind, running);
   const close = async () => running.forEach((child) => child.kill("SIGKILL"));
-  return { url, publish, fake: null, close };
+  return { url, publish, fake: null, media: process.env.HEADWATER_MEDIA ?? null, close };
 }
 
 /** The name goes by an option: ffmpeg cuts an address off at a space. */

@@ -36,6 +36,15 @@ export function parseWatchPath(pathname: string): StreamName | null {
   }
 }
 
+const FILM = /\.(mp4|m4v|mov|f4v|flv)$/i;
+/** The app whose names are films, unless the server is told otherwise. */
+const FILM_APP = "vod";
+
+/** Whether a name is more likely a film's than a live stream's: which of the two the server is asked for first. */
+export function looksLikeFilm({ app, name }: StreamName): boolean {
+  return app === FILM_APP || FILM.test(name);
+}
+
 export function watchUrl(stream: StreamName): string {
   return `/watch/${encodePath(stream)}`;
 }

@@ -1,5 +1,5 @@
 /**
- * The server's API as the pages use it: types and the three questions they ask. Nothing here keeps state.
+ * The server's API as the pages use it: types and the questions they ask. Nothing here keeps state.
  * The types follow `GET /api/v1/…`; a field that the server does not know (yet) is `null`, never left out.
  */
 
@@ -51,24 +51,91 @@ export interface Stream {
   publisher: Publisher | null;
 }
 
+export interface FilmTrack {
+  /** `video`, `audio`, or something that no page shows. */
+  kind: string;
+  index: number;
+  codec: string;
+  codec_string: string | null;
+  width?: number | null;
+  height?: number | null;
+  frame_rate?: number | null;
+  sample_rate?: number | null;
+  channels?: number | null;
+  /** As the file says it: `eng`, `de`; none or `und` where it does not say. */
+  language?: string | null;
+  /** Bits per second. */
+  bitrate?: number | null;
+}
+
+export interface Subtitle {
+  language: string | null;
+  name: string;
+  url: string;
+}
+
+export interface FilmUrls {
+  file: string;
+  hls: string;
+  flv: string;
+  rtmp: string;
+  thumbnail: string;
+  sprite: string;
+  watch: string;
+}
+
+/** A film, as `GET /api/v1/films/<app>/<name>` tells of it. */
+export interface Film {
+  app: string;
+  /** Below the app's folder, with its extension: `sub/film.mp4`. */
+  name: string;
+  bytes: number;
+  /** RFC 3339. */
+  modified: string;
+  /** Seconds. Missing, as are the tracks, where the file can't be read: then `error` says why. */
+  duration?: number;
+  tracks?: FilmTrack[];
+  subtitles?: Subtitle[];
+  /** What is wrong with the file, in words. */
+  notes?: string[];
+  error?: string;
+  urls: FilmUrls;
+}
+
+export interface Catalogue {
+  films: Film[];
+  /** How many there are in all that fit the search. */
+  total: number;
+}
+
+/** What came of asking for one film. `refused`: the server answered with `status` and, mostly, a sentence. */
+export type FilmLookup =
+  | { kind: "found"; film: Film }
+  | { kind: "absent" | "silent" }
+  | { kind: "refused"; status: number; reason: string };
+
 /** What came of asking for one stream. `unknown`: the server would not say. `silent`: it did not answer at all. */
 export type Lookup = { kind: "found"; stream: Stream } | { kind: "absent" | "unknown" | "silent" };
 
 /** The server answered, but not with what was asked for. */
 export class Refused extends Error {
   readonly status: number;
+  /** What the server said, if it said it in a sentence; else empty. */
+  readonly reason: string;
 
-  constructor(status: number) {
+  constructor(status: number, reason = "") {
     super(
       status === 401 || status === 403
         ? "The server asks for its admin token before it shows this."
-        : `The server answered with status ${status}.`,
+        : reason || `The server answered with status ${status}.`,
     );
     this.status = status;
+    this.reason = reason;
   }
 }
 
 const PATIENCE_MS = 5000;
+const FILM_PATIENCE_MS = 60_000;
 
 export function fetchInfo(): Promise<ServerInfo> {
   return ask<ServerInfo>("/api/v1/info");
@@ -88,12 +155,47 @@ export async function lookUp(encodedPath: string, query = ""): Promise<Lookup> {
   }
 }
 
-async function ask<T>(url: string): Promise<T> {
+/** Never throws. A film that is asked for the first time is read first: that may take a while. */
+export async function lookUpFilm(encodedPath: string, query = ""): Promise<FilmLookup> {
+  try {
+    return { kind: "found", film: await ask<Film>(`/api/v1/films/${encodedPath}${query}`, FILM_PATIENCE_MS) };
+  } catch (error) {
+    if (!(error instanceof Refused)) return { kind: error instanceof SyntaxError ? "absent" : "silent" };
+    if (error.status === 404) return { kind: "absent" };
+    return { kind: "refused", status: error.status, reason: error.reason };
+  }
+}
+
+export function fetchFilms(search: string, offset: number, limit: number): Promise<Catalogue> {
+  const query = new URLSearchParams({ offset: String(offset), limit: String(limit) });
+  if (search) query.set("search", search);
+  return ask<Catalogue>(`/api/v1/films?${query}`, FILM_PATIENCE_MS);
+}
+
+export async function deleteFilm(encodedPath: string): Promise<void> {
+  const response = await fetch(`/api/v1/films/${encodedPath}`, { method: "DELETE", signal: AbortSignal.timeout(PATIENCE_MS) });
+  if (!response.ok) throw new Refused(response.status, sentence(await response.text()));
+}
+
+async function ask<T>(url: string, patience = PATIENCE_MS): Promise<T> {
   const response = await fetch(url, {
     headers: { accept: "application/json" },
     cache: "no-store",
-    signal: AbortSignal.timeout(PATIENCE_MS),
+    signal: AbortSignal.timeout(patience),
   });
-  if (!response.ok) throw new Refused(response.status);
+  if (!response.ok) throw new Refused(response.status, sentence(await response.text()));
   return (await response.json()) as T;
+}
+
+/** A refusal is a line of text, or JSON with it in `error`. Whatever else comes is not for people. */
+export function sentence(body: string): string {
+  let text = body;
+  try {
+    const value: unknown = JSON.parse(body);
+    if (typeof value === "object" && value !== null && "error" in value) text = String(value.error);
+  } catch {
+    // Not JSON: the line itself.
+  }
+  const line = text.trim();
+  return line.length > 2 && line.length <= 400 && !/^[<{[]/.test(line) ? line.charAt(0).toUpperCase() + line.slice(1) : "";
 }

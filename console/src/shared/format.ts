@@ -16,6 +16,51 @@ export function duration(ms: number): string {
   return m > 0 ? `${m}:${pad(s)}` : `${s} s`;
 }
 
+/** A place in a film or its length, as players show it: `0:07`, `12:05`, `1:02:09`. */
+export function clock(seconds: number): string {
+  if (!Number.isFinite(seconds)) return "–:––";
+  const whole = Math.floor(Math.max(0, seconds));
+  const [s, m, h] = [whole % 60, Math.floor(whole / 60) % 60, Math.floor(whole / 3600)];
+  return h > 0 ? `${h}:${pad(m)}:${pad(s)}` : `${m}:${pad(s)}`;
+}
+
+/** The same for a screen reader: `1 hour 2 minutes 9 seconds`. */
+export function clockInWords(seconds: number): string {
+  if (!Number.isFinite(seconds)) return "unknown";
+  const whole = Math.floor(Math.max(0, seconds));
+  const parts: Array<[number, string]> = [
+    [Math.floor(whole / 3600), "hour"],
+    [Math.floor(whole / 60) % 60, "minute"],
+    [whole % 60, "second"],
+  ];
+  const said = parts.filter(([value]) => value > 0).map(([value, unit]) => count(value, unit, `${unit}s`));
+  return said.join(" ") || "0 seconds";
+}
+
+export function size(bytes: number): string {
+  if (!(bytes >= 0) || !Number.isFinite(bytes)) return "–";
+  const units = ["B", "kB", "MB", "GB", "TB", "PB"];
+  const step = Math.min(units.length - 1, bytes < 1000 ? 0 : Math.floor(Math.log10(bytes) / 3));
+  const value = bytes / 1000 ** step;
+  return `${value.toFixed(step > 1 && value < 100 ? 1 : 0)} ${units[step]}`;
+}
+
+/** The day, in the reader's own way of writing it; empty where it is none. */
+export function day(rfc3339: string, locale?: string): string {
+  const date = new Date(rfc3339);
+  return Number.isNaN(date.getTime()) ? "" : date.toLocaleDateString(locale, { year: "numeric", month: "short", day: "numeric" });
+}
+
+/** `eng` or `de` as a word of the reader's language; what is no language stays as it is. */
+export function language(code: string | null | undefined, locale?: string): string {
+  if (!code || code === "und") return "";
+  try {
+    return new Intl.DisplayNames(locale ?? [], { type: "language" }).of(code) ?? code;
+  } catch {
+    return code.slice(0, 20);
+  }
+}
+
 export function frameRate(fps: number | null): string {
   if (fps === null || !(fps > 0) || !Number.isFinite(fps)) return "";
   const rounded = Math.round(fps * 100) / 100;

@@ -63,6 +63,11 @@ export function judge(stream: Stream | null, canPlay: CanPlay): Judgement {
   return { kind: "play", plan: { video: videoPlays, audio: audioPlays, missing } };
 }
 
+/** What to ask the browser for, for this track; `undefined` where nobody knows, `null` where none will do. */
+export function codecOf(track: { codec: string; codec_string: string | null }): string | null | undefined {
+  return track.codec_string || (TYPICAL[track.codec] ?? (KNOWN_TO_FAIL.test(track.codec) ? null : undefined));
+}
+
 function playable(track: { codec: string; codec_string: string | null }, inFlv: RegExp, container: string, canPlay: CanPlay): boolean {
   const codec = track.codec_string || TYPICAL[track.codec];
   // A name never heard of may be a codec that the server knows and this page does not.
@@ -92,6 +97,12 @@ export const BAD_ADDRESS: Failure = {
   elsewhere: false,
 };
 
+export const NO_SUCH_FILM: Failure = {
+  title: "There is no film of this name",
+  detail: "It may have been renamed or removed. Should it come, it starts here by itself.",
+  elsewhere: false,
+};
+
 export const NOT_ALLOWED: Failure = {
   title: "You may not watch this stream",
   detail: "The server refused. If you were given a link, check that it is complete.",
@@ -99,6 +110,6 @@ export const NOT_ALLOWED: Failure = {
 };
 
 /** A codec name comes from the server, which had it from a stranger: never more than a few words of it. */
-function codecName(codec: string): string {
+export function codecName(codec: string): string {
   return codec.slice(0, 40);
 }

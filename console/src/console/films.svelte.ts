@@ -1,0 +1,87 @@
+/**
+ * The catalogue as the console shows it: one page of it, for one search, both kept in the address (`#films?search=…`)
+ * so that a reload and the browser's back button are where one was.
+ */
+import { deleteFilm, fetchFilms, Refused, type Film } from "../shared/api.ts";
+import { encodePath } from "../shared/address.ts";
+import { hashOf, placeOf } from "./place.ts";
+
+export const PER_PAGE = 24;
+const TYPING_MS = 250;
+const AGAIN_MS = 4000;
+
+export class Films {
+  list = $state.raw<Film[] | null>(null);
+  total = $state(0);
+  search = $state("");
+  page = $state(1);
+  trouble = $state("");
+  /** The trouble is that the admin token is missing. */
+  locked = $state(false);
+  asking = $state(false);
+
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #turn = 0;
+
+  get pages(): number {
+    return Math.max(1, Math.ceil(this.total / PER_PAGE));
+  }
+
+  /** Follows the address; returns how to stop. */
+  start(): () => void {
+    const follow = () => {
+      const { films, search, page } = placeOf(window.location.hash);
+      if (!films) return;
+      [this.search, this.page] = [search, page];
+      void this.ask();
+    };
+    window.addEventListener("hashchange", follow);
+    follow();
+    return () => {
+      this.#turn++;
+      clearTimeout(this.#timer);
+      window.removeEventListener("hashchange", follow);
+    };
+  }
+
+  /** A search is typed letter by letter: asked when the typing rests, from the first page on. */
+  look(search: string): void {
+    this.search = search;
+    this.page = 1;
+    history.replaceState(null, "", hashOf(search, 1));
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.ask(), TYPING_MS);
+  }
+
+  async ask(): Promise<void> {
+    const turn = ++this.#turn;
+    clearTimeout(this.#timer);
+    this.asking = true;
+    try {
+      const { films, total } = await fetchFilms(this.search, (this.page - 1) * PER_PAGE, PER_PAGE);
+      if (turn !== this.#turn) return;
+      [this.list, this.total, this.trouble, this.locked] = [films, total, "", false];
+      // The last film of the last page is gone: there is a page before it.
+      if (films.length === 0 && total > 0 && this.page > this.pages) window.location.hash = hashOf(this.search, this.pages);
+    } catch (error) {
+      if (turn !== this.#turn) return;
+      this.trouble = error instanceof Refused ? error.message : "The server does not answer. Trying again…";
+      this.locked = error instanceof Refused && error.status === 401;
+      this.#timer = setTimeout(() => void this.ask(), AGAIN_MS);
+    } finally {
+      if (turn === this.#turn) this.asking = false;
+    }
+  }
+
+  /** Empty when it is gone, else why it is not. */
+  async remove(film: Film): Promise<string> {
+    try {
+      await deleteFilm(encodePath(film));
+    } catch (error) {
+      if (!(error instanceof Refused)) return "The server does not answer; the film is still there.";
+      if (error.status !== 404) return error.message;
+    }
+    await this.ask();
+    return "";
+  }
+}

@@ -1,0 +1,94 @@
+/** The engine for HLS that the server makes of a film on the fly: hls.js on a `<video>`. */
+import type HlsClass from "hls.js";
+import type { HlsConfig } from "hls.js";
+import { language } from "../shared/format.ts";
+import type { Calls, Engine } from "./engine.ts";
+import { withQuery } from "./moment.ts";
+
+const AHEAD_S = 30;
+const BEHIND_S = 60;
+/** A decoder that stumbles is set up anew; after so many times it is not an accident. */
+const RECOVERIES_MAX = 3;
+/** The page shows subtitles itself, as tracks of the element: hls.js is not to fetch them a second time. */
+const WITHOUT_SUBTITLES = {
+  subtitleStreamController: undefined,
+  subtitleTrackController: undefined,
+  timelineController: undefined,
+} as unknown as Partial<HlsConfig>;
+
+export class HlsEngine implements Engine {
+  readonly offset = 0;
+  readonly #video: HTMLVideoElement;
+  readonly #hls: HlsClass;
+  #recoveries = 0;
+
+  /** `several`: with the part of hls.js that changes between sound tracks; it is half as large again. */
+  static async open(video: HTMLVideoElement, url: string, query: string, several: boolean, at: number, calls: Calls): Promise<HlsEngine> {
+    const { default: Hls } = await (several ? import("hls.js") : import("hls.js/light"));
+    return new HlsEngine(Hls, video, url, query, at, calls);
+  }
+
+  private constructor(Hls: typeof HlsClass, video: HTMLVideoElement, url: string, query: string, at: number, calls: Calls) {
+    this.#video = video;
+    const hls = new Hls({
+      ...WITHOUT_SUBTITLES,
+      // The policy of the page allows no script from a blob, and the film comes as MP4: there is nothing to convert.
+      enableWorker: false,
+      startPosition: at,
+      maxBufferLength: AHEAD_S,
+      backBufferLength: BEHIND_S,
+      capLevelToPlayerSize: true,
+      xhrSetup: (request, asked) => request.open("GET", withQuery(asked, query), true),
+    });
+    this.#hls = hls;
+    const { Events, ErrorTypes } = Hls;
+    for (const event of [Events.MANIFEST_PARSED, Events.AUDIO_TRACKS_UPDATED, Events.AUDIO_TRACK_SWITCHED]) hls.on(event, () => calls.onchange());
+    hls.on(Events.ERROR, (_event, error) => {
+      if (!error.fatal) return;
+      const silent = error.type === ErrorTypes.NETWORK_ERROR && (error.response?.code ?? 0) === 0;
+      if (silent) return calls.ontrouble({ kind: "network", detail: error.details });
+      if (error.type !== ErrorTypes.MEDIA_ERROR || this.#recoveries++ >= RECOVERIES_MAX || error.details === "manifestIncompatibleCodecsError") {
+        return calls.ontrouble({ kind: "media", detail: error.details });
+      }
+      hls.recoverMediaError();
+    });
+    hls.attachMedia(video);
+    hls.loadSource(url);
+  }
+
+  seek(to: number): void {
+    this.#video.currentTime = to;
+  }
+
+  get sounds(): string[] {
+    const tracks = this.#hls.audioTracks ?? [];
+    return tracks.length > 1 ? tracks.map(({ name, lang }, index) => name || language(lang) || `Track ${index + 1}`) : [];
+  }
+
+  get sound(): number {
+    return Math.max(0, this.#hls.audioTrack);
+  }
+
+  set sound(index: number) {
+    this.#hls.audioTrack = index;
+  }
+
+  get qualities(): string[] {
+    const levels = this.#hls.levels;
+    return levels.length > 1 ? levels.map(({ height, bitrate }) => (height ? `${height}p` : `${Math.round(bitrate / 1000)} kbit/s`)).reverse() : [];
+  }
+
+  get quality(): number {
+    return this.#hls.autoLevelEnabled ? -1 : this.#hls.levels.length - 1 - this.#hls.currentLevel;
+  }
+
+  set quality(place: number) {
+    this.#hls.nextLevel = place < 0 ? -1 : this.#hls.levels.length - 1 - place;
+  }
+
+  close(): void {
+    this.#hls.destroy();
+    this.#video.removeAttribute("src");
+    this.#video.load();
+  }
+}
