@@ -115,7 +115,7 @@ async function answer(world, server, request, response) {
     return stream ? json(response, describe(stream)) : fail(response, 404);
   }
   if (await world.films.answer(request, response, url)) return;
-  if (path.endsWith(".flv")) return flv(world, path, response);
+  if (path.endsWith(".flv") && !path.startsWith("/watch/")) return flv(world, path, response);
   return file(path, response);
 }
 
