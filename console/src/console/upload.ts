@@ -173,7 +173,12 @@ export class Upload {
   /** A refusal is final, except where the server lost count or track of the upload, or is only busy. */
   #survives(refusal: Refused): boolean {
     const { status } = refusal;
-    if (status === 409 && !this.#id) {
+    // 412: another film has taken the name while this one was on its way.
+    if (status === 412 && this.#id) {
+      forget(this.#id);
+      this.#id = null;
+    }
+    if (status === 412 || (status === 409 && !this.#id)) {
       this.#tell({ phase: "taken", speed: 0, reason: refusal.reason || "There is a film of this name already." });
       return false;
     }
