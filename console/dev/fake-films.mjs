@@ -157,7 +157,7 @@ class FakeFilms {
       "ffmpeg",
       [
         ...["-v", "error", "-i", file, ...maps, "-c", "copy", "-f", "hls", "-hls_time", "4", "-hls_playlist_type", "vod", "-hls_segment_type", "fmp4"],
-        ...["-var_stream_map", map, "-master_pl_name", "index.m3u8", "-hls_fmp4_init_filename", "init-%v.mp4", "-hls_segment_filename", join(room, "s-%v-%d.m4s"), join(room, "list-%v.m3u8")],
+        ...["-var_stream_map", map, "-master_pl_name", "index.m3u8", "-hls_fmp4_init_filename", apart ? "init-%v.mp4" : "init.mp4", "-hls_segment_filename", join(room, "s-%v-%d.m4s"), join(room, "list-%v.m3u8")],
       ],
     );
     return room;

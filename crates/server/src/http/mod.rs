@@ -255,6 +255,8 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/send/{name}/{turn}", post(rtmpt::exchange))
         .route("/idle/{name}/{turn}", post(rtmpt::exchange))
         .route("/close/{*rest}", post(rtmpt::close))
+        // Before what ends in `.flv` is taken for a stream: a film's page may end so too.
+        .route("/watch/{*name}", get(pages::watch))
         .route("/login", get(pages::login).post(gate::login))
         .route("/api/v1/info", get(api::info))
         .route("/api/v1/streams/{*path}", get(api::stream))

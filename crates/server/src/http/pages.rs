@@ -16,6 +16,11 @@ pub(super) async fn console(headers: HeaderMap) -> Response {
     file("/", &headers)
 }
 
+/// `/watch/<app>/<name>`: the page reads the name from its own address.
+pub(super) async fn watch(headers: HeaderMap) -> Response {
+    file("/watch", &headers)
+}
+
 /// `/login`
 pub(super) async fn login() -> Response {
     login_page("")
