@@ -102,6 +102,8 @@ class FakeFilms {
   async #media(request, response, path) {
     const [name, ...inside] = path.split("/");
     const file = join(this.folder, name);
+    const start = new URL(request.url, "http://fake").searchParams.get("start");
+    if (start && name.endsWith(".flv")) return send(request, response, await this.#once(`${name} from ${start}`, () => this.#cut(file, start)));
     if (inside.length === 0 && (await exists(file))) return send(request, response, file);
     if (inside.length === 0 || !(await exists(file))) return refuse(response, 404, "there is no film of this name");
     const [first] = inside;
@@ -122,6 +124,12 @@ class FakeFilms {
     const room = join(this.folder, `made-${this.#next++}`);
     await mkdir(room);
     return room;
+  }
+
+  async #cut(file, start) {
+    const out = join(await this.#room(), "cut.flv");
+    await run("ffmpeg", ["-v", "error", "-ss", start, "-i", file, "-c", "copy", "-avoid_negative_ts", "make_zero", out]);
+    return out;
   }
 
   async #thumbnail(file, query) {

@@ -44,8 +44,10 @@ export class HlsEngine implements Engine {
     const { Events, ErrorTypes } = Hls;
     for (const event of [Events.MANIFEST_PARSED, Events.AUDIO_TRACKS_UPDATED, Events.AUDIO_TRACK_SWITCHED]) hls.on(event, () => calls.onchange());
     hls.on(Events.ERROR, (_event, error) => {
-      if (!error.fatal) return;
       const silent = error.type === ErrorTypes.NETWORK_ERROR && (error.response?.code ?? 0) === 0;
+      // hls.js would try for half a minute before it says more; a viewer with a still picture is told sooner.
+      const starved = silent && video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA;
+      if (!error.fatal && !starved) return;
       if (silent) return calls.ontrouble({ kind: "network", detail: error.details });
       if (error.type !== ErrorTypes.MEDIA_ERROR || this.#recoveries++ >= RECOVERIES_MAX || error.details === "manifestIncompatibleCodecsError") {
         return calls.ontrouble({ kind: "media", detail: error.details });

@@ -117,6 +117,7 @@ export class FilmPlayer {
   setRate(rate: number): void {
     this.#video.defaultPlaybackRate = rate;
     this.#video.playbackRate = rate;
+    this.#tell({ rate });
   }
 
   setSound(index: number): void {
