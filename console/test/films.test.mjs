@@ -463,26 +463,6 @@ test("a film is deleted after a question, and only then", async (t) => {
   assert.deepEqual(wrongs, []);
 });
 
-test("a server that goes away in the middle of a film is waited for, and the film goes on where it was", ONLY_FAKE, async (t) => {
-  const { startFake } = await import("../dev/fake-server.mjs");
-  let own = await startFake({ streams: [] });
-  const port = Number(new URL(own.url).port);
-  await makeFilm(own.films.folder, "check away.flv", "flv");
-  const { page, close } = await openPage(browser, own.url + watch("check away.flv"));
-  t.after(async () => (await close(), await own.close()));
-  await begin(page);
-  await page.keyboard.press("3");
-  await awaitPhase(page, "playing");
-  await own.close();
-  await page.keyboard.press("8");
-  await page.getByText("The server does not answer").waitFor({ timeout: 30_000 });
-  await shoot(page, "film-away");
-  own = await startFake({ streams: [], port });
-  await makeFilm(own.films.folder, "check away.flv", "flv");
-  await awaitPhase(page, "playing", 30_000);
-  assert.ok((await timeOf(page)) > 70, `at ${await timeOf(page)}`);
-});
-
 test("a live stream's page asks nothing about films before it plays", ONLY_FAKE, async (t) => {
   const end = await server.publish("live/check fast", "av");
   t.after(end);
