@@ -174,8 +174,8 @@ impl Reel {
         Self { shared, origin, task }
     }
 
-    /// The film that is played.
-    pub(crate) fn film(&self) -> Arc<Film> {
+    #[cfg(test)]
+    fn film(&self) -> Arc<Film> {
         Arc::clone(&self.shared.state.lock().film)
     }
 
@@ -273,7 +273,7 @@ impl Reel {
         self.shared.state.lock().seen
     }
 
-    pub(super) fn read(&mut self, batch: &mut Batch) -> Next {
+    pub(super) fn read(&self, batch: &mut Batch) -> Next {
         let state = self.shared.state.lock();
         if state.frames.is_empty() {
             return if state.end.is_some() { Next::Ended } else { Next::Empty };
@@ -285,7 +285,7 @@ impl Reel {
         Next::Frames
     }
 
-    pub(super) fn advance(&mut self, batch: &Batch, frames: usize) {
+    pub(super) fn advance(&self, batch: &Batch, frames: usize) {
         let mut state = self.shared.state.lock();
         // A jump since the batch was read has numbered the frames anew.
         if frames == 0 || batch.first != state.first {

@@ -163,11 +163,6 @@ impl Library {
         self.apps.contains_key(app)
     }
 
-    /// The directory of an app.
-    pub(crate) fn directory(&self, app: &str) -> Option<&Path> {
-        self.apps.get(app).map(|place| place.directory.as_path())
-    }
-
     /// The film that a client calls `name`, as it is now.
     pub(crate) async fn open(&self, app: &str, name: &str) -> Result<Arc<Film>, Refusal> {
         let key = match self.remembered(app, name) {

@@ -50,7 +50,7 @@ pub(crate) enum Reader {
     /// An FLV file or stream.
     Flv(Box<FlvReader>),
     /// An MP4 file (MOV, M4V, F4V).
-    Mp4(Mp4Reader),
+    Mp4(Box<Mp4Reader>),
 }
 
 impl Reader {
@@ -66,7 +66,7 @@ impl Reader {
                 Ok(Self::Flv(Box::new(FlvReader::new(Box::new(rest)))))
             }
             [_, _, _, _, b'f', b't', b'y', b'p', ..] | [_, _, _, _, b'm', b'o', b'o', b'v', ..] => {
-                Mp4Reader::open(file).map(Self::Mp4)
+                Mp4Reader::open(file).map(|reader| Self::Mp4(Box::new(reader)))
             }
             [] => bail!("{} is empty", path.display()),
             _ => bail!(
