@@ -1,9 +1,10 @@
 //! Where a film is cut, and what stands before the payloads of each segment.
 //!
 //! Everything follows from the index: who asks for the same segment of the same film gets the same bytes, whatever
-//! was asked for before. All tracks share one timeline, on which the first picture or sound is at 0. Decoding
-//! times are moved so that none lies before 0; where pictures are reordered, they are shown before the time at
-//! which they would be decoded (signed composition offsets, as CMAF has them), and no edit list is needed.
+//! was asked for before. All tracks share one timeline, on which the first access unit is decoded at 0: no decoding
+//! time lies before 0, no composition offset is negative and no edit list is needed. Where pictures are reordered the
+//! first of them is shown a moment after 0, and the sound as much later. (Offsets below zero would do without that
+//! moment, but FFmpeg 5.1 takes their size from the first fragment and shows such pictures too late.)
 
 use bytes::Bytes;
 
@@ -50,8 +51,6 @@ pub struct Line {
     pub end: Timestamp,
     /// Samples of the track, as for `EXT-X-STREAM-INF`'s `FRAME-RATE`.
     pub samples: usize,
-    /// What is added to its decoding times.
-    delay: Timestamp,
     /// When the last access unit ends, in decoding time of the index.
     last_until: Timestamp,
 }
@@ -89,9 +88,9 @@ impl Presentation {
                 Err(error) => left_out.push(format!("{} is left out: {error}", indexed.track.codec)),
             }
         }
-        let first_shown =
-            |samples: &Vec<u32>| samples.iter().filter_map(|&n| sample(index, n)).map(|s| s.pts).min();
-        let origin = carried.iter().filter_map(|(_, samples)| first_shown(samples)).min();
+        let first =
+            |samples: &Vec<u32>| samples.first().and_then(|&n| sample(index, n)).map(|s| s.dts.min(s.pts));
+        let origin = carried.iter().filter_map(|(_, samples)| first(samples)).min();
         let Some(origin) = origin else {
             let reasons =
                 if left_out.is_empty() { "it has no sample".to_owned() } else { left_out.join("; ") };
@@ -167,13 +166,13 @@ impl Presentation {
         let samples = || cut.samples(index, line.track);
         let units: Vec<Unit> = samples()
             .map(|sample| Unit {
-                dts: sample.dts + line.delay,
+                dts: sample.dts,
                 pts: sample.pts,
                 key: sample.key,
                 len: index.payload_len(sample),
             })
             .collect();
-        let until = line.decoded_behind(index, cut) + line.delay;
+        let until = line.decoded_behind(index, cut);
         let sequence = u32::try_from(number).unwrap_or(u32::MAX).saturating_add(1);
         let head = self.muxer(index, line, cut.era, frame)?.fragment_head(sequence, &units, until)?;
         let mut pieces: Vec<Piece> = Vec::new();
@@ -237,7 +236,6 @@ impl Line {
         let usual = before_last.map_or(LONE, |before| last - dts(Some(before)));
         let said = index.tracks().get(track).map_or(Timestamp::ZERO, |t| first + t.duration - last);
         let lasts = if said > Timestamp::ZERO && said <= LAST_MAX { said } else { usual };
-        let delay = (origin - first).max(Timestamp::ZERO);
         let last_shown = samples.iter().rev().take(64).filter_map(|&n| of(n)).map(|s| s.pts).max();
         let end = last_shown.unwrap_or(last) + lasts - origin;
         let mut segments: Vec<Cut> = Vec::with_capacity(starts.len());
@@ -261,7 +259,7 @@ impl Line {
         let is_key = |cut: &Cut| of(cut.first).is_some_and(|sample| sample.key);
         let independent = segments.iter().all(is_key);
         let last_until = last + lasts;
-        Self { track, segments, keys, independent, end, samples: samples.len(), delay, last_until }
+        Self { track, segments, keys, independent, end, samples: samples.len(), last_until }
     }
 
     /// The decoding time of the track's next sample behind a cut.

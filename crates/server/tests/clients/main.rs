@@ -11,6 +11,7 @@ mod films;
 mod flash;
 mod flv_tags;
 mod harness;
+mod hls;
 mod life;
 mod modern;
 mod program;

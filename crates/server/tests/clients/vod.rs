@@ -12,7 +12,7 @@ use crate::recording::{Recording, compare, whole};
 const LIMIT_S: u64 = 60;
 
 /// The name of a file as an address has it.
-fn encoded(name: &str) -> String {
+pub(crate) fn encoded(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
     name.bytes()
         .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
