@@ -102,7 +102,7 @@ pub(crate) enum Watch {
 
 impl Cursor {
     /// The film, if it is one: it can be sought in and paced.
-    pub(crate) const fn film(&mut self) -> Option<&mut Reel> {
+    pub(crate) const fn film(&self) -> Option<&Reel> {
         match self {
             Self::Live(_) => None,
             Self::Film(reel) => Some(reel),

@@ -84,7 +84,7 @@ impl Connection {
         let Some(viewer) = self.viewer(stream) else { return Ok(()) };
         let at = viewer.with_film(|film| film.position());
         let opened = self.open(&request.play.path, from(PlayStart::LiveOrRecorded)).await;
-        let ready = opened.map_err(|(_, text)| text).and_then(|(name, mut cursor)| {
+        let ready = opened.map_err(|(_, text)| text).and_then(|(name, cursor)| {
             let offset =
                 request.offset_ms.map(|ms| Timestamp::from_ms(i64::try_from(ms).unwrap_or(i64::MAX)));
             let at = at.zip(cursor.film()).map(|(at, film)| (at.max(offset.unwrap_or(at)), film));
@@ -234,7 +234,7 @@ impl Connection {
 
 /// Of a film nothing more is sent than what has been.
 fn stop_here(viewer: &Viewer) {
-    let stop = |film: &mut Reel| {
+    let stop = |film: &Reel| {
         let at = film.position();
         film.play_until(Some(Timestamp::ZERO));
         // What was read ahead goes too.

@@ -183,7 +183,7 @@ impl Viewer {
     }
 
     /// What a film is asked to do; nothing where there is none.
-    pub(super) fn with_film<T>(&self, ask: impl FnOnce(&mut Reel) -> T) -> Option<T> {
+    pub(super) fn with_film<T>(&self, ask: impl FnOnce(&Reel) -> T) -> Option<T> {
         self.playing.lock().cursor.film().map(ask)
     }
 

@@ -185,12 +185,12 @@ impl Reel {
     }
 
     /// How much the player holds in its buffer: it is filled at once and then kept full.
-    pub(crate) fn set_buffer(&mut self, buffer: Duration) {
+    pub(crate) fn set_buffer(&self, buffer: Duration) {
         self.change(|state| state.pace.buffer = buffer.max(BUFFER_MIN));
     }
 
     /// Sends no frame that is due at this time of the film or later.
-    pub(crate) fn play_until(&mut self, until: Option<Timestamp>) {
+    pub(crate) fn play_until(&self, until: Option<Timestamp>) {
         self.change(|state| {
             state.until = until;
             state.end = None;
@@ -199,7 +199,7 @@ impl Reel {
 
     /// Goes to the keyframe at or before this time; where that is comes back. Everything that a decoder must
     /// know is sent again. A paused film shows the picture there.
-    pub(crate) fn seek(&mut self, at: Timestamp) -> Timestamp {
+    pub(crate) fn seek(&self, at: Timestamp) -> Timestamp {
         self.change(|state| {
             state.jump(state.sample_for(at));
             state.time_of(state.next)
@@ -207,7 +207,7 @@ impl Reel {
     }
 
     /// Goes to the keyframe at or before the place where it stands.
-    pub(crate) fn restart(&mut self) {
+    pub(crate) fn restart(&self) {
         self.change(|state| {
             let at = state.position();
             state.jump(state.sample_for(at));
@@ -215,7 +215,7 @@ impl Reel {
     }
 
     /// Stops.
-    pub(crate) fn pause(&mut self) {
+    pub(crate) fn pause(&self) {
         self.change(|state| {
             state.still = Still::Shown;
             state.pace.since = None;
@@ -224,7 +224,7 @@ impl Reel {
 
     /// Goes on behind what the player has seen: it has thrown away what is later than `at`. A player that
     /// claims to have seen more than was sent gets what follows that.
-    pub(crate) fn resume(&mut self, at: Timestamp) {
+    pub(crate) fn resume(&self, at: Timestamp) {
         self.change(|state| {
             state.still = Still::Runs;
             state.pace.since = None;
@@ -311,7 +311,7 @@ impl Reel {
         Watched(Arc::clone(&self.shared))
     }
 
-    fn change<T>(&mut self, change: impl FnOnce(&mut State) -> T) -> T {
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let changed = change(&mut self.shared.state.lock());
         self.shared.bell.notify_one();
         changed

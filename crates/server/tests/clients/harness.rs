@@ -44,7 +44,7 @@ impl Server {
         let media = directory.map_or_else(|| dir.join("media"), Path::to_owned);
         fs::create_dir_all(&media).unwrap();
         // A name that needs no quoting: tests' directories have none in them.
-        Self::start_in(dir, "127.0.0.1:0", &format!("media = {:?}\n{CONFIG}", media))
+        Self::start_in(dir, "127.0.0.1:0", &format!("media = {media:?}\n{CONFIG}"))
     }
 
     /// Listening at another address.

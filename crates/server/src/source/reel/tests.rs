@@ -20,7 +20,7 @@ async fn reel(film: &str, at_ms: i64) -> Reel {
 }
 
 /// What the reel gives within this time.
-async fn receive(reel: &mut Reel, within: Duration) -> Vec<Frame> {
+async fn receive(reel: &Reel, within: Duration) -> Vec<Frame> {
     let until = Instant::now() + within;
     let mut frames = Vec::new();
     let mut batch = Batch::default();
@@ -54,9 +54,9 @@ fn videos(frames: &[Frame]) -> Vec<&Frame> {
 #[tokio::test(start_paused = true)]
 async fn a_large_buffer_gets_the_whole_film_at_once() {
     for name in ["demo.flv", "bframes.mp4", "fragmented.mp4", "multitrack.flv", "film.f4v", "audio.flv"] {
-        let mut reel = reel(name, 0).await;
+        let reel = reel(name, 0).await;
         reel.set_buffer(FOREVER);
-        let frames = receive(&mut reel, Duration::from_secs(1)).await;
+        let frames = receive(&reel, Duration::from_secs(1)).await;
         let film = reel.film();
         let wanted = film.frames(0..film.index().samples().len()).await.unwrap();
         let shift = film.index().origin().min(Timestamp::ZERO);
@@ -70,12 +70,12 @@ async fn a_large_buffer_gets_the_whole_film_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_buffer_is_filled_at_once_and_then_kept_full() {
-    let mut reel = reel("demo.flv", 0).await;
+    let reel = reel("demo.flv", 0).await;
     reel.set_buffer(Duration::from_secs(2));
-    let filled = receive(&mut reel, Duration::from_millis(100)).await;
+    let filled = receive(&reel, Duration::from_millis(100)).await;
     assert!((1_900..=2_200).contains(&last_ms(&filled)), "{}", last_ms(&filled));
     for second in 1..6 {
-        let frames = receive(&mut reel, Duration::from_secs(1)).await;
+        let frames = receive(&reel, Duration::from_secs(1)).await;
         let ahead = last_ms(&frames) - second * 1_000;
         assert!((1_400..=2_400).contains(&ahead), "after {second} s it is {ahead} ms ahead");
     }
@@ -83,8 +83,8 @@ async fn a_buffer_is_filled_at_once_and_then_kept_full() {
 
 #[tokio::test(start_paused = true)]
 async fn a_seek_goes_to_the_key_frame_before_and_tells_everything_again() {
-    let mut reel = reel("demo.flv", 3_500).await;
-    let frames = receive(&mut reel, Duration::from_millis(50)).await;
+    let reel = reel("demo.flv", 3_500).await;
+    let frames = receive(&reel, Duration::from_millis(50)).await;
     assert_eq!((frames[0].dts.as_ms(), frames[0].key), (2_000, true));
     assert!(reel.seen().is_some());
     assert_eq!(reel.seek(Timestamp::from_ms(7_999)).as_ms(), 6_000);
@@ -97,55 +97,55 @@ async fn a_seek_goes_to_the_key_frame_before_and_tells_everything_again() {
     assert_eq!(batch.setup.unseen(reel.seen()).count(), 3, "metadata and two tracks");
     assert_eq!(reel.seek(Timestamp::from_ms(60_000)).as_ms(), 8_000, "behind the end is the last key frame");
     reel.advance(&batch, 5);
-    let rest = receive(&mut reel, Duration::from_secs(20)).await;
+    let rest = receive(&reel, Duration::from_secs(20)).await;
     assert_eq!((rest[0].dts.as_ms(), last_ms(&rest)), (8_000, 9_984));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_paused_film_stands_and_shows_one_picture_where_it_is_sought() {
-    let mut reel = reel("demo.flv", 0).await;
+    let reel = reel("demo.flv", 0).await;
     reel.set_buffer(Duration::from_secs(1));
-    receive(&mut reel, Duration::from_millis(500)).await;
+    receive(&reel, Duration::from_millis(500)).await;
     reel.pause();
-    assert!(receive(&mut reel, Duration::from_secs(5)).await.is_empty());
+    assert!(receive(&reel, Duration::from_secs(5)).await.is_empty());
     reel.seek(Timestamp::from_ms(4_700));
-    let still = receive(&mut reel, Duration::from_secs(5)).await;
+    let still = receive(&reel, Duration::from_secs(5)).await;
     assert_eq!(videos(&still).len(), 1);
     assert_eq!((still.len() < 3, still[0].dts.as_ms(), still[0].key), (true, 4_000, true));
     reel.resume(Timestamp::from_ms(4_700));
-    let on = receive(&mut reel, Duration::from_millis(50)).await;
+    let on = receive(&reel, Duration::from_millis(50)).await;
     assert_eq!(videos(&on)[0].dts.as_ms(), 4_040, "it goes on behind the picture");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_player_that_resumes_gets_what_is_later_than_it_has_seen() {
-    let mut reel = reel("demo.flv", 0).await;
+    let reel = reel("demo.flv", 0).await;
     reel.set_buffer(Duration::from_secs(3));
-    let before = receive(&mut reel, Duration::from_millis(50)).await;
+    let before = receive(&reel, Duration::from_millis(50)).await;
     assert!(last_ms(&before) > 2_800);
     reel.pause();
     reel.resume(Timestamp::from_ms(1_000));
-    let again = receive(&mut reel, Duration::from_millis(50)).await;
+    let again = receive(&reel, Duration::from_millis(50)).await;
     assert_eq!(videos(&again)[0].dts.as_ms(), 1_040);
     assert!(reel.seen().is_some(), "its decoder goes on: no configuration is sent again");
     let place = last_ms(&again);
     reel.pause();
     reel.resume(Timestamp::from_ms(9_000));
-    let on = receive(&mut reel, Duration::from_millis(50)).await;
+    let on = receive(&reel, Duration::from_millis(50)).await;
     assert!(on[0].dts.as_ms() - place < 50, "it cannot have seen what was not sent");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_film_ends_where_it_was_asked_to() {
-    let mut reel = reel("bframes.mp4", 0).await;
+    let reel = reel("bframes.mp4", 0).await;
     reel.set_buffer(FOREVER);
     reel.play_until(Some(Timestamp::from_ms(1_000)));
-    let frames = receive(&mut reel, Duration::from_secs(9)).await;
+    let frames = receive(&reel, Duration::from_secs(9)).await;
     assert!(frames.iter().all(|frame| frame.dts < Timestamp::from_ms(1_000)));
     assert!(last_ms(&frames) > 930, "{}", last_ms(&frames));
     assert_eq!(reel.ending(), Some(Ending::Complete));
     reel.play_until(None);
-    assert!(last_ms(&receive(&mut reel, Duration::from_secs(9)).await) > 1_900);
+    assert!(last_ms(&receive(&reel, Duration::from_secs(9)).await) > 1_900);
 }
 
 #[tokio::test]
@@ -157,14 +157,14 @@ async fn a_film_that_is_written_goes_on_with_what_comes() {
     std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
     let library = Arc::new(Library::new(&directory, &Config::default()));
     let film = library.open("vod", "film").await.unwrap();
-    let mut reel = Reel::new(library, "vod", film, Timestamp::ZERO);
+    let reel = Reel::new(library, "vod", film, Timestamp::ZERO);
     reel.set_buffer(FOREVER);
-    let first = receive(&mut reel, Duration::from_millis(300)).await;
+    let first = receive(&reel, Duration::from_millis(300)).await;
     assert!(last_ms(&first) < 6_000 && reel.ending().is_none());
     std::fs::write(&path, &whole).unwrap();
     let mut all = first;
     while last_ms(&all) < 9_984 {
-        let more = receive(&mut reel, Duration::from_millis(500)).await;
+        let more = receive(&reel, Duration::from_millis(500)).await;
         all.extend(more);
     }
     assert_eq!(videos(&all).len(), 250);
