@@ -119,8 +119,8 @@ impl Metrics {
         self.uploaded.inc_by(bytes);
     }
 
-    /// Everything as text.
-    pub(crate) fn encode(&self, streams: &[Snapshot]) -> String {
+    /// Everything as text; `films` are those in memory and the bytes of their indices.
+    pub(crate) fn encode(&self, streams: &[Snapshot], films: (usize, usize)) -> String {
         let mut registry = Registry::with_prefix("headwater");
         registry.register("viewers", "Viewers connected", self.viewers.clone());
         registry.register("connections", "Connections accepted", self.connections.clone());
@@ -133,6 +133,13 @@ impl Metrics {
         registry.register("pictures", help, self.pictures.clone());
         registry.register("uploads", "Requests that bring bytes of a film", self.uploads.clone());
         registry.register("uploaded_bytes", "Bytes of films that were brought", self.uploaded.clone());
+        let gauge = |value: usize| {
+            let gauge = Gauge::<i64, AtomicI64>::default();
+            gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+            gauge
+        };
+        registry.register("films", "Films that are kept open", gauge(films.0));
+        registry.register("film_index_bytes", "Memory of their indices", gauge(films.1));
         let gauges = StreamFigures::default();
         streams.iter().for_each(|stream| gauges.take(stream));
         gauges.register(&mut registry);

@@ -109,3 +109,45 @@ fn what_is_no_film_is_refused_in_a_sentence() {
     }
     assert!(Path::new(&server.file("media/nothing.mp4")).exists());
 }
+
+/// What curl saves of an address.
+fn fetch(server: &Server, address: &str, file: &str) -> std::path::PathBuf {
+    let path = server.file(file);
+    let mut curl = Command::new("curl");
+    curl.args(["-sS", "--fail-with-body", "-o"]).arg(&path).arg(address);
+    server.run(file, curl).succeed(LIMIT_S);
+    path
+}
+
+#[test]
+fn every_form_of_film_over_http_as_it_is_and_in_the_other_container() {
+    needs!("ffmpeg", "ffprobe", "curl");
+    let recipes = films::recipes();
+    let directory = films::made(&recipes[0]);
+    recipes.iter().for_each(|recipe| drop(films::made(recipe)));
+    // Of two films of one stem each address means its own.
+    let server = Server::start_with_films(None);
+    for (number, Recipe(name, _)) in recipes.iter().enumerate() {
+        let (_, extension) = name.rsplit_once('.').unwrap();
+        let (own, other) = (format!("{number}.{extension}"), if extension == "flv" { "mp4" } else { "flv" });
+        std::fs::copy(directory.parent().unwrap().join(name), server.file("media").join(&own)).unwrap();
+        let same = fetch(&server, &server.http_film(&own), &own);
+        assert!(std::fs::read(same).unwrap() == std::fs::read(films::film(name)).unwrap(), "{name}");
+        if *name == "sorenson.flv" {
+            // MP4 has no place for it.
+            let answer = server.request("GET", &format!("/vod/{number}.{other}"));
+            assert!(answer.starts_with("HTTP/1.1 4") && answer.contains("Sorenson"), "{answer}");
+            continue;
+        }
+        let mut source = Recording::read(&films::film(name));
+        if *name == "cmaf.mp4" {
+            source.video = Recording::read(&films::film("negative.mp4")).video;
+        }
+        let made = fetch(
+            &server,
+            &server.http_film(&format!("{number}.{other}")),
+            &format!("made-{number}.{other}"),
+        );
+        assert_same(&format!("{name} as {other}"), &source, &Recording::read(&made));
+    }
+}
