@@ -62,6 +62,7 @@ impl Description {
             Ok(Self::Audio { entry: *entry, channels, rate, specific })
         };
         match track.codec {
+            Codec::Vp9 | Codec::Ac3 | Codec::Eac3 if frame.is_empty() => Err(unsupported(track.codec)),
             Codec::H264 => {
                 let picture = AvcConfig::parse(record)?.picture()?;
                 Ok(Self::Video {
