@@ -179,6 +179,19 @@ fn a_key_frame_is_found_for_every_time() {
     assert_eq!(index.duration(), Timestamp::from_ms(10_005));
 }
 
+#[test]
+fn a_players_description_lists_the_key_frames() {
+    let index = index(&fixture("demo.flv"));
+    let about = flv::parse_on_metadata(&flv::film_metadata(&index, index.origin())).unwrap();
+    let listed = flv::keyframe_index(&about).unwrap();
+    let times: Vec<i64> = listed.iter().map(|(at, _)| at.as_ms()).collect();
+    assert_eq!(times, [0, 2000, 4000, 6000, 8000]);
+    let keys =
+        index.samples().iter().filter(|sample| listed.iter().any(|(_, place)| *place == sample.offset));
+    assert!(keys.clone().all(|sample| sample.key) && keys.count() == 5);
+    assert_eq!(about.get("duration").unwrap().as_number(), Some(10.005));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 

@@ -5,15 +5,12 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::dialect::Dialect;
 use super::head::{config_bodies, frame_head};
-use super::metadata::{metadata_payload, on_metadata, parse_on_metadata};
+use super::metadata::{KEYFRAMES_MAX, insert_keyframes, metadata_payload, on_metadata, parse_on_metadata};
 use super::mux::{TAG_HEAD_LEN, TagKind, file_header, previous_tag_size, tag_head};
-use crate::amf::{Object, Value};
 use crate::cut::{Cut, Piece, Span};
 use crate::index::{Index, Sample};
 use crate::{Error, Frame, MediaKind, Timestamp, Track};
 
-/// Keyframes that `onMetaData` tells the places of, at most; of more of them those that lie apart.
-const KEYFRAMES_MAX: i64 = 10_000;
 /// Steps of a sample: what stands before its payload, the payload, what stands behind it.
 const STEPS: usize = 3;
 /// Bytes behind a tag.
@@ -217,19 +214,8 @@ impl Tags {
         let mut about = parse_on_metadata(&on_metadata(&admitted, Some(lasts))).unwrap_or_default();
         let last = index.samples().get(self.end.saturating_sub(1));
         about.insert("lasttimestamp", last.map_or(0.0, |sample| (sample.dts - self.origin).as_seconds()));
-        if let Some((at, _)) = keyframes.last() {
-            about.insert("hasKeyframes", true);
-            about.insert("lastkeyframetimestamp", at.as_seconds());
-            let list = |number: fn(&(Timestamp, u64), u64) -> f64| {
-                Value::StrictArray(
-                    keyframes.iter().map(|entry| Value::Number(number(entry, shift))).collect(),
-                )
-            };
-            let lists = Object::new()
-                .with("times", list(|(at, _), _| at.as_ms() as f64 / 1000.0))
-                .with("filepositions", list(|(_, position), shift| (position + shift) as f64));
-            about.insert("keyframes", lists);
-        }
+        let shifted: Vec<_> = keyframes.iter().map(|(at, position)| (*at, position + shift)).collect();
+        insert_keyframes(&mut about, &shifted);
         metadata_payload(about)
     }
 }

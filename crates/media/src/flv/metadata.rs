@@ -5,8 +5,11 @@
 use bytes::Bytes;
 
 use crate::amf::{Limits, Object, Value, amf0};
+use crate::index::{Index, Sample};
 use crate::{Codec, MediaKind, Timestamp, Track};
 
+/// Key frames that a film's description lists, at most; of more, some are left out at even distances.
+pub(super) const KEYFRAMES_MAX: i64 = 10_000;
 const NAME: &str = "onMetaData";
 const ENCODER: &str = concat!("Headwater ", env!("CARGO_PKG_VERSION"));
 
@@ -43,6 +46,40 @@ pub fn on_metadata(tracks: &[Track], duration: Option<Timestamp>) -> Bytes {
 /// The payload that says this.
 pub(super) fn metadata_payload(about: Object) -> Bytes {
     amf0::encode_all(&[Value::string(NAME), Value::EcmaArray(about)])
+}
+
+/// The `onMetaData` of a whole film for a player over RTMP: what its tracks are at the beginning, how long it is, and
+/// its key frames with their times from `origin` on and their places in the film's own file.
+#[must_use]
+pub fn film_metadata(index: &Index, origin: Timestamp) -> Bytes {
+    let tracks = index.tracks_at(0);
+    let mut about = parse_on_metadata(&on_metadata(&tracks, Some(index.duration()))).unwrap_or_default();
+    let apart = Timestamp::from_nanos(index.duration().as_nanos() / KEYFRAMES_MAX);
+    let mut keyframes: Vec<(Timestamp, u64)> = Vec::new();
+    let video = index.tracks().iter().position(|track| track.track.id.kind == MediaKind::Video);
+    let of_picture = |sample: &&Sample| sample.key && Some(usize::from(sample.track)) == video;
+    for sample in index.samples().iter().filter(of_picture) {
+        let at = sample.dts - origin;
+        if keyframes.last().is_none_or(|(before, _)| at - *before >= apart) {
+            keyframes.push((at, sample.offset));
+        }
+    }
+    insert_keyframes(&mut about, &keyframes);
+    metadata_payload(about)
+}
+
+/// Lists key frames as players look for them; nothing where there are none.
+pub(super) fn insert_keyframes(about: &mut Object, keyframes: &[(Timestamp, u64)]) {
+    let Some((last, _)) = keyframes.last() else { return };
+    about.insert("hasKeyframes", true);
+    about.insert("lastkeyframetimestamp", last.as_seconds());
+    let list = |number: fn(&(Timestamp, u64)) -> f64| {
+        Value::StrictArray(keyframes.iter().map(|entry| Value::Number(number(entry))).collect())
+    };
+    let lists = Object::new()
+        .with("times", list(|(at, _)| at.as_ms() as f64 / 1000.0))
+        .with("filepositions", list(|(_, position)| *position as f64));
+    about.insert("keyframes", lists);
 }
 
 /// Whether the payload of a script frame is the stream's description.

@@ -24,6 +24,6 @@ pub(crate) use film::Tags;
 pub use head::{Announced, TagHead, config_bodies, frame_head};
 pub use indexer::Indexer;
 pub use intake::{Intake, Item, Items, Mended};
-pub use metadata::{is_on_metadata, keyframe_index, on_metadata, parse_on_metadata};
+pub use metadata::{film_metadata, is_on_metadata, keyframe_index, on_metadata, parse_on_metadata};
 pub use mux::{FILE_HEADER_LEN, Muxer, TAG_HEAD_LEN, TagKind, file_header, previous_tag_size, tag_head};
 pub use tag::{Coded, Parts, TagBody, decode_audio, decode_video};

@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use headwater_hub::{Batch, Next, PartContent, Setup, Watcher};
-use headwater_media::flv::on_metadata;
+use headwater_media::flv::{film_metadata, on_metadata};
 use headwater_media::index::{Index, Sample};
 use headwater_media::{Frame, MediaKind, Timestamp};
 use parking_lot::Mutex;
@@ -449,7 +449,11 @@ impl State {
         self.go_on_at(sample);
         self.seen = None;
         let tracks = self.index().tracks_at(sample);
-        let metadata = on_metadata(&tracks, Some(self.index().duration()));
+        // The list of key frames is for who begins; a seek does not need it again.
+        let metadata = match self.jumps {
+            1 => film_metadata(self.index(), self.origin()),
+            _ => on_metadata(&tracks, Some(self.index().duration())),
+        };
         let contents = tracks.into_iter().map(PartContent::Track);
         let contents = std::iter::once(PartContent::Metadata(metadata)).chain(contents);
         self.setup = Arc::new(Setup::new(contents, self.first));
