@@ -25,6 +25,7 @@ pub(super) struct Queued {
     path: StreamPath,
     from: From,
     duration_ms: Option<u64>,
+    data_at_once: bool,
     following: Following,
     /// Another rate of the same film: opened already, at the place where it takes over.
     opened: Option<(String, Cursor)>,
@@ -34,7 +35,14 @@ impl Queued {
     fn new(request: &PlayRequest) -> Self {
         let (path, duration_ms) = (request.path.clone(), request.duration_ms);
         // What is appended is a film from its beginning on unless it says otherwise.
-        Self { path, from: from(request.start), duration_ms, following: Following::Playlist, opened: None }
+        Self {
+            path,
+            from: from(request.start),
+            duration_ms,
+            data_at_once: request.data_at_once,
+            following: Following::Playlist,
+            opened: None,
+        }
     }
 }
 
@@ -141,16 +149,13 @@ impl Connection {
 
     /// What a stream played is over: the next of its playlist begins, or the player is told that this was all.
     pub(super) async fn play_on(&mut self, stream: MessageStreamId) -> Result<(), End> {
-        while let Some(next) = self.playing_mut(stream).and_then(|playing| playing.playlist.pop_front()) {
-            let Queued { path, from, duration_ms, following, opened } = next;
-            let opened = match opened {
+        while let Some(mut next) = self.playing_mut(stream).and_then(|playing| playing.playlist.pop_front()) {
+            let opened = match next.opened.take() {
                 Some(opened) => Ok(opened),
-                None => self.open(&path, from).await,
+                None => self.open(&next.path, next.from).await,
             };
             match opened {
-                Ok((name, cursor)) => {
-                    return self.follow(stream, (name, cursor), &path, (duration_ms, following));
-                }
+                Ok(opened) => return self.follow(stream, opened, &next),
                 Err((reason, text)) => {
                     tracing::info!(peer = %self.peer, "left out of the playlist: {text}");
                     self.session.send_status(stream, &Status::warning(reason.code(), text));
@@ -164,18 +169,17 @@ impl Connection {
         &mut self,
         stream: MessageStreamId,
         (name, cursor): (String, Cursor),
-        path: &StreamPath,
-        (duration_ms, following): (Option<u64>, Following),
+        next: &Queued,
     ) -> Result<(), End> {
         tracing::info!(peer = %self.peer, stream = name, "playing next");
         let is_film = cursor.origin().is_some();
-        self.session.play_next(stream, &path.name, is_film, following).map_err(misuse)?;
+        self.session.play_next(stream, &next.path.name, is_film, next.following).map_err(misuse)?;
         self.say();
         let Some(viewer) = self.viewer(stream) else { return Ok(()) };
         viewer.hold();
-        viewer.follow_with(cursor, following == Following::Transition);
+        viewer.follow_with(cursor, next.following == Following::Transition);
         viewer.with_film(|film| film.resume(film.position()));
-        self.prepare(&viewer, stream, duration_ms);
+        self.prepare(&viewer, stream, (next.duration_ms, next.data_at_once));
         if let Some(playing) = self.playing_mut(stream) {
             playing.name = name;
             playing.is_complete = false;
@@ -205,7 +209,15 @@ impl Connection {
     }
 
     /// What a viewer is to hold to before its first frame.
-    pub(super) fn prepare(&self, viewer: &Arc<Viewer>, stream: MessageStreamId, duration_ms: Option<u64>) {
+    pub(super) fn prepare(
+        &self,
+        viewer: &Arc<Viewer>,
+        stream: MessageStreamId,
+        (duration_ms, data_at_once): (Option<u64>, bool),
+    ) {
+        if data_at_once {
+            viewer.with_film(Reel::send_data_at_once);
+        }
         if let Some(duration_ms) = duration_ms {
             viewer.limit(duration_ms);
         }

@@ -130,7 +130,7 @@ impl Connection {
         let start = shared.sources.viewing.start;
         let viewer =
             Arc::new(Viewer::new(Arc::clone(&self.wire), cursor, start, takes, (stream, chunk_size)));
-        self.prepare(&viewer, stream, request.duration_ms);
+        self.prepare(&viewer, stream, (request.duration_ms, request.data_at_once));
         self.stop_playing(stream);
         self.playing.push(PlayingStream {
             stream,

@@ -21,6 +21,8 @@ use crate::vod::{Film, Library};
 
 /// Payload bytes read ahead for one viewer before it takes what is there.
 const AHEAD_BYTES_MAX: usize = 512 << 10;
+/// Script data sent out of turn, at most.
+const SCRIPT_DATA_MAX: usize = 1_000;
 /// Frames read from the file at once.
 const READ_FRAMES_MAX: usize = 256;
 /// What a player that says nothing is taken to hold.
@@ -77,7 +79,19 @@ struct State {
     /// Of a paused film, one picture is shown after a seek.
     still: Still,
     fill: Fill,
+    data: ScriptData,
     end: Option<Ending>,
+}
+
+/// When script data is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ScriptData {
+    /// Each at its time.
+    InTurn,
+    /// All of it now.
+    Wanted,
+    /// All of it has been.
+    Sent,
 }
 
 /// How it stands with the player's buffer.
@@ -126,6 +140,8 @@ enum Turn {
         jumps: u64,
     },
     Sleep(Instant),
+    /// All script data, out of turn.
+    ReadData(Arc<Film>),
     /// Nothing until the bell rings.
     Wait,
     /// The file's end: is there more by now?
@@ -157,6 +173,7 @@ impl Reel {
             until: None,
             still: Still::Runs,
             fill: Fill::Filling,
+            data: ScriptData::InTurn,
             end: None,
             film,
         };
@@ -189,11 +206,19 @@ impl Reel {
         self.change(|state| state.pace.buffer = buffer.max(BUFFER_MIN));
     }
 
+    /// Sends all script data now, in front of the frames, and not again at its times.
+    pub(crate) fn send_data_at_once(&self) {
+        self.change(|state| state.data = ScriptData::Wanted);
+    }
+
     /// Sends no frame that is due at this time of the film or later.
     pub(crate) fn play_until(&self, until: Option<Timestamp>) {
         self.change(|state| {
             state.until = until;
             state.end = None;
+            if let Some(until) = until {
+                state.drop_from(until);
+            }
         });
     }
 
@@ -231,7 +256,7 @@ impl Reel {
             state.fill = Fill::Filling;
             let after =
                 state.film.index().samples().partition_point(|sample| sample.dts <= at + state.origin());
-            if state.seen.is_some() && after < state.sent() {
+            if state.seen.is_some() && at < state.position() {
                 state.go_on_at(after);
             }
         });
@@ -357,6 +382,11 @@ async fn project(shared: Arc<Shared>) {
                 // What is at hand is read without waiting: others get their turn.
                 tokio::task::yield_now().await;
             }
+            Turn::ReadData(film) => {
+                let read = film.frames_of(&script_data(film.index())).await;
+                // Where it cannot be read, the frames beside it cannot either.
+                shared.state.lock().take_data(read.unwrap_or_default());
+            }
             Turn::Sleep(until) => {
                 // That the buffer is full is news.
                 shared.call_watcher();
@@ -435,13 +465,31 @@ impl State {
         }
     }
 
-    /// The number of the first sample that has not been sent.
-    fn sent(&self) -> usize {
-        self.next - self.frames.len()
+    /// The time of the first frame that has not been sent.
+    fn position(&self) -> Timestamp {
+        self.frames.front().map_or_else(|| self.time_of(self.next), |frame| frame.dts)
     }
 
-    fn position(&self) -> Timestamp {
-        self.time_of(self.sent())
+    /// Forgets what was read ahead that is due at this time or later.
+    fn drop_from(&mut self, until: Timestamp) {
+        let kept = self.frames.partition_point(|frame| frame.dts < until);
+        if kept == self.frames.len() {
+            return;
+        }
+        let dropped: usize = self.frames.drain(kept..).map(|frame| frame.payload.len()).sum();
+        self.bytes -= dropped;
+        let until = until + self.origin();
+        self.next = self.index().samples().partition_point(|sample| sample.dts < until);
+        self.jumps += 1;
+    }
+
+    /// Puts all script data in front of what comes, at the time of that.
+    fn take_data(&mut self, frames: Vec<Frame>) {
+        let at = self.position();
+        for frame in frames.into_iter().rev() {
+            self.bytes += frame.payload.len();
+            self.frames.push_front(Frame { dts: at, pts: at, ..frame });
+        }
     }
 
     /// Goes to a sample where a decoder can begin.
@@ -501,7 +549,11 @@ impl State {
     fn take(&mut self, end: usize, frames: Vec<Frame>) {
         let origin = self.origin();
         self.next = end;
+        let data_was_sent = self.data == ScriptData::Sent;
         for mut frame in frames {
+            if data_was_sent && frame.track.kind == MediaKind::Data {
+                continue;
+            }
             frame.dts = frame.dts - origin;
             frame.pts = frame.pts - origin;
             self.bytes += frame.payload.len();
@@ -513,6 +565,10 @@ impl State {
     fn turn(&mut self, now: Instant) -> Turn {
         if self.end.is_some() || self.still == Still::Shown {
             return Turn::Wait;
+        }
+        if self.data == ScriptData::Wanted {
+            self.data = ScriptData::Sent;
+            return Turn::ReadData(Arc::clone(&self.film));
         }
         let next_time = self.time_of(self.next);
         if self.until.is_some_and(|until| next_time >= until) {
@@ -559,6 +615,16 @@ impl State {
         });
         self.next + due.count().max(1)
     }
+}
+
+/// The samples of script data, [`SCRIPT_DATA_MAX`] at most.
+fn script_data(index: &Index) -> Vec<&Sample> {
+    let tracks = index.tracks();
+    let is_data = |sample: &&Sample| {
+        let track = tracks.get(usize::from(sample.track));
+        track.is_some_and(|track| track.track.id.kind == MediaKind::Data)
+    };
+    index.samples().iter().filter(is_data).take(SCRIPT_DATA_MAX).collect()
 }
 
 impl Pace {

@@ -148,6 +148,46 @@ async fn a_film_ends_where_it_was_asked_to() {
     assert!(last_ms(&receive(&reel, Duration::from_secs(9)).await) > 1_900);
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_was_read_ahead_of_a_limit_is_not_sent() {
+    let reel = reel("demo.flv", 0).await;
+    let mut batch = Batch::default();
+    while reel.read(&mut batch) != Next::Frames {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(last_ms(&batch.frames) > 1_000);
+    reel.play_until(Some(Timestamp::from_nanos(1)));
+    let frames = receive(&reel, Duration::from_secs(5)).await;
+    assert_eq!((videos(&frames).len(), last_ms(&frames)), (1, 0));
+    assert_eq!(reel.ending(), Some(Ending::Complete));
+}
+
+#[tokio::test(start_paused = true)]
+async fn script_data_comes_at_once_if_wanted_so() {
+    let directory = std::env::temp_dir().join(format!("headwater-cues-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let source = std::fs::read(testdata().join("demo.flv")).unwrap();
+    let cue = [&b"\x02\x00\x0aonCuePoint\x02\x00\x01"[..], b"x"].concat();
+    let mut film = source.clone();
+    for ms in [20_000, 21_000] {
+        film.extend(headwater_media::flv::tag_head(headwater_media::flv::TagKind::Script, cue.len(), ms));
+        film.extend(&cue);
+        film.extend(headwater_media::flv::previous_tag_size(cue.len()));
+    }
+    std::fs::write(directory.join("film.flv"), &film).unwrap();
+    let library = Arc::new(Library::new(&directory, &Config::default()));
+    let opened = library.open("vod", "film").await.unwrap();
+    let reel = Reel::new(library, "vod", opened, Timestamp::ZERO);
+    reel.set_buffer(FOREVER);
+    reel.send_data_at_once();
+    let frames = receive(&reel, Duration::from_secs(1)).await;
+    let cues: Vec<usize> = (0..frames.len()).filter(|&at| frames[at].track.kind == MediaKind::Data).collect();
+    assert_eq!(cues.len(), 2, "each once");
+    assert!(cues.iter().all(|&at| frames[at].dts.as_ms() < 10_000), "in front of their time");
+    assert_eq!(videos(&frames).len(), 250);
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
 #[tokio::test]
 async fn a_film_that_is_written_goes_on_with_what_comes() {
     let directory = std::env::temp_dir().join(format!("headwater-reel-{}", std::process::id()));
