@@ -69,7 +69,7 @@ pub(crate) async fn open(
             let at = if let From::Film(at) = from { at } else { Timestamp::ZERO };
             Ok(Cursor::Film(Reel::new(Arc::clone(&sources.library), name.app(), film, at)))
         }
-        Err(Refusal::NotFound(_)) if may_be_live => live(),
+        Err(Refusal::NotFound(_)) if from == From::Any => live(),
         Err(refusal) => Err(refusal),
     }
 }

@@ -151,3 +151,20 @@ fn every_form_of_film_over_http_as_it_is_and_in_the_other_container() {
         assert_same(&format!("{name} as {other}"), &source, &Recording::read(&made));
     }
 }
+
+#[test]
+fn languages_are_renditions_to_choose_from() {
+    needs!("ffmpeg", "ffprobe");
+    let film = films::languages();
+    let server = Server::start_with_films(film.parent());
+    let master = server.request("GET", "/vod/languages.mp4/index.m3u8");
+    let renditions: Vec<&str> =
+        master.lines().filter(|line| line.starts_with("#EXT-X-MEDIA:TYPE=AUDIO")).collect();
+    assert_eq!(renditions.len(), 2, "{master}");
+    for language in ["en", "de"] {
+        let named = |line: &&&str| line.contains(&format!("LANGUAGE=\"{language}\""));
+        assert_eq!(renditions.iter().filter(named).count(), 1, "{language}: {master}");
+    }
+    let about = server.request("GET", "/api/v1/films/vod/languages.mp4");
+    assert!(about.contains("\"language\":\"deu\"") && about.contains("\"language\":\"eng\""), "{about}");
+}
