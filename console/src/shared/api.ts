@@ -79,8 +79,9 @@ export interface FilmUrls {
   hls: string;
   flv: string;
   rtmp: string;
-  thumbnail: string;
-  sprite: string;
+  /** Of films whose key frames the server can draw. */
+  thumbnail?: string;
+  sprite?: string;
   watch: string;
 }
 

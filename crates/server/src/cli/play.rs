@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -17,6 +17,9 @@ use super::incoming::Incoming;
 use super::line::Trust;
 use super::progress::{Progress, clock};
 use crate::vod::Item;
+
+/// The buffer that is announced where a film goes into a file: ten hours, so that it comes as fast as it can.
+const FILE_BUFFER_MS: u32 = 36_000_000;
 
 /// Play (record) a stream into a file or to standard output.
 #[derive(Debug, Args)]
@@ -63,8 +66,14 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         (None, true) => PlayStart::Live,
         (None, false) => PlayStart::LiveOrRecorded,
     };
-    let options =
-        PlayOptions { start, duration_ms: arguments.duration.map(millis), ..PlayOptions::default() };
+    let to_file = arguments.output.as_deref().is_some_and(|output| output != Path::new("-"));
+    let buffer_ms = if to_file { FILE_BUFFER_MS } else { PlayOptions::default().buffer_ms };
+    let options = PlayOptions {
+        start,
+        duration_ms: arguments.duration.map(millis),
+        buffer_ms,
+        ..PlayOptions::default()
+    };
     let limit = arguments
         .duration
         .map(|seconds| Timestamp::from_ms(i64::try_from(millis(seconds)).unwrap_or(i64::MAX)));

@@ -12,7 +12,7 @@ use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use headwater_media::index::Index;
-use headwater_media::{MediaKind, TrackDetails};
+use headwater_media::{Codec, MediaKind, TrackDetails};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
@@ -215,6 +215,14 @@ async fn describe_all(shared: &Arc<Shared>, page: Vec<(String, Entry)>, host: St
     films
 }
 
+impl Content {
+    /// Whether pictures are made of its key frames: of H.264 only.
+    fn has_pictures(&self) -> bool {
+        let Self::Known { tracks, .. } = self else { return false };
+        cfg!(feature = "thumbnails") && tracks.iter().any(|track| track.codec == Codec::H264.to_string())
+    }
+}
+
 async fn describe(
     shared: &Arc<Shared>,
     app: &str,
@@ -228,15 +236,17 @@ async fn describe(
     let subtitles = beside.into_iter().map(|name| subtitle(app, stem, name)).collect();
     let file = address(app, &name);
     let bare = address(app, stem);
-    let urls = BTreeMap::from([
+    let mut urls = BTreeMap::from([
         ("hls", format!("{file}/index.m3u8")),
         ("flv", format!("{bare}.flv")),
         ("rtmp", format!("rtmp://{rtmp_host}{bare}")),
-        ("thumbnail", format!("{file}/thumbnail.jpg")),
-        ("sprite", format!("{file}/sprite.vtt")),
         ("watch", format!("/watch{file}")),
-        ("file", file),
+        ("file", file.clone()),
     ]);
+    if content.has_pictures() {
+        urls.insert("thumbnail", format!("{file}/thumbnail.jpg"));
+        urls.insert("sprite", format!("{file}/sprite.vtt"));
+    }
     Description { app: app.to_owned(), name, bytes, modified: rfc3339(modified), content, subtitles, urls }
 }
 

@@ -168,3 +168,51 @@ fn languages_are_renditions_to_choose_from() {
     let about = server.request("GET", "/api/v1/films/vod/languages.mp4");
     assert!(about.contains("\"language\":\"deu\"") && about.contains("\"language\":\"eng\""), "{about}");
 }
+
+#[test]
+fn rtmpdump_takes_parts_and_goes_on_with_a_cut_file() {
+    needs!("ffmpeg", "ffprobe", "rtmpdump");
+    let film = films::film("plain.mp4");
+    let server = Server::start_with_films(film.parent());
+    let (url, file) = (server.rtmp_film("plain.mp4"), server.file("dumped.flv"));
+    let rtmpdump = |label: &str, more: &[&str]| {
+        let mut command = Command::new("rtmpdump");
+        command.args(["-r", &url, "-o"]).arg(&file).args(more);
+        // A part is "incomplete" to it.
+        assert!(matches!(server.run(label, command).wait(LIMIT_S).code(), Some(0 | 2)), "{label}");
+    };
+    rtmpdump("part", &["--start", "2", "--stop", "4"]);
+    let part = Recording::read(&file);
+    let source = Recording::read(&film);
+    let begins = part.video[0].hash == source.video[50].hash && part.video[0].key;
+    assert!(begins && (2_000.0..2_200.0).contains(&part.video[0].dts_ms), "{:?}", part.video[0]);
+
+    rtmpdump("whole", &[]);
+    let whole = std::fs::read(&file).unwrap();
+    std::fs::write(&file, &whole[..whole.len() * 2 / 3]).unwrap();
+    rtmpdump("rest", &["--resume"]);
+    assert_same("rtmpdump --resume", &source, &Recording::read(&file));
+}
+
+#[test]
+fn ffmpeg_and_our_client_begin_in_the_middle() {
+    needs!("ffmpeg", "ffprobe");
+    let film = films::film("plain.mp4");
+    let source = Recording::read(&film);
+    let server = Server::start_with_films(film.parent());
+    let received = server.file("sought.flv");
+    let url = server.rtmp_film("plain.mp4");
+    server
+        .ffmpeg("seek", &format!("-rtmp_buffer 1000 -ss 3.5 -i {url} -c copy -f flv"), &received)
+        .succeed(LIMIT_S);
+    let sought = Recording::read(&received);
+    assert_eq!(sought.video[0].hash, source.video[75].hash, "the key frame at 3 s");
+    assert_eq!(sought.video.len(), 75);
+
+    let mut command = headwater();
+    command.args(["play", &url, "--start", "2", "--duration", "1.5", "-o"]).arg(server.file("part.flv"));
+    server.run("part", command).succeed(LIMIT_S);
+    let part = Recording::read(&server.file("part.flv"));
+    assert_eq!(part.video[0].hash, source.video[50].hash);
+    assert!((36..=40).contains(&part.video.len()), "{}", part.video.len());
+}
