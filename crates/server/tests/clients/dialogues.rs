@@ -86,7 +86,7 @@ impl Player {
         match self.socket.read(&mut bytes) {
             Ok(count) => self.input.extend_from_slice(&bytes[..count]),
             Err(error) => {
-                assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}")
+                assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{error}");
             }
         }
         let mut lines = Vec::new();

@@ -4,6 +4,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use headwater_media::flv::TagReader;
+
 use crate::films::{self, Recipe};
 use crate::harness::{Server, headwater};
 use crate::program::needs;
@@ -189,7 +191,12 @@ fn rtmpdump_takes_parts_and_goes_on_with_a_cut_file() {
 
     rtmpdump("whole", &[]);
     let whole = std::fs::read(&file).unwrap();
-    std::fs::write(&file, &whole[..whole.len() * 2 / 3]).unwrap();
+    // It goes on behind whole tags only.
+    let mut tags = TagReader::default();
+    tags.feed(&whole);
+    let ends = std::iter::from_fn(|| tags.next_tag().unwrap()).map(|tag| tag.position as usize);
+    let cut = ends.take_while(|end| *end < whole.len() * 2 / 3).last().unwrap();
+    std::fs::write(&file, &whole[..cut]).unwrap();
     rtmpdump("rest", &["--resume"]);
     assert_same("rtmpdump --resume", &source, &Recording::read(&file));
 }
