@@ -190,7 +190,7 @@ fn vlc_late(url: impl Fn(&Server) -> String) {
 const VLC: Wanted = Wanted { units_min: 75, from_start: false, to_end: false };
 
 /// VLC will not run as root, and nobody may write only where everybody may.
-fn vlc(url: &str, file: &Path) -> Command {
+pub(crate) fn vlc(url: &str, file: &Path) -> Command {
     let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
     let mut command = Command::new(if root { "setpriv" } else { "cvlc" });
     if root {
@@ -202,10 +202,10 @@ fn vlc(url: &str, file: &Path) -> Command {
 }
 
 /// A directory that everybody may write into; removed when dropped.
-struct OpenDirectory(PathBuf);
+pub(crate) struct OpenDirectory(pub(crate) PathBuf);
 
 impl OpenDirectory {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let number = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_nanos();
         let directory = std::env::temp_dir().join(format!("headwater-vlc-{}-{number}", std::process::id()));
         fs::create_dir(&directory).unwrap();

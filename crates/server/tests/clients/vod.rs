@@ -9,6 +9,7 @@ use headwater_media::flv::TagReader;
 use crate::films::{self, Recipe};
 use crate::harness::{Server, headwater};
 use crate::program::needs;
+use crate::receivers::{OpenDirectory, vlc};
 use crate::recording::{Recording, compare, whole};
 
 const LIMIT_S: u64 = 60;
@@ -222,4 +223,45 @@ fn ffmpeg_and_our_client_begin_in_the_middle() {
     let part = Recording::read(&server.file("part.flv"));
     assert_eq!(part.video[0].hash, source.video[50].hash);
     assert!((36..=40).contains(&part.video.len()), "{}", part.video.len());
+}
+
+#[test]
+fn vlc_begins_at_the_second_that_it_is_told() {
+    needs!("ffmpeg", "ffprobe", "cvlc");
+    let film = films::film("plain.mp4");
+    let server = Server::start_with_films(film.parent());
+    let directory = OpenDirectory::new();
+    for (door, url) in [("rtmp", server.rtmp_film("plain.mp4")), ("http", server.http_film("plain.mp4"))] {
+        let file = directory.0.join(format!("{door}.flv"));
+        let mut command = vlc(&url, &file);
+        command.args(["--start-time=3", "--play-and-exit", "vlc://quit"]);
+        server.run(door, command).wait(LIMIT_S);
+        let pictures = Recording::read(&file).video;
+        // The key frame at 3 s, and half of the film behind it.
+        assert!(pictures[0].key && (74..=76).contains(&pictures.len()), "{door}: {}", pictures.len());
+    }
+}
+
+#[test]
+fn mpv_seeks_at_every_door() {
+    needs!("ffmpeg", "mpv");
+    let film = films::film("plain.mp4");
+    let server = Server::start_with_films(film.parent());
+    for (door, url) in [
+        ("rtmp", server.rtmp_film("plain.mp4")),
+        ("file", server.http_film("plain.mp4")),
+        ("flv", server.http_film("flash.flv")),
+    ] {
+        let mut command = Command::new("mpv");
+        command.args(["--no-config", "--vo=null", "--ao=null", "--untimed", "--start=4"]);
+        command.args(["--term-status-msg=at ${=time-pos}", &url]);
+        let mut mpv = server.run(door, command);
+        mpv.succeed(LIMIT_S);
+        let log = mpv.log();
+        let time = |said: &str| said.split_whitespace().next()?.parse::<f64>().ok();
+        let times: Vec<f64> = log.split("at ").filter_map(time).collect();
+        let first = times.iter().copied().find(|time| *time > 0.0);
+        assert!(first.is_some_and(|first| (3.0..=4.2).contains(&first)), "{door}: {first:?} of {log}");
+        assert!(times.iter().any(|time| *time > 5.0), "{door}: {log}");
+    }
 }
