@@ -5,7 +5,8 @@
 //! [`MasterPlaylist`] know nothing of films: what they hold, they write.
 //!
 //! Every track is a rendition of its own (CMAF, one track per file): a player that changes the language or the
-//! picture's size loads nothing twice, and a segment needs no interleaving. hls.js, Safari, FFmpeg and VLC all take it.
+//! picture's size loads nothing twice, and a segment needs no interleaving. hls.js, FFmpeg, mpv and
+//! VLC take it; Safari was not tried.
 
 mod master;
 mod playlist;
