@@ -263,12 +263,20 @@ fn requests_that_overtake_each_other_are_put_in_order() {
         assert_eq!(post(&server, &format!("/send/{name}/8"), &greeting[..700]).0, 200);
         late.join().unwrap()
     });
-    assert_eq!((second.0, second.1.len()), (200, 1 + 3073), "the server's greeting");
-    assert_eq!(second.1[1], 3);
+    assert_eq!(second.0, 200);
+    // On a busy machine the server's greeting comes with a later answer.
+    let mut greeted = second.1[1..].to_vec();
+    let mut turn = 10;
+    while greeted.is_empty() && turn < 30 {
+        thread::sleep(Duration::from_millis(50));
+        greeted.extend(&post(&server, &format!("/idle/{name}/{turn}"), &[0]).1[1..]);
+        turn += 1;
+    }
+    assert_eq!((greeted.len(), greeted.first()), (3073, Some(&3)), "the server's greeting");
     assert_eq!(post(&server, &format!("/idle/{name}/9"), &[0]).0, 400, "its turn has been");
     assert_eq!(post(&server, &format!("/idle/{name}/99"), &[0]).0, 400, "too far ahead");
-    assert_eq!(post(&server, &format!("/close/{name}/10"), &[0]), (200, vec![0]));
-    assert_eq!(post(&server, &format!("/idle/{name}/11"), &[0]).0, 404);
+    assert_eq!(post(&server, &format!("/close/{name}/{turn}"), &[0]), (200, vec![0]));
+    assert_eq!(post(&server, &format!("/idle/{name}/{}", turn + 1), &[0]).0, 404);
     assert_eq!(post(&server, "/send/nobody/0", &greeting).0, 404);
 }
 
