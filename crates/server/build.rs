@@ -1,7 +1,7 @@
 //! Builds the web pages of `console/` into the binary, with no step by hand.
 //!
 //! With Node.js and npm at hand, the sources are copied to `OUT_DIR/console`, built there by Vite, and written
-//! as a table of Rust (`OUT_DIR/assets.rs`) that `src/http/assets.rs` includes. The source tree is never
+//! as a table of Rust (`OUT_DIR/assets.rs`) that `src/doors/http/assets.rs` includes. The source tree is never
 //! written to. Without them, or when npm fails, the build goes on: a warning says why, and the table holds one
 //! page that says how to mend it. `HEADWATER_CONSOLE=skip` asks for that page outright.
 //!

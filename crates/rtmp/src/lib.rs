@@ -2,8 +2,8 @@
 //!
 //! Bytes go in, events and bytes come out: [`session::ServerSession`] and [`session::ClientSession`], whose
 //! contract stands in [`session`]. Below them, each usable alone: [`handshake`], [`chunk`], [`message`],
-//! [`command`], [`url`], [`login`]. A conversation that was recorded: [`capture`]; one of others, watched:
-//! [`observe`].
+//! [`command`], [`url`], [`login`]. A conversation that was recorded: [`capture`]; the rules that one is held against:
+//! [`rule`].
 //!
 //! No socket, clock, randomness or task is here: time and nonces are arguments. What media bytes mean is
 //! the business of `headwater-media` ([`media`]). The feature `tokio` adds a driver that runs either
@@ -65,8 +65,9 @@ mod error;
 pub mod handshake;
 pub mod login;
 pub mod message;
-pub mod observe;
+
 mod output;
+pub mod rule;
 pub mod session;
 #[cfg(feature = "tokio")]
 pub mod tokio;

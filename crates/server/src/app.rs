@@ -10,17 +10,19 @@ use tokio::task::JoinSet;
 
 use crate::access::Access;
 use crate::config::Config;
-use crate::entrance::{Doors, Entrance, Speaks};
-use crate::gallery::Gallery;
-use crate::listener::Listener;
+use crate::doors::{http, rtmp};
 use crate::metrics::Metrics;
-use crate::source::Sources;
-use crate::tls::Tls;
-use crate::tunnel::Tunnels;
-use crate::uploads::Uploads;
+use crate::net::acceptor::{Acceptor, Doors, Speaks};
+use crate::net::listener::Listener;
+use crate::net::tls::Tls;
+use crate::net::tunnel::Tunnels;
+use crate::sources::Sources;
 use crate::uptime::Uptime;
-use crate::vod::Library;
-use crate::{demo, fanout, http, rtmp, stop};
+use crate::workers::demo;
+use crate::{fanout, stop};
+use headwater_vod::Library;
+use headwater_vod::thumbnails::Gallery;
+use headwater_vod::uploads::Uploads;
 
 /// How often the hub looks for what is over.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
@@ -29,13 +31,17 @@ const SWEEP_UPLOADS_EVERY: Duration = Duration::from_secs(600);
 /// How long connections have to finish once the program stops.
 const FAREWELL_MAX: Duration = Duration::from_secs(3);
 
-/// Runs the server until it is told to stop.
-pub(crate) async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
+/// Runs the server until it is told to stop: by SIGINT or, on Unix, SIGTERM. `with_demo` publishes the built-in test
+/// picture as `live/demo`.
+///
+/// # Errors
+/// A listener that cannot be opened, a certificate or a data directory that cannot be read.
+pub async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
     let access = Arc::new(Access::open(&config.access, &config.data)?);
     let tls = Tls::open(&config.tls)?;
     let metrics = Arc::new(Metrics::default());
     let (doors, arrivals) = Doors::new();
-    let (entrances, addresses) = entrances(&config, tls.as_ref(), &doors, &metrics)?;
+    let (acceptors, addresses) = acceptors(&config, tls.as_ref(), &doors, &metrics)?;
     drop(doors);
 
     let drain_max = Duration::from_millis(config.rtmp.drain_ms);
@@ -54,8 +60,8 @@ pub(crate) async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
     let (stopper, stop) = stop::pair();
     let mut background = background(&config, &hub, &tunnels, tls, uptime);
     background.spawn(sweep_uploads(Arc::clone(&uploads)));
-    for entrance in entrances {
-        background.spawn(entrance.run(stop.clone()));
+    for acceptor in acceptors {
+        background.spawn(acceptor.run(stop.clone()));
     }
 
     let mut doors = JoinSet::new();
@@ -138,17 +144,17 @@ struct Addresses {
 }
 
 /// Every listener, and which door it leads to.
-fn entrances(
+fn acceptors(
     config: &Config,
     tls: Option<&Tls>,
     doors: &Doors,
     metrics: &Arc<Metrics>,
-) -> anyhow::Result<(Vec<Entrance>, Addresses)> {
+) -> anyhow::Result<(Vec<Acceptor>, Addresses)> {
     let (rtmp, http) = (&config.rtmp, &config.http);
-    let open = |name, address, speaks, is_tls| -> anyhow::Result<Entrance> {
+    let open = |name, address, speaks, is_tls| -> anyhow::Result<Acceptor> {
         let connections_max =
             if speaks == Speaks::Http { http.connections_max } else { rtmp.connections_max };
-        Ok(Entrance {
+        Ok(Acceptor {
             name,
             listener: Listener::bind(name, address, connections_max)?,
             speaks,
@@ -161,20 +167,20 @@ fn entrances(
         })
     };
     let speaks = if rtmp.all_on_one_port { Speaks::All } else { Speaks::Rtmp };
-    let mut entrances =
+    let mut acceptors =
         vec![open("rtmp", rtmp.listen, speaks, false)?, open("http", http.listen, Speaks::Http, false)?];
     if tls.is_some() {
-        entrances.push(open("rtmps", config.tls.rtmps, Speaks::Rtmp, true)?);
-        entrances.push(open("https", config.tls.https, Speaks::Http, true)?);
+        acceptors.push(open("rtmps", config.tls.rtmps, Speaks::Rtmp, true)?);
+        acceptors.push(open("https", config.tls.https, Speaks::Http, true)?);
     }
-    let address = |at: usize| entrances.get(at).map(|entrance| entrance.listener.address()).transpose();
+    let address = |at: usize| acceptors.get(at).map(|acceptor| acceptor.listener.address()).transpose();
     let unbound = || anyhow::anyhow!("a listener has no address");
     let addresses = Addresses {
         rtmp: address(0)?.ok_or_else(unbound)?,
         http: address(1)?.ok_or_else(unbound)?,
         tls: address(2)?.zip(address(3)?),
     };
-    Ok((entrances, addresses))
+    Ok((acceptors, addresses))
 }
 
 /// Waits while clients are on their way elsewhere.

@@ -11,14 +11,17 @@ use headwater_hub::{HubConfig, LagPolicy, LogConfig, Start, Takeover};
 use headwater_media::Timestamp;
 use serde::Deserialize;
 
+use crate::access;
+use crate::doors::{http, rtmp};
 use crate::fanout::Gathering;
-use crate::source::Viewing;
-use crate::{access, gallery, http, proxy, rtmp, tls, uploads, vod};
+use crate::net::{proxy, tls};
+use crate::sources::Viewing;
+use headwater_vod::{self as vod, thumbnails, uploads};
 
 /// Everything that an operator can set.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Config {
+pub struct Config {
     /// Where the server writes.
     pub(crate) data: PathBuf,
     /// Where the films are.
@@ -36,7 +39,7 @@ pub(crate) struct Config {
     /// Films on demand.
     pub(crate) vod: vod::Config,
     /// Pictures of films.
-    pub(crate) pictures: gallery::Config,
+    pub(crate) pictures: thumbnails::Config,
     /// Films that are brought over HTTP.
     pub(crate) uploads: uploads::Config,
     /// Who may do what.
@@ -54,7 +57,7 @@ impl Default for Config {
             proxy: proxy::Config::default(),
             streams: Streams::default(),
             vod: vod::Config::default(),
-            pictures: gallery::Config::default(),
+            pictures: thumbnails::Config::default(),
             uploads: uploads::Config::default(),
             access: access::Config::default(),
         }
@@ -151,18 +154,27 @@ fn media_ms(ms: u64) -> Timestamp {
 
 /// What flags and environment say; both win over the file.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Overrides {
-    pub(crate) rtmp: Option<SocketAddr>,
-    pub(crate) http: Option<SocketAddr>,
-    pub(crate) rtmps: Option<SocketAddr>,
-    pub(crate) https: Option<SocketAddr>,
-    pub(crate) data: Option<PathBuf>,
-    pub(crate) media: Option<PathBuf>,
+pub struct Overrides {
+    /// Where to listen for RTMP.
+    pub rtmp: Option<SocketAddr>,
+    /// Where to listen for HTTP.
+    pub http: Option<SocketAddr>,
+    /// Where to listen for RTMPS.
+    pub rtmps: Option<SocketAddr>,
+    /// Where to listen for HTTPS.
+    pub https: Option<SocketAddr>,
+    /// Where the server writes.
+    pub data: Option<PathBuf>,
+    /// Where the films are.
+    pub media: Option<PathBuf>,
 }
 
 impl Config {
     /// Reads `file` if there is one and lays the overrides on top.
-    pub(crate) fn load(file: Option<&Path>, overrides: Overrides) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// A file that cannot be read, a key that does not exist, a value that cannot be; each with its line.
+    pub fn load(file: Option<&Path>, overrides: Overrides) -> anyhow::Result<Self> {
         let mut config = match file {
             None => Self::default(),
             Some(path) => {
@@ -179,6 +191,14 @@ impl Config {
         config.data = overrides.data.unwrap_or(config.data);
         config.media = overrides.media.unwrap_or(config.media);
         Ok(config)
+    }
+
+    /// Looks at the files that the configuration names.
+    ///
+    /// # Errors
+    /// A certificate or key that cannot be used, and why.
+    pub fn check_files(&self) -> anyhow::Result<()> {
+        self.tls.check()
     }
 
     fn parse(text: &str) -> anyhow::Result<Self> {

@@ -1,28 +1,22 @@
-//! Headwater's outside world: sockets, files, HTTP and operators.
+//! Headwater's outside world: sockets, HTTP and operators.
 //!
-//! Floors, top down: `cli` (what a person types) → `app` and `config` (the only ones that name doors side
-//! by side) → the doors `rtmp` and `http`, the worker `demo` → `vod`, `access`, `metrics`, `fanout`,
-//! `listener`, `uptime`, `wishes`. Arrows run down only; a door never imports a door nor the configuration.
+//! Floors, top down: `app` and `config` (the only ones that name doors side by side) → the doors (`rtmp`, `http`)
+//! and the workers → `sources`, `track_selection`, `access`, `metrics`, `fanout`, `stop`, `uptime` → `net`, what
+//! happens before a protocol. Arrows run down only; a door never imports a door nor the configuration.
 
 mod access;
 mod app;
-pub mod cli;
 mod config;
-mod demo;
-mod entrance;
+mod doors;
 mod fanout;
-mod gallery;
-mod http;
-mod listener;
 mod metrics;
-mod picture;
-mod proxy;
-mod rtmp;
-mod source;
+mod net;
+mod sources;
 mod stop;
-mod tls;
-mod tunnel;
-mod uploads;
+mod track_selection;
 mod uptime;
-mod vod;
-mod wishes;
+mod workers;
+
+pub use app::run;
+pub use config::{Config, Overrides};
+pub use net::tls::client as tls_client;

@@ -21,7 +21,8 @@ const VERSION: u8 = 3;
 const CLIENT_VERSION: [u8; 4] = [0x0A, 0x00, 0x2D, 0x02];
 const SERVER_VERSION: [u8; 4] = [0x04, 0x05, 0x00, 0x01];
 
-pub(crate) type Block = [u8; BLOCK_BYTES];
+/// C1, S1, C2 or S2 as bytes.
+pub type Block = [u8; BLOCK_BYTES];
 
 /// Fresh random bytes for one connection. The crate makes no randomness of its own; these are spread
 /// over the blocks of the handshake with HMAC-SHA256. They protect nothing: RTMP's handshake is no
@@ -197,17 +198,17 @@ impl ClientHandshake {
 }
 
 /// The digest of a C1, if there is one and it is right.
-pub(crate) fn client_digest(c1: &Block) -> Option<(Schema, [u8; 32])> {
+pub fn client_digest(c1: &Block) -> Option<(Schema, [u8; 32])> {
     digest::find(c1, digest::CLIENT_KEY)
 }
 
 /// The digest of an S1, if there is one and it is right.
-pub(crate) fn server_digest(s1: &Block) -> Option<(Schema, [u8; 32])> {
+pub fn server_digest(s1: &Block) -> Option<(Schema, [u8; 32])> {
     digest::find(s1, digest::SERVER_KEY)
 }
 
 /// Whether an S2 signs the digest of C1 (`by_server`), or a C2 that of S1.
-pub(crate) fn is_signed(echo: &Block, digest: &[u8; 32], by_server: bool) -> bool {
+pub fn is_signed(echo: &Block, digest: &[u8; 32], by_server: bool) -> bool {
     let key = if by_server { digest::SERVER_KEY_FULL } else { digest::CLIENT_KEY_FULL };
     digest::is_answer(echo, digest, key)
 }

@@ -1,0 +1,112 @@
+//! The binary `headwater`: what a person types and what is done with it.
+
+mod incoming;
+mod line;
+mod play;
+mod probe;
+mod progress;
+mod publish;
+mod serve;
+mod trace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A streaming media server and client.
+///
+/// Publish H.264 and AAC over RTMP from OBS, ffmpeg or any encoder; watch over RTMP, HTTP-FLV,
+/// WebSocket-FLV or in any browser, without a plug-in.
+///
+/// Start with `headwater demo`: it runs the server with a built-in moving test picture, and prints the
+/// address of a page that shows it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "headwater",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+struct Arguments {
+    /// How much to log to standard error: error, warn, info, debug, trace, or per module
+    /// (`headwater_server::doors::rtmp=debug`).
+    #[arg(long, global = true, env = "HEADWATER_LOG", default_value = "info", value_name = "LEVEL")]
+    log: String,
+    /// Log one JSON object per line.
+    #[arg(long, global = true, env = "HEADWATER_LOG_JSON")]
+    log_json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Arguments),
+    Demo(serve::DemoArguments),
+    Publish(publish::Arguments),
+    Play(play::Arguments),
+    Probe(probe::Arguments),
+    Trace(trace::Arguments),
+    Check(serve::CheckArguments),
+}
+
+/// Runs the program; the exit status is 0 when it did what it was asked to.
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if let Err(error) = start_logging(&arguments) {
+        eprintln!("headwater: {error:#}");
+        return ExitCode::from(2);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("headwater: the system gives no threads or timers: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let done = runtime.block_on(async {
+        match arguments.command {
+            Command::Serve(arguments) => serve::run(arguments, false).await,
+            Command::Demo(arguments) => serve::run(arguments.server, true).await,
+            Command::Publish(arguments) => publish::run(arguments).await,
+            Command::Play(arguments) => play::run(arguments).await,
+            Command::Probe(arguments) => probe::run(arguments).await,
+            Command::Trace(arguments) => return trace::run(arguments).await,
+            Command::Check(arguments) => serve::check(&arguments),
+        }
+        .map(|()| ExitCode::SUCCESS)
+    });
+    // Whatever still runs is cut; the commands have said farewell before.
+    runtime.shutdown_background();
+    match done {
+        Ok(status) => status,
+        Err(error) => {
+            eprintln!("headwater: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start_logging(arguments: &Arguments) -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&arguments.log)
+        .map_err(|error| anyhow::anyhow!("--log {}: {error}. Try --log info", arguments.log))?;
+    let logs =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    if arguments.log_json {
+        logs.json().init();
+    } else {
+        logs.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init();
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,89 @@
+//! `serve`, `demo` and `check`.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use headwater_server::{Config, Overrides};
+
+/// File descriptors to ask the system for; each connection takes one.
+const DESCRIPTORS_WANTED: u64 = 65_536;
+
+/// Run the server.
+///
+/// Without a configuration file built-in defaults hold, and the server prints where to publish and where to
+/// watch. Flags win over environment variables, both win over the file.
+///
+/// Example: headwater serve --rtmp 0.0.0.0:1935 --http 0.0.0.0:8080 --data /var/lib/headwater
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Configuration file (TOML). Without one, built-in defaults hold.
+    #[arg(short, long, value_name = "FILE", env = "HEADWATER_CONFIG")]
+    config: Option<PathBuf>,
+    /// Listen for RTMP here; port 0 takes any free port and prints it. Without it: every address
+    /// of this machine, port 1935.
+    #[arg(long, value_name = "ADDRESS", env = "HEADWATER_RTMP")]
+    rtmp: Option<SocketAddr>,
+    /// Listen for HTTP here. Without it: every address of this machine, port 8080.
+    #[arg(long, value_name = "ADDRESS", env = "HEADWATER_HTTP")]
+    http: Option<SocketAddr>,
+    /// Listen for RTMPS here, once a certificate is configured. Without it: every address, port 1936.
+    #[arg(long, value_name = "ADDRESS", env = "HEADWATER_RTMPS")]
+    rtmps: Option<SocketAddr>,
+    /// Listen for HTTPS here, once a certificate is configured. Without it: every address, port 8443.
+    #[arg(long, value_name = "ADDRESS", env = "HEADWATER_HTTPS")]
+    https: Option<SocketAddr>,
+    /// What the server writes goes here. Without it: headwater-data.
+    #[arg(long, value_name = "DIR", env = "HEADWATER_DATA")]
+    data: Option<PathBuf>,
+    /// The films are here. Without it: media.
+    #[arg(long, value_name = "DIR", env = "HEADWATER_MEDIA")]
+    media: Option<PathBuf>,
+}
+
+/// Run the server with a built-in test picture as live/demo.
+///
+/// The quickest way to see that everything works: open the address that it prints.
+#[derive(Debug, Args)]
+pub(super) struct DemoArguments {
+    #[command(flatten)]
+    pub(super) server: Arguments,
+}
+
+/// Check a configuration file and say exactly what is wrong and where.
+#[derive(Debug, Args)]
+pub(super) struct CheckArguments {
+    /// The configuration file.
+    #[arg(short, long, value_name = "FILE", env = "HEADWATER_CONFIG", default_value = "headwater.toml")]
+    config: PathBuf,
+}
+
+/// Runs the server until SIGINT or SIGTERM.
+pub(super) async fn run(arguments: Arguments, with_demo: bool) -> anyhow::Result<()> {
+    let overrides = Overrides {
+        rtmp: arguments.rtmp,
+        http: arguments.http,
+        rtmps: arguments.rtmps,
+        https: arguments.https,
+        data: arguments.data,
+        media: arguments.media,
+    };
+    let config = Config::load(arguments.config.as_deref(), overrides)?;
+    match rlimit::increase_nofile_limit(DESCRIPTORS_WANTED) {
+        Ok(got) if got < DESCRIPTORS_WANTED => {
+            tracing::info!(descriptors = got, "the system limits the number of connections (ulimit -n)");
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "cannot raise the limit of open files"),
+    }
+    headwater_server::run(config, with_demo).await
+}
+
+/// Says whether a configuration is valid.
+pub(super) fn check(arguments: &CheckArguments) -> anyhow::Result<()> {
+    Config::load(Some(&arguments.config), Overrides::default())?.check_files()?;
+    writeln!(std::io::stdout(), "{} is valid", arguments.config.display())?;
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! The answer to a request for a body that is known in full: conditions, ranges, and the fields that tell players
+//! what they get.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::time::SystemTime;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::body::{PlanBody, Way};
+use super::conditions::{Verdict, Version};
+use super::plan::{Piece, Plan};
+use super::range::Wanted;
+
+/// What stands between the parts of an answer with several ranges. Not a secret: clients count bytes.
+const BOUNDARY: &str = "headwater-part-5f2d1c7ab3e84096";
+/// Fields that scripts of other origins may read beside those that they always may.
+const EXPOSED: &str =
+    "Accept-Ranges, Content-Range, Content-Length, ETag, Last-Modified, Content-Disposition";
+/// What stands for itself in the extended form of a file name (RFC 8187).
+const ATTRIBUTE: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
+
+/// A body that can be asked for, whole or in parts.
+#[derive(Debug)]
+pub(in crate::doors::http) struct Offer {
+    pub(in crate::doors::http) plan: Plan,
+    pub(in crate::doors::http) content_type: &'static str,
+    pub(in crate::doors::http) version: Version,
+    /// The name to save it under, if it is to be saved and not shown.
+    pub(in crate::doors::http) download: Option<String>,
+}
+
+/// Answers `GET` and `HEAD`.
+pub(super) fn answer(method: &Method, headers: &HeaderMap, offer: Offer, way: Way) -> Response {
+    let mut response = match offer.version.judge(headers) {
+        Verdict::Failed => StatusCode::PRECONDITION_FAILED.into_response(),
+        Verdict::NotModified => StatusCode::NOT_MODIFIED.into_response(),
+        Verdict::Go => match wanted(method, headers, &offer) {
+            Wanted::Nothing => not_satisfiable(offer.plan.len()),
+            Wanted::Whole => send(method, StatusCode::OK, offer.content_type, offer.plan.clone(), way),
+            Wanted::Parts(parts) => send_parts(method, &offer, &parts, way),
+        },
+    };
+    describe(&mut response, &offer);
+    response
+}
+
+/// Ranges are for `GET` only (RFC 9110, 14.2).
+fn wanted(method: &Method, headers: &HeaderMap, offer: &Offer) -> Wanted {
+    match headers.get(header::RANGE).and_then(|value| value.to_str().ok()) {
+        Some(value) if *method == Method::GET && offer.version.allows_range(headers, SystemTime::now()) => {
+            Wanted::read(value, offer.plan.len())
+        }
+        _ => Wanted::Whole,
+    }
+}
+
+fn send_parts(method: &Method, offer: &Offer, parts: &[Range<u64>], way: Way) -> Response {
+    let len = offer.plan.len();
+    if let [part] = parts {
+        let plan = offer.plan.slice(part.clone());
+        let mut response = send(method, StatusCode::PARTIAL_CONTENT, offer.content_type, plan, way);
+        set(&mut response, header::CONTENT_RANGE, &content_range(part, len));
+        return response;
+    }
+    let mut plan = Plan::default();
+    for part in parts {
+        let head = format!(
+            "\r\n--{BOUNDARY}\r\nContent-Type: {}\r\nContent-Range: {}\r\n\r\n",
+            offer.content_type,
+            content_range(part, len)
+        );
+        plan.push(Piece::Bytes(Bytes::from(head)));
+        plan.extend(offer.plan.slice(part.clone()));
+    }
+    plan.push(Piece::Bytes(Bytes::from(format!("\r\n--{BOUNDARY}--\r\n"))));
+    let content_type = format!("multipart/byteranges; boundary={BOUNDARY}");
+    send(method, StatusCode::PARTIAL_CONTENT, &content_type, plan, way)
+}
+
+fn content_range(part: &Range<u64>, len: u64) -> String {
+    format!("bytes {}-{}/{len}", part.start, part.end.saturating_sub(1))
+}
+
+fn not_satisfiable(len: u64) -> Response {
+    let text = format!("there are {len} bytes, and none of them in the range\n");
+    let mut response = (StatusCode::RANGE_NOT_SATISFIABLE, text).into_response();
+    set(&mut response, header::CONTENT_RANGE, &format!("bytes */{len}"));
+    response
+}
+
+fn send(method: &Method, status: StatusCode, content_type: &str, plan: Plan, way: Way) -> Response {
+    let len = plan.len();
+    let body = if *method == Method::HEAD { Body::empty() } else { Body::new(PlanBody::new(plan, way)) };
+    let mut response = (status, body).into_response();
+    set(&mut response, header::CONTENT_TYPE, content_type);
+    set(&mut response, header::CONTENT_LENGTH, &len.to_string());
+    response
+}
+
+/// What holds for the whole, whatever of it is sent.
+fn describe(response: &mut Response, offer: &Offer) {
+    set(response, header::ACCEPT_RANGES, "bytes");
+    set(response, header::ETAG, &offer.version.etag);
+    set(response, header::LAST_MODIFIED, &offer.version.last_modified());
+    // Kept, and asked for again each time: a file may be replaced under its name, and 304 is short.
+    set(response, header::CACHE_CONTROL, "no-cache");
+    set(response, header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    if let Some(name) = &offer.download {
+        set(response, header::CONTENT_DISPOSITION, &attachment(name));
+    }
+}
+
+/// `Content-Disposition` with the name in both forms (RFC 6266): plain for old clients, and as UTF-8.
+fn attachment(name: &str) -> String {
+    let is_plain =
+        |letter: char| letter.is_ascii() && !letter.is_ascii_control() && !"\"\\%".contains(letter);
+    let plain: String = name.chars().map(|letter| if is_plain(letter) { letter } else { '_' }).collect();
+    let mut value = format!("attachment; filename=\"{plain}\"");
+    if plain != name {
+        let _ = write!(value, "; filename*=UTF-8''{}", utf8_percent_encode(name, &ATTRIBUTE));
+    }
+    value
+}
+
+/// Sets a field; a value that no field can carry is left out.
+fn set(response: &mut Response, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        response.headers_mut().insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_said_in_a_form_that_every_client_reads() {
+        assert_eq!(attachment("film.mp4"), "attachment; filename=\"film.mp4\"");
+        let value = attachment("für \"dich\".mp4");
+        assert_eq!(
+            value,
+            "attachment; filename=\"f_r _dich_.mp4\"; filename*=UTF-8''f%C3%BCr%20%22dich%22.mp4"
+        );
+    }
+}

@@ -1,0 +1,247 @@
+//! Pseudo-streaming: what the query of a film's address asks for, and the file that is made for it.
+//!
+//! `start` and `end` are seconds. Flash players that were made for nginx and lighttpd send the byte of a keyframe in
+//! their place when the film is FLV, also as `pos`, and keep the index that they had from the whole file.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use headwater_media::cut::{Cut, Span};
+use headwater_media::flv::{Dialect, TAG_HEAD_LEN};
+use headwater_media::index::Index;
+use headwater_media::{MediaKind, Timestamp};
+
+use crate::track_selection::TrackSelection;
+use headwater_vod::{Film, Refusal};
+
+/// What stands between the start of a tag and its payload at most, beside the tag's own head.
+const BODY_HEAD_LEN_MAX: u64 = 24;
+
+/// A container that films are written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Container {
+    Mp4,
+    Flv,
+}
+
+impl Container {
+    /// The one that a path's extension names; none that a film is written in for others.
+    pub(super) fn of(path: &str) -> Option<Self> {
+        let (_, extension) = path.rsplit_once('.')?;
+        match extension.to_ascii_lowercase().as_str() {
+            "mp4" | "m4v" | "f4v" | "mov" | "m4a" => Some(Self::Mp4),
+            "flv" => Some(Self::Flv),
+            _ => None,
+        }
+    }
+
+    pub(super) const fn content_type(self) -> &'static str {
+        match self {
+            Self::Mp4 => "video/mp4",
+            Self::Flv => "video/x-flv",
+        }
+    }
+}
+
+/// What a query asks for, before the film is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Asked {
+    start: Option<Number>,
+    /// Only ever a place in a file.
+    position: Option<u64>,
+    end_ms: Option<i64>,
+    selection: TrackSelection,
+}
+
+/// A `start`: seconds, or a whole number that may be a place in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Number {
+    ms: i64,
+    whole: Option<u64>,
+}
+
+impl Asked {
+    /// Reads a query.
+    ///
+    /// # Errors
+    /// A sentence about a value that is no number.
+    pub(super) fn read(query: &str) -> Result<Self, String> {
+        let pairs = || query.split('&').filter_map(|pair| pair.split_once('='));
+        let mut asked = Self { selection: TrackSelection::read(pairs()), ..Self::default() };
+        for (key, value) in pairs().filter(|(_, value)| !value.is_empty()) {
+            let wrong = || format!("{key} must be a number, not {value}.");
+            match key {
+                "start" => asked.start = Some(Number::read(value).ok_or_else(wrong)?),
+                "end" => asked.end_ms = Some(Number::read(value).ok_or_else(wrong)?.ms),
+                "pos" => asked.position = Some(value.parse().map_err(|_| wrong())?),
+                _ => {}
+            }
+        }
+        Ok(asked)
+    }
+
+    /// Whether it is for a part of the film.
+    pub(super) const fn is_part(&self) -> bool {
+        self.start.is_some() || self.end_ms.is_some() || self.position.is_some()
+    }
+}
+
+impl Number {
+    /// Seconds with a fraction, not negative, and not beyond what a film can last.
+    fn read(value: &str) -> Option<Self> {
+        let is_plain = value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+        let seconds: f64 = value.parse().ok().filter(|_| is_plain)?;
+        let ms = (seconds * 1000.0).round();
+        (ms < 9.0e15).then(|| Self { ms: ms as i64, whole: value.parse().ok() })
+    }
+}
+
+/// Makes the file; takes time with long films.
+///
+/// # Errors
+/// Why the film cannot be had so.
+pub(super) fn make(film: &Film, container: Container, asked: &Asked) -> Result<Cut, Refusal> {
+    let index = film.index();
+    match container {
+        Container::Mp4 => Cut::mp4(index, span(index, asked)?),
+        Container::Flv => match place(film, asked)? {
+            Some(position) => return tail(film, asked, position),
+            None => Cut::flv(index, span(index, asked)?, asked.selection.apply(Dialect::PLAIN)),
+        },
+    }
+    .map_err(|error| refusal(film, &error))
+}
+
+fn refusal(film: &Film, error: &headwater_media::Error) -> Refusal {
+    Refusal::NoMedia(format!("{} cannot be had so: {error}.", film.name()))
+}
+
+/// Seconds of the query as times of the index. The film's first moment is second 0, unless it begins with what only
+/// prepares for it.
+fn span(index: &Index, asked: &Asked) -> Result<Span, Refusal> {
+    let begin = index.origin().max(Timestamp::ZERO);
+    let end = index.origin() + index.duration();
+    let at = |ms: i64| begin + Timestamp::from_ms(ms);
+    let (from, until) = (asked.start.map(|start| at(start.ms)), asked.end_ms.map(at));
+    if from.is_some_and(|from| from >= end) {
+        let lasts = (end - begin).as_seconds();
+        return Err(Refusal::NotFound(format!(
+            "The film ends after {lasts:.3} s, before the start asked for."
+        )));
+    }
+    if until.is_some_and(|until| until <= from.unwrap_or(begin)) {
+        return Err(Refusal::NotFound("The end asked for is not behind the start.".to_owned()));
+    }
+    Ok(Span { from, until })
+}
+
+/// The byte of an FLV file that is asked for, if it is one and no second: `pos`, a number that no second of the film
+/// has, or one that is exactly where a keyframe's tag begins.
+fn place(film: &Film, asked: &Asked) -> Result<Option<u64>, Refusal> {
+    if let Some(position) = asked.position {
+        return Ok(Some(position));
+    }
+    let Some(Number { ms, whole: Some(number) }) = asked.start else { return Ok(None) };
+    if number == 0 {
+        return Ok(None);
+    }
+    if Timestamp::from_ms(ms) > film.index().duration() {
+        return Ok(Some(number));
+    }
+    let found = keyframe_at(film, asked, number)?;
+    Ok(found.filter(|(_, exact)| *exact).map(|_| number))
+}
+
+/// The film from the keyframe at or before a byte of the whole FLV file on.
+fn tail(film: &Film, asked: &Asked, position: u64) -> Result<Cut, Refusal> {
+    let index = film.index();
+    let Some((number, _)) = keyframe_at(film, asked, position)? else {
+        return Err(Refusal::NotFound(format!("{} has no keyframe.", film.name())));
+    };
+    let origin = if is_flv(film) { Timestamp::ZERO } else { index.origin() };
+    let cut = Cut::flv_tail(index, number, origin, asked.selection.apply(Dialect::PLAIN));
+    cut.map_err(|error| refusal(film, &error))
+}
+
+fn is_flv(film: &Film) -> bool {
+    Container::of(film.name()) == Some(Container::Flv)
+}
+
+/// The number of the keyframe whose tag is at a byte of the whole FLV file, and whether it is there exactly; if not,
+/// of the one before.
+fn keyframe_at(film: &Film, asked: &Asked, position: u64) -> Result<Option<(usize, bool)>, Refusal> {
+    let index = film.index();
+    if !is_flv(film) {
+        let whole = Cut::flv(index, Span::default(), asked.selection.apply(Dialect::PLAIN));
+        return Ok(whole.map_err(|error| refusal(film, &error))?.keyframe_at(index, position));
+    }
+    let has_video = index.tracks().iter().any(|track| track.track.id.kind == MediaKind::Video);
+    let is_video = |track: u16| {
+        index.tracks().get(usize::from(track)).is_some_and(|track| track.track.id.kind == MediaKind::Video)
+    };
+    let payloads = position + TAG_HEAD_LEN as u64..=position + TAG_HEAD_LEN as u64 + BODY_HEAD_LEN_MAX;
+    let keyframes = index
+        .samples()
+        .iter()
+        .enumerate()
+        .filter(|(_, sample)| sample.key && is_video(sample.track) == has_video);
+    let mut best: Option<(usize, u64)> = None;
+    let mut first = None;
+    for (number, sample) in keyframes {
+        first.get_or_insert(number);
+        if sample.offset <= *payloads.end() && best.is_none_or(|(_, offset)| offset < sample.offset) {
+            best = Some((number, sample.offset));
+        }
+    }
+    let found = best.map(|(number, offset)| (number, payloads.contains(&offset)));
+    Ok(found.or_else(|| first.map(|number| (number, false))))
+}
+
+/// The file of a film that is asked for by a name that no file has, in another container: `film.flv` of `film.mp4`.
+pub(super) fn stem(path: &str) -> Option<(&str, Container)> {
+    let container = Container::of(path)?;
+    let (stem, _) = path.rsplit_once('.')?;
+    Some((stem, container))
+}
+
+/// What tells versions of made files apart beside the film's own tag.
+pub(super) fn tag(film: &Film, container: Container, asked: &Asked) -> String {
+    /// Grows when other bytes are made of the same film.
+    const WRITER: u32 = 1;
+    let mut hasher = DefaultHasher::new();
+    (WRITER, env!("CARGO_PKG_VERSION"), container, asked).hash(&mut hasher);
+    format!("{}-{:x}\"", film.etag().trim_end_matches('"'), hasher.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_seconds_and_places() {
+        let asked = Asked::read("start=12.5&end=20&audio=1&x").unwrap();
+        assert_eq!(asked.start, Some(Number { ms: 12_500, whole: None }));
+        assert_eq!((asked.end_ms, asked.is_part()), (Some(20_000), true));
+        assert_eq!(Asked::read("start=93").unwrap().start, Some(Number { ms: 93_000, whole: Some(93) }));
+        assert_eq!(Asked::read("pos=123456").unwrap().position, Some(123_456));
+        assert!(!Asked::read("download&start=&audio=1").unwrap().is_part());
+        for wrong in [
+            "start=-1",
+            "start=abc",
+            "start=1e5",
+            "end=nan",
+            "pos=1.5",
+            "start=99999999999999999999",
+            "start=.",
+        ] {
+            assert!(Asked::read(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_path_names_a_container() {
+        assert_eq!(stem("a/film.FLV"), Some(("a/film", Container::Flv)));
+        assert_eq!(stem("film.f4v"), Some(("film", Container::Mp4)));
+        assert_eq!(stem("film.vtt"), None);
+        assert_eq!(stem("film"), None);
+    }
+}

@@ -1,0 +1,345 @@
+//! The catalogue: which films there are, what is in them, and how one is removed.
+//!
+//! What is in a film is known once it is indexed. Of a catalogue only the page that is shown is indexed, and
+//! only for so long as a person likes to wait; the rest is `pending` and known the next time.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use axum::Json;
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use headwater_media::index::Index;
+use headwater_media::{Codec, MediaKind, TrackDetails};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
+
+use super::{Shared, vod};
+use headwater_vod::{Entry, Refusal};
+
+/// Films of a page when nobody asks for a number, and at most.
+const LIMIT: usize = 50;
+const LIMIT_MAX: usize = 200;
+/// Letters of a search, at most.
+const SEARCH_BYTES_MAX: usize = 200;
+/// How long a catalogue waits for films that are read for the first time.
+const PATIENCE: Duration = Duration::from_millis(1500);
+/// What an address may have in a part of its path as it is.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A film, as far as it is known.
+#[derive(Serialize)]
+struct Description {
+    app: String,
+    name: String,
+    bytes: u64,
+    modified: String,
+    #[serde(flatten)]
+    content: Content,
+    subtitles: Vec<Subtitle>,
+    urls: BTreeMap<&'static str, String>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Content {
+    Known { duration: f64, tracks: Vec<Track>, notes: Vec<String> },
+    Unreadable { error: String },
+    Unread { pending: bool },
+}
+
+#[derive(Serialize)]
+struct Track {
+    kind: &'static str,
+    /// Its place among those of its kind.
+    index: u8,
+    codec: String,
+    codec_string: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    width: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    height: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frame_rate: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sample_rate: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channels: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    language: Option<String>,
+    /// Bits per second, on average.
+    bitrate: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Subtitle {
+    /// What stands between the film's name and the extension, as in `film.en.vtt`.
+    language: Option<String>,
+    name: String,
+    url: String,
+}
+
+#[derive(Serialize)]
+struct Catalogue {
+    films: Vec<Description>,
+    /// Films that match, on all pages.
+    total: usize,
+    /// Whether there are more than are listed at all (`vod.entries_max`).
+    more: bool,
+}
+
+/// Which films are wanted.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Wanted {
+    search: String,
+    app: Option<String>,
+    offset: usize,
+    limit: Option<usize>,
+}
+
+/// `GET /api/v1/films?search=&app=&offset=&limit=`
+pub(super) async fn list(
+    State(shared): State<Arc<Shared>>,
+    Query(wanted): Query<Wanted>,
+    headers: HeaderMap,
+) -> Response {
+    if wanted.search.len() > SEARCH_BYTES_MAX {
+        return (StatusCode::BAD_REQUEST, "the search is too long\n").into_response();
+    }
+    let library = &shared.sources.library;
+    let apps = library.apps().filter(|app| wanted.app.as_deref().is_none_or(|wanted| wanted == *app));
+    let (mut entries, mut more) = (Vec::new(), false);
+    for app in apps {
+        match library.list(app).await {
+            Ok((found, cut)) => {
+                more |= cut;
+                entries.extend(found.into_iter().map(|entry| (app.to_owned(), entry)));
+            }
+            Err(refusal) => return vod::refused(&refusal),
+        }
+    }
+    let words: Vec<String> = wanted.search.split_whitespace().map(str::to_lowercase).collect();
+    entries.retain(|(_, entry)| {
+        let name = entry.name.to_lowercase();
+        words.iter().all(|word| name.contains(word))
+    });
+    let total = entries.len();
+    let limit = wanted.limit.unwrap_or(LIMIT).min(LIMIT_MAX);
+    let page = entries.into_iter().skip(wanted.offset).take(limit).collect();
+    let films = describe_all(&shared, page, rtmp_host(&shared, &headers)).await;
+    Json(Catalogue { films, total, more }).into_response()
+}
+
+/// `GET /api/v1/films/<app>/<path>`: open to viewers.
+pub(super) async fn film(
+    State(shared): State<Arc<Shared>>,
+    Path(path): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let Some((app, name)) = path.split_once('/') else { return no_app(&path) };
+    match shared.sources.library.open(app, name).await {
+        Ok(film) => {
+            let entry =
+                Entry { name: film.name().to_owned(), bytes: film.bytes(), modified: film.modified() };
+            let content = content(film.index());
+            let host = rtmp_host(&shared, &headers);
+            Json(describe(&shared, app, entry, content, &host).await).into_response()
+        }
+        Err(refusal) => vod::refused(&refusal),
+    }
+}
+
+/// `DELETE /api/v1/films/<app>/<path>`, by the exact name. With `If-Match`, only if the film is still the one
+/// that was seen. Files beside it stay.
+pub(super) async fn remove(
+    State(shared): State<Arc<Shared>>,
+    Path(path): Path<String>,
+    request: Request,
+) -> Response {
+    let Some((app, name)) = path.split_once('/') else { return no_app(&path) };
+    let library = &shared.sources.library;
+    if let Some(seen) = request.headers().get(header::IF_MATCH) {
+        let now = match library.file(app, name).await {
+            Ok(found) => headwater_vod::etag(found.bytes, found.modified),
+            Err(refusal) => return vod::refused(&refusal),
+        };
+        if seen.as_bytes() != b"*" && seen.as_bytes() != now.as_bytes() {
+            let why = format!("{name} has changed since it was seen\n");
+            return (StatusCode::PRECONDITION_FAILED, why).into_response();
+        }
+    }
+    match library.remove(app, name).await {
+        Ok(()) => {
+            shared.recent.forget(app, name);
+            tracing::info!(app, name, "removed");
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(refusal) => vod::refused(&refusal),
+    }
+}
+
+/// The address of a film's file.
+pub(super) fn address(app: &str, name: &str) -> String {
+    let parts = std::iter::once(app).chain(name.split('/'));
+    parts.map(|part| format!("/{}", utf8_percent_encode(part, PLAIN))).collect()
+}
+
+fn no_app(path: &str) -> Response {
+    vod::refused(&Refusal::NotFound(format!("A film is <app>/<name>, and {path} is none.")))
+}
+
+/// Describes a page; what is not read in time is read on behind it.
+async fn describe_all(shared: &Arc<Shared>, page: Vec<(String, Entry)>, host: String) -> Vec<Description> {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    // Each is a task of its own, so that it goes on when nobody waits any more; the library indexes few at once.
+    let readings: Vec<_> = page
+        .iter()
+        .map(|(app, entry)| {
+            let (library, app, name) = (Arc::clone(&shared.sources.library), app.clone(), entry.name.clone());
+            tokio::spawn(async move { library.open(&app, &name).await.map(|film| content(film.index())) })
+        })
+        .collect();
+    let mut films = Vec::with_capacity(page.len());
+    for ((app, entry), reading) in page.into_iter().zip(readings) {
+        let content = match tokio::time::timeout_at(deadline, reading).await {
+            Ok(Ok(Ok(content))) => content,
+            Ok(Ok(Err(refusal))) => Content::Unreadable { error: refusal.to_string() },
+            Ok(Err(error)) => Content::Unreadable { error: format!("It cannot be read: {error}.") },
+            Err(_) => Content::Unread { pending: true },
+        };
+        films.push(describe(shared, &app, entry, content, &host).await);
+    }
+    films
+}
+
+impl Content {
+    /// Whether pictures are made of its key frames: of H.264 only.
+    fn has_pictures(&self) -> bool {
+        let Self::Known { tracks, .. } = self else { return false };
+        cfg!(feature = "thumbnails") && tracks.iter().any(|track| track.codec == Codec::H264.to_string())
+    }
+}
+
+async fn describe(
+    shared: &Arc<Shared>,
+    app: &str,
+    entry: Entry,
+    content: Content,
+    rtmp_host: &str,
+) -> Description {
+    let Entry { name, bytes, modified } = entry;
+    let beside = shared.sources.library.beside(app, &name).await.unwrap_or_default();
+    let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
+    let subtitles = beside.into_iter().map(|name| subtitle(app, stem, name)).collect();
+    let file = address(app, &name);
+    let bare = address(app, stem);
+    let mut urls = BTreeMap::from([
+        ("hls", format!("{file}/index.m3u8")),
+        ("flv", format!("{bare}.flv")),
+        ("rtmp", format!("rtmp://{rtmp_host}{bare}")),
+        ("watch", format!("/watch{file}")),
+        ("file", file.clone()),
+    ]);
+    if content.has_pictures() {
+        urls.insert("thumbnail", format!("{file}/thumbnail.jpg"));
+        urls.insert("sprite", format!("{file}/sprite.vtt"));
+    }
+    Description { app: app.to_owned(), name, bytes, modified: rfc3339(modified), content, subtitles, urls }
+}
+
+fn subtitle(app: &str, stem: &str, name: String) -> Subtitle {
+    let middle = name.strip_prefix(stem).and_then(|rest| rest.rsplit_once('.')).map(|(middle, _)| middle);
+    let language =
+        middle.map(|middle| middle.trim_start_matches('.')).filter(|language| !language.is_empty());
+    Subtitle { language: language.map(str::to_owned), url: address(app, &name), name }
+}
+
+fn content(index: &Index) -> Content {
+    let duration = index.duration().as_seconds();
+    let mut bytes = vec![0_u64; index.tracks().len()];
+    for sample in index.samples() {
+        if let Some(bytes) = bytes.get_mut(usize::from(sample.track)) {
+            *bytes += u64::from(sample.size);
+        }
+    }
+    let tracks = index.tracks().iter().zip(bytes).filter_map(|(indexed, bytes)| {
+        let kind = match indexed.track.id.kind {
+            MediaKind::Video => "video",
+            MediaKind::Audio => "audio",
+            MediaKind::Data => return None,
+        };
+        let TrackDetails { codec_string, width, height, frame_rate, sample_rate, channels, .. } =
+            indexed.track.details();
+        Some(Track {
+            kind,
+            index: indexed.track.id.index,
+            codec: indexed.track.codec.to_string(),
+            codec_string,
+            width,
+            height,
+            frame_rate,
+            sample_rate,
+            channels,
+            language: indexed.language.clone(),
+            bitrate: (duration > 0.0).then(|| (bytes as f64 * 8.0 / duration) as u64),
+        })
+    });
+    let skipped = index.skipped().iter();
+    let skipped = skipped.map(|track| format!("Track {} is left out: {}.", track.number, track.reason));
+    let notes = index.notes().iter().cloned().chain(skipped).collect();
+    Content::Known { duration, tracks: tracks.collect(), notes }
+}
+
+/// The name by which the client knows this machine, and the port of the RTMP door.
+fn rtmp_host(shared: &Shared, headers: &HeaderMap) -> String {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let end = if host.starts_with('[') { host.find(']').map(|at| at + 1) } else { host.find(':') };
+    format!("{}:{}", &host[..end.unwrap_or(host.len())], shared.rtmp_port)
+}
+
+/// A time as RFC 3339 has it, to the second, in UTC.
+fn rfc3339(time: SystemTime) -> String {
+    let seconds = time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // Years that begin in March have their leap day at the end: 400 of them are 146,097 days.
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (month, turned) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
+    let year = year + era * 400 + turned;
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_everybody_writes_them() {
+        let at = |seconds| rfc3339(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+        assert_eq!(at(0), "1970-01-01T00:00:00Z");
+        assert_eq!(at(951_782_399), "2000-02-28T23:59:59Z");
+        assert_eq!(at(951_782_400), "2000-02-29T00:00:00Z");
+        assert_eq!(at(1_735_689_599), "2024-12-31T23:59:59Z");
+        assert_eq!(at(4_107_542_400), "2100-03-01T00:00:00Z");
+    }
+
+    #[test]
+    fn addresses_hold_any_name() {
+        assert_eq!(address("vod", "a b/ü?#.mp4"), "/vod/a%20b/%C3%BC%3F%23.mp4");
+    }
+
+    #[test]
+    fn the_language_stands_in_the_name() {
+        let language = |name: &str| subtitle("vod", "a/film", name.to_owned()).language;
+        assert_eq!(language("a/film.en.vtt").as_deref(), Some("en"));
+        assert_eq!(language("a/film.pt-BR.srt").as_deref(), Some("pt-BR"));
+        assert_eq!(language("a/film.vtt"), None);
+    }
+}

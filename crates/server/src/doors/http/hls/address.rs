@@ -1,0 +1,135 @@
+//! What an address below a film names.
+
+use std::fmt;
+
+use headwater_media::{MediaKind, TrackId};
+
+/// A playlist, or something that a playlist names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(in crate::doors::http) enum Wanted {
+    /// `index.m3u8`.
+    Master,
+    /// `hls/video-0.m3u8`.
+    Media(LineName),
+    /// `hls/video-0-keys.m3u8`.
+    Keys(LineName),
+    /// `hls/video-0/init-0.mp4`.
+    Init(LineName, u32),
+    /// `hls/video-0/7.m4s`.
+    Segment(LineName, usize),
+    /// `hls/video-0/key-7.m4s`.
+    Key(LineName, usize),
+    /// `hls/subtitles-0.m3u8`.
+    Subtitles(usize),
+    /// `hls/subtitles-0.vtt`.
+    SubtitleText(usize),
+}
+
+/// `video-0`, `audio-1`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(in crate::doors::http) struct LineName(pub(super) TrackId);
+
+impl Wanted {
+    /// By what stands behind the film's name.
+    pub(in crate::doors::http) fn parse(part: &str) -> Option<Self> {
+        if part == "index.m3u8" {
+            return Some(Self::Master);
+        }
+        let part = part.strip_prefix("hls/")?;
+        if let Some((line, file)) = part.split_once('/') {
+            let line = LineName::parse(line)?;
+            if let Some(era) = file.strip_prefix("init-").and_then(|era| era.strip_suffix(".mp4")) {
+                return Some(Self::Init(line, number(era)?));
+            }
+            let file = file.strip_suffix(".m4s")?;
+            return match file.strip_prefix("key-") {
+                Some(key) => Some(Self::Key(line, number(key)? as usize)),
+                None => Some(Self::Segment(line, number(file)? as usize)),
+            };
+        }
+        if let Some(rest) = part.strip_prefix("subtitles-") {
+            return match rest.split_once('.')? {
+                (at, "m3u8") => Some(Self::Subtitles(number(at)? as usize)),
+                (at, "vtt") => Some(Self::SubtitleText(number(at)? as usize)),
+                _ => None,
+            };
+        }
+        let line = part.strip_suffix(".m3u8")?;
+        match line.strip_suffix("-keys") {
+            Some(line) => LineName::parse(line).map(Self::Keys),
+            None => LineName::parse(line).map(Self::Media),
+        }
+    }
+}
+
+impl LineName {
+    fn parse(name: &str) -> Option<Self> {
+        let (kind, index) = name.split_once('-')?;
+        let kind = match kind {
+            "video" => MediaKind::Video,
+            "audio" => MediaKind::Audio,
+            _ => return None,
+        };
+        Some(Self(TrackId { kind, index: u8::try_from(number(index)?).ok()? }))
+    }
+
+    pub(super) const fn content_type(self) -> &'static str {
+        match self.0.kind {
+            MediaKind::Audio => "audio/mp4",
+            _ => "video/mp4",
+        }
+    }
+}
+
+impl fmt::Display for LineName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.0.kind == MediaKind::Audio { "audio" } else { "video" };
+        write!(f, "{kind}-{}", self.0.index)
+    }
+}
+
+/// Digits as this program writes them: one address for one thing.
+fn number(digits: &str) -> Option<u32> {
+    let number: u32 = digits.parse().ok()?;
+    (number.to_string() == digits).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_name_one_thing_each() {
+        let video = LineName(TrackId::VIDEO);
+        let audio = LineName(TrackId { kind: MediaKind::Audio, index: 1 });
+        for (part, wanted) in [
+            ("index.m3u8", Wanted::Master),
+            ("hls/video-0.m3u8", Wanted::Media(video)),
+            ("hls/video-0-keys.m3u8", Wanted::Keys(video)),
+            ("hls/audio-1/init-0.mp4", Wanted::Init(audio, 0)),
+            ("hls/audio-1/12.m4s", Wanted::Segment(audio, 12)),
+            ("hls/video-0/key-3.m4s", Wanted::Key(video, 3)),
+            ("hls/subtitles-2.m3u8", Wanted::Subtitles(2)),
+            ("hls/subtitles-2.vtt", Wanted::SubtitleText(2)),
+        ] {
+            assert_eq!(Wanted::parse(part), Some(wanted), "{part}");
+        }
+        for nothing in [
+            "",
+            "hls/",
+            "hls/video-0",
+            "hls/video-00.m3u8",
+            "hls/video-0/01.m4s",
+            "hls/video-0/+1.m4s",
+            "hls/data-0.m3u8",
+            "hls/video-256.m3u8",
+            "hls/video-0/1.mp4",
+            "hls/video-0/x/1.m4s",
+            "hls/subtitles-0",
+            "hls/video-0/99999999999.m4s",
+            "index.m3u",
+        ] {
+            assert_eq!(Wanted::parse(nothing), None, "{nothing}");
+        }
+    }
+}

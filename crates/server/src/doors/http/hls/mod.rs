@@ -1,0 +1,200 @@
+//! HLS of films: playlists and segments are made when they are asked for, of the index; nothing is kept on disk.
+//!
+//! `film.mp4/index.m3u8` is the master playlist; below `film.mp4/hls/` each track has a media playlist, its
+//! initialisation segments and its segments, and pictures a playlist of their key frames.
+
+mod address;
+mod playlists;
+mod subtitles;
+
+use std::sync::Arc;
+
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use headwater_media::hls::{Line, Presentation};
+
+use self::address::LineName;
+pub(super) use self::address::Wanted;
+use super::files::{Offer, Piece, Plan, Version, answer_offer};
+use super::vod::{Address, refused};
+use super::{Shared, method_not_allowed, preflight};
+use headwater_vod::{Film, Refusal};
+
+/// Grows when other bytes are made of the same film.
+const WRITER: u32 = 1;
+/// An address that names the film's state is good for ever.
+const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+const PLAYLIST: &str = "application/vnd.apple.mpegurl";
+
+/// A film as it is asked for.
+struct Showing<'a> {
+    film: &'a Arc<Film>,
+    presentation: &'a Presentation,
+    /// Subtitles beside the film, by their paths.
+    subtitles: Vec<String>,
+    /// What the addresses of segments end in: the film's state, unless it may change in a moment.
+    state: String,
+}
+
+/// Answers a request for a playlist or a segment of a film.
+pub(super) async fn serve(
+    shared: &Arc<Shared>,
+    address: Address<'_>,
+    film: &Arc<Film>,
+    wanted: Wanted,
+    request: &Parts,
+) -> Response {
+    match request.method {
+        Method::GET | Method::HEAD => {}
+        Method::OPTIONS => return preflight(),
+        _ => return method_not_allowed(),
+    }
+    let state = film.etag().trim_matches('"');
+    let asked_state =
+        request.uri.query().and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("v=")));
+    if asked_state.is_some_and(|asked| asked != state) {
+        let text = format!("{} has been replaced; load its playlist again.\n", film.name());
+        return (StatusCode::GONE, text).into_response();
+    }
+    let offer = match offer(shared, address, film, wanted).await {
+        Ok(offer) => offer,
+        Err(refusal) => return refused(&refusal),
+    };
+    let mut response = answer_offer(shared, request, offer);
+    if asked_state.is_some()
+        && (response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED)
+    {
+        response.headers_mut().insert(header::CACHE_CONTROL, FOR_EVER);
+    }
+    response
+}
+
+async fn offer(
+    shared: &Arc<Shared>,
+    address: Address<'_>,
+    film: &Arc<Film>,
+    wanted: Wanted,
+) -> Result<Offer, Refusal> {
+    let presentation = film.presentation().await?;
+    let library = &shared.sources.library;
+    let subtitles = match wanted {
+        Wanted::Master | Wanted::Subtitles(_) | Wanted::SubtitleText(_) => {
+            library.beside(address.app, film.name()).await?
+        }
+        _ => Vec::new(),
+    };
+    let state =
+        if film.is_being_written() { String::new() } else { format!("?v={}", film.etag().trim_matches('"')) };
+    let showing = Showing { film, presentation, subtitles, state };
+    let (content_type, plan) = match wanted {
+        Wanted::Master => (PLAYLIST, text(showing.master().await?)),
+        Wanted::Media(name) => (PLAYLIST, text(showing.media(name, showing.line(name)?))),
+        Wanted::Keys(name) => (PLAYLIST, text(showing.keys(name, showing.line(name)?)?)),
+        Wanted::Init(name, era) => (name.content_type(), showing.init(showing.line(name)?, era).await?),
+        Wanted::Segment(name, number) => {
+            (name.content_type(), showing.segment(showing.line(name)?, number).await?)
+        }
+        Wanted::Key(name, number) => (name.content_type(), showing.key(showing.line(name)?, number).await?),
+        Wanted::Subtitles(number) => (PLAYLIST, text(showing.subtitle_playlist(number)?)),
+        Wanted::SubtitleText(number) => {
+            let path = showing.subtitle(number)?;
+            let read = subtitles::read(library, address.app, path).await?;
+            ("text/vtt; charset=utf-8", text(subtitles::to_segment(&read, showing.presentation.origin())))
+        }
+    };
+    let tag =
+        format!("{}-h{WRITER}-{}\"", film.etag().trim_end_matches('"'), tag_of(&plan, wanted, content_type));
+    Ok(Offer {
+        plan,
+        content_type,
+        version: Version { etag: tag, modified: film.modified() },
+        download: None,
+    })
+}
+
+/// Tells one thing made of a film from another. Playlists and subtitles follow from other files as well: theirs is
+/// by what they say.
+fn tag_of(plan: &Plan, wanted: Wanted, content_type: &str) -> String {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    (wanted, content_type, plan.len()).hash(&mut hasher);
+    plan.bytes_in_front().hash(&mut hasher);
+    format!("{:x}", hasher.finish())
+}
+
+fn text(text: String) -> Plan {
+    let mut plan = Plan::default();
+    plan.push(Piece::Bytes(Bytes::from(text)));
+    plan
+}
+
+impl Showing<'_> {
+    fn line(&self, name: LineName) -> Result<&Line, Refusal> {
+        let index = self.film.index();
+        let is_it =
+            |line: &&Line| index.tracks().get(line.track).is_some_and(|track| track.track.id == name.0);
+        let found = self.presentation.lines().iter().find(is_it);
+        found.ok_or_else(|| self.none(&format!("track {name}")))
+    }
+
+    fn none(&self, what: &str) -> Refusal {
+        Refusal::NotFound(format!("{} has no {what}.", self.film.name()))
+    }
+
+    fn failed(&self, error: &dyn std::fmt::Display) -> Refusal {
+        Refusal::NoMedia(format!("{} cannot be cut for HLS: {error}.", self.film.name()))
+    }
+
+    /// The frame that describes a line's codec, where its configuration does not.
+    async fn describing_frame(&self, line: &Line, era: u32) -> Result<Bytes, Refusal> {
+        let index = self.film.index();
+        if !line.needs_frame(index) {
+            return Ok(Bytes::new());
+        }
+        let sample = line.first_of(era).and_then(|first| index.samples().get(first));
+        let Some(sample) = sample else { return Err(self.none("frame of that configuration")) };
+        let frames = self.film.frames_of(&[sample]).await;
+        let frames = frames.map_err(|error| Refusal::Failed(format!("{error:#}.")))?;
+        Ok(frames.into_iter().next().map(|frame| frame.payload).unwrap_or_default())
+    }
+
+    async fn init(&self, line: &Line, era: u32) -> Result<Plan, Refusal> {
+        if line.first_of(era).is_none() {
+            return Err(self.none(&format!("initialisation segment {era}")));
+        }
+        let frame = self.describing_frame(line, era).await?;
+        let init = self.presentation.init(self.film.index(), line, era, &frame);
+        let mut plan = Plan::default();
+        plan.push(Piece::Bytes(init.map_err(|error| self.failed(&error))?));
+        Ok(plan)
+    }
+
+    async fn segment(&self, line: &Line, number: usize) -> Result<Plan, Refusal> {
+        let cut = line.segments.get(number).ok_or_else(|| self.none(&format!("segment {number}")))?;
+        self.cut(line, number, cut).await
+    }
+
+    async fn key(&self, line: &Line, number: usize) -> Result<Plan, Refusal> {
+        let cut = line.keys.get(number).ok_or_else(|| self.none(&format!("key frame {number}")))?;
+        self.cut(line, number, cut).await
+    }
+
+    async fn cut(
+        &self,
+        line: &Line,
+        number: usize,
+        cut: &headwater_media::hls::Cut,
+    ) -> Result<Plan, Refusal> {
+        let frame = self.describing_frame(line, cut.era).await?;
+        let made = self.presentation.segment(self.film.index(), line, number, cut, &frame);
+        let (head, pieces) = made.map_err(|error| self.failed(&error))?;
+        let mut plan = Plan::default();
+        plan.push(Piece::Bytes(head));
+        for piece in pieces {
+            plan.push(Piece::of(self.film, piece));
+        }
+        Ok(plan)
+    }
+}

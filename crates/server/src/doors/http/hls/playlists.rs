@@ -1,0 +1,196 @@
+//! The playlists of a film.
+
+use headwater_media::hls::{
+    Cut, IFrameVariant, Line, MasterPlaylist, MediaPlaylist, PlaylistType, Rendition, RenditionKind, Segment,
+    Variant,
+};
+use headwater_media::{Codec, MediaKind, Timestamp, TrackDetails};
+
+use super::{LineName, Showing, subtitles};
+use headwater_vod::Refusal;
+
+const SOUND: &str = "sound";
+const TEXT: &str = "text";
+
+impl Showing<'_> {
+    pub(super) async fn master(&self) -> Result<String, Refusal> {
+        let mut described = Vec::new();
+        for line in self.presentation.lines() {
+            described.push((line, self.details(line).await?));
+        }
+        let (videos, sounds): (Vec<_>, Vec<_>) =
+            described.into_iter().partition(|(line, _)| self.name(line).0.kind == MediaKind::Video);
+        let has_subtitles = !self.subtitles.is_empty();
+        let loudest = sounds.iter().map(|(line, _)| line.bandwidth()).max().unwrap_or_default();
+        // Every codec of the group: which sound is chosen changes nothing.
+        let mut sound_codecs: Vec<String> =
+            sounds.iter().filter_map(|(_, d)| d.codec_string.clone()).collect();
+        sound_codecs.sort();
+        sound_codecs.dedup();
+        let mut master = MasterPlaylist {
+            independent_segments: self.presentation.lines().iter().all(|line| line.independent),
+            ..MasterPlaylist::default()
+        };
+        for (line, details) in &videos {
+            master.variants.push(self.variant(line, details, loudest, &sound_codecs, !sounds.is_empty()));
+            master.i_frames.push(self.i_frames(line, details));
+        }
+        if videos.is_empty() {
+            // Without pictures the sounds are the variants.
+            for (line, details) in &sounds {
+                master.variants.push(self.variant(line, details, (0, 0), &[], false));
+            }
+        } else {
+            master.renditions = self.sounds(&sounds);
+        }
+        if has_subtitles {
+            master.renditions.extend(self.texts());
+            master.variants.iter_mut().for_each(|variant| variant.subtitles = Some(TEXT.to_owned()));
+        }
+        Ok(master.to_string())
+    }
+
+    pub(super) fn media(&self, name: LineName, line: &Line) -> String {
+        self.playlist(name, line, &line.segments, "").to_string()
+    }
+
+    pub(super) fn keys(&self, name: LineName, line: &Line) -> Result<String, Refusal> {
+        if line.keys.is_empty() {
+            return Err(self.none(&format!("key frames in {name}")));
+        }
+        let playlist = self.playlist(name, line, &line.keys, "key-");
+        Ok(MediaPlaylist { i_frames_only: true, ..playlist }.to_string())
+    }
+
+    /// The whole text as one segment: it is small, and players want all of it early.
+    pub(super) fn subtitle_playlist(&self, number: usize) -> Result<String, Refusal> {
+        self.subtitle(number)?;
+        let uri = format!("subtitles-{number}.vtt");
+        let segment = Segment { uri, start: Timestamp::ZERO, map: None, discontinuity: false };
+        let playlist = MediaPlaylist {
+            kind: Some(PlaylistType::Vod),
+            segments: vec![segment],
+            end: self.presentation.end(),
+            ended: true,
+            ..MediaPlaylist::default()
+        };
+        Ok(playlist.to_string())
+    }
+
+    /// The path of a subtitle file.
+    pub(super) fn subtitle(&self, number: usize) -> Result<&str, Refusal> {
+        let path = self.subtitles.get(number).map(String::as_str);
+        path.ok_or_else(|| self.none(&format!("subtitles {number}")))
+    }
+
+    fn playlist(&self, name: LineName, line: &Line, cuts: &[Cut], prefix: &str) -> MediaPlaylist {
+        let mut era = cuts.first().map(|cut| cut.era);
+        let segment = |(number, cut): (usize, &Cut)| Segment {
+            uri: format!("{name}/{prefix}{number}.m4s{}", self.state),
+            start: cut.start,
+            map: Some(format!("{name}/init-{}.mp4{}", cut.era, self.state)),
+            discontinuity: era.replace(cut.era) != Some(cut.era),
+        };
+        MediaPlaylist {
+            kind: Some(PlaylistType::Vod),
+            independent_segments: line.independent,
+            segments: cuts.iter().enumerate().map(segment).collect(),
+            end: line.end,
+            ended: true,
+            ..MediaPlaylist::default()
+        }
+    }
+
+    fn variant(
+        &self,
+        line: &Line,
+        details: &TrackDetails,
+        sound: (u64, u64),
+        sound_codecs: &[String],
+        has_sound: bool,
+    ) -> Variant {
+        let (most, average) = line.bandwidth();
+        let is_video = self.name(line).0.kind == MediaKind::Video;
+        Variant {
+            uri: format!("hls/{}.m3u8", self.name(line)),
+            bandwidth: most + sound.0,
+            average_bandwidth: average + sound.1,
+            codecs: details.codec_string.iter().chain(sound_codecs).cloned().collect(),
+            resolution: details.width.zip(details.height),
+            frame_rate: details.frame_rate.or_else(|| is_video.then(|| counted_rate(line)).flatten()),
+            audio: has_sound.then(|| SOUND.to_owned()),
+            subtitles: None,
+        }
+    }
+
+    fn i_frames(&self, line: &Line, details: &TrackDetails) -> IFrameVariant {
+        let (bandwidth, average_bandwidth) = line.key_bandwidth();
+        IFrameVariant {
+            uri: format!("hls/{}-keys.m3u8", self.name(line)),
+            bandwidth,
+            average_bandwidth,
+            codecs: details.codec_string.iter().cloned().collect(),
+            resolution: details.width.zip(details.height),
+        }
+    }
+
+    fn sounds(&self, sounds: &[(&Line, TrackDetails)]) -> Vec<Rendition> {
+        let mut renditions: Vec<Rendition> = Vec::with_capacity(sounds.len());
+        for (line, details) in sounds {
+            let indexed = self.film.index().tracks().get(line.track);
+            let language = indexed.and_then(|indexed| indexed.language.clone());
+            let language = language.filter(|letters| letters != "und");
+            let number = renditions.len() + 1;
+            let wished = language.clone().unwrap_or_else(|| format!("Sound {number}"));
+            let is_taken = renditions.iter().any(|rendition| rendition.name == wished);
+            renditions.push(Rendition {
+                kind: RenditionKind::Audio,
+                group: SOUND.to_owned(),
+                name: if is_taken { format!("{wished} {number}") } else { wished },
+                language: language.map(|letters| subtitles::short_language(&letters)),
+                default: number == 1,
+                channels: details.channels,
+                uri: format!("hls/{}.m3u8", self.name(line)),
+            });
+        }
+        renditions
+    }
+
+    fn texts(&self) -> impl Iterator<Item = Rendition> {
+        self.subtitles.iter().enumerate().map(|(number, path)| {
+            let (language, name) = subtitles::naming(self.film.name(), path);
+            Rendition {
+                kind: RenditionKind::Subtitles,
+                group: TEXT.to_owned(),
+                name,
+                language,
+                default: false,
+                channels: None,
+                uri: format!("hls/subtitles-{number}.m3u8"),
+            }
+        })
+    }
+
+    fn name(&self, line: &Line) -> LineName {
+        let indexed = self.film.index().tracks().get(line.track);
+        LineName(indexed.map_or(headwater_media::TrackId::DATA, |indexed| indexed.track.id))
+    }
+
+    async fn details(&self, line: &Line) -> Result<TrackDetails, Refusal> {
+        let era = line.segments.first().map_or(0, |cut| cut.era);
+        let frame = self.describing_frame(line, era).await?;
+        let track = line.track_of(self.film.index(), era);
+        let mut details = track.as_ref().map(|track| track.details_with(&frame)).unwrap_or_default();
+        // The name in MP4, which is what HLS asks for.
+        if track.is_some_and(|track| track.codec == Codec::Flac) {
+            details.codec_string = Some("fLaC".to_owned());
+        }
+        Ok(details)
+    }
+}
+
+/// Pictures per second over all; nothing for a film of one picture.
+fn counted_rate(line: &Line) -> Option<f64> {
+    let seconds = line.end.as_seconds();
+    (line.samples > 1 && seconds > 0.0).then(|| line.samples as f64 / seconds)
+}

@@ -1,0 +1,85 @@
+//! Films over HTTP: where an address in an app with films leads.
+//!
+//! `film.mp4` is the file; what stands behind a film's name and a slash is made of it.
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+
+use super::{Shared, files, hls, pictures};
+use headwater_vod::{Refusal, is_film};
+
+/// A film's address taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Address<'a> {
+    pub(super) app: &'a str,
+    /// The film's name, or the whole path where nothing stands behind it.
+    pub(super) film: &'a str,
+    /// What of it, as in `index.m3u8`; empty for the file itself.
+    pub(super) part: &'a str,
+}
+
+impl<'a> Address<'a> {
+    /// Takes a decoded path below an app apart: the film is the first part with a film's extension that has
+    /// something behind it.
+    pub(super) fn parse(app: &'a str, path: &'a str) -> Self {
+        let mut slashes = path.match_indices('/').map(|(at, _)| at);
+        let cut = slashes.find(|&at| is_film(&path[..at]));
+        let (film, part) = cut.map_or((path, ""), |at| (&path[..at], &path[at + 1..]));
+        Self { app, film, part }
+    }
+}
+
+/// Answers a request for a film or something of it.
+pub(super) async fn serve(shared: &Arc<Shared>, address: Address<'_>, request: &Parts) -> Response {
+    if address.part.is_empty() {
+        return files::serve(shared, address.app, address.film, request).await;
+    }
+    match shared.sources.library.open(address.app, address.film).await {
+        Ok(film) if let Some(wanted) = pictures::Wanted::parse(address.part) => {
+            pictures::serve(shared, address, &film, wanted, request).await
+        }
+        Ok(film) if let Some(wanted) = hls::Wanted::parse(address.part) => {
+            hls::serve(shared, address, &film, wanted, request).await
+        }
+        Ok(film) => refused(&Refusal::NotFound(format!("{} has no {}.", film.name(), address.part))),
+        Err(refusal) => refused(&refusal),
+    }
+}
+
+/// A refusal as an answer.
+pub(super) fn refused(refusal: &Refusal) -> Response {
+    (status(refusal), format!("{refusal}\n")).into_response()
+}
+
+/// What a refusal is called in HTTP.
+pub(super) const fn status(refusal: &Refusal) -> StatusCode {
+    match refusal {
+        Refusal::NotFound(_) => StatusCode::NOT_FOUND,
+        Refusal::NoMedia(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
+        Refusal::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(path: &str) -> (&str, &str) {
+        let address = Address::parse("vod", path);
+        (address.film, address.part)
+    }
+
+    #[test]
+    fn what_stands_behind_a_film_is_made_of_it() {
+        assert_eq!(parse("film.mp4"), ("film.mp4", ""));
+        assert_eq!(parse("a/b/film.mp4/index.m3u8"), ("a/b/film.mp4", "index.m3u8"));
+        assert_eq!(parse("film.mp4/hls/video-0/1.m4s"), ("film.mp4", "hls/video-0/1.m4s"));
+        assert_eq!(parse("old.mp4/new.mp4/index.m3u8"), ("old.mp4", "new.mp4/index.m3u8"));
+        assert_eq!(parse("a/film"), ("a/film", ""));
+    }
+}

@@ -1,0 +1,61 @@
+//! WebSocket-FLV: the bytes of HTTP-FLV as binary messages.
+
+use std::net::SocketAddr;
+
+use axum::extract::WebSocketUpgrade;
+use axum::extract::ws::{Message, WebSocket};
+use axum::response::Response;
+use futures_util::StreamExt;
+use headwater_hub::StreamName;
+
+use super::Shared;
+use super::flv::{self, Viewer};
+use crate::track_selection::TrackSelection;
+
+/// What a viewer may say: nothing but pings and a farewell.
+const INBOUND_BYTES_MAX: usize = 4096;
+
+/// How these viewers are counted.
+pub(super) const DOOR: &str = "ws-flv";
+
+/// Answers a WebSocket request for a stream.
+pub(super) async fn watch(
+    shared: &Shared,
+    name: &StreamName,
+    selection: TrackSelection,
+    peer: SocketAddr,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    match flv::open(shared, name, selection, DOOR).await {
+        Ok(viewer) => {
+            upgrade.max_message_size(INBOUND_BYTES_MAX).max_frame_size(INBOUND_BYTES_MAX).on_upgrade({
+                let name = name.clone();
+                move |socket| send(socket, viewer, peer, name)
+            })
+        }
+        Err(refusal) => refusal,
+    }
+}
+
+/// Sends until the broadcast ends or the viewer goes.
+async fn send(mut socket: WebSocket, mut viewer: Viewer, peer: SocketAddr, name: StreamName) {
+    loop {
+        tokio::select! {
+            bytes = viewer.next() => match bytes {
+                Some(bytes) => if socket.send(Message::Binary(bytes)).await.is_err() { return },
+                None => break,
+            },
+            heard = socket.next() => match heard {
+                Some(Ok(Message::Close(_))) | None => return,
+                Some(Err(error)) => {
+                    // It vanished, or it said more than a viewer may.
+                    tracing::info!(%peer, stream = %name, "stopped watching over WebSocket: {error}");
+                    return;
+                }
+                Some(Ok(_)) => {}
+            },
+        }
+    }
+    // The viewer may be gone already; then there is nobody to say farewell to.
+    let _ = socket.send(Message::Close(None)).await;
+}

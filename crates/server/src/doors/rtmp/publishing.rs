@@ -1,0 +1,133 @@
+//! One publishing stream of a connection: its messages made regular and put into the log.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use headwater_hub::{Mended, Publisher, StreamName};
+use headwater_media::amf::{self, amf0};
+use headwater_media::flv::{Intake, Item};
+use headwater_media::{Error, MediaKind};
+use headwater_rtmp::MessageStreamId;
+use headwater_rtmp::message::DataScope;
+
+use super::connection::End;
+use headwater_vod::is_metadata;
+
+/// A message stream that publishes.
+pub(super) struct Publishing {
+    stream: MessageStreamId,
+    peer: SocketAddr,
+    publisher: Publisher,
+    intake: Intake,
+    /// Messages that could not be used. The first one is logged.
+    unusable: u64,
+    /// What of the intake's mending the stream's figures have.
+    counted: Mended,
+}
+
+impl Publishing {
+    pub(super) fn new(stream: MessageStreamId, peer: SocketAddr, publisher: Publisher) -> Self {
+        Self { stream, peer, publisher, intake: Intake::new(), unusable: 0, counted: Mended::default() }
+    }
+
+    pub(super) fn stream(&self) -> MessageStreamId {
+        self.stream
+    }
+
+    pub(super) fn name(&self) -> &StreamName {
+        self.publisher.name()
+    }
+
+    pub(super) fn is_evicted(&self) -> bool {
+        self.publisher.is_evicted()
+    }
+
+    /// Takes an audio or video message. One that is damaged is left out; a codec that nobody here can
+    /// pass on ends the connection, for a black picture would tell nobody why.
+    pub(super) fn take(
+        &mut self,
+        kind: MediaKind,
+        timestamp: u32,
+        body: Bytes,
+        now: Duration,
+    ) -> Result<(), End> {
+        let items = match kind {
+            MediaKind::Audio => self.intake.push_audio(timestamp, body),
+            _ => self.intake.push_video(timestamp, body),
+        };
+        match items {
+            Ok(items) => {
+                items.for_each(|item| self.put(item, now));
+                self.count_mended();
+            }
+            Err(error @ Error::Unsupported { .. }) => {
+                return Err(End::LetGo("unsupported", error.to_string()));
+            }
+            Err(error) => self.leave_out(timestamp, &error),
+        }
+        Ok(())
+    }
+
+    /// Takes script data: `onMetaData` becomes the stream's metadata, the rest passes. Whether it came with
+    /// `@setDataFrame` does not matter: nginx-rtmp pushes it without.
+    pub(super) fn take_data(&mut self, timestamp: u32, scope: DataScope, payload: Bytes, now: Duration) {
+        if scope == DataScope::Cleared {
+            return;
+        }
+        if let Err(bomb) = nests_within_reason(&payload) {
+            return self.leave_out(timestamp, &bomb);
+        }
+        for item in self.intake.push_data(timestamp, payload) {
+            match item {
+                Item::Frame(frame) if is_metadata(&frame) => self.publisher.set_metadata(frame.payload),
+                item => self.put(item, now),
+            }
+        }
+    }
+
+    fn leave_out(&mut self, timestamp: u32, error: &dyn std::fmt::Display) {
+        self.unusable += 1;
+        if self.unusable == 1 {
+            tracing::warn!(peer = %self.peer, stream = %self.name(), timestamp, "left out a message: {error}");
+        }
+    }
+
+    /// Tells the stream what the intake has mended in timestamps.
+    fn count_mended(&mut self) {
+        let mended = self.intake.mended();
+        let all = Mended { jumps: mended.restarted_clocks, clamped: mended.clamped_timestamps };
+        if all != self.counted {
+            let (jumps, clamped) = (all.jumps - self.counted.jumps, all.clamped - self.counted.clamped);
+            self.publisher.count_mended(Mended { jumps, clamped });
+            self.counted = all;
+        }
+    }
+
+    fn put(&mut self, item: Item, now: Duration) {
+        match item {
+            Item::Track(track) => self.publisher.set_track(track),
+            Item::Frame(frame) => self.publisher.push(frame, now),
+        }
+    }
+}
+
+/// Script data passes as it came, odd forms included; but nesting that would break a viewer's reader does
+/// not pass.
+fn nests_within_reason(payload: &[u8]) -> Result<(), amf::Error> {
+    let mut decoder = amf0::Decoder::new(payload, &amf::Limits::FILE);
+    loop {
+        match decoder.next_value() {
+            Ok(Some(_)) => {}
+            Err(bomb @ amf::Error::TooDeep { .. }) => return Err(bomb),
+            Ok(None) | Err(_) => return Ok(()),
+        }
+    }
+}
+
+impl Drop for Publishing {
+    fn drop(&mut self) {
+        let mended = self.intake.mended();
+        tracing::info!(peer = %self.peer, stream = %self.name(), unusable = self.unusable, ?mended, "stopped publishing");
+    }
+}

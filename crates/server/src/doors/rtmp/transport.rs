@@ -1,0 +1,207 @@
+//! What carries a connection's bytes: TCP as it is, TLS over it, or a tunnel of HTTP requests.
+//!
+//! All are used in one way: wait until it is ready, then try; nothing waits in a call. Plain TCP goes straight
+//! to the socket. TLS encrypts in whatever thread writes, and takes nothing more while the socket has not taken
+//! what is encrypted already: so a slow peer's bytes wait in the log here too.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::Shutdown;
+
+use bytes::{BufMut, BytesMut};
+use parking_lot::Mutex;
+use rustls::ServerConnection;
+use socket2::SockRef;
+use tokio::io::{Interest, Ready};
+use tokio::net::TcpStream;
+
+use crate::net::listener::Stream;
+use crate::net::tunnel::Tunnel;
+
+/// Plain bytes that are read in one go, at most; what one TLS record holds.
+const RECORD_BYTES_MAX: usize = 16 << 10;
+
+/// What carries a connection's bytes.
+#[derive(Debug)]
+pub(super) enum Transport {
+    Tcp(TcpStream),
+    Tls(Box<Tls>),
+    Tunnel(Tunnel),
+}
+
+/// TLS over TCP, its handshake done.
+#[derive(Debug)]
+pub(super) struct Tls {
+    socket: TcpStream,
+    session: Mutex<ServerConnection>,
+}
+
+impl Transport {
+    /// Takes an accepted stream. What came with the end of a TLS handshake is put into `input`.
+    pub(super) fn new(stream: Stream, input: &mut BytesMut) -> io::Result<Self> {
+        match stream {
+            Stream::Tcp(socket) => Ok(Self::Tcp(socket)),
+            Stream::Tls(stream) => {
+                let (socket, session) = stream.into_inner();
+                let tls = Tls { socket, session: Mutex::new(session) };
+                drain(&mut tls.session.lock(), input)?;
+                Ok(Self::Tls(Box::new(tls)))
+            }
+            Stream::Gone => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// Bounds what the kernel holds unsent. A socket that refuses is still served.
+    pub(super) fn bound_send_buffer(&self, bytes: usize) {
+        if let (Some(socket), 1..) = (self.socket(), bytes) {
+            let _ = SockRef::from(socket).set_send_buffer_size(bytes);
+        }
+    }
+
+    /// Waits until a read or a write is worth trying.
+    pub(super) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        match self {
+            Self::Tcp(socket) => socket.ready(interest).await,
+            Self::Tls(tls) => tls.socket.ready(interest).await,
+            Self::Tunnel(tunnel) => tunnel.ready(interest).await,
+        }
+    }
+
+    /// Appends what there is to `input`: how much; 0 at the end.
+    pub(super) fn try_read(&self, input: &mut BytesMut) -> io::Result<usize> {
+        match self {
+            Self::Tcp(socket) => socket.try_read_buf(input),
+            Self::Tls(tls) => tls.try_read(input),
+            Self::Tunnel(tunnel) => tunnel.try_read(input),
+        }
+    }
+
+    /// Writes as much of the slices as is taken now.
+    pub(super) fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match (self, slices) {
+            // One piece goes the shorter way through the kernel: `send`, not `writev`.
+            (Self::Tcp(socket), [piece]) => socket.try_write(piece),
+            (Self::Tcp(socket), _) => socket.try_write_vectored(slices),
+            (Self::Tls(tls), _) => tls.try_write(slices),
+            (Self::Tunnel(tunnel), _) => tunnel.try_write(slices),
+        }
+    }
+
+    /// Sends on what was taken and is still held here: an error of the kind `WouldBlock` while there is some.
+    pub(super) fn flush(&self) -> io::Result<()> {
+        match self {
+            Self::Tls(tls) => flush(&tls.socket, &mut tls.session.lock()),
+            Self::Tcp(_) | Self::Tunnel(_) => Ok(()),
+        }
+    }
+
+    /// Closes the sending half: the peer reads what was written, and then the end.
+    pub(super) fn shut_down(&self) -> io::Result<()> {
+        if let Self::Tls(tls) = self {
+            let mut session = tls.session.lock();
+            session.send_close_notify();
+            // A peer that takes no farewell is cut off.
+            let _ = flush(&tls.socket, &mut session);
+        }
+        match self {
+            Self::Tcp(socket) => SockRef::from(socket).shutdown(Shutdown::Write),
+            Self::Tls(tls) => SockRef::from(&tls.socket).shutdown(Shutdown::Write),
+            Self::Tunnel(tunnel) => {
+                tunnel.shut_down();
+                Ok(())
+            }
+        }
+    }
+
+    fn socket(&self) -> Option<&TcpStream> {
+        match self {
+            Self::Tcp(socket) => Some(socket),
+            Self::Tls(tls) => Some(&tls.socket),
+            Self::Tunnel(_) => None,
+        }
+    }
+}
+
+impl Tls {
+    fn try_read(&self, input: &mut BytesMut) -> io::Result<usize> {
+        let mut session = self.session.lock();
+        loop {
+            let count = session.read_tls(&mut Raw(&self.socket))?;
+            let state = session.process_new_packets().map_err(|error| {
+                let _ = flush(&self.socket, &mut session);
+                io::Error::new(io::ErrorKind::InvalidData, error)
+            })?;
+            let taken = drain(&mut session, input)?;
+            if taken > 0 || count == 0 || state.peer_has_closed() {
+                return Ok(taken);
+            }
+        }
+    }
+
+    fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut session = self.session.lock();
+        flush(&self.socket, &mut session)?;
+        let mut taken = 0;
+        for mut piece in slices.iter().map(|slice| &**slice) {
+            while !piece.is_empty() {
+                let count = session.writer().write(piece)?;
+                taken += count;
+                piece = &piece[count..];
+                match flush(&self.socket, &mut session) {
+                    Ok(()) => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(taken),
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(taken)
+    }
+}
+
+/// Moves the plain bytes that the session holds to `input`.
+fn drain(session: &mut ServerConnection, input: &mut BytesMut) -> io::Result<usize> {
+    let before = input.len();
+    loop {
+        let at = input.len();
+        input.put_bytes(0, RECORD_BYTES_MAX);
+        let count = match session.reader().read(&mut input[at..]) {
+            Ok(count) => count,
+            // A peer that hangs up without saying so inside TLS has hung up all the same.
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::UnexpectedEof) =>
+            {
+                0
+            }
+            Err(error) => return Err(error),
+        };
+        input.truncate(at + count);
+        if count == 0 {
+            return Ok(input.len() - before);
+        }
+    }
+}
+
+fn flush(socket: &TcpStream, session: &mut ServerConnection) -> io::Result<()> {
+    while session.wants_write() {
+        session.write_tls(&mut Raw(socket))?;
+    }
+    Ok(())
+}
+
+/// A socket as rustls wants it.
+struct Raw<'a>(&'a TcpStream);
+
+impl Read for Raw<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.0.try_read(bytes)
+    }
+}
+
+impl Write for Raw<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,7 +1,0 @@
-//! The binary `headwater`.
-
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    headwater::cli::run()
-}

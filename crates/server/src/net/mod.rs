@@ -1,0 +1,7 @@
+//! What happens before a protocol: listening, the PROXY header, TLS, a look at the first byte; and tunnels through HTTP.
+
+pub(crate) mod acceptor;
+pub(crate) mod listener;
+pub(crate) mod proxy;
+pub(crate) mod tls;
+pub(crate) mod tunnel;

@@ -1,0 +1,184 @@
+//! Certificates: read at the start, read again when the files change, and what of them is wrong in words.
+
+use std::net::{Ipv6Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, bail};
+use parking_lot::RwLock;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use serde::Deserialize;
+use tokio_rustls::TlsAcceptor;
+
+/// How often the files are looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// The section `[tls]` of the configuration.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    /// The certificate and all intermediate ones, PEM; empty: no TLS.
+    pub(crate) certificate: PathBuf,
+    /// Its private key, PEM, without a passphrase.
+    pub(crate) key: PathBuf,
+    /// Where to listen for RTMPS, if there is a certificate.
+    pub(crate) rtmps: SocketAddr,
+    /// Where to listen for HTTPS, if there is a certificate.
+    pub(crate) https: SocketAddr,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let everywhere = |port| SocketAddr::from((Ipv6Addr::UNSPECIFIED, port));
+        Self {
+            certificate: PathBuf::new(),
+            key: PathBuf::new(),
+            rtmps: everywhere(1936),
+            https: everywhere(8443),
+        }
+    }
+}
+
+impl Config {
+    /// Whether TLS is wanted.
+    pub(crate) fn is_set(&self) -> bool {
+        !self.certificate.as_os_str().is_empty() || !self.key.as_os_str().is_empty()
+    }
+
+    /// Says what is wrong with the files.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        if self.is_set() { self.read().map(drop) } else { Ok(()) }
+    }
+
+    fn read(&self) -> anyhow::Result<Arc<CertifiedKey>> {
+        if self.certificate.as_os_str().is_empty() || self.key.as_os_str().is_empty() {
+            bail!("[tls] needs both `certificate` and `key`");
+        }
+        let chain = read_certificates(&self.certificate)?;
+        let key_path = self.key.display();
+        let key = PrivateKeyDer::from_pem_file(&self.key).map_err(|error| match error {
+            rustls::pki_types::pem::Error::Io(error) => anyhow::anyhow!("cannot read {key_path}: {error}"),
+            _ => anyhow::anyhow!(
+                "{key_path} holds no private key that can be used: it must be PEM, PKCS#8, PKCS#1 or SEC1, \
+                 and without a passphrase"
+            ),
+        })?;
+        let key = aws_lc_rs::sign::any_supported_type(&key)
+            .map_err(|error| anyhow::anyhow!("the key in {key_path} cannot be used: {error}"))?;
+        let certified = CertifiedKey::new(chain, key);
+        certified.keys_match().map_err(|_| {
+            let certificate = self.certificate.display();
+            anyhow::anyhow!("the key in {key_path} does not belong to the first certificate in {certificate}")
+        })?;
+        Ok(Arc::new(certified))
+    }
+
+    /// When each of the files was last written.
+    fn written(&self) -> [Option<SystemTime>; 2] {
+        [&self.certificate, &self.key].map(|path| std::fs::metadata(path).and_then(|it| it.modified()).ok())
+    }
+}
+
+fn read_certificates(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+    let shown = path.display();
+    let certificates = CertificateDer::pem_file_iter(path)
+        .with_context(|| format!("cannot read {shown}"))?
+        .collect::<Result<Vec<_>, _>>()
+        .with_context(|| format!("cannot read the certificates in {shown}"))?;
+    if certificates.is_empty() {
+        bail!(
+            "{shown} holds no certificate; it must be PEM, the server's own first, then the intermediate ones"
+        );
+    }
+    Ok(certificates)
+}
+
+/// The certificate in force. New connections get the newest; those that stand keep theirs.
+#[derive(Debug)]
+struct Newest(RwLock<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for Newest {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.read()))
+    }
+}
+
+/// Takes TLS connections in.
+#[derive(Clone)]
+pub(crate) struct Tls {
+    config: Config,
+    newest: Arc<Newest>,
+    acceptor: TlsAcceptor,
+}
+
+impl Tls {
+    /// Reads the files; `None` if TLS is not wanted.
+    pub(crate) fn open(config: &Config) -> anyhow::Result<Option<Self>> {
+        if !config.is_set() {
+            return Ok(None);
+        }
+        let newest = Arc::new(Newest(RwLock::new(config.read()?)));
+        let mut server = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::clone(&newest) as Arc<dyn ResolvesServerCert>);
+        // RTMP clients name no protocol, browsers do.
+        server.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Some(Self { config: config.clone(), newest, acceptor: TlsAcceptor::from(Arc::new(server)) }))
+    }
+
+    /// Shakes hands over connections.
+    pub(crate) fn acceptor(&self) -> &TlsAcceptor {
+        &self.acceptor
+    }
+
+    /// Reads the files again whenever they have changed, for ever. A pair that cannot be used is logged,
+    /// and the one in force stays.
+    pub(crate) async fn follow_files(self) {
+        let mut seen = self.config.written();
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            let written = self.config.written();
+            if written == seen {
+                continue;
+            }
+            match self.config.read() {
+                Ok(certified) => {
+                    *self.newest.0.write() = certified;
+                    tracing::info!(file = %self.config.certificate.display(), "took the new certificate");
+                }
+                // The other file may be on its way; this look is repeated when it has changed too.
+                Err(error) => tracing::warn!("the certificate in force stays: {error:#}"),
+            }
+            seen = written;
+        }
+    }
+}
+
+/// How our client checks servers: against the system's roots, and those in `roots` (PEM).
+pub fn client(roots: Option<&Path>) -> anyhow::Result<Arc<ClientConfig>> {
+    let mut store = RootCertStore::empty();
+    let system = rustls_native_certs::load_native_certs();
+    store.add_parsable_certificates(system.certs);
+    if let Some(path) = roots {
+        for certificate in read_certificates(path)? {
+            store.add(certificate).with_context(|| format!("{} cannot be trusted", path.display()))?;
+        }
+    }
+    if store.is_empty() {
+        bail!(
+            "this system has no root certificates; install the package ca-certificates, or name a file with --ca"
+        );
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(store)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}

@@ -1,0 +1,3 @@
+//! Workers: what feeds or follows streams without a listener.
+
+pub(crate) mod demo;

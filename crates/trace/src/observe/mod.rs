@@ -1,0 +1,298 @@
+//! An onlooker: the bytes of both sides of a conversation go in, what they mean comes out, with every deviation from
+//! the specification and from what programs in use need.
+//!
+//! It takes no part: nothing is ever sent. It serves a client that explains what it does, a proxy between two
+//! others, and a recorded conversation alike, and it lives without a clock.
+//!
+//! # Contract
+//!
+//! Feed the bytes of either side in the order in which they came, with their times; drain
+//! [`Observer::next_event`]. How the bytes of a side were cut never changes the events, if the order between the
+//! sides is kept. [`Observer::finish`] ends it and gives the verdict.
+//!
+//! Memory is bounded whatever the sides send: by the longest message, by the unfinished messages of each side
+//! ([`PARTIAL_BYTES_MAX`]), and by small numbers of streams, tracks and open calls. What cannot be followed (RTMPE,
+//! TLS, chunks that make no sense) is counted from there on, not kept.
+
+mod control;
+mod dialogue;
+mod event;
+mod figures;
+mod greeting;
+mod media;
+mod payload;
+mod step;
+mod tag;
+mod talk;
+mod verdict;
+
+use std::collections::VecDeque;
+
+use bytes::BytesMut;
+
+pub use event::{Answered, Echo, Event, Failure, Greeting, Lost, Outcome, Seen, What};
+pub use figures::TrackFigures;
+use greeting::{Greetings, no_rtmp};
+use headwater_rtmp::Error;
+use headwater_rtmp::capture::Side;
+use headwater_rtmp::chunk::{Decoder, DecoderLimits, MESSAGE_BYTES_MAX, Oddities, RawMessage};
+use headwater_rtmp::handshake::BLOCK_BYTES;
+use headwater_rtmp::message::Message;
+pub use headwater_rtmp::rule::{Deviation, Rule, Severity};
+pub use step::{Phase, Step, StepState};
+pub use tag::{Packet, Tag};
+use talk::{Notes, Subject, Talk};
+pub use verdict::{Tally, Verdict};
+
+/// Bytes of unfinished messages that are held for one side, at most. What needs more is lost.
+pub const PARTIAL_BYTES_MAX: usize = 17 << 20;
+
+/// Chunk streams of one side that are remembered.
+const CHUNK_STREAMS_MAX: usize = 64;
+
+/// Bytes of a side before its first chunk.
+const GREETING_BYTES: u64 = 1 + 2 * BLOCK_BYTES as u64;
+
+/// Looks on.
+#[derive(Debug)]
+pub struct Observer {
+    client: Half,
+    server: Half,
+    greetings: Greetings,
+    talk: Talk,
+    events: VecDeque<Event>,
+}
+
+/// What one side sends.
+#[derive(Debug)]
+struct Half {
+    input: BytesMut,
+    state: HalfState,
+    bytes: u64,
+    has_ended: bool,
+    oddities: Oddities,
+    /// Deviations that belong to the next event.
+    early: Notes,
+}
+
+#[derive(Debug)]
+enum HalfState {
+    Hello,
+    Echo,
+    Messages(Box<Decoder>),
+    Lost,
+}
+
+impl Default for Observer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Observer {
+    /// Before the first byte.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            client: Half::new(),
+            server: Half::new(),
+            greetings: Greetings::default(),
+            talk: Talk::default(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Bytes that `side` has sent, at a time in nanoseconds since the conversation's first byte.
+    pub fn feed(&mut self, side: Side, at_ns: u64, bytes: &[u8]) {
+        let half = self.half_mut(side);
+        half.bytes += bytes.len() as u64;
+        if half.has_ended || matches!(half.state, HalfState::Lost) {
+            return;
+        }
+        half.input.extend_from_slice(bytes);
+        while self.step(side, at_ns) {}
+        self.talk.passed(at_ns);
+    }
+
+    /// `side` has ended its half of the connection.
+    pub fn end(&mut self, side: Side, at_ns: u64) {
+        let half = self.half_mut(side);
+        if std::mem::replace(&mut half.has_ended, true) {
+            return;
+        }
+        let unfinished = match &half.state {
+            HalfState::Messages(decoder) => decoder.partial_bytes() + half.input.len(),
+            _ => half.input.len(),
+        };
+        half.input = BytesMut::new();
+        self.talk.ended(side, at_ns);
+        self.emit(side, at_ns, What::Ended { unfinished }, Notes::default());
+    }
+
+    /// What was seen, one after the other; `None` when there is no more before the next bytes.
+    pub fn next_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Bytes that `side` has sent, the unreadable ones included.
+    #[must_use]
+    pub fn bytes(&self, side: Side) -> u64 {
+        match side {
+            Side::Client => self.client.bytes,
+            Side::Server => self.server.bytes,
+        }
+    }
+
+    /// Figures of the media so far, one per track.
+    pub fn tracks(&self) -> impl Iterator<Item = &TrackFigures> {
+        self.talk.media.figures()
+    }
+
+    /// Nothing follows: the verdict. What is missing at the end becomes a deviation too.
+    #[must_use]
+    pub fn finish(mut self) -> Verdict {
+        self.talk.finish();
+        Verdict::new(&self.talk, [self.client.bytes, self.server.bytes])
+    }
+
+    fn half_mut(&mut self, side: Side) -> &mut Half {
+        match side {
+            Side::Client => &mut self.client,
+            Side::Server => &mut self.server,
+        }
+    }
+
+    /// Takes one thing from a side's bytes; false when more bytes are needed.
+    fn step(&mut self, side: Side, at_ns: u64) -> bool {
+        let half = match side {
+            Side::Client => &mut self.client,
+            Side::Server => &mut self.server,
+        };
+        let mut notes = std::mem::take(&mut half.early);
+        let Some(&first) = half.input.first() else {
+            half.early = notes;
+            return false;
+        };
+        let what = match &mut half.state {
+            HalfState::Lost => None,
+            HalfState::Hello => match no_rtmp(side, first) {
+                Some(lost) => Some(What::Lost(lost)),
+                None => self.greetings.hello(side, &mut half.input, &mut notes).map(What::Greeting),
+            },
+            HalfState::Echo => {
+                if side == Side::Client && !self.greetings.allows_c2() {
+                    notes.deviation_once(Rule::C2Early, side, String::new());
+                }
+                self.greetings.echo(side, &mut half.input, &mut notes).map(What::Greeting)
+            }
+            HalfState::Messages(decoder) => {
+                if !self.greetings.allows_messages(side) && decoder.position() == GREETING_BYTES {
+                    notes.deviation_once(Rule::ChunksEarly, side, String::new());
+                }
+                read(decoder, &mut half.input).map(|read| match read {
+                    Ok(raw) => {
+                        message(side, at_ns, raw, decoder, &mut half.oddities, &mut self.talk, &mut notes)
+                    }
+                    Err(error) => What::Lost(Lost::Chunks(error)),
+                })
+            }
+        };
+        let Some(what) = what else {
+            half.early = notes;
+            return false;
+        };
+        half.advance(&what);
+        self.talk.heed(side, at_ns, &what, &mut notes);
+        self.emit(side, at_ns, what, notes);
+        true
+    }
+
+    fn emit(&mut self, side: Side, at_ns: u64, what: What, notes: Notes) {
+        let (step, deviations) = self.talk.settle(at_ns, notes);
+        self.events.push_back(Event { side, at_ns, what, step, deviations });
+    }
+}
+
+impl Half {
+    fn new() -> Self {
+        Self {
+            input: BytesMut::new(),
+            state: HalfState::Hello,
+            bytes: 0,
+            has_ended: false,
+            oddities: Oddities::default(),
+            early: Notes::default(),
+        }
+    }
+
+    /// What follows after `what`.
+    fn advance(&mut self, what: &What) {
+        match what {
+            What::Greeting(Greeting::ClientHello { .. } | Greeting::ServerHello { .. }) => {
+                self.state = HalfState::Echo;
+            }
+            What::Greeting(_) => {
+                let limits = DecoderLimits {
+                    message_bytes: MESSAGE_BYTES_MAX,
+                    partial_bytes: PARTIAL_BYTES_MAX,
+                    chunk_streams: CHUNK_STREAMS_MAX,
+                };
+                self.state = HalfState::Messages(Box::new(Decoder::new(limits, GREETING_BYTES)));
+            }
+            What::Lost(_) => {
+                self.state = HalfState::Lost;
+                self.input = BytesMut::new();
+            }
+            What::Message(_) | What::Ended { .. } => {}
+        }
+    }
+}
+
+/// The next message, or why there will be none.
+fn read(decoder: &mut Decoder, input: &mut BytesMut) -> Option<Result<RawMessage, Error>> {
+    decoder.read(input).transpose()
+}
+
+/// A message with its meaning; what it says about chunks is done.
+fn message(
+    side: Side,
+    at_ns: u64,
+    raw: RawMessage,
+    decoder: &mut Decoder,
+    before: &mut Oddities,
+    talk: &mut Talk,
+    notes: &mut Notes,
+) -> What {
+    let message = match Message::decode(&raw) {
+        Ok(message) => message,
+        Err(error) => {
+            notes.deviation(Rule::AmfBroken, side, error.to_string());
+            Message::Ignored(raw.type_id)
+        }
+    };
+    let oddities = decoder.oddities();
+    notes.oddities(side, *before, oddities);
+    *before = oddities;
+    let end = decoder.position();
+    let sized = match message {
+        Message::SetChunkSize(size) => decoder.set_chunk_size(size),
+        Message::Abort(id) => {
+            decoder.abort(id);
+            Ok(())
+        }
+        _ => Ok(()),
+    };
+    if let Err(error) = sized {
+        return What::Lost(Lost::Chunks(error));
+    }
+    let tag = match &message {
+        Message::Media { kind, body } => Some(Tag::read(*kind, body)),
+        _ => None,
+    };
+    let subject = Subject { side, at_ns, end, raw: &raw, message: &message, tag: tag.as_ref() };
+    let answers = talk.message(&subject, notes);
+    What::Message(Box::new(Seen { raw, message, tag, answers }))
+}
+
+#[cfg(test)]
+mod tests;

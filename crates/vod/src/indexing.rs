@@ -1,0 +1,149 @@
+//! The index of a file made, and made longer when the file has grown. Blocking: not for a task's thread.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::time::{Duration, SystemTime};
+
+use headwater_media::Error;
+use headwater_media::flv::Indexer;
+use headwater_media::index::Index;
+use headwater_media::mp4::Scan;
+
+use super::film::read_exact_at;
+use super::place::Found;
+use super::reader::TAG_BYTES_MAX;
+
+/// Bytes of an FLV file read at once.
+const READ_BYTES: usize = 1 << 20;
+/// Bytes at either end by which a file is known again.
+const MARK_BYTES: usize = 4 << 10;
+/// What an index goes on from is kept for so long after the file was last written to.
+const KEPT: Duration = Duration::from_secs(60);
+
+/// What an index of a file that grows goes on from.
+#[derive(Debug)]
+pub(crate) struct Growth {
+    read: Read,
+    mark: Mark,
+}
+
+/// How far a file has been read.
+#[derive(Debug)]
+enum Read {
+    Flv { indexer: Box<Indexer>, read: u64 },
+    Mp4(Box<Scan>),
+}
+
+/// Bytes of a file at its start and at its end: a file that has only grown still has them.
+#[derive(Debug, PartialEq, Eq)]
+struct Mark {
+    bytes: u64,
+    start: Vec<u8>,
+    end: Vec<u8>,
+}
+
+impl Mark {
+    /// Of the file as it was when it had this length.
+    fn read(file: &File, bytes: u64) -> io::Result<Self> {
+        let length = bytes.min(MARK_BYTES as u64) as usize;
+        let (mut start, mut end) = (vec![0; length], vec![0; length]);
+        read_exact_at(file, &mut start, 0)?;
+        read_exact_at(file, &mut end, bytes - length as u64)?;
+        Ok(Self { bytes, start, end })
+    }
+}
+
+/// Why there is no index.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoIndex {
+    #[error("it is empty")]
+    Empty,
+    #[error("it is neither FLV nor MP4 (MOV, M4V, F4V)")]
+    NoMedia,
+    #[error(transparent)]
+    Media(#[from] Error),
+    #[error("it cannot be read: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// Makes the index of a file, from where `growth` stands if the file has only grown since.
+pub(crate) fn index(found: &Found, growth: Option<Growth>) -> Result<(Index, Option<Growth>), NoIndex> {
+    let read = match growth {
+        Some(Growth { read, mark }) if Mark::read(&found.file, mark.bytes)? == mark => go_on(found, read)?,
+        _ => begin(found)?,
+    };
+    let may_grow = SystemTime::now().duration_since(found.modified).is_ok_and(|age| age < KEPT);
+    if !may_grow {
+        return Ok((read.finish()?, None));
+    }
+    let index = match &read {
+        Read::Flv { indexer, .. } => indexer.clone().finish()?,
+        Read::Mp4(scan) => scan.clone().finish()?,
+    };
+    Ok((index, Some(Growth { read, mark: Mark::read(&found.file, found.bytes)? })))
+}
+
+impl Read {
+    fn finish(self) -> Result<Index, Error> {
+        match self {
+            Self::Flv { indexer, .. } => indexer.finish(),
+            Self::Mp4(scan) => scan.finish(),
+        }
+    }
+}
+
+fn go_on(found: &Found, read: Read) -> Result<Read, NoIndex> {
+    match read {
+        Read::Flv { indexer, read } => index_flv(found, indexer, read),
+        Read::Mp4(scan) => grow_mp4(found, scan),
+    }
+}
+
+fn begin(found: &Found) -> Result<Read, NoIndex> {
+    let mut start = [0; 8];
+    let length = found.bytes.min(start.len() as u64) as usize;
+    read_exact_at(&found.file, &mut start[..length], 0)?;
+    match &start[..length] {
+        [] => Err(NoIndex::Empty),
+        [b'F', b'L', b'V', ..] => index_flv(found, Box::new(Indexer::new(TAG_BYTES_MAX)), 0),
+        // The scan tells by the first box whether it is MP4.
+        [_, _, _, _, kind @ ..] if kind.len() == 4 && kind.iter().all(u8::is_ascii_alphanumeric) => {
+            let mut scan = Box::new(Scan::new(found.bytes));
+            supply(&found.file, &mut scan)?;
+            Ok(Read::Mp4(scan))
+        }
+        _ => Err(NoIndex::NoMedia),
+    }
+}
+
+fn index_flv(found: &Found, mut indexer: Box<Indexer>, mut read: u64) -> Result<Read, NoIndex> {
+    let mut buffer = vec![0; READ_BYTES];
+    while read < found.bytes {
+        let count = (found.bytes - read).min(READ_BYTES as u64) as usize;
+        read_exact_at(&found.file, &mut buffer[..count], read)?;
+        read += count as u64;
+        if !indexer.feed(&buffer[..count]) {
+            break;
+        }
+    }
+    Ok(Read::Flv { indexer, read })
+}
+
+fn grow_mp4(found: &Found, mut scan: Box<Scan>) -> Result<Read, NoIndex> {
+    if !scan.grow(found.bytes) {
+        return begin(found);
+    }
+    supply(&found.file, &mut scan)?;
+    Ok(Read::Mp4(scan))
+}
+
+fn supply(file: &File, scan: &mut Scan) -> Result<(), NoIndex> {
+    while let Some(Range { start, end }) = scan.wants() {
+        // The scan has compared what boxes announce with the file's length and its limits.
+        let mut bytes = vec![0; usize::try_from(end.saturating_sub(start)).unwrap_or(0)];
+        read_exact_at(file, &mut bytes, start)?;
+        scan.supply(&bytes)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! MP4 (MOV, M4V, F4V) as frames: the index in memory, one sample at a time from the file.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
+
+use anyhow::Context;
+use bytes::Bytes;
+use headwater_media::index::Index;
+use headwater_media::mp4::Scan;
+use headwater_media::{Frame, Timestamp};
+
+use super::reader::Item;
+
+/// Reads an MP4 file.
+pub struct Mp4Reader {
+    file: File,
+    index: Index,
+    announced: usize,
+    next: usize,
+}
+
+impl Mp4Reader {
+    /// Reads the index, wherever in the file it lies.
+    pub fn open(mut file: File) -> anyhow::Result<Self> {
+        let length = file.metadata()?.len();
+        let mut scan = Scan::new(length);
+        while let Some(range) = scan.wants() {
+            let bytes = read_range(&mut file, range)?;
+            scan.supply(&bytes)?;
+        }
+        let index = scan.finish()?;
+        for note in index.notes() {
+            tracing::warn!("the file is irregular: {note}");
+        }
+        for skipped in index.skipped() {
+            tracing::warn!(track = skipped.number, "left out: {}", skipped.reason);
+        }
+        Ok(Self { file, index, announced: 0, next: 0 })
+    }
+
+    pub fn duration(&self) -> Timestamp {
+        self.index.duration()
+    }
+
+    /// The tracks first, then the frames, their times moved so that none is negative.
+    pub fn next(&mut self) -> anyhow::Result<Option<Item>> {
+        if let Some(track) = self.index.tracks().get(self.announced) {
+            self.announced += 1;
+            return Ok(Some(Item::Track(track.track.clone())));
+        }
+        let Some(sample) = self.index.samples().get(self.next).copied() else { return Ok(None) };
+        self.next += 1;
+        let end = sample.offset + u64::from(sample.size);
+        let payload = read_range(&mut self.file, sample.offset..end)
+            .with_context(|| format!("cannot read the frame at byte {}", sample.offset))?;
+        let mut frame: Frame = self.index.frame(&sample, payload)?;
+        let origin = self.index.origin().min(Timestamp::ZERO);
+        frame.dts = frame.dts - origin;
+        frame.pts = frame.pts - origin;
+        Ok(Some(Item::Frame(frame)))
+    }
+}
+
+/// Reads a range of the file; less than asked for if the file ends within. Memory grows with what is
+/// there, not with what a damaged box announces.
+fn read_range(file: &mut File, range: Range<u64>) -> std::io::Result<Bytes> {
+    file.seek(SeekFrom::Start(range.start))?;
+    let mut bytes = Vec::new();
+    file.take(range.end.saturating_sub(range.start)).read_to_end(&mut bytes)?;
+    Ok(bytes.into())
+}

@@ -1,0 +1,234 @@
+//! From a film's name to its file: never outside the app's directory.
+
+mod keeping;
+
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::library::Refusal;
+
+/// What films are called, in the order in which a name without an extension is looked for.
+pub(crate) const FILMS: [&str; 6] = ["mp4", "flv", "f4v", "m4v", "mov", "m4a"];
+/// What may lie beside a film and is served as it is.
+const BESIDE: [&str; 2] = ["vtt", "srt"];
+/// Files of a directory that are looked at for what lies beside a film, at most.
+const NEIGHBOURS_MAX: usize = 10_000;
+/// Directories within each other, at most.
+const DEPTH_MAX: usize = 16;
+
+/// A file of an app's directory, opened.
+#[derive(Debug)]
+pub struct Found {
+    /// Its path below the directory, with `/`.
+    pub name: String,
+    pub file: File,
+    pub bytes: u64,
+    pub modified: SystemTime,
+}
+
+/// A film in a directory, unopened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its path below the directory, with `/`.
+    pub name: String,
+    pub bytes: u64,
+    pub modified: SystemTime,
+}
+
+/// One app's directory.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub directory: PathBuf,
+    pub follow_symlinks: bool,
+}
+
+impl Place {
+    /// The path below the directory of the film that a client calls `name`: with its extension or without,
+    /// and with the prefixes of Flash (`mp4:`, `flv:`, `f4v:`).
+    pub(crate) fn find(&self, name: &str) -> Result<String, Refusal> {
+        let (preferred, bare) = match name.split_once(':') {
+            Some((prefix @ ("mp4" | "flv" | "f4v"), bare)) => (Some(prefix), bare),
+            _ => (None, name),
+        };
+        if has_extension(bare, &FILMS) {
+            self.check(bare)?;
+            return Ok(bare.to_owned());
+        }
+        // A bare name was an FLV for Flash; here it is whatever there is.
+        for extension in preferred.into_iter().chain(FILMS) {
+            let candidate = format!("{bare}.{extension}");
+            match self.check(&candidate) {
+                Ok(_) => return Ok(candidate),
+                Err(Refusal::NotFound(_)) => {}
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        Err(Refusal::no_film(name))
+    }
+
+    /// Opens a film or what lies beside one, by its path below the directory.
+    pub(crate) fn open(&self, name: &str) -> Result<Found, Refusal> {
+        let (path, about) = self.check(name)?;
+        let file = File::open(&path).map_err(|error| Refusal::unreadable(name, &error))?;
+        // What was checked is not what was opened if the file was replaced in between.
+        let opened = file.metadata().map_err(|error| Refusal::unreadable(name, &error))?;
+        if !is_same(&about, &opened) {
+            return Err(Refusal::Busy(format!("{name} is just being replaced; try again.")));
+        }
+        let modified = opened.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        Ok(Found { name: name.to_owned(), file, bytes: opened.len(), modified })
+    }
+
+    /// Length and time of a file, unopened.
+    pub(crate) fn stat(&self, name: &str) -> Result<(u64, SystemTime), Refusal> {
+        let (_, about) = self.check(name)?;
+        Ok((about.len(), about.modified().unwrap_or(SystemTime::UNIX_EPOCH)))
+    }
+
+    /// The films of the directory and of those within it, at most `entries_max`, by name. Whether there
+    /// are more comes with them.
+    pub(crate) fn list(&self, entries_max: usize) -> io::Result<(Vec<Entry>, bool)> {
+        let mut entries = Vec::new();
+        let mut open = vec![(self.directory.clone(), String::new(), 0)];
+        while let Some((directory, prefix, depth)) = open.pop() {
+            let listing = match fs::read_dir(&directory) {
+                Ok(listing) => listing,
+                // No directory is no films; one that went while we were on our way is none either.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) if depth == 0 => return Err(error),
+                Err(_) => continue,
+            };
+            for entry in listing.flatten() {
+                // A name that is no UTF-8 cannot be asked for.
+                let Ok(name) = entry.file_name().into_string() else { continue };
+                let name = format!("{prefix}{name}");
+                let Ok((path, about)) = self.check_any(&name) else { continue };
+                if about.is_dir() && depth < DEPTH_MAX {
+                    open.push((path, format!("{name}/"), depth + 1));
+                } else if about.is_file() && has_extension(&name, &FILMS) {
+                    if entries.len() == entries_max {
+                        return Ok((sorted(entries), true));
+                    }
+                    let modified = about.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+                    entries.push(Entry { name, bytes: about.len(), modified });
+                }
+            }
+        }
+        Ok((sorted(entries), false))
+    }
+
+    /// The path of a file that is there and may be served.
+    fn check(&self, name: &str) -> Result<(PathBuf, Metadata), Refusal> {
+        if !has_extension(name, &FILMS) && !has_extension(name, &BESIDE) {
+            return Err(Refusal::no_film(name));
+        }
+        let (path, about) = self.check_any(name)?;
+        if about.is_file() { Ok((path, about)) } else { Err(Refusal::no_film(name)) }
+    }
+
+    /// The path of what is there and lies within the directory. No part of the way may be a symbolic link
+    /// unless they are allowed.
+    /// The names of the files beside a film that are called after it: `film.en.vtt`, `film.vtt`.
+    pub(crate) fn beside(&self, film: &str) -> Result<Vec<String>, Refusal> {
+        let (path, _) = self.check(film)?;
+        let prefix = film.rfind('/').map_or("", |slash| &film[..=slash]);
+        let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
+        let listing = path.parent().map(fs::read_dir);
+        let Some(Ok(listing)) = listing else { return Ok(Vec::new()) };
+        let mut names: Vec<String> = listing
+            .flatten()
+            .take(NEIGHBOURS_MAX)
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter(|name| name.strip_prefix(stem).is_some_and(|rest| rest.starts_with('.')))
+            .filter(|name| has_extension(name, &BESIDE))
+            .map(|name| format!("{prefix}{name}"))
+            .filter(|name| self.check(name).is_ok())
+            .collect();
+        names.sort();
+        Ok(names)
+    }
+
+    fn check_any(&self, name: &str) -> Result<(PathBuf, Metadata), Refusal> {
+        check_name(name)?;
+        let mut path = self.directory.clone();
+        let mut about = None;
+        for part in name.split('/') {
+            path.push(part);
+            let found = fs::symlink_metadata(&path).map_err(|error| Refusal::unreadable(name, &error))?;
+            if found.is_symlink() && !self.follow_symlinks {
+                return Err(Refusal::Forbidden(format!(
+                    "{name} is reached by a symbolic link, which is not followed (vod.follow_symlinks)."
+                )));
+            }
+            about = Some(found);
+        }
+        match about {
+            Some(link) if link.is_symlink() => {
+                let target = fs::metadata(&path).map_err(|error| Refusal::unreadable(name, &error))?;
+                Ok((path, target))
+            }
+            Some(about) => Ok((path, about)),
+            None => Err(Refusal::no_film(name)),
+        }
+    }
+}
+
+/// Refuses names that could lead outside, that are hidden, or that no file can have. The parts of a name
+/// stand between slashes.
+pub(crate) fn check_name(name: &str) -> Result<(), Refusal> {
+    const NAME_BYTES_MAX: usize = 1024;
+    let refuse = |why| Err(Refusal::Forbidden(format!("This name is not served: {why}.")));
+    if name.len() > NAME_BYTES_MAX {
+        return refuse("it is too long");
+    }
+    if name.chars().any(|letter| letter.is_control() || letter == '\\') {
+        return refuse("it has control characters or a backslash in it");
+    }
+    for part in name.split('/') {
+        if part.is_empty() {
+            return refuse("a part of it is empty");
+        }
+        if part.starts_with('.') {
+            return refuse("a part of it begins with a dot");
+        }
+        // Drives and alternate streams.
+        if cfg!(windows) && part.contains(':') {
+            return refuse("it has a colon in it");
+        }
+    }
+    if Path::new(name).is_absolute() {
+        return refuse("it does not begin in the directory");
+    }
+    Ok(())
+}
+
+/// Whether a name is a film's by its extension.
+pub fn is_film(name: &str) -> bool {
+    has_extension(name, &FILMS)
+}
+
+fn has_extension(name: &str, extensions: &[&str]) -> bool {
+    let extension = Path::new(name).extension().and_then(|extension| extension.to_str());
+    extension.is_some_and(|extension| extensions.iter().any(|known| known.eq_ignore_ascii_case(extension)))
+}
+
+fn sorted(mut entries: Vec<Entry>) -> Vec<Entry> {
+    entries.sort_by(|a, b| a.name.cmp(&b.name));
+    entries
+}
+
+#[cfg(unix)]
+fn is_same(a: &Metadata, b: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+#[cfg(not(unix))]
+fn is_same(a: &Metadata, b: &Metadata) -> bool {
+    a.len() == b.len()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,76 @@
+//! Putting files into an app's directory and taking them out again.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use super::{BESIDE, DEPTH_MAX, FILMS, Place, check_name, has_extension};
+use crate::library::Refusal;
+
+/// Bytes of one part of a name, as most file systems have it.
+const PART_BYTES_MAX: usize = 255;
+
+impl Place {
+    /// Whether a file of that name may lie here, and whether one does.
+    pub(crate) fn holds(&self, name: &str) -> Result<bool, Refusal> {
+        check_new(name)?;
+        match self.check_any(name) {
+            Ok((_, about)) if about.is_file() => Ok(true),
+            Ok(_) => Err(Refusal::Forbidden(format!("{name} is a directory."))),
+            Err(Refusal::NotFound(_)) => Ok(false),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// The path that a new file of that name gets. Directories on the way are made; links are not followed
+    /// unless they are allowed.
+    pub(crate) fn make_way(&self, name: &str) -> Result<PathBuf, Refusal> {
+        self.holds(name)?;
+        let failed =
+            |error: io::Error| Refusal::Failed(format!("There can be no directory for {name}: {error}."));
+        fs::create_dir_all(&self.directory).map_err(failed)?;
+        let mut path = self.directory.clone();
+        let mut parts = name.split('/').peekable();
+        while let Some(part) = parts.next() {
+            path.push(part);
+            if parts.peek().is_none() {
+                break;
+            }
+            match fs::create_dir(&path) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        // What was there before may be a link.
+        self.holds(name)?;
+        Ok(path)
+    }
+
+    /// Takes a film, or what lies beside one, out of the directory. Who has it open goes on reading it.
+    pub(crate) fn remove(&self, name: &str) -> Result<(), Refusal> {
+        let (path, _) = self.check(name)?;
+        fs::remove_file(path).map_err(|error| Refusal::unreadable(name, &error))
+    }
+}
+
+/// Refuses names that a new file may not have.
+fn check_new(name: &str) -> Result<(), Refusal> {
+    check_name(name)?;
+    let refuse = |why: &str| Err(Refusal::Forbidden(format!("No file can have this name: {why}.")));
+    if !has_extension(name, &FILMS) && !has_extension(name, &BESIDE) {
+        let known = FILMS.iter().chain(&BESIDE).copied().collect::<Vec<_>>().join(", ");
+        return refuse(&format!("it ends in none of {known}"));
+    }
+    if name.split('/').count() > DEPTH_MAX {
+        return refuse("it has too many parts");
+    }
+    // What stands behind a film's name in an address is a part of it.
+    if name.rmatch_indices('/').any(|(slash, _)| has_extension(&name[..slash], &FILMS)) {
+        return refuse("a directory in it is called like a film");
+    }
+    if name.split('/').any(|part| part.len() > PART_BYTES_MAX) {
+        return refuse("a part of it is too long");
+    }
+    Ok(())
+}

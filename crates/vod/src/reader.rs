@@ -1,0 +1,189 @@
+//! Files as frames from their start to their end: FLV and MP4, in the order and at the times that they were
+//! made for.
+//!
+//! Reading is bounded: of an FLV file one tag at a time, of an MP4 file its index and one sample.
+
+use std::fs::File;
+use std::io::{Cursor, Read};
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use headwater_media::flv::{self, Demuxer};
+use headwater_media::{Frame, MediaKind, Timestamp, Track};
+
+use super::mp4::Mp4Reader;
+
+/// A tag's body, at most: larger than any frame that people make.
+pub(crate) const TAG_BYTES_MAX: u32 = 16 << 20;
+/// Bytes read from a file at once.
+const READ_BYTES: usize = 64 << 10;
+
+/// What a file holds, in order.
+#[derive(Clone, Debug)]
+pub enum Item {
+    /// A track begins or changes.
+    Track(Track),
+    /// The file's `onMetaData`: AMF0 values, handler name first.
+    Metadata(Bytes),
+    /// A frame, its time counted from the start of the file.
+    Frame(Frame),
+}
+
+impl From<flv::Item> for Item {
+    fn from(item: flv::Item) -> Self {
+        match item {
+            flv::Item::Track(track) => Self::Track(track),
+            flv::Item::Frame(frame) if is_metadata(&frame) => Self::Metadata(frame.payload),
+            flv::Item::Frame(frame) => Self::Frame(frame),
+        }
+    }
+}
+
+/// Whether a frame of script data is the stream's description.
+pub fn is_metadata(frame: &Frame) -> bool {
+    frame.track.kind == MediaKind::Data && flv::is_on_metadata(&frame.payload)
+}
+
+/// Reads a file from its start to its end.
+pub enum Reader {
+    /// An FLV file or stream.
+    Flv(Box<FlvReader>),
+    /// An MP4 file (MOV, M4V, F4V).
+    Mp4(Box<Mp4Reader>),
+}
+
+impl Reader {
+    /// Opens a file; what it is, is told by its first bytes.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        let mut file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+        let mut start = [0; 12];
+        let read =
+            read_full(&mut file, &mut start).with_context(|| format!("cannot read {}", path.display()))?;
+        let reader = match &start[..read] {
+            [b'F', b'L', b'V', ..] => {
+                let rest = Cursor::new(start[..read].to_vec()).chain(file);
+                Ok(Self::Flv(Box::new(FlvReader::new(Box::new(rest)))))
+            }
+            [_, _, _, _, b'f', b't', b'y', b'p', ..] | [_, _, _, _, b'm', b'o', b'o', b'v', ..] => {
+                Mp4Reader::open(file).map(|reader| Self::Mp4(Box::new(reader)))
+            }
+            [] => bail!("{} is empty", path.display()),
+            _ => bail!(
+                "{} is neither FLV nor MP4 (MOV, M4V, F4V); convert it with: ffmpeg -i FILE -c copy out.flv",
+                path.display()
+            ),
+        };
+        reader.with_context(|| format!("cannot play {}", path.display()))
+    }
+
+    /// Reads an FLV file that is in memory.
+    pub fn from_flv(bytes: Bytes) -> Self {
+        Self::Flv(Box::new(FlvReader::new(Box::new(Cursor::new(bytes)))))
+    }
+
+    /// The next item; `None` at the end.
+    pub fn next(&mut self) -> anyhow::Result<Option<Item>> {
+        match self {
+            Self::Flv(reader) => reader.next(),
+            Self::Mp4(reader) => reader.next(),
+        }
+    }
+
+    /// How long the file plays, where its header says so.
+    pub fn duration(&self) -> Option<Timestamp> {
+        match self {
+            Self::Flv(_) => None,
+            Self::Mp4(reader) => Some(reader.duration()),
+        }
+    }
+}
+
+/// Reads FLV.
+pub struct FlvReader {
+    source: Box<dyn Read + Send>,
+    demuxer: Demuxer,
+    buffer: Vec<u8>,
+    ended: bool,
+}
+
+impl FlvReader {
+    pub fn new(source: Box<dyn Read + Send>) -> Self {
+        Self { source, demuxer: Demuxer::new(TAG_BYTES_MAX), buffer: vec![0; READ_BYTES], ended: false }
+    }
+
+    fn next(&mut self) -> anyhow::Result<Option<Item>> {
+        loop {
+            if let Some(item) = self.demuxer.next_item()? {
+                return Ok(Some(item.into()));
+            }
+            if self.ended {
+                return Ok(None);
+            }
+            let count = self.source.read(&mut self.buffer)?;
+            self.ended = count == 0;
+            self.demuxer.feed(&self.buffer[..count]);
+        }
+    }
+}
+
+fn read_full(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read(&mut buffer[filled..])? {
+            0 => break,
+            count => filled += count,
+        }
+    }
+    Ok(filled)
+}
+
+/// Several readings one after the other, on one timeline: a list of files, or one again and again.
+pub struct Chain<F> {
+    next_reader: F,
+    reader: Reader,
+    offset: Timestamp,
+    ends: [Pace; 3],
+}
+
+/// Where a track's readings end.
+#[derive(Clone, Copy, Default)]
+struct Pace {
+    last: Option<Timestamp>,
+    end: Timestamp,
+}
+
+impl<F: FnMut() -> anyhow::Result<Option<Reader>>> Chain<F> {
+    /// `next_reader` gives the readings, `None` after the last one.
+    pub fn new(mut next_reader: F) -> anyhow::Result<Self> {
+        let reader = next_reader()?.context("there is nothing to read")?;
+        Ok(Self { next_reader, reader, offset: Timestamp::ZERO, ends: Default::default() })
+    }
+
+    /// The next item; `None` after the last reading.
+    pub fn next(&mut self) -> anyhow::Result<Option<Item>> {
+        loop {
+            match self.reader.next()? {
+                Some(Item::Frame(frame)) => return Ok(Some(Item::Frame(self.place(frame)))),
+                Some(item) => return Ok(Some(item)),
+                None => {
+                    let Some(reader) = (self.next_reader)()? else { return Ok(None) };
+                    self.reader = reader;
+                    self.offset = self.ends.iter().map(|pace| pace.end).max().unwrap_or(self.offset);
+                    self.ends.iter_mut().for_each(|pace| pace.last = None);
+                }
+            }
+        }
+    }
+
+    /// Moves a frame behind the readings before and notes where its track would end after it.
+    fn place(&mut self, mut frame: Frame) -> Frame {
+        frame.dts = frame.dts + self.offset;
+        frame.pts = frame.pts + self.offset;
+        let pace = &mut self.ends[frame.track.kind as usize];
+        let step = pace.last.map_or(Timestamp::ZERO, |last| frame.dts - last);
+        pace.last = Some(frame.dts);
+        pace.end = pace.end.max(frame.dts + step);
+        frame
+    }
+}

@@ -1,0 +1,72 @@
+//! Pixels, and how they become a JPEG.
+
+use super::Problem;
+
+/// How well a JPEG keeps a picture, 1 to 100.
+#[cfg(feature = "thumbnails")]
+const QUALITY: u8 = 80;
+
+/// A picture as red, green and blue, 8 bits each, row by row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Canvas {
+    pub width: u16,
+    pub height: u16,
+    pub rgb: Vec<u8>,
+}
+
+impl Canvas {
+    /// A black canvas.
+    pub fn black(width: u16, height: u16) -> Self {
+        Self { width, height, rgb: vec![0; 3 * usize::from(width) * usize::from(height)] }
+    }
+
+    /// Lays a picture on this one, its upper left corner at `(x, y)`. What lies outside is cut off.
+    pub fn paste(&mut self, picture: &Self, x: u16, y: u16) {
+        let stride = 3 * usize::from(self.width);
+        let length = 3 * usize::from(picture.width.min(self.width.saturating_sub(x)));
+        let rows = picture.rgb.chunks_exact(3 * usize::from(picture.width.max(1)));
+        let places = self.rgb.chunks_exact_mut(stride.max(1)).skip(usize::from(y));
+        for (place, row) in places.zip(rows) {
+            let from = 3 * usize::from(x);
+            if let (Some(place), Some(row)) = (place.get_mut(from..from + length), row.get(..length)) {
+                place.copy_from_slice(row);
+            }
+        }
+    }
+
+    /// The picture as JPEG (JFIF).
+    ///
+    /// # Errors
+    /// `Unsupported` for a picture without a pixel.
+    #[cfg(feature = "thumbnails")]
+    pub fn to_jpeg(&self) -> Result<Vec<u8>, Problem> {
+        let mut out = Vec::new();
+        let mut encoder = jpeg_encoder::Encoder::new(&mut out, QUALITY);
+        encoder.set_sampling_factor(jpeg_encoder::SamplingFactor::F_2_2);
+        encoder
+            .encode(&self.rgb, self.width, self.height, jpeg_encoder::ColorType::Rgb)
+            .map_err(|error| Problem::Unsupported(format!("the picture cannot be written: {error}")))?;
+        Ok(out)
+    }
+
+    /// Without an encoder there are no pictures.
+    #[cfg(not(feature = "thumbnails"))]
+    pub fn to_jpeg(&self) -> Result<Vec<u8>, Problem> {
+        Err(super::not_built())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_hangs_over_the_edge_is_cut_off() {
+        let mut sheet = Canvas::black(4, 3);
+        let white = Canvas { width: 3, height: 2, rgb: vec![255; 18] };
+        sheet.paste(&white, 2, 2);
+        sheet.paste(&white, 9, 9);
+        let lit: Vec<usize> = (0..12).filter(|pixel| sheet.rgb[3 * pixel] == 255).collect();
+        assert_eq!(lit, [10, 11]);
+    }
+}
