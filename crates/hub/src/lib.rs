@@ -17,9 +17,9 @@ mod timeline;
 mod wake;
 
 pub use hub::{Hub, HubConfig, Limit, PublishError, Takeover};
-pub use log::{Batch, LogConfig, Part, PartContent, Setup};
+pub use log::{Batch, DecoderSetup, LogConfig, Part, PartContent};
 pub use name::{InvalidName, StreamName};
 pub use stream::{Publisher, PublisherInfo, Snapshot, State};
 pub use subscriber::{Awaited, LagPolicy, Next, Start, Subscriber, Watch};
-pub use timeline::Mended;
+pub use timeline::RepairedTimestamps;
 pub use wake::{Lane, Watcher};

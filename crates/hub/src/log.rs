@@ -59,11 +59,11 @@ pub enum PartContent {
 
 /// What holds at one place of the log: metadata first, then the tracks.
 #[derive(Clone, Debug, Default)]
-pub struct Setup {
+pub struct DecoderSetup {
     parts: Vec<Part>,
 }
 
-impl Setup {
+impl DecoderSetup {
     /// For frames that come from elsewhere than a log: `contents` hold from `since` on.
     #[must_use]
     pub fn new(contents: impl IntoIterator<Item = PartContent>, since: u64) -> Self {
@@ -133,7 +133,7 @@ pub struct Batch {
     /// The frames, in order.
     pub frames: Vec<Frame>,
     /// What holds for them.
-    pub setup: Arc<Setup>,
+    pub setup: Arc<DecoderSetup>,
     /// Which stream's log it was filled from, and where that log's head was.
     filled: Option<(u64, u64)>,
     version: u64,
@@ -148,7 +148,7 @@ impl Batch {
     }
 
     /// Fills in frames that come from elsewhere than a log. Nobody shares them.
-    pub fn refill(&mut self, first: u64, setup: &Arc<Setup>, frames: impl IntoIterator<Item = Frame>) {
+    pub fn refill(&mut self, first: u64, setup: &Arc<DecoderSetup>, frames: impl IntoIterator<Item = Frame>) {
         self.first = first;
         self.frames.clear();
         self.frames.extend(frames);
@@ -181,7 +181,7 @@ pub(crate) struct Log {
     /// Where a viewer can start, oldest first.
     starts: VecDeque<u64>,
     /// Setups, each with the first sequence it holds for; the newest last, never empty.
-    setups: VecDeque<(u64, Arc<Setup>)>,
+    setups: VecDeque<(u64, Arc<DecoderSetup>)>,
     last_audio_start: Option<Timestamp>,
 }
 
@@ -216,7 +216,7 @@ impl Log {
         if current.parts.iter().any(|part| part.content == content) {
             return false;
         }
-        let mut setup = Setup::clone(current);
+        let mut setup = DecoderSetup::clone(current);
         setup.replace(content, head);
         self.put_setup(setup);
         true
@@ -224,7 +224,7 @@ impl Log {
 
     /// A new publisher: the tracks of the one before are gone unless it announces them again.
     pub(crate) fn forget_tracks(&mut self, still_there: impl Fn(TrackId) -> bool) {
-        let mut setup = Setup::clone(self.setup());
+        let mut setup = DecoderSetup::clone(self.setup());
         let before = setup.parts.len();
         setup.parts.retain(|part| match &part.content {
             PartContent::Track(track) => still_there(track.id),
@@ -246,7 +246,7 @@ impl Log {
     }
 
     /// What holds for the next frame.
-    pub(crate) fn setup(&self) -> &Arc<Setup> {
+    pub(crate) fn setup(&self) -> &Arc<DecoderSetup> {
         // The list is never empty: `new` puts one in and `trim` keeps the last.
         &self.setups[self.setups.len() - 1].1
     }
@@ -332,7 +332,7 @@ impl Log {
             .unwrap_or(head)
     }
 
-    fn put_setup(&mut self, setup: Setup) {
+    fn put_setup(&mut self, setup: DecoderSetup) {
         let head = self.head();
         if self.setups.back().is_some_and(|(since, _)| *since == head) {
             self.setups.pop_back();

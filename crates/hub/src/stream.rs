@@ -8,9 +8,9 @@ use bytes::Bytes;
 use headwater_media::{Frame, MediaKind, Timestamp, Track, TrackId};
 use parking_lot::Mutex;
 
-use crate::log::{Log, LogConfig, PartContent, Setup};
+use crate::log::{DecoderSetup, Log, LogConfig, PartContent};
 use crate::name::StreamName;
-use crate::timeline::{Mended, Timeline};
+use crate::timeline::{RepairedTimestamps, Timeline};
 use crate::wake::{Audiences, Lane};
 
 /// How long a publisher has to show all its tracks.
@@ -65,9 +65,9 @@ pub struct Snapshot {
     /// Payload bytes in the log.
     pub log_bytes: usize,
     /// What holds for the newest frame.
-    pub setup: Arc<Setup>,
-    /// What was mended in the publishers' timestamps.
-    pub mended: Mended,
+    pub setup: Arc<DecoderSetup>,
+    /// What was repaired in the publishers' timestamps.
+    pub repaired: RepairedTimestamps,
     /// Who publishes.
     pub publisher: Option<PublisherInfo>,
 }
@@ -213,7 +213,7 @@ impl Stream {
             frames_skipped: self.frames_skipped.load(Ordering::Relaxed),
             log_bytes: inner.log.bytes(),
             setup: Arc::clone(inner.log.setup()),
-            mended: inner.timeline.mended(),
+            repaired: inner.timeline.repaired(),
             publisher: inner.publisher.as_ref().map(|present| present.info.clone()),
         }
     }
@@ -271,10 +271,10 @@ impl Publisher {
         self.stream.audiences.ring();
     }
 
-    /// Adds what was mended in this publisher's timestamps before they came here, so that operators see
-    /// all of it in [`Snapshot::mended`].
-    pub fn count_mended(&mut self, mended: Mended) {
-        self.stream.inner.lock().timeline.count(mended);
+    /// Adds what was repaired in this publisher's timestamps before they came here, so that operators see
+    /// all of it in [`Snapshot::repaired`].
+    pub fn count_repaired(&mut self, repaired: RepairedTimestamps) {
+        self.stream.inner.lock().timeline.count(repaired);
     }
 
     /// Whether another publisher has taken the seat or the broadcast was ended. The peer is to be let go

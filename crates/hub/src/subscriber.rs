@@ -109,7 +109,7 @@ impl Subscriber {
         self.stream.snapshot(now)
     }
 
-    /// Sequence number of the last frame that was used; what [`crate::Setup::unseen`] asks for.
+    /// Sequence number of the last frame that was used; what [`crate::DecoderSetup::unseen`] asks for.
     #[must_use]
     pub fn seen(&self) -> Option<u64> {
         self.seen

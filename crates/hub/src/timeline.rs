@@ -13,9 +13,9 @@ const JUMP: Timestamp = Timestamp::from_ms(3_000);
 /// The step put in place of a jump or a publisher's absence: about one picture.
 const BRIDGE: Timestamp = Timestamp::from_ms(40);
 
-/// What was mended in a broadcast's timestamps.
+/// What was repaired in a broadcast's timestamps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Mended {
+pub struct RepairedTimestamps {
     /// Jumps of more than three seconds, forwards or backwards, that were closed.
     pub jumps: u64,
     /// Frames that stood before their predecessor and were moved up to it.
@@ -41,7 +41,7 @@ struct Line {
 pub(crate) struct Timeline {
     /// One for each track that has come; publishers have a handful of tracks.
     lines: Vec<Line>,
-    mended: Mended,
+    repaired: RepairedTimestamps,
 }
 
 impl Timeline {
@@ -65,7 +65,7 @@ impl Timeline {
         line.last_now = now;
         frame.dts = dts + offset;
         if frame.dts < head {
-            self.mended.clamped += u64::from(line.last_out.is_some());
+            self.repaired.clamped += u64::from(line.last_out.is_some());
             frame.dts = head;
         }
         line.last_out = Some(frame.dts);
@@ -77,14 +77,14 @@ impl Timeline {
         self.lines.iter().filter_map(|line| line.last_out).max()
     }
 
-    pub(crate) fn mended(&self) -> Mended {
-        self.mended
+    pub(crate) fn repaired(&self) -> RepairedTimestamps {
+        self.repaired
     }
 
-    /// What was mended elsewhere.
-    pub(crate) fn count(&mut self, mended: Mended) {
-        self.mended.jumps += mended.jumps;
-        self.mended.clamped += mended.clamped;
+    /// What was repaired elsewhere.
+    pub(crate) fn count(&mut self, repaired: RepairedTimestamps) {
+        self.repaired.jumps += repaired.jumps;
+        self.repaired.clamped += repaired.clamped;
     }
 
     fn line_of(&mut self, track: TrackId) -> usize {
@@ -114,7 +114,7 @@ impl Timeline {
             return offset;
         }
         if line.last_in.is_some() {
-            self.mended.jumps += 1;
+            self.repaired.jumps += 1;
         }
         let resume = self.head().map_or(Timestamp::ZERO, |head| head + BRIDGE);
         resume - dts
@@ -143,10 +143,10 @@ mod tests {
         frame.dts.as_ms()
     }
 
-    fn run(steps: &[(TrackId, i64)]) -> (Vec<i64>, Mended) {
+    fn run(steps: &[(TrackId, i64)]) -> (Vec<i64>, RepairedTimestamps) {
         let mut line = Timeline::default();
         let out = steps.iter().map(|(track, ms)| place(&mut line, *track, *ms)).collect();
-        (out, line.mended())
+        (out, line.repaired())
     }
 
     const V: TrackId = TrackId::VIDEO;
@@ -155,24 +155,24 @@ mod tests {
     #[test]
     fn a_broadcast_starts_at_zero_wherever_its_publisher_starts() {
         let huge = 1_700_000_000_000;
-        let (out, mended) = run(&[(V, huge), (A, huge + 5), (V, huge + 40), (A, huge + 28)]);
+        let (out, repaired) = run(&[(V, huge), (A, huge + 5), (V, huge + 40), (A, huge + 28)]);
         assert_eq!(out, [0, 5, 40, 28]);
-        assert_eq!(mended, Mended::default());
+        assert_eq!(repaired, RepairedTimestamps::default());
     }
 
     #[test]
     fn a_jump_moves_both_tracks_by_the_same_amount() {
-        let (out, mended) =
+        let (out, repaired) =
             run(&[(V, 0), (A, 10), (V, 40), (V, 3_600_000), (A, 3_600_010), (A, 3_600_033), (V, 3_600_040)]);
         assert_eq!(out, [0, 10, 40, 80, 90, 113, 120]);
-        assert_eq!(mended, Mended { jumps: 1, clamped: 0 });
+        assert_eq!(repaired, RepairedTimestamps { jumps: 1, clamped: 0 });
     }
 
     #[test]
     fn tracks_of_one_kind_do_not_push_each_other() {
         let second = TrackId { index: 1, ..A };
-        let (out, mended) = run(&[(A, 0), (second, 0), (A, 23), (A, 46), (second, 23), (second, 46)]);
-        assert_eq!((out, mended), (vec![0, 0, 23, 46, 23, 46], Mended::default()));
+        let (out, repaired) = run(&[(A, 0), (second, 0), (A, 23), (A, 46), (second, 23), (second, 46)]);
+        assert_eq!((out, repaired), (vec![0, 0, 23, 46, 23, 46], RepairedTimestamps::default()));
     }
 
     #[test]
@@ -183,16 +183,16 @@ mod tests {
 
     #[test]
     fn a_small_step_back_is_clamped_and_counted() {
-        let (out, mended) = run(&[(V, 0), (V, 80), (V, 40), (V, 120)]);
+        let (out, repaired) = run(&[(V, 0), (V, 80), (V, 40), (V, 120)]);
         assert_eq!(out, [0, 80, 80, 120]);
-        assert_eq!(mended, Mended { jumps: 0, clamped: 1 });
+        assert_eq!(repaired, RepairedTimestamps { jumps: 0, clamped: 1 });
     }
 
     #[test]
     fn a_camera_that_sends_a_picture_in_ten_seconds_keeps_its_time() {
         let mut line = Timeline::default();
         let times = [0, 10, 20, 30].map(|s| place_at(&mut line, V, s * 1000, Duration::from_secs(s as u64)));
-        assert_eq!((times, line.mended()), ([0, 10_000, 20_000, 30_000], Mended::default()));
+        assert_eq!((times, line.repaired()), ([0, 10_000, 20_000, 30_000], RepairedTimestamps::default()));
     }
 
     #[test]

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use headwater_hub::{
-    Batch, Hub, HubConfig, LagPolicy, Mended, Next, Publisher, PublisherInfo, Start, StreamName, Subscriber,
+    Batch, Hub, HubConfig, LagPolicy, Next, Publisher, PublisherInfo, RepairedTimestamps, Start, StreamName,
+    Subscriber,
 };
 use headwater_media::flv::{Intake, Item};
 use headwater_media::{Frame, MediaKind};
@@ -58,7 +59,7 @@ impl Stream {
             }
         }
         let after = self.intake.mended();
-        self.publisher.count_mended(Mended {
+        self.publisher.count_repaired(RepairedTimestamps {
             jumps: after.restarted_clocks - before.restarted_clocks,
             clamped: after.clamped_timestamps - before.clamped_timestamps,
         });
@@ -90,8 +91,8 @@ impl Stream {
         std::mem::take(&mut self.seen)
     }
 
-    fn mended(&self) -> Mended {
-        self.hub.snapshot(&name(), Duration::ZERO).unwrap().mended
+    fn repaired(&self) -> RepairedTimestamps {
+        self.hub.snapshot(&name(), Duration::ZERO).unwrap().repaired
     }
 }
 
@@ -121,7 +122,7 @@ fn check(frames: &[Frame], gap_ms: i64, off_ms: i64) {
 #[track_caller]
 fn check_untouched(stream: &mut Stream) {
     check(&stream.frames(), PICTURE_MS as i64, 0);
-    assert_eq!(stream.mended(), Mended::default());
+    assert_eq!(stream.repaired(), RepairedTimestamps::default());
 }
 
 #[test]
@@ -150,10 +151,10 @@ fn both_tracks_jump_ahead_and_back_and_the_line_goes_on() {
             let moved = if meant < 12_000 { 0 } else { jump };
             (20_000_000 + meant as i64 + moved) as u64
         });
-        let mended = stream.mended();
+        let repaired = stream.repaired();
         check(&stream.frames(), 100, 120);
-        assert!((1..=2).contains(&mended.jumps), "{jump}: {mended:?}");
-        assert!(mended.clamped <= 4, "{jump}: {mended:?}");
+        assert!((1..=2).contains(&repaired.jumps), "{jump}: {repaired:?}");
+        assert!(repaired.clamped <= 4, "{jump}: {repaired:?}");
     }
 }
 
@@ -164,7 +165,7 @@ fn flash_starts_its_clock_over_with_a_key_frame() {
     stream.run(0, 8000, |_, meant| meant);
     stream.run(8000, 12_000, |_, meant| meant - 8000);
     check(&stream.frames(), 100, 60);
-    assert_eq!(stream.mended().jumps, 2, "once for each track");
+    assert_eq!(stream.repaired().jumps, 2, "once for each track");
 }
 
 #[test]
@@ -176,7 +177,7 @@ fn one_wrong_time_moves_nothing_and_is_counted() {
             _ => 30_000_000 + meant,
         });
         check(&stream.frames(), 2 * PICTURE_MS as i64, PICTURE_MS as i64);
-        assert_eq!(stream.mended(), Mended { jumps: 0, clamped: 4 });
+        assert_eq!(stream.repaired(), RepairedTimestamps { jumps: 0, clamped: 4 });
     }
 }
 
@@ -186,8 +187,8 @@ fn steps_back_are_clamped_and_neither_track_is_lost() {
     let mut stream = Stream::new();
     stream.run(0, 8000, |_, meant| if meant % 7 == 0 { meant + 1000 } else { meant + 1090 });
     check(&stream.frames(), 200, 100);
-    let mended = stream.mended();
-    assert!(mended.jumps == 0 && mended.clamped > 10, "{mended:?}");
+    let repaired = stream.repaired();
+    assert!(repaired.jumps == 0 && repaired.clamped > 10, "{repaired:?}");
 }
 
 #[test]
@@ -208,7 +209,7 @@ fn dahua_sends_sound_first_and_then_pictures_of_another_clock() {
     stream.run(2000, 8000, stamps);
     // The clocks have nothing in common but the moment at which they were heard.
     check(&stream.frames(), 100, 60);
-    assert_eq!(stream.mended(), Mended::default());
+    assert_eq!(stream.repaired(), RepairedTimestamps::default());
 }
 
 #[test]
@@ -232,7 +233,7 @@ fn an_encoder_that_pauses_leaves_a_hole_as_long_as_it_was() {
             rest.iter().all(|frame| frame.dts.as_ms() == meant_ms(frame)),
             "{first:?} first, {alone} alone"
         );
-        assert_eq!(stream.mended().jumps, 0);
+        assert_eq!(stream.repaired().jumps, 0);
     }
 }
 
@@ -253,7 +254,7 @@ fn android_encoders_interleave_out_of_order() {
     }
     let frames = stream.frames();
     assert!(frames.iter().all(|frame| frame.dts.as_ms() == meant_ms(frame) - 17_000_000));
-    assert_eq!(stream.mended(), Mended::default());
+    assert_eq!(stream.repaired(), RepairedTimestamps::default());
 }
 
 #[test]
@@ -266,7 +267,7 @@ fn a_publisher_that_comes_back_goes_on_whatever_its_clock_says() {
     let mut stream = Stream { hub, publisher, intake: Intake::new(), viewer, seen };
     stream.run(4000, 8000, |_, meant| meant - 4000);
     check(&stream.frames(), 100, 60);
-    assert_eq!(stream.mended().jumps, 0, "a new publisher is no mistake");
+    assert_eq!(stream.repaired().jumps, 0, "a new publisher is no mistake");
 }
 
 proptest! {

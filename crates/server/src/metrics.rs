@@ -175,7 +175,7 @@ impl StreamFigures {
         counter(&self.bytes_in, stream.bytes_in);
         counter(&self.frames_in, stream.frames_in);
         counter(&self.frames_skipped, stream.frames_skipped);
-        counter(&self.timestamps_mended, stream.mended.jumps + stream.mended.clamped);
+        counter(&self.timestamps_mended, stream.repaired.jumps + stream.repaired.clamped);
     }
 
     fn register(self, registry: &mut Registry) {

@@ -131,7 +131,7 @@ impl Cursor {
         }
     }
 
-    /// Number of the last frame that was used; what [`headwater_hub::Setup::unseen`] asks for.
+    /// Number of the last frame that was used; what [`headwater_hub::DecoderSetup::unseen`] asks for.
     pub(crate) fn seen(&self) -> Option<u64> {
         match self {
             Self::Live(subscriber) => subscriber.seen(),

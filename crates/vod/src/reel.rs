@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use headwater_hub::{Batch, Next, PartContent, Setup, Watcher};
+use headwater_hub::{Batch, DecoderSetup, Next, PartContent, Watcher};
 use headwater_media::flv::{film_metadata, on_metadata};
 use headwater_media::index::{Index, Sample};
 use headwater_media::{Frame, MediaKind, Timestamp};
@@ -64,7 +64,7 @@ struct State {
     first: u64,
     seen: Option<u64>,
     /// What holds for them; when it changes, the frames before are sent first.
-    setup: Arc<Setup>,
+    setup: Arc<DecoderSetup>,
     /// The number of the first sample that it does not hold for.
     setup_end: usize,
     /// The sample to be read next.
@@ -504,7 +504,7 @@ impl State {
         };
         let contents = tracks.into_iter().map(PartContent::Track);
         let contents = std::iter::once(PartContent::Metadata(metadata)).chain(contents);
-        self.setup = Arc::new(Setup::new(contents, self.first));
+        self.setup = Arc::new(DecoderSetup::new(contents, self.first));
         if self.still == Still::Shown {
             self.still = Still::Wanted;
         }

@@ -131,7 +131,7 @@ fn describe(snapshot: Snapshot, admin: bool) -> Stream {
         bytes_in: snapshot.bytes_in,
         frames_in: snapshot.frames_in,
         frames_skipped: snapshot.frames_skipped,
-        timestamps_mended: snapshot.mended.jumps + snapshot.mended.clamped,
+        timestamps_mended: snapshot.repaired.jumps + snapshot.repaired.clamped,
         video: snapshot.setup.track(TrackId::VIDEO).map(video),
         audio: snapshot.setup.tracks().find(|track| track.id.kind == MediaKind::Audio).map(audio),
         publisher,

@@ -9,7 +9,7 @@ use axum::body::{Body, HttpBody};
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
-use headwater_hub::{Awaited, Batch, PartContent, Setup, State, StreamName};
+use headwater_hub::{Awaited, Batch, DecoderSetup, PartContent, State, StreamName};
 use headwater_media::MediaKind;
 use headwater_media::flv::{Begun, Dialect, Muxer};
 
@@ -104,7 +104,7 @@ impl Viewer {
 struct Writer {
     /// What the viewer asks for; the muxer's dialect is this one with tracks chosen for the setup in force.
     takes: Dialect,
-    fitted: Option<Arc<Setup>>,
+    fitted: Option<Arc<DecoderSetup>>,
     muxer: Option<Muxer>,
     begun: Begun,
     seen: Option<u64>,

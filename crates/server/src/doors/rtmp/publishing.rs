@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use headwater_hub::{Mended, Publisher, StreamName};
+use headwater_hub::{Publisher, RepairedTimestamps, StreamName};
 use headwater_media::amf::{self, amf0};
 use headwater_media::flv::{Intake, Item};
 use headwater_media::{Error, MediaKind};
@@ -23,12 +23,19 @@ pub(super) struct Publishing {
     /// Messages that could not be used. The first one is logged.
     unusable: u64,
     /// What of the intake's mending the stream's figures have.
-    counted: Mended,
+    counted: RepairedTimestamps,
 }
 
 impl Publishing {
     pub(super) fn new(stream: MessageStreamId, peer: SocketAddr, publisher: Publisher) -> Self {
-        Self { stream, peer, publisher, intake: Intake::new(), unusable: 0, counted: Mended::default() }
+        Self {
+            stream,
+            peer,
+            publisher,
+            intake: Intake::new(),
+            unusable: 0,
+            counted: RepairedTimestamps::default(),
+        }
     }
 
     pub(super) fn stream(&self) -> MessageStreamId {
@@ -59,7 +66,7 @@ impl Publishing {
         match items {
             Ok(items) => {
                 items.for_each(|item| self.put(item, now));
-                self.count_mended();
+                self.count_repaired();
             }
             Err(error @ Error::Unsupported { .. }) => {
                 return Err(End::LetGo("unsupported", error.to_string()));
@@ -93,13 +100,14 @@ impl Publishing {
         }
     }
 
-    /// Tells the stream what the intake has mended in timestamps.
-    fn count_mended(&mut self) {
-        let mended = self.intake.mended();
-        let all = Mended { jumps: mended.restarted_clocks, clamped: mended.clamped_timestamps };
+    /// Tells the stream what the intake has repaired in timestamps.
+    fn count_repaired(&mut self) {
+        let repaired = self.intake.mended();
+        let all =
+            RepairedTimestamps { jumps: repaired.restarted_clocks, clamped: repaired.clamped_timestamps };
         if all != self.counted {
             let (jumps, clamped) = (all.jumps - self.counted.jumps, all.clamped - self.counted.clamped);
-            self.publisher.count_mended(Mended { jumps, clamped });
+            self.publisher.count_repaired(RepairedTimestamps { jumps, clamped });
             self.counted = all;
         }
     }
@@ -127,7 +135,7 @@ fn nests_within_reason(payload: &[u8]) -> Result<(), amf::Error> {
 
 impl Drop for Publishing {
     fn drop(&mut self) {
-        let mended = self.intake.mended();
-        tracing::info!(peer = %self.peer, stream = %self.name(), unusable = self.unusable, ?mended, "stopped publishing");
+        let repaired = self.intake.mended();
+        tracing::info!(peer = %self.peer, stream = %self.name(), unusable = self.unusable, ?repaired, "stopped publishing");
     }
 }

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::io::IoSlice;
 use std::sync::Arc;
 
-use headwater_hub::{Batch, Next, Setup, Start, State, Watcher};
+use headwater_hub::{Batch, DecoderSetup, Next, Start, State, Watcher};
 use headwater_media::flv::{Begun, Dialect, Untaken};
 use headwater_media::{MediaKind, Timestamp};
 use headwater_rtmp::MessageStreamId;
@@ -35,7 +35,7 @@ struct Playing {
     /// What the player's side takes, and what it has asked for; the form's dialect is this one with tracks
     /// chosen for the setup in force.
     takes: Dialect,
-    fitted: Option<Arc<Setup>>,
+    fitted: Option<Arc<DecoderSetup>>,
     /// Frames skipped so far: more of them, and every video track has to begin anew.
     skipped: u64,
     start: Start,
