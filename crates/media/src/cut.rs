@@ -35,14 +35,14 @@ pub enum Piece {
         /// Its length.
         len: u64,
     },
-    /// The payload of a sample that has to be mended ([`Index::frame`]); its length is that of
+    /// The payload of a sample that has to be repaired ([`Index::frame`]); its length is that of
     /// [`Index::payload_len`].
-    Mended(Sample),
+    Repaired(Sample),
 }
 
 /// A place in the file that is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct CutPosition {
     /// Pieces before it are passed; 0 = the head.
     step: usize,
     /// Bytes of the next piece that are passed as well.
@@ -158,25 +158,25 @@ impl Cut {
 
     /// The place of a byte.
     #[must_use]
-    pub fn seek(&self, index: &Index, position: u64) -> Place {
+    pub fn seek(&self, index: &Index, position: u64) -> CutPosition {
         let Some(behind) = position.checked_sub(self.head.len() as u64) else {
-            return Place { step: 0, skip: position };
+            return CutPosition { step: 0, skip: position };
         };
         let mark = self.marks.partition_point(|&mark| mark <= behind).saturating_sub(1);
         let mut skip = behind - self.marks.get(mark).copied().unwrap_or(0);
         for step in mark * MARK_EVERY..self.body.steps() {
             let len = self.body.step_len(index, step);
             if skip < len {
-                return Place { step: step + 1, skip };
+                return CutPosition { step: step + 1, skip };
             }
             skip -= len;
         }
-        Place { step: self.body.steps() + 1, skip: 0 }
+        CutPosition { step: self.body.steps() + 1, skip: 0 }
     }
 
     /// The piece at a place, which moves behind it; `None` at the end. The caller passes over `skip` bytes, and
     /// sets it to 0.
-    pub fn next(&self, index: &Index, place: &mut Place) -> Option<Piece> {
+    pub fn next(&self, index: &Index, place: &mut CutPosition) -> Option<Piece> {
         let step = place.step;
         place.step += 1;
         let Some(step) = step.checked_sub(1) else { return Some(Piece::Bytes(self.head.clone())) };

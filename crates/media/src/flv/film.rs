@@ -113,7 +113,7 @@ impl Tags {
                 bytes.put_slice(head.as_slice());
                 Piece::Bytes(bytes.freeze())
             }
-            1 if sample.mended => Piece::Mended(*sample),
+            1 if sample.needs_repair => Piece::Repaired(*sample),
             1 => Piece::File { offset: sample.offset, len: sample.size.into() },
             _ => Piece::Bytes(Bytes::copy_from_slice(&previous_tag_size(body_len))),
         })

@@ -1,7 +1,7 @@
 //! Tag bodies: what RTMP carries in messages of type 8 (audio) and 9 (video), and FLV in its tags.
 //!
 //! Decoding only splits: payloads are slices of the body, never copies, and nothing behind the tag's
-//! own header is looked at. What publishers get wrong inside is [`Intake`](super::Intake)'s matter.
+//! own header is looked at. What publishers get wrong inside is [`Normalizer`](super::Normalizer)'s matter.
 
 mod enhanced;
 mod original;
@@ -35,7 +35,7 @@ pub enum TagBody {
         bytes: Bytes,
     },
     /// One coded frame.
-    Frame(Coded),
+    Frame(CodedFrame),
     /// The sender's word that the track ends.
     EndOfSequence(TrackId),
     /// Legal, but it carries nothing: no bytes, the first byte only, an empty configuration.
@@ -46,7 +46,7 @@ pub enum TagBody {
 
 /// A coded frame as its tag presents it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Coded {
+pub struct CodedFrame {
     /// The track: number 0 unless the tag names another.
     pub track: TrackId,
     /// How it is coded. MP3 by FourCC has [`Self::MP3_UNKNOWN`].
@@ -62,7 +62,7 @@ pub struct Coded {
     pub payload: Bytes,
 }
 
-impl Coded {
+impl CodedFrame {
     /// MP3 of which the tag tells neither rate nor channels.
     pub const MP3_UNKNOWN: Codec = Codec::Mp3 { flv_flags: 0 };
 }
@@ -70,17 +70,17 @@ impl Coded {
 /// The parts of one tag body, in order. They have been checked: what comes is whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
-pub struct Parts(Form);
+pub struct TagParts(Form);
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum Form {
     #[default]
     Done,
     One(TagBody),
-    Many(enhanced::Tracks),
+    Many(enhanced::MultitrackParts),
 }
 
-impl Iterator for Parts {
+impl Iterator for TagParts {
     type Item = TagBody;
 
     fn next(&mut self) -> Option<TagBody> {
@@ -96,7 +96,7 @@ impl Iterator for Parts {
     }
 }
 
-impl From<TagBody> for Parts {
+impl From<TagBody> for TagParts {
     fn from(part: TagBody) -> Self {
         Self(Form::One(part))
     }
@@ -108,10 +108,10 @@ impl From<TagBody> for Parts {
 /// `Unsupported` for codecs that this program does not know, by FourCC where there is one;
 /// `Malformed` for a body that ends inside its own header, or whose tracks overrun it; `Limit` above
 /// [`TRACKS_MAX`] parts.
-pub fn decode_video(body: Bytes) -> Result<Parts, Error> {
+pub fn decode_video(body: Bytes) -> Result<TagParts, Error> {
     match body.first() {
         Some(&first) if enhanced::is_video(first) => enhanced::decode(MediaKind::Video, body),
-        Some(&first) => original::decode_video(first, body).map(Parts::from),
+        Some(&first) => original::decode_video(first, body).map(TagParts::from),
         None => Ok(TagBody::Empty.into()),
     }
 }
@@ -120,10 +120,10 @@ pub fn decode_video(body: Bytes) -> Result<Parts, Error> {
 ///
 /// # Errors
 /// As [`decode_video`].
-pub fn decode_audio(body: Bytes) -> Result<Parts, Error> {
+pub fn decode_audio(body: Bytes) -> Result<TagParts, Error> {
     match body.first() {
         Some(&first) if enhanced::is_audio(first) => enhanced::decode(MediaKind::Audio, body),
-        Some(&first) => original::decode_audio(first, body).map(Parts::from),
+        Some(&first) => original::decode_audio(first, body).map(TagParts::from),
         None => Ok(TagBody::Empty.into()),
     }
 }

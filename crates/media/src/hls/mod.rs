@@ -14,7 +14,9 @@ mod segments;
 
 pub use master::{IFrameVariant, MasterPlaylist, Rendition, RenditionKind, Variant};
 pub use playlist::{MediaPlaylist, PlaylistType, Segment};
-pub use segments::{Cut, KEY_FRAMES_APART, Line, Presentation, SEGMENT_MAX, SEGMENT_TARGET};
+pub use segments::{
+    KEY_FRAMES_APART, MediaSegment, Presentation, SEGMENT_MAX, SEGMENT_TARGET, SegmentedTrack,
+};
 
 /// A quoted string (RFC 8216, 4.2): it has no way to write quotes and ends of lines, so they are left out.
 fn quoted(text: &str) -> String {

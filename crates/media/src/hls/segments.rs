@@ -32,19 +32,19 @@ const SAMPLE_BYTES: u64 = 16;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Presentation {
     origin: Timestamp,
-    lines: Vec<Line>,
+    lines: Vec<SegmentedTrack>,
     left_out: Vec<String>,
 }
 
 /// A track cut into segments.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct SegmentedTrack {
     /// Its place in [`Index::tracks`].
     pub track: usize,
     /// Its segments, at least one.
-    pub segments: Vec<Cut>,
+    pub segments: Vec<MediaSegment>,
     /// Its key frames for scrubbing; none of sound.
-    pub keys: Vec<Cut>,
+    pub keys: Vec<MediaSegment>,
     /// Whether every segment starts with a key frame.
     pub independent: bool,
     /// The end of the last segment, on the presentation's timeline.
@@ -57,7 +57,7 @@ pub struct Line {
 
 /// A segment: those samples of its track that lie between two samples of the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cut {
+pub struct MediaSegment {
     /// The number of its first sample in the index.
     pub first: u32,
     /// The number of the sample behind its last.
@@ -100,7 +100,7 @@ impl Presentation {
         let breaks = index.breaks();
         let is_video = |place: usize| kind(index, place) == MediaKind::Video;
         let leader = carried.iter().find(|(place, _)| is_video(*place)).map(|(place, _)| *place);
-        let mut lines: Vec<Line> = Vec::with_capacity(carried.len());
+        let mut lines: Vec<SegmentedTrack> = Vec::with_capacity(carried.len());
         // The picture first: sound is cut at its times.
         carried.sort_by_key(|(place, _)| Some(*place) != leader);
         let mut times: Option<Vec<Timestamp>> = None;
@@ -109,7 +109,7 @@ impl Presentation {
                 Some(times) if !is_video(place) => at_times(index, &samples, times, &breaks),
                 _ => at_keys(index, &samples, &breaks, target),
             };
-            let line = Line::new(index, place, &samples, &starts, origin);
+            let line = SegmentedTrack::new(index, place, &samples, &starts, origin);
             times.get_or_insert_with(|| line.segments.iter().skip(1).map(|cut| cut.start + origin).collect());
             lines.push(line);
         }
@@ -125,7 +125,7 @@ impl Presentation {
 
     /// The tracks that are carried, in the file's order.
     #[must_use]
-    pub fn lines(&self) -> &[Line] {
+    pub fn tracks(&self) -> &[SegmentedTrack] {
         &self.lines
     }
 
@@ -142,11 +142,11 @@ impl Presentation {
     }
 
     /// The initialisation segment of a line for the segments of an era. `frame` is the payload of the first sample
-    /// of that era; only AC-3 and VP9 need it ([`Line::needs_frame`]).
+    /// of that era; only AC-3 and VP9 need it ([`SegmentedTrack::needs_frame`]).
     ///
     /// # Errors
     /// As [`Muxer::new`].
-    pub fn init(&self, index: &Index, line: &Line, era: u32, frame: &[u8]) -> Result<Bytes, Error> {
+    pub fn init(&self, index: &Index, line: &SegmentedTrack, era: u32, frame: &[u8]) -> Result<Bytes, Error> {
         self.muxer(index, line, era, frame)?.init_segment()
     }
 
@@ -158,9 +158,9 @@ impl Presentation {
     pub fn segment(
         &self,
         index: &Index,
-        line: &Line,
+        line: &SegmentedTrack,
         number: usize,
-        cut: &Cut,
+        cut: &MediaSegment,
         frame: &[u8],
     ) -> Result<(Bytes, Vec<Piece>), Error> {
         let samples = || cut.samples(index, line.track);
@@ -178,7 +178,7 @@ impl Presentation {
         let mut pieces: Vec<Piece> = Vec::new();
         for sample in samples() {
             match pieces.last_mut() {
-                _ if sample.mended => pieces.push(Piece::Mended(*sample)),
+                _ if sample.needs_repair => pieces.push(Piece::Repaired(*sample)),
                 Some(Piece::File { offset, len }) if *offset + *len == sample.offset => {
                     *len += u64::from(sample.size);
                 }
@@ -188,14 +188,14 @@ impl Presentation {
         Ok((head, pieces))
     }
 
-    fn muxer(&self, index: &Index, line: &Line, era: u32, frame: &[u8]) -> Result<Muxer, Error> {
+    fn muxer(&self, index: &Index, line: &SegmentedTrack, era: u32, frame: &[u8]) -> Result<Muxer, Error> {
         let indexed = index.tracks().get(line.track).ok_or(Error::Misuse("a line of another film"))?;
         let track = line.track_of(index, era).unwrap_or_else(|| indexed.track.clone());
         Muxer::of_one(&track, frame, indexed.language.as_deref(), self.origin)
     }
 }
 
-impl Line {
+impl SegmentedTrack {
     /// Whether the codec is described by a frame.
     #[must_use]
     pub fn needs_frame(&self, index: &Index) -> bool {
@@ -238,7 +238,7 @@ impl Line {
         let lasts = if said > Timestamp::ZERO && said <= LAST_MAX { said } else { usual };
         let last_shown = samples.iter().rev().take(64).filter_map(|&n| of(n)).map(|s| s.pts).max();
         let end = last_shown.unwrap_or(last) + lasts - origin;
-        let mut segments: Vec<Cut> = Vec::with_capacity(starts.len());
+        let mut segments: Vec<MediaSegment> = Vec::with_capacity(starts.len());
         for (at, start) in starts.iter().enumerate() {
             let end = starts.get(at + 1).map_or(samples.len(), |next| next.at);
             let run = samples.get(start.at..end).unwrap_or_default();
@@ -249,28 +249,28 @@ impl Line {
             // The first one begins with the presentation, so that all playlists do.
             let shown = of(first).map_or(Timestamp::ZERO, |sample| sample.pts - origin);
             let shown = if segments.is_empty() { Timestamp::ZERO } else { shown };
-            segments.push(Cut { first, behind: last + 1, start: shown, bytes, era: start.era });
+            segments.push(MediaSegment { first, behind: last + 1, start: shown, bytes, era: start.era });
         }
         let keys = if kind(index, track) == MediaKind::Video {
             keys(index, &segments, track, origin)
         } else {
             Vec::new()
         };
-        let is_key = |cut: &Cut| of(cut.first).is_some_and(|sample| sample.key);
+        let is_key = |cut: &MediaSegment| of(cut.first).is_some_and(|sample| sample.key);
         let independent = segments.iter().all(is_key);
         let last_until = last + lasts;
         Self { track, segments, keys, independent, end, samples: samples.len(), last_until }
     }
 
     /// The decoding time of the track's next sample behind a cut.
-    fn decoded_behind(&self, index: &Index, cut: &Cut) -> Timestamp {
+    fn decoded_behind(&self, index: &Index, cut: &MediaSegment) -> Timestamp {
         let cuts = if self.segments.contains(cut) { &self.segments } else { &self.keys };
         let next = cuts.iter().find(|next| next.first >= cut.behind);
         next.and_then(|next| sample(index, next.first)).map_or(self.last_until, |sample| sample.dts)
     }
 }
 
-impl Cut {
+impl MediaSegment {
     /// The samples.
     pub fn samples<'a>(&self, index: &'a Index, track: usize) -> impl Iterator<Item = &'a Sample> + use<'a> {
         let range = self.first as usize..self.behind as usize;
@@ -367,8 +367,8 @@ fn at_times(index: &Index, samples: &[u32], times: &[Timestamp], breaks: &[Times
 }
 
 /// Key frames at least [`KEY_FRAMES_APART`] from each other; each lasts until the next.
-fn keys(index: &Index, segments: &[Cut], track: usize, origin: Timestamp) -> Vec<Cut> {
-    let mut keys: Vec<Cut> = Vec::new();
+fn keys(index: &Index, segments: &[MediaSegment], track: usize, origin: Timestamp) -> Vec<MediaSegment> {
+    let mut keys: Vec<MediaSegment> = Vec::new();
     for cut in segments {
         let numbers = cut.first..cut.behind;
         for (number, sample) in numbers.filter_map(|number| Some((number, sample(index, number)?))) {
@@ -378,14 +378,14 @@ fn keys(index: &Index, segments: &[Cut], track: usize, origin: Timestamp) -> Vec
             if usize::from(sample.track) == track && sample.key && far {
                 let start = if keys.is_empty() { Timestamp::ZERO } else { start };
                 let bytes = u64::from(index.payload_len(sample)) + HEAD_BYTES + SAMPLE_BYTES;
-                keys.push(Cut { first: number, behind: number + 1, start, bytes, era: cut.era });
+                keys.push(MediaSegment { first: number, behind: number + 1, start, bytes, era: cut.era });
             }
         }
     }
     keys
 }
 
-fn bandwidth(cuts: &[Cut], end: Timestamp) -> (u64, u64) {
+fn bandwidth(cuts: &[MediaSegment], end: Timestamp) -> (u64, u64) {
     let rate = |bytes: u64, lasts: Timestamp| {
         let nanos = u128::try_from(lasts.as_nanos()).unwrap_or(0).max(1_000_000);
         u64::try_from(u128::from(bytes) * 8_000_000_000 / nanos).unwrap_or(u64::MAX)

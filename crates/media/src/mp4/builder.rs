@@ -250,7 +250,7 @@ fn push(samples: &mut Vec<Sample>, track: &mut Growing, number: u16, raw: &RawSa
         size: raw.size,
         track: number,
         key: raw.key || track.indexed.track.id.kind == MediaKind::Audio,
-        mended: false,
+        needs_repair: false,
     });
 }
 

@@ -85,14 +85,14 @@ impl Movie {
     /// As many samples from `step` on as lie in one piece of the file, and how many they are.
     pub(crate) fn pieces(&self, index: &Index, step: usize) -> Option<(Piece, usize)> {
         let first = self.sample(index, step)?;
-        if first.mended {
-            return Some((Piece::Mended(*first), 1));
+        if first.needs_repair {
+            return Some((Piece::Repaired(*first), 1));
         }
         let mut end = first.offset;
         let mut steps = 0;
         while let Some(sample) = self.sample(index, step + steps)
             && sample.offset == end
-            && !sample.mended
+            && !sample.needs_repair
         {
             end += u64::from(sample.size);
             steps += 1;

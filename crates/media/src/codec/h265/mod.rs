@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-pub use sps::{Profile, Sps};
+pub use sps::{ProfileTierLevel, Sps};
 
 use super::nal::{merge_sets, put_unit, take_units};
 use crate::Error;
@@ -42,8 +42,8 @@ pub fn nal_type(nal: &[u8]) -> u8 {
 /// What an H.265 decoder must know: the meaning of an HEVCDecoderConfigurationRecord.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HevcConfig {
-    /// Profile, tier and level.
-    pub profile: Profile,
+    /// ProfileTierLevel, tier and level.
+    pub profile: ProfileTierLevel,
     /// How finely pictures are at least cut for parallel decoding; 0 = unknown.
     pub min_spatial_segmentation: u16,
     /// 0 = unknown, 1 slices, 2 tiles, 3 wavefronts.
@@ -239,7 +239,7 @@ impl HevcConfig {
         if version > 1 {
             return Err(malformed(format!("version {version} is unknown")));
         }
-        let profile = Profile::read(&mut reader)?;
+        let profile = ProfileTierLevel::read(&mut reader)?;
         let mut field = |reserved: usize, bits: u32| -> Result<u32, Error> {
             reader.skip(reserved)?;
             reader.bits(bits)

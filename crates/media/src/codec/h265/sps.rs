@@ -14,7 +14,7 @@ const MAX_LEN: usize = 4096;
 
 /// What a decoder must be able to do (`profile_tier_level`, 7.3.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Profile {
+pub struct ProfileTierLevel {
     /// Which standard's profiles these are; 0 in practice.
     pub space: u8,
     /// Whether it is the high tier, for bit rates beyond the main tier's.
@@ -29,7 +29,7 @@ pub struct Profile {
     pub level: u8,
 }
 
-impl Profile {
+impl ProfileTierLevel {
     pub(super) fn read(reader: &mut BitReader<'_>) -> Result<Self, Error> {
         let mut profile = Self {
             space: reader.bits(2)? as u8,
@@ -54,7 +54,7 @@ impl Profile {
 }
 
 /// As it stands in a codec's name (ISO 14496-15, Annex E.3): `1.6.L93.B0`.
-impl fmt::Display for Profile {
+impl fmt::Display for ProfileTierLevel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(["", "A", "B", "C"][usize::from(self.space & 3)])?;
         let tier = if self.high_tier { 'H' } else { 'L' };
@@ -68,8 +68,8 @@ impl fmt::Display for Profile {
 /// What a sequence parameter set says about the picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sps {
-    /// Profile, tier and level.
-    pub profile: Profile,
+    /// ProfileTierLevel, tier and level.
+    pub profile: ProfileTierLevel,
     /// Temporal layers: 1–7.
     pub temporal_layers: u8,
     /// Whether a decoder can go up to a higher temporal layer at any picture.
@@ -131,7 +131,7 @@ impl Sps {
             return Err(malformed("it announces 8 temporal layers, at most 7 are legal"));
         }
         let temporal_id_nested = reader.flag()?;
-        let profile = Profile::read(reader)?;
+        let profile = ProfileTierLevel::read(reader)?;
         skip_layer_profiles(reader, more_layers)?;
         Ok(Self {
             profile,

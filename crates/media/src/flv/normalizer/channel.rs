@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 
-use super::mended::{Dropped, Mended};
+use super::repaired::{Dropped, Repaired};
 use super::{audio, extra, nal, vp};
 use crate::codec::aac::AudioSpecificConfig;
 use crate::codec::av1::Av1Config;
 use crate::codec::h264::AvcConfig;
 use crate::codec::h265::HevcConfig;
-use crate::flv::tag::Coded;
+use crate::flv::tag::CodedFrame;
 use crate::flv::timeline::TrackTime;
 use crate::{Codec, Error, Track, TrackId};
 
@@ -62,32 +62,36 @@ impl Channel {
         &mut self,
         codec: Codec,
         config: &Bytes,
-        mended: &mut Mended,
+        repaired: &mut Repaired,
     ) -> Result<Option<Track>, Error> {
         if matches!(codec, Codec::Mp3 { .. }) {
             // It has none, and what the track is called only its frames tell.
-            mended.count(Dropped::Empty);
+            repaired.count(Dropped::Empty);
             return Ok(None);
         }
         if self.sent.as_ref().is_some_and(|(of, sent)| *of == codec && sent == config) {
-            mended.repeated_configs += 1;
+            repaired.repeated_configs += 1;
             return Ok(None);
         }
         // It outlives its message: a slice would keep all of a message with several tracks in memory.
         let config = Bytes::copy_from_slice(config);
         let (known, announced) = read_config(codec, &config)?;
-        // FLAC's has another form in tags than everywhere else: no mend.
-        mended.synthesised_configs += u64::from(announced != config && codec != Codec::Flac);
+        // FLAC's has another form in tags than everywhere else: no repair.
+        repaired.synthesised_configs += u64::from(announced != config && codec != Codec::Flac);
         let track = self.announce(codec, known, announced);
         self.sent = Some((codec, config));
         Ok(track)
     }
 
     /// Takes what is said beside the configuration; the track is returned if that changes it.
-    pub(super) fn take_extra(&mut self, bytes: &Bytes, mended: &mut Mended) -> Result<Option<Track>, Error> {
+    pub(super) fn take_extra(
+        &mut self,
+        bytes: &Bytes,
+        repaired: &mut Repaired,
+    ) -> Result<Option<Track>, Error> {
         let extra = extra::read(self.id.kind, bytes)?;
         if self.extra == extra {
-            mended.repeated_configs += 1;
+            repaired.repeated_configs += 1;
             return Ok(None);
         }
         self.extra = extra;
@@ -99,15 +103,15 @@ impl Channel {
     /// Makes a frame regular; the track is returned if it changes with this frame.
     pub(super) fn take_frame(
         &mut self,
-        coded: &mut Coded,
-        mended: &mut Mended,
+        coded: &mut CodedFrame,
+        repaired: &mut Repaired,
     ) -> Result<Option<Track>, Dropped> {
         let mut track = None;
         match coded.codec {
-            Codec::H264 | Codec::H265 | Codec::H266 => track = self.take_nals(coded, mended)?,
-            Codec::Aac => track = self.take_aac(coded, mended)?,
-            Codec::Av1 => track = self.take_obus(coded, mended),
-            Coded::MP3_UNKNOWN => coded.codec = audio::mp3_codec(&coded.payload),
+            Codec::H264 | Codec::H265 | Codec::H266 => track = self.take_nals(coded, repaired)?,
+            Codec::Aac => track = self.take_aac(coded, repaired)?,
+            Codec::Av1 => track = self.take_obus(coded, repaired),
+            CodedFrame::MP3_UNKNOWN => coded.codec = audio::mp3_codec(&coded.payload),
             _ => {}
         }
         if coded.payload.is_empty() {

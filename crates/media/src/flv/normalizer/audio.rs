@@ -3,18 +3,18 @@
 use bytes::Bytes;
 
 use super::channel::{Channel, Known};
-use super::mended::{Dropped, Mended};
+use super::repaired::{Dropped, Repaired};
 use crate::codec::aac::{AAC_LC, AdtsHeader, AudioSpecificConfig};
 use crate::codec::mp3::Mp3Header;
-use crate::flv::tag::Coded;
+use crate::flv::tag::CodedFrame;
 use crate::{Codec, Error, Track};
 
 impl Channel {
     /// Takes ADTS headers off (quirk 6); they correct the configuration, or stand in for it.
     pub(super) fn take_aac(
         &mut self,
-        coded: &mut Coded,
-        mended: &mut Mended,
+        coded: &mut CodedFrame,
+        repaired: &mut Repaired,
     ) -> Result<Option<Track>, Dropped> {
         let mut found = None;
         // A bare frame cannot start with twelve ones: that would be an end marker followed by nothing.
@@ -25,14 +25,14 @@ impl Channel {
             found = Some(header.config());
         }
         let Some(found) = found else { return Ok(None) };
-        mended.adts += 1;
+        repaired.adts += 1;
         if coded.payload.is_empty() {
             return Err(Dropped::Empty);
         }
         if matches!(self.known(), Known::Aac(known) if is_same_core(known, &found)) {
             return Ok(None);
         }
-        mended.synthesised_configs += 1;
+        repaired.synthesised_configs += 1;
         Ok(self.announce(Codec::Aac, Known::Aac(found), found.to_bytes()))
     }
 }

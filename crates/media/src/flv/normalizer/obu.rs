@@ -3,9 +3,9 @@
 use bytes::Bytes;
 
 use super::channel::{Channel, Known};
-use super::mended::Mended;
+use super::repaired::Repaired;
 use crate::codec::av1::{Av1Config, sequence_header, without_delimiter};
-use crate::flv::tag::Coded;
+use crate::flv::tag::CodedFrame;
 use crate::{Codec, Track};
 
 /// Bytes of the configuration before its OBUs.
@@ -14,7 +14,7 @@ const CONFIG_HEAD_LEN: usize = 4;
 impl Channel {
     /// Takes temporal delimiters off. A sequence header that differs from the configuration's is a change
     /// of it, or stands in for it. Decoding can start where there is one.
-    pub(super) fn take_obus(&mut self, coded: &mut Coded, mended: &mut Mended) -> Option<Track> {
+    pub(super) fn take_obus(&mut self, coded: &mut CodedFrame, repaired: &mut Repaired) -> Option<Track> {
         loop {
             let rest = without_delimiter(&coded.payload);
             if rest.len() == coded.payload.len() {
@@ -37,7 +37,7 @@ impl Channel {
             }
         }
         let config: Bytes = Av1Config::from_temporal_unit(&coded.payload).ok()?.to_bytes();
-        mended.synthesised_configs += 1;
+        repaired.synthesised_configs += 1;
         self.announce(Codec::Av1, Known::Nothing, config)
     }
 }

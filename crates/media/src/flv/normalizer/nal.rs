@@ -4,11 +4,11 @@
 use bytes::Bytes;
 
 use super::channel::{Channel, Known, read_config};
-use super::mended::{Dropped, Mended};
+use super::repaired::{Dropped, Repaired};
 use crate::codec::h264::{self, AvcConfig};
 use crate::codec::h265::{self, HevcConfig};
 use crate::codec::nal::{Framing, annex_b_nals, annex_b_to_length_prefixed, framing, nals, trimmed};
-use crate::flv::tag::Coded;
+use crate::flv::tag::CodedFrame;
 use crate::{Codec, Error, Track};
 
 impl Channel {
@@ -16,12 +16,12 @@ impl Channel {
     /// change of it (5.4).
     pub(super) fn take_nals(
         &mut self,
-        coded: &mut Coded,
-        mended: &mut Mended,
+        coded: &mut CodedFrame,
+        repaired: &mut Repaired,
     ) -> Result<Option<Track>, Dropped> {
         let codec = coded.codec;
         let length_size = self.known().length_size(codec);
-        reframe(coded, length_size, mended)?;
+        reframe(coded, length_size, repaired)?;
         let key = *coded.key.get_or_insert_with(|| starts_decoding(codec, &coded.payload, length_size));
         if !key && self.is_announced(codec) {
             return Ok(None);
@@ -34,7 +34,7 @@ impl Channel {
             return Ok(None);
         };
         let track = self.announce(codec, known, record);
-        mended.synthesised_configs += u64::from(track.is_some());
+        repaired.synthesised_configs += u64::from(track.is_some());
         Ok(track)
     }
 }
@@ -129,17 +129,19 @@ fn is_annex_b(record: &[u8]) -> bool {
 }
 
 /// Puts the payload into length-prefixed form that tiles.
-fn reframe(coded: &mut Coded, length_size: u8, mended: &mut Mended) -> Result<(), Dropped> {
+fn reframe(coded: &mut CodedFrame, length_size: u8, repaired: &mut Repaired) -> Result<(), Dropped> {
     match framing(&coded.payload, length_size) {
         Framing::LengthPrefixed { len } => {
-            mended.padded += u64::from(len < coded.payload.len());
+            repaired.padded += u64::from(len < coded.payload.len());
             coded.payload.truncate(len);
         }
-        Framing::AnnexB | Framing::Broken if restore_misread_time(coded, length_size) => mended.timeless += 1,
+        Framing::AnnexB | Framing::Broken if restore_misread_time(coded, length_size) => {
+            repaired.timeless += 1
+        }
         Framing::AnnexB => {
             let rewritten = annex_b_to_length_prefixed(&coded.payload, length_size);
             coded.payload = rewritten.map_err(|_| Dropped::Damaged)?;
-            mended.annex_b += 1;
+            repaired.annex_b += 1;
         }
         Framing::Broken => return Err(Dropped::Damaged),
     }
@@ -148,7 +150,7 @@ fn reframe(coded: &mut Coded, length_size: u8, mended: &mut Mended) -> Result<()
 
 /// Early OBS with H.265 sent no composition time where one belongs (quirk 16): what was read as such are
 /// then the first bytes of the payload, and put back in front of it they make it tile.
-fn restore_misread_time(coded: &mut Coded, length_size: u8) -> bool {
+fn restore_misread_time(coded: &mut CodedFrame, length_size: u8) -> bool {
     if coded.codec != Codec::H265 {
         return false;
     }
