@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use headwater_hub::{Mended, Publisher, StreamName};
 use headwater_media::amf::{self, amf0};
-use headwater_media::flv::{Intake, Item};
+use headwater_media::flv::{MediaItem, Normalizer};
 use headwater_media::{Error, MediaKind};
 use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::message::DataScope;
@@ -19,16 +19,23 @@ pub(super) struct Publishing {
     stream: MessageStreamId,
     peer: SocketAddr,
     publisher: Publisher,
-    intake: Intake,
+    normalizer: Normalizer,
     /// Messages that could not be used. The first one is logged.
     unusable: u64,
-    /// What of the intake's mending the stream's figures have.
+    /// What of the normalizer's mending the stream's figures have.
     counted: Mended,
 }
 
 impl Publishing {
     pub(super) fn new(stream: MessageStreamId, peer: SocketAddr, publisher: Publisher) -> Self {
-        Self { stream, peer, publisher, intake: Intake::new(), unusable: 0, counted: Mended::default() }
+        Self {
+            stream,
+            peer,
+            publisher,
+            normalizer: Normalizer::new(),
+            unusable: 0,
+            counted: Mended::default(),
+        }
     }
 
     pub(super) fn stream(&self) -> MessageStreamId {
@@ -53,8 +60,8 @@ impl Publishing {
         now: Duration,
     ) -> Result<(), End> {
         let items = match kind {
-            MediaKind::Audio => self.intake.push_audio(timestamp, body),
-            _ => self.intake.push_video(timestamp, body),
+            MediaKind::Audio => self.normalizer.push_audio(timestamp, body),
+            _ => self.normalizer.push_video(timestamp, body),
         };
         match items {
             Ok(items) => {
@@ -78,9 +85,9 @@ impl Publishing {
         if let Err(bomb) = nests_within_reason(&payload) {
             return self.leave_out(timestamp, &bomb);
         }
-        for item in self.intake.push_data(timestamp, payload) {
+        for item in self.normalizer.push_data(timestamp, payload) {
             match item {
-                Item::Frame(frame) if is_metadata(&frame) => self.publisher.set_metadata(frame.payload),
+                MediaItem::Frame(frame) if is_metadata(&frame) => self.publisher.set_metadata(frame.payload),
                 item => self.put(item, now),
             }
         }
@@ -93,9 +100,9 @@ impl Publishing {
         }
     }
 
-    /// Tells the stream what the intake has mended in timestamps.
+    /// Tells the stream what the normalizer has mended in timestamps.
     fn count_mended(&mut self) {
-        let mended = self.intake.mended();
+        let mended = self.normalizer.repaired();
         let all = Mended { jumps: mended.restarted_clocks, clamped: mended.clamped_timestamps };
         if all != self.counted {
             let (jumps, clamped) = (all.jumps - self.counted.jumps, all.clamped - self.counted.clamped);
@@ -104,10 +111,10 @@ impl Publishing {
         }
     }
 
-    fn put(&mut self, item: Item, now: Duration) {
+    fn put(&mut self, item: MediaItem, now: Duration) {
         match item {
-            Item::Track(track) => self.publisher.set_track(track),
-            Item::Frame(frame) => self.publisher.push(frame, now),
+            MediaItem::Track(track) => self.publisher.set_track(track),
+            MediaItem::Frame(frame) => self.publisher.push(frame, now),
         }
     }
 }
@@ -127,7 +134,7 @@ fn nests_within_reason(payload: &[u8]) -> Result<(), amf::Error> {
 
 impl Drop for Publishing {
     fn drop(&mut self) {
-        let mended = self.intake.mended();
+        let mended = self.normalizer.repaired();
         tracing::info!(peer = %self.peer, stream = %self.name(), unusable = self.unusable, ?mended, "stopped publishing");
     }
 }
