@@ -22,6 +22,6 @@ mod track;
 
 pub use color_info::ColorInfo;
 pub use error::Error;
-pub use frame::{Frame, MediaKind, TrackId};
+pub use frame::Frame;
 pub use time::Timestamp;
-pub use track::{Codec, Track, TrackDetails};
+pub use track::{Codec, MediaKind, Track, TrackDetails, TrackId};

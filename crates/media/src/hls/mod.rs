@@ -10,6 +10,7 @@
 
 mod master;
 mod playlist;
+mod quoted;
 mod segments;
 
 pub use master::{IFrameVariant, MasterPlaylist, Rendition, RenditionKind, Variant};
@@ -17,9 +18,3 @@ pub use playlist::{MediaPlaylist, PlaylistType, Segment};
 pub use segments::{
     KEY_FRAMES_APART, MediaSegment, Presentation, SEGMENT_MAX, SEGMENT_TARGET, SegmentedTrack,
 };
-
-/// A quoted string (RFC 8216, 4.2): it has no way to write quotes and ends of lines, so they are left out.
-fn quoted(text: &str) -> String {
-    let text: String = text.chars().filter(|letter| *letter != '"' && !letter.is_control()).collect();
-    format!("\"{text}\"")
-}

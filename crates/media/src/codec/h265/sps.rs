@@ -4,6 +4,7 @@ use std::fmt;
 
 use bytes::{BufMut, BytesMut};
 
+use super::nal_unit::{NAL_SPS, nal_type};
 use crate::Error;
 use crate::bits::BitReader;
 use crate::codec::nal::without_emulation;
@@ -98,8 +99,8 @@ impl Sps {
     /// `Malformed` if it ends too early, a field is outside what the standard allows, or it is one of a
     /// further layer, which is written otherwise; `Limit` above 4096 bytes.
     pub fn parse(nal: &[u8]) -> Result<Self, Error> {
-        if super::nal_type(nal) != super::NAL_SPS {
-            return Err(malformed(format!("the NAL unit has type {}", super::nal_type(nal))));
+        if nal_type(nal) != NAL_SPS {
+            return Err(malformed(format!("the NAL unit has type {}", nal_type(nal))));
         }
         if nal.len() > MAX_LEN {
             return Err(Error::limit("SPS length in bytes", nal.len() as u64, MAX_LEN as u64));
