@@ -2,8 +2,9 @@
 
 use bytes::{Buf, Bytes};
 
-use super::{COMMAND, CodedFrame, Form, MEND, TRACKS_MAX, TagBody, TagParts, is_key};
+use super::body::{CodedFrame, MEND, TRACKS_MAX, TagBody, is_key};
 use crate::flv::head::enhanced as ex;
+use crate::flv::head::original::COMMAND;
 use crate::{Codec, Error, MediaKind, Track, TrackId};
 
 const SEQUENCE_END: u8 = 2;
@@ -24,8 +25,17 @@ pub(super) const fn is_audio(first: u8) -> bool {
     first & 0xF0 == ex::AUDIO
 }
 
+/// A tag body taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Split {
+    /// It has one part.
+    One(TagBody),
+    /// It has a part for each of several tracks.
+    Many(MultitrackParts),
+}
+
 /// Splits a tag whose first byte has been looked at.
-pub(super) fn decode(kind: MediaKind, body: Bytes) -> Result<TagParts, Error> {
+pub(super) fn decode(kind: MediaKind, body: Bytes) -> Result<Split, Error> {
     let mut rest = Reader { kind, rest: body };
     let first = rest.byte()?;
     let mut head = Head { kind, frame_type: first >> 4 & 7, packet_type: first & 0xF, nanos: 0 };
@@ -34,22 +44,22 @@ pub(super) fn decode(kind: MediaKind, body: Bytes) -> Result<TagParts, Error> {
         read_modifier(&mut rest, &mut head)?;
     }
     if kind == MediaKind::Video && head.frame_type == COMMAND && head.packet_type != ex::EXTRA {
-        return Ok(TagBody::Command.into());
+        return Ok(Split::One(TagBody::Command));
     }
     if head.packet_type == head.multitrack() {
         return decode_multitrack(head, rest);
     }
     let codec = rest.codec()?;
-    head.part(codec, 0, rest.rest).map(TagParts::from)
+    head.part(codec, 0, rest.rest).map(Split::One)
 }
 
-fn decode_multitrack(mut head: Head, mut rest: Reader) -> Result<TagParts, Error> {
+fn decode_multitrack(mut head: Head, mut rest: Reader) -> Result<Split, Error> {
     let types = rest.byte()?;
     head.packet_type = types & 0xF;
     let codec = match types >> 4 {
         ex::ONE_TRACK => {
             let (codec, index) = (rest.codec()?, rest.byte()?);
-            return head.part(codec, index, rest.rest).map(TagParts::from);
+            return head.part(codec, index, rest.rest).map(Split::One);
         }
         MANY_TRACKS => Some(rest.codec()?),
         MANY_CODECS => None,
@@ -57,7 +67,7 @@ fn decode_multitrack(mut head: Head, mut rest: Reader) -> Result<TagParts, Error
     };
     let tracks = MultitrackParts { head, codec, rest };
     tracks.check()?;
-    Ok(TagParts(Form::Many(tracks)))
+    Ok(Split::Many(tracks))
 }
 
 /// Reads one prefix behind the packet type 7; the type that it stands before takes its place. Kinds of

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use super::{COMMAND, CodedFrame, MEND, TagBody, is_key};
+use super::body::{CodedFrame, MEND, TagBody, is_key};
 use crate::flv::head::original::{
-    AVC, CODEC_CONFIG, CODED_FRAME, END_OF_SEQUENCE, UNOFFICIAL_AV1, UNOFFICIAL_HEVC,
+    AVC, CODEC_CONFIG, CODED_FRAME, COMMAND, END_OF_SEQUENCE, UNOFFICIAL_AV1, UNOFFICIAL_HEVC,
 };
 use crate::{Codec, Error, Track, TrackId};
 

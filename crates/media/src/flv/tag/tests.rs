@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::flv::{Dialect, config_bodies, frame_head};
-use crate::{Frame, Timestamp};
+use crate::{Codec, Frame, Timestamp, Track, TrackId};
 
 fn h264_frame(key: bool, composition_ms: i64) -> Frame {
     let dts = Timestamp::from_ms(1000);
