@@ -6,6 +6,7 @@
 mod audio;
 mod channel;
 mod clock;
+mod config;
 mod extra;
 mod nal;
 mod obu;
