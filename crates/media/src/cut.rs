@@ -6,39 +6,15 @@
 
 use bytes::Bytes;
 
-use crate::flv::{Dialect, Tags};
-use crate::index::{Index, Sample};
-use crate::mp4::Movie;
+use crate::flv::Dialect;
+use crate::flv::film::Tags;
+use crate::index::Index;
+use crate::mp4::movie::Movie;
+pub use crate::piece::{Piece, Span};
 use crate::{Error, Timestamp};
 
 /// How many steps lie between places whose position is known.
 const MARK_EVERY: usize = 1024;
-
-/// The part of a film that is wanted, in times of its index.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Span {
-    /// What is to be shown first; nothing = the film from its start.
-    pub from: Option<Timestamp>,
-    /// What is not to be shown any more; nothing = to the end.
-    pub until: Option<Timestamp>,
-}
-
-/// A piece of the file that is made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Piece {
-    /// Bytes that are not in the film's file.
-    Bytes(Bytes),
-    /// A range of the film's file.
-    File {
-        /// Its first byte.
-        offset: u64,
-        /// Its length.
-        len: u64,
-    },
-    /// The payload of a sample that has to be repaired ([`Index::frame`]); its length is that of
-    /// [`Index::payload_len`].
-    Repaired(Sample),
-}
 
 /// A place in the file that is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -104,7 +80,7 @@ impl Cut {
     }
 
     /// Where a step of the body begins in the file.
-    pub(crate) fn position(&self, index: &Index, step: usize) -> u64 {
+    fn position(&self, index: &Index, step: usize) -> u64 {
         let mark = step / MARK_EVERY;
         let marked = self.marks.get(mark).copied().unwrap_or(0);
         let since = (mark * MARK_EVERY..step).map(|step| self.body.step_len(index, step)).sum::<u64>();
@@ -117,7 +93,7 @@ impl Cut {
     pub fn keyframe_at(&self, index: &Index, position: u64) -> Option<(usize, bool)> {
         let Body::Flv(tags) = &self.body else { return None };
         let number = tags.sample_of(self.seek(index, position).step.saturating_sub(1));
-        let exact = index.is_start(number) && tags.position(index, number, self) == position;
+        let exact = index.is_start(number) && self.position(index, tags.step_of(number)) == position;
         Some((index.last_start(number)?, exact))
     }
 

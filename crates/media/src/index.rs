@@ -6,8 +6,8 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use crate::flv::Normalizer;
-use crate::mp4::FourCc;
+use crate::flv::normalizer::Normalizer;
+use crate::mp4::boxes::FourCc;
 use crate::{Error, Frame, MediaKind, Timestamp, Track};
 
 /// The largest number of samples of one file: 28 hours of film with sound.
@@ -143,6 +143,11 @@ impl Index {
     #[must_use]
     pub fn samples(&self) -> &[Sample] {
         &self.samples
+    }
+
+    /// The access unit with that number.
+    pub(crate) fn sample(&self, number: u32) -> Option<&Sample> {
+        self.samples.get(number as usize)
     }
 
     /// What is wrong with the file though it can be played, in words for a person.

@@ -17,6 +17,7 @@ mod frame;
 pub mod hls;
 pub mod index;
 pub mod mp4;
+mod piece;
 mod time;
 mod track;
 

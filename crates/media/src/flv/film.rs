@@ -7,8 +7,8 @@ use super::dialect::Dialect;
 use super::head::{config_bodies, frame_head};
 use super::metadata::{KEYFRAMES_MAX, insert_keyframes, metadata_payload, on_metadata, parse_on_metadata};
 use super::mux::{TAG_HEAD_LEN, TagKind, file_header, previous_tag_size, tag_head};
-use crate::cut::{Cut, Piece, Span};
 use crate::index::{Index, Sample};
+use crate::piece::{Piece, Span};
 use crate::{Error, Frame, MediaKind, Timestamp, Track};
 
 /// Steps of a sample: what stands before its payload, the payload, what stands behind it.
@@ -81,9 +81,9 @@ impl Tags {
         self.first + step / STEPS
     }
 
-    /// Where the tag of a sample begins, or the configuration before it.
-    pub(crate) fn position(&self, index: &Index, number: usize, cut: &Cut) -> u64 {
-        cut.position(index, number.saturating_sub(self.first) * STEPS)
+    /// The step that begins with the tag of a sample, or the configuration before it.
+    pub(crate) const fn step_of(&self, number: usize) -> usize {
+        number.saturating_sub(self.first) * STEPS
     }
 
     pub(crate) fn step_len(&self, index: &Index, step: usize) -> u64 {

@@ -19,7 +19,7 @@ const TIMESCALE: u32 = 1000;
 pub struct Indexer {
     tags: TagReader,
     normalizer: Normalizer,
-    tracks: Vec<Growing>,
+    tracks: Vec<GrowingTrack>,
     changes: Vec<Change>,
     /// Tracks that are announced anew and whose next frame has not come yet.
     announced: Vec<Track>,
@@ -32,7 +32,7 @@ pub struct Indexer {
 }
 
 #[derive(Clone, Debug)]
-struct Growing {
+struct GrowingTrack {
     indexed: IndexedTrack,
     first: Option<Timestamp>,
     last: Timestamp,
@@ -104,7 +104,7 @@ impl Indexer {
         // A stable sort keeps each track's own order also where its times stand still.
         samples.sort_by_key(|sample| sample.dts);
         changes.sort_by_key(|change| change.from);
-        let tracks = tracks.into_iter().map(Growing::finish).collect();
+        let tracks = tracks.into_iter().map(GrowingTrack::finish).collect();
         Ok(Index { tracks, changes, metadata, skipped: Vec::new(), samples, repaired_lens, notes })
     }
 
@@ -180,7 +180,7 @@ impl Indexer {
         let duration = Timestamp::ZERO;
         let indexed = IndexedTrack { track, number, timescale: TIMESCALE, duration, language: None };
         let zero = Timestamp::ZERO;
-        self.tracks.push(Growing { indexed, first: None, last: zero, step: zero });
+        self.tracks.push(GrowingTrack { indexed, first: None, last: zero, step: zero });
     }
 
     fn is_data(&self, sample: &Sample) -> bool {
@@ -206,7 +206,7 @@ impl Indexer {
     }
 }
 
-impl Growing {
+impl GrowingTrack {
     fn finish(mut self) -> IndexedTrack {
         let first = self.first.unwrap_or(self.last);
         self.indexed.duration = self.last + self.step - first;

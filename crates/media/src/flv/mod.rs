@@ -5,13 +5,13 @@
 
 pub mod demux;
 mod dialect;
-mod film;
+pub(crate) mod film;
 mod head;
 mod indexer;
 mod keyframe_gate;
 mod metadata;
 mod mux;
-mod normalizer;
+pub(crate) mod normalizer;
 #[cfg(test)]
 mod round_trip;
 pub mod tag;
@@ -19,7 +19,6 @@ mod timeline;
 
 pub use demux::{Demuxer, Tag, TagReader};
 pub use dialect::{CodecSet, Dialect, Numbering, TrackChoice, UnacceptedCodec};
-pub(crate) use film::Tags;
 pub use head::{AnnouncedTracks, TagHead, config_bodies, frame_head};
 pub use indexer::Indexer;
 pub use keyframe_gate::KeyframeGate;

@@ -8,9 +8,9 @@
 
 use bytes::Bytes;
 
-use crate::cut::Piece;
 use crate::index::{Index, Sample};
-use crate::mp4::{Muxer, Unit};
+use crate::mp4::{FragmentSample, Muxer};
+use crate::piece::Piece;
 use crate::{Codec, Error, MediaKind, Timestamp, Track};
 
 /// How long segments are to be: cuts lie at the key frames nearest to it.
@@ -164,8 +164,8 @@ impl Presentation {
         frame: &[u8],
     ) -> Result<(Bytes, Vec<Piece>), Error> {
         let samples = || cut.samples(index, line.track);
-        let units: Vec<Unit> = samples()
-            .map(|sample| Unit {
+        let units: Vec<FragmentSample> = samples()
+            .map(|sample| FragmentSample {
                 dts: sample.dts,
                 pts: sample.pts,
                 key: sample.key,

@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, BytesMut};
 
-use super::super::mux::{put_box, put_full};
+use super::super::boxes::{put_box, put_full};
 use super::super::{BoxHeader, Scan};
 use super::*;
 use crate::Codec;
