@@ -7,7 +7,7 @@
 use bytes::Bytes;
 
 use crate::flv::Dialect;
-use crate::flv::film::Tags;
+use crate::flv::film::FilmTags;
 use crate::index::Index;
 use crate::mp4::movie::Movie;
 pub use crate::piece::{Piece, Span};
@@ -38,7 +38,7 @@ pub struct Cut {
 #[derive(Debug)]
 enum Body {
     Mp4(Movie),
-    Flv(Tags),
+    Flv(FilmTags),
 }
 
 impl Cut {
@@ -64,7 +64,7 @@ impl Cut {
     /// `Unsupported` if a receiver of this dialect can take nothing of the film, `Malformed` if nothing of the film
     /// lies within the span.
     pub fn flv(index: &Index, span: Span, dialect: Dialect) -> Result<Self, Error> {
-        let (tags, head) = Tags::new(index, span, dialect)?;
+        let (tags, head) = FilmTags::new(index, span, dialect)?;
         Ok(Self::new(index, head, Body::Flv(tags)))
     }
 
@@ -75,7 +75,7 @@ impl Cut {
     /// # Errors
     /// As [`flv`](Self::flv).
     pub fn flv_tail(index: &Index, from: usize, origin: Timestamp, dialect: Dialect) -> Result<Self, Error> {
-        let (tags, head) = Tags::tail(index, from, origin, dialect)?;
+        let (tags, head) = FilmTags::tail(index, from, origin, dialect)?;
         Ok(Self::new(index, head, Body::Flv(tags)))
     }
 

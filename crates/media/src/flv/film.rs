@@ -18,7 +18,7 @@ const TAIL_LEN: usize = 4;
 
 /// The tags of an FLV file that is made.
 #[derive(Debug)]
-pub(crate) struct Tags {
+pub(crate) struct FilmTags {
     first: usize,
     end: usize,
     /// What is at time 0.
@@ -28,7 +28,7 @@ pub(crate) struct Tags {
     changes: Vec<(usize, usize)>,
 }
 
-impl Tags {
+impl FilmTags {
     /// Tags from the keyframe on that the span begins with; what stands before them comes with it.
     pub(crate) fn new(index: &Index, span: Span, dialect: Dialect) -> Result<(Self, Bytes), Error> {
         let first = span.from.map_or(0, |from| index.start_for(from));

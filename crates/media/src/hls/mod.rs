@@ -10,11 +10,13 @@
 
 mod master;
 mod playlist;
+mod presentation;
 mod quoted;
-mod segments;
+mod segment_starts;
+mod segmented_track;
 
 pub use master::{IFrameVariant, MasterPlaylist, Rendition, RenditionKind, Variant};
 pub use playlist::{MediaPlaylist, PlaylistType, Segment};
-pub use segments::{
-    KEY_FRAMES_APART, MediaSegment, Presentation, SEGMENT_MAX, SEGMENT_TARGET, SegmentedTrack,
-};
+pub use presentation::{Presentation, SEGMENT_TARGET};
+pub use segment_starts::SEGMENT_MAX;
+pub use segmented_track::{KEY_FRAMES_APART, MediaSegment, SegmentedTrack};

@@ -1,9 +1,9 @@
 //! An MP4 file's index gathered: from `moov` and, of fragmented files, from every `moof`.
 
 use super::boxes::{Fields, FourCc, children, required};
-use super::entry::{Entry, Known, is_video, parse_stsd};
+use super::entry::{Entry, SampleEntry, is_video, parse_stsd};
 use super::fragments::read_moof;
-use super::table::Tables;
+use super::sample_table_reader::SampleTableReader;
 use super::track_builder::{SampleDefaults, TrackBuilder};
 use crate::index::{Index, IndexedTrack, MAX_SAMPLES, Sample, SkippedTrack};
 use crate::{Error, MediaKind, Timestamp, Track, TrackId};
@@ -15,7 +15,7 @@ pub const MAX_TRACKS: usize = 16;
 
 /// Gathers an [`Index`] from `moov` and fragments.
 #[derive(Clone, Debug)]
-pub(super) struct Builder {
+pub(super) struct IndexBuilder {
     file_len: u64,
     fragmented: bool,
     tracks: Vec<TrackBuilder>,
@@ -32,7 +32,7 @@ struct Overrun {
     tracks: Vec<TrackBuilder>,
 }
 
-impl Builder {
+impl IndexBuilder {
     pub(super) fn from_moov(moov: &[u8], file_len: u64) -> Result<Self, Error> {
         let movie_timescale = children(moov).find_kind(b"mvhd").and_then(|mvhd| timescale(mvhd).ok());
         let mvex = children(moov).find_kind(b"mvex");
@@ -180,7 +180,7 @@ impl Builder {
 /// A track box whose samples are of use.
 struct ParsedTrack<'a> {
     indexed: IndexedTrack,
-    tables: Tables<'a>,
+    tables: SampleTableReader<'a>,
     entry: FourCc,
 }
 
@@ -200,14 +200,14 @@ impl<'a> ParsedTrack<'a> {
         let minf = required(mdia, b"minf").map_err(broken)?;
         let stbl = required(minf, b"stbl").map_err(broken)?;
         let stsd = required(stbl, b"stsd").map_err(broken)?;
-        let Known { codec, config, extra } = match parse_stsd(stsd).map_err(broken)? {
+        let SampleEntry { codec, config, extra } = match parse_stsd(stsd).map_err(broken)? {
             Entry::Known(known) => known,
             Entry::Other(entry, reason) => return Err(skipped(entry, reason)),
         };
         if is_video(codec) != (kind == MediaKind::Video) {
             return Err(skipped(handler, "its codec is not of the kind that it claims to hold".to_owned()));
         }
-        let tables = Tables::parse(stbl).map_err(broken)?;
+        let tables = SampleTableReader::parse(stbl).map_err(broken)?;
         let id = TrackId { kind, index: 0 };
         Ok(Self {
             indexed: IndexedTrack {

@@ -1,7 +1,7 @@
 //! Fragments (`moof`): samples described where they lie (ISO 14496-12, 8.8).
 
 use super::boxes::{Fields, children};
-use super::table::RawSample;
+use super::sample_table_reader::RawSample;
 use super::track_builder::{SampleDefaults, TrackBuilder};
 use crate::Error;
 

@@ -17,9 +17,9 @@ pub(crate) mod movie;
 mod movie_track;
 mod mux;
 mod output_track;
-mod sample_tables;
+mod sample_table_reader;
+mod sample_table_writer;
 mod scan;
-mod table;
 mod track_builder;
 
 pub use boxes::{BoxHeader, FourCc};

@@ -5,7 +5,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::boxes::{put_box, put_full};
 use super::init::{language, put_matrix, put_media_information};
 use super::movie_track::{MovieTrack, tracks_of};
-use super::sample_tables::{Tables, patch_chunk_offsets};
+use super::sample_table_writer::{SampleTableWriter, patch_chunk_offsets};
 use crate::index::{Index, Sample};
 use crate::piece::{Piece, Span};
 use crate::{Error, MediaKind, Timestamp};
@@ -35,7 +35,7 @@ impl Movie {
             order.iter().filter_map(|&number| index.sample(number)).map(|s| len(index, s)).sum();
         let shown =
             span.from.map_or_else(|| first_shown(index, &tracks), |from| picture_at(index, &tracks, from));
-        let mut tables = Tables::new(index, &tracks, &order);
+        let mut tables = SampleTableWriter::new(index, &tracks, &order);
         // An offset has 64 bits where 32 might not do.
         tables.wide = data_len > u64::from(u32::MAX / 2);
         let mut out = BytesMut::with_capacity(4096 + 16 * order.len());
@@ -219,7 +219,7 @@ fn put_track(
     number: u32,
     track: &MovieTrack<'_>,
     edit: &Edit,
-    tables: &Tables,
+    tables: &SampleTableWriter,
 ) -> std::ops::Range<usize> {
     // Of several tracks of a kind the first is on.
     let flags = if track.indexed.track.id.index == 0 { 3 } else { 2 };

@@ -1,7 +1,7 @@
 //! A track while its samples are gathered, from its tables and from fragments.
 
 use super::boxes::Fields;
-use super::table::RawSample;
+use super::sample_table_reader::RawSample;
 use crate::index::{IndexedTrack, Sample};
 use crate::{Error, MediaKind, Timestamp};
 

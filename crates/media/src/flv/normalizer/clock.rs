@@ -4,14 +4,14 @@ use bytes::Bytes;
 
 use super::repaired::Repaired;
 use crate::flv::tag::CodedFrame;
-use crate::flv::timeline::{Place, Steady, Step, TrackTime, Unwrap};
+use crate::flv::timeline::{SteadyTimeline, Step, TimelinePosition, TimestampUnwrap, TrackTime};
 use crate::{Codec, Frame, Timestamp, TrackId};
 
 /// The clock of one publisher, made endless and steady.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Clock {
-    unwrap: Unwrap,
-    steady: Steady,
+    unwrap: TimestampUnwrap,
+    steady: SteadyTimeline,
     data_last_ms: Option<i64>,
 }
 
@@ -24,7 +24,8 @@ impl Clock {
         coded: CodedFrame,
         repaired: &mut Repaired,
     ) -> Frame {
-        let Place { dts_ms, delay_ms, step } = self.steady.place(track, self.unwrap.extend(timestamp_ms));
+        let TimelinePosition { dts_ms, delay_ms, step } =
+            self.steady.place(track, self.unwrap.extend(timestamp_ms));
         match step {
             Step::Regular => {}
             Step::Clamped => repaired.clamped_timestamps += 1,

@@ -116,7 +116,7 @@ fn reframe(coded: &mut CodedFrame, length_size: u8, repaired: &mut Repaired) -> 
             coded.payload.truncate(len);
         }
         Framing::AnnexB | Framing::Broken if restore_misread_time(coded, length_size) => {
-            repaired.timeless += 1
+            repaired.timeless += 1;
         }
         Framing::AnnexB => {
             let rewritten = annex_b_to_length_prefixed(&coded.payload, length_size);

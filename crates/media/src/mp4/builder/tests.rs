@@ -8,7 +8,7 @@ use super::*;
 use crate::Codec;
 
 fn from_moov(moov: &[u8], file_len: u64) -> Result<Index, Error> {
-    Builder::from_moov(moov, file_len)?.finish()
+    IndexBuilder::from_moov(moov, file_len)?.finish()
 }
 
 const RECORD: &[u8] = &[

@@ -1,4 +1,4 @@
-//! The sample tables of a track written (ISO 14496-12, 8.6 and 8.7). Twin of `table.rs`, which reads them.
+//! The sample tables of a track written (ISO 14496-12, 8.6 and 8.7). Twin of `sample_table_reader.rs`, which reads them.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use crate::MediaKind;
 use crate::index::{Index, Sample};
 
 /// The chunks of all tracks: samples of one track that lie together.
-pub(super) struct Tables {
+pub(super) struct SampleTableWriter {
     /// By the track's place in the index.
     chunks: Vec<Vec<Chunk>>,
     /// Whether offsets have 64 bits.
@@ -24,7 +24,7 @@ struct Chunk {
     samples: u32,
 }
 
-impl Tables {
+impl SampleTableWriter {
     /// `order` is that of the samples in the file.
     pub(super) fn new(index: &Index, tracks: &[MovieTrack<'_>], order: &[u32]) -> Self {
         let mut chunks = vec![Vec::new(); index.tracks().len()];
