@@ -17,11 +17,12 @@ mod frame;
 pub mod hls;
 pub mod index;
 pub mod mp4;
+mod piece;
 mod time;
 mod track;
 
 pub use color_info::ColorInfo;
 pub use error::Error;
-pub use frame::{Frame, MediaKind, TrackId};
+pub use frame::Frame;
 pub use time::Timestamp;
-pub use track::{Codec, Track, TrackDetails};
+pub use track::{Codec, MediaKind, Track, TrackDetails, TrackId};

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use headwater_hub::{Awaited, Batch, DecoderSetup, PartContent, State, StreamName};
 use headwater_media::MediaKind;
-use headwater_media::flv::{Begun, Dialect, Muxer};
+use headwater_media::flv::{Dialect, KeyframeGate, Muxer};
 
 use super::Shared;
 use crate::metrics::Guard;
@@ -106,13 +106,13 @@ struct Writer {
     takes: Dialect,
     fitted: Option<Arc<DecoderSetup>>,
     muxer: Option<Muxer>,
-    begun: Begun,
+    begun: KeyframeGate,
     seen: Option<u64>,
 }
 
 impl Writer {
     fn new(takes: Dialect) -> Self {
-        Self { takes, fitted: None, muxer: None, begun: Begun::default(), seen: None }
+        Self { takes, fitted: None, muxer: None, begun: KeyframeGate::default(), seen: None }
     }
 
     fn write(&mut self, batch: &Batch) -> Bytes {
@@ -137,7 +137,7 @@ impl Writer {
             }
         }
         if self.seen.is_some_and(|seen| batch.first != seen + 1) {
-            self.begun = Begun::default();
+            self.begun = KeyframeGate::default();
         }
         for frame in &batch.frames {
             if self.begun.admits(frame) {

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use headwater_hub::{Batch, PartContent};
-use headwater_media::flv::{Begun, Dialect, TagKind, config_bodies, frame_head};
+use headwater_media::flv::{Dialect, KeyframeGate, TagKind, config_bodies, frame_head};
 use headwater_media::{Frame, MediaKind};
 use headwater_rtmp::chunk::{
     ChunkStreamId, Head, MessageStreamId, continuation_head, extended, message_head,
@@ -30,7 +30,7 @@ pub(super) struct Form {
     /// What the viewer's side takes.
     pub(super) dialect: Dialect,
     /// Which of its video tracks have begun.
-    pub(super) begun: Begun,
+    pub(super) begun: KeyframeGate,
 }
 
 /// What a viewer has asked not to get.

@@ -8,7 +8,7 @@ use std::io::IoSlice;
 use std::sync::Arc;
 
 use headwater_hub::{Batch, DecoderSetup, Next, Start, State, Watcher};
-use headwater_media::flv::{Begun, Dialect, Untaken};
+use headwater_media::flv::{Dialect, KeyframeGate, UnacceptedCodec};
 use headwater_media::{MediaKind, Timestamp};
 use headwater_rtmp::MessageStreamId;
 use parking_lot::Mutex;
@@ -60,7 +60,7 @@ pub(super) enum PlayEnding {
     /// The broadcast is over and everything of it is out.
     Ended,
     /// The stream has nothing that the player takes.
-    Untaken(Untaken),
+    Untaken(UnacceptedCodec),
 }
 
 impl Watcher for Viewer {
@@ -83,7 +83,7 @@ impl Viewer {
                 chunk_size,
                 muted: Muted::default(),
                 dialect: takes,
-                begun: Begun::default(),
+                begun: KeyframeGate::default(),
             },
             takes,
             fitted: None,
@@ -177,7 +177,7 @@ impl Viewer {
             return false;
         }
         film.seek(at);
-        playing.form.begun = Begun::default();
+        playing.form.begun = KeyframeGate::default();
         playing.end = None;
         true
     }
@@ -196,7 +196,7 @@ impl Viewer {
             playing.origin_ms = Some(begins - (ended - playing.origin_ms.unwrap_or(ended)));
         }
         playing.cursor = cursor;
-        playing.form.begun = Begun::default();
+        playing.form.begun = KeyframeGate::default();
         playing.fitted = None;
         playing.end = None;
     }
@@ -277,7 +277,7 @@ impl Playing {
         }
         if self.skipped != self.cursor.skipped() {
             self.skipped = self.cursor.skipped();
-            self.form.begun = Begun::default();
+            self.form.begun = KeyframeGate::default();
         }
         if !self.fitted.as_ref().is_some_and(|setup| Arc::ptr_eq(setup, &batch.setup)) {
             match self.takes.fitted(batch.setup.tracks()) {
@@ -325,12 +325,12 @@ impl Playing {
 
     fn restart(&mut self, start: Start) {
         self.cursor.restart(start);
-        self.form.begun = Begun::default();
+        self.form.begun = KeyframeGate::default();
     }
 
     /// Takes note of the tracks that have begun. Once all have, the viewer's bytes are those of all others.
     fn begin(&mut self, batch: &Batch, used: usize) {
-        if self.form.begun == Begun::ALL {
+        if self.form.begun == KeyframeGate::ALL {
             return;
         }
         for frame in batch.frames.iter().take(used) {
@@ -338,7 +338,7 @@ impl Playing {
         }
         let mut tracks = batch.setup.tracks().filter(|track| track.id.kind == MediaKind::Video);
         if tracks.all(|track| self.form.begun.has(track.id.index)) {
-            self.form.begun = Begun::ALL;
+            self.form.begun = KeyframeGate::ALL;
         }
     }
 

@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use headwater_hub::{
     Hub, HubConfig, LagPolicy, Next, Publisher, PublisherInfo, Start, StreamName, Subscriber,
 };
-use headwater_media::flv::{Begun, Dialect};
+use headwater_media::flv::{Dialect, KeyframeGate};
 use headwater_media::{Codec, Timestamp, Track, TrackId};
 use headwater_rtmp::chunk::{Decoder, DecoderLimits};
 
@@ -36,7 +36,7 @@ fn form(chunk_size: usize) -> Form {
         chunk_size,
         muted: Muted::default(),
         dialect: Dialect::PLAIN,
-        begun: Begun::ALL,
+        begun: KeyframeGate::ALL,
     }
 }
 

@@ -2,13 +2,11 @@
 
 use bytes::Bytes;
 
-use super::mended::{Dropped, Mended};
-use super::{audio, extra, nal, vp};
-use crate::codec::aac::AudioSpecificConfig;
+use super::config::{DecoderConfig, Known};
+use super::repaired::{Dropped, Repaired};
+use super::{audio, extra, nal, obu, vp};
 use crate::codec::av1::Av1Config;
-use crate::codec::h264::AvcConfig;
-use crate::codec::h265::HevcConfig;
-use crate::flv::tag::Coded;
+use crate::flv::tag::CodedFrame;
 use crate::flv::timeline::TrackTime;
 use crate::{Codec, Error, Track, TrackId};
 
@@ -29,24 +27,6 @@ pub(super) struct Channel {
     extra: Bytes,
 }
 
-/// What must be known of a configuration to make frames regular.
-#[derive(Clone, Debug)]
-pub(super) enum Known {
-    /// Nothing, or nothing has to be.
-    Nothing,
-    /// All of H.264's, for it may change inside frames.
-    Avc(AvcConfig),
-    /// All of H.265's, likewise.
-    Hevc(HevcConfig),
-    /// H.266.
-    Vvc {
-        /// How many bytes the lengths of NAL units have.
-        length_size: u8,
-    },
-    /// AAC's core, to compare it with ADTS headers.
-    Aac(AudioSpecificConfig),
-}
-
 impl Channel {
     pub(super) const fn new(id: TrackId) -> Self {
         Self { id, time: TrackTime::NEW, track: None, sent: None, known: Known::Nothing, extra: Bytes::new() }
@@ -62,32 +42,36 @@ impl Channel {
         &mut self,
         codec: Codec,
         config: &Bytes,
-        mended: &mut Mended,
+        repaired: &mut Repaired,
     ) -> Result<Option<Track>, Error> {
         if matches!(codec, Codec::Mp3 { .. }) {
             // It has none, and what the track is called only its frames tell.
-            mended.count(Dropped::Empty);
+            repaired.count(Dropped::Empty);
             return Ok(None);
         }
         if self.sent.as_ref().is_some_and(|(of, sent)| *of == codec && sent == config) {
-            mended.repeated_configs += 1;
+            repaired.repeated_configs += 1;
             return Ok(None);
         }
         // It outlives its message: a slice would keep all of a message with several tracks in memory.
         let config = Bytes::copy_from_slice(config);
-        let (known, announced) = read_config(codec, &config)?;
-        // FLAC's has another form in tags than everywhere else: no mend.
-        mended.synthesised_configs += u64::from(announced != config && codec != Codec::Flac);
-        let track = self.announce(codec, known, announced);
+        let read = read_config(codec, &config)?;
+        // FLAC's has another form in tags than everywhere else: no repair.
+        repaired.synthesised_configs += u64::from(read.bytes != config && codec != Codec::Flac);
+        let track = self.announce(codec, read);
         self.sent = Some((codec, config));
         Ok(track)
     }
 
     /// Takes what is said beside the configuration; the track is returned if that changes it.
-    pub(super) fn take_extra(&mut self, bytes: &Bytes, mended: &mut Mended) -> Result<Option<Track>, Error> {
+    pub(super) fn take_extra(
+        &mut self,
+        bytes: &Bytes,
+        repaired: &mut Repaired,
+    ) -> Result<Option<Track>, Error> {
         let extra = extra::read(self.id.kind, bytes)?;
         if self.extra == extra {
-            mended.repeated_configs += 1;
+            repaired.repeated_configs += 1;
             return Ok(None);
         }
         self.extra = extra;
@@ -99,17 +83,30 @@ impl Channel {
     /// Makes a frame regular; the track is returned if it changes with this frame.
     pub(super) fn take_frame(
         &mut self,
-        coded: &mut Coded,
-        mended: &mut Mended,
+        coded: &mut CodedFrame,
+        repaired: &mut Repaired,
     ) -> Result<Option<Track>, Dropped> {
-        let mut track = None;
-        match coded.codec {
-            Codec::H264 | Codec::H265 | Codec::H266 => track = self.take_nals(coded, mended)?,
-            Codec::Aac => track = self.take_aac(coded, mended)?,
-            Codec::Av1 => track = self.take_obus(coded, mended),
-            Coded::MP3_UNKNOWN => coded.codec = audio::mp3_codec(&coded.payload),
-            _ => {}
-        }
+        let codec = coded.codec;
+        let is_announced = self.is_announced(codec);
+        let found = match codec {
+            Codec::H264 | Codec::H265 | Codec::H266 => {
+                // Read again, so that no slice of the frame is kept.
+                let record = nal::tile(coded, &self.known, is_announced, repaired)?;
+                record.and_then(|record| read_config(codec, &record).ok())
+            }
+            Codec::Aac => audio::strip_adts(coded, &self.known, repaired)?,
+            Codec::Av1 => {
+                let announced = self.track.as_ref().filter(|_| is_announced).map(|track| &track.config);
+                obu::strip_delimiters(coded, announced)
+            }
+            CodedFrame::MP3_UNKNOWN => {
+                coded.codec = audio::mp3_codec(&coded.payload);
+                None
+            }
+            _ => None,
+        };
+        let track = found.and_then(|found| self.announce(codec, found));
+        repaired.synthesised_configs += u64::from(track.is_some());
         if coded.payload.is_empty() {
             return Err(Dropped::Empty);
         }
@@ -121,20 +118,17 @@ impl Channel {
         match coded.codec {
             codec if self.is_announced(codec) => Ok(track),
             codec if codec.needs_config() => Err(Dropped::Unannounced),
-            codec => Ok(self.announce(codec, Known::Nothing, Bytes::new())),
+            codec => Ok(self.announce(codec, DecoderConfig::opaque(Bytes::new()))),
         }
     }
 
-    pub(super) const fn known(&self) -> &Known {
-        &self.known
-    }
-
-    pub(super) fn is_announced(&self, codec: Codec) -> bool {
+    fn is_announced(&self, codec: Codec) -> bool {
         self.track.as_ref().is_some_and(|track| track.codec == codec)
     }
 
     /// Remembers a configuration. The track is returned if that is a change and if it is complete.
-    pub(super) fn announce(&mut self, codec: Codec, known: Known, config: Bytes) -> Option<Track> {
+    fn announce(&mut self, codec: Codec, config: DecoderConfig) -> Option<Track> {
+        let DecoderConfig { known, bytes } = config;
         if self.track.as_ref().is_some_and(|track| track.codec != codec) {
             // What was said of the old codec's frames says nothing of the new one's.
             self.extra = Bytes::new();
@@ -142,7 +136,7 @@ impl Channel {
         }
         let complete = known.is_complete();
         self.known = known;
-        let track = Track { extra: self.extra.clone(), ..Track::new(self.id, codec, config) };
+        let track = Track { extra: self.extra.clone(), ..Track::new(self.id, codec, bytes) };
         if self.track.as_ref() == Some(&track) {
             return None;
         }
@@ -151,19 +145,9 @@ impl Channel {
     }
 }
 
-impl Known {
-    fn is_complete(&self) -> bool {
-        match self {
-            Self::Avc(config) => !config.sps.is_empty() && !config.pps.is_empty(),
-            Self::Hevc(config) => config.has_parameter_sets(),
-            Self::Nothing | Self::Vvc { .. } | Self::Aac(_) => true,
-        }
-    }
-}
-
 /// What must be known of a configuration, and the bytes that go to decoders: as they were sent, unless
 /// decoders would stumble over them.
-pub(super) fn read_config(codec: Codec, config: &Bytes) -> Result<(Known, Bytes), Error> {
+fn read_config(codec: Codec, config: &Bytes) -> Result<DecoderConfig, Error> {
     if config.len() > CONFIG_LEN_MAX {
         return Err(Error::limit(
             "decoder configuration in bytes",
@@ -174,11 +158,11 @@ pub(super) fn read_config(codec: Codec, config: &Bytes) -> Result<(Known, Bytes)
     match codec {
         Codec::H264 => nal::read_avc_config(config),
         Codec::H265 => nal::read_hevc_config(config),
-        Codec::H266 => nal::read_vvc_config(config),
+        Codec::H266 => Ok(nal::read_vvc_config(config)),
         Codec::Aac => audio::read_aac_config(config),
-        Codec::Av1 => Av1Config::parse(config).map(|_| (Known::Nothing, config.clone())),
+        Codec::Av1 => Av1Config::parse(config).map(|_| DecoderConfig::opaque(config.clone())),
         Codec::Flac => audio::read_flac_config(config),
         Codec::Vp8 | Codec::Vp9 => vp::read_vp_config(config),
-        _ => Ok((Known::Nothing, config.clone())),
+        _ => Ok(DecoderConfig::opaque(config.clone())),
     }
 }

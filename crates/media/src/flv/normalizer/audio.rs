@@ -2,51 +2,49 @@
 
 use bytes::Bytes;
 
-use super::channel::{Channel, Known};
-use super::mended::{Dropped, Mended};
+use super::config::{DecoderConfig, Known};
+use super::repaired::{Dropped, Repaired};
 use crate::codec::aac::{AAC_LC, AdtsHeader, AudioSpecificConfig};
 use crate::codec::mp3::Mp3Header;
-use crate::flv::tag::Coded;
-use crate::{Codec, Error, Track};
+use crate::flv::tag::CodedFrame;
+use crate::{Codec, Error};
 
-impl Channel {
-    /// Takes ADTS headers off (quirk 6); they correct the configuration, or stand in for it.
-    pub(super) fn take_aac(
-        &mut self,
-        coded: &mut Coded,
-        mended: &mut Mended,
-    ) -> Result<Option<Track>, Dropped> {
-        let mut found = None;
-        // A bare frame cannot start with twelve ones: that would be an end marker followed by nothing.
-        while let Some(header) = AdtsHeader::parse(&coded.payload)
-            && header.frame_len == coded.payload.len()
-        {
-            coded.payload = coded.payload.slice(header.header_len..);
-            found = Some(header.config());
-        }
-        let Some(found) = found else { return Ok(None) };
-        mended.adts += 1;
-        if coded.payload.is_empty() {
-            return Err(Dropped::Empty);
-        }
-        if matches!(self.known(), Known::Aac(known) if is_same_core(known, &found)) {
-            return Ok(None);
-        }
-        mended.synthesised_configs += 1;
-        Ok(self.announce(Codec::Aac, Known::Aac(found), found.to_bytes()))
+/// Takes ADTS headers off (quirk 6); they correct the configuration, or stand in for it: then it comes back.
+pub(super) fn strip_adts(
+    coded: &mut CodedFrame,
+    known: &Known,
+    repaired: &mut Repaired,
+) -> Result<Option<DecoderConfig>, Dropped> {
+    let mut found = None;
+    // A bare frame cannot start with twelve ones: that would be an end marker followed by nothing.
+    while let Some(header) = AdtsHeader::parse(&coded.payload)
+        && header.frame_len == coded.payload.len()
+    {
+        coded.payload = coded.payload.slice(header.header_len..);
+        found = Some(header.config());
     }
+    let Some(found) = found else { return Ok(None) };
+    repaired.adts += 1;
+    if coded.payload.is_empty() {
+        return Err(Dropped::Empty);
+    }
+    if matches!(known, Known::Aac(known) if is_same_core(known, &found)) {
+        return Ok(None);
+    }
+    let bytes = found.to_bytes();
+    Ok(Some(DecoderConfig { known: Known::Aac(found), bytes }))
 }
 
-/// See `read_config`: a configuration with garbage behind it is cut.
-pub(super) fn read_aac_config(config: &Bytes) -> Result<(Known, Bytes), Error> {
+/// A configuration with garbage behind it is cut.
+pub(super) fn read_aac_config(config: &Bytes) -> Result<DecoderConfig, Error> {
     let parsed = AudioSpecificConfig::parse(config)?;
     let bytes = if has_garbage_tail(&parsed, config) { parsed.to_bytes() } else { config.clone() };
-    Ok((Known::Aac(parsed), bytes))
+    Ok(DecoderConfig { known: Known::Aac(parsed), bytes })
 }
 
-/// See `read_config`: `fLaC` and STREAMINFO, with the head of its block, which is what ffmpeg's decoder takes and
+/// `fLaC` and STREAMINFO, with the head of its block, which is what ffmpeg's decoder takes and
 /// the specification wants. ffmpeg itself sends STREAMINFO alone; mpegts.js reads `fLaC` and STREAMINFO.
-pub(super) fn read_flac_config(config: &Bytes) -> Result<(Known, Bytes), Error> {
+pub(super) fn read_flac_config(config: &Bytes) -> Result<DecoderConfig, Error> {
     const MARK: &[u8] = b"fLaC";
     const STREAM_INFO_LEN: usize = 34;
     const LAST_BLOCK: u8 = 0x80;
@@ -60,7 +58,7 @@ pub(super) fn read_flac_config(config: &Bytes) -> Result<(Known, Bytes), Error> 
     let info = info.get(..STREAM_INFO_LEN).ok_or_else(|| {
         Error::malformed("FLAC configuration", format!("its STREAMINFO has {} of 34 bytes", info.len()))
     })?;
-    Ok((Known::Nothing, [MARK, &BLOCK_HEAD, info].concat().into()))
+    Ok(DecoderConfig::opaque([MARK, &BLOCK_HEAD, info].concat().into()))
 }
 
 /// The codec with the flags that FLV's own MP3 tags would have for this frame.

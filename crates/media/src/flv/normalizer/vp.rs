@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 
-use super::channel::Known;
+use super::config::DecoderConfig;
 use crate::Error;
 
-/// See `read_config`. The version and flags that stand before the record in MP4, and that ffmpeg sends, are
+/// The version and flags that stand before the record in MP4, and that ffmpeg sends, are
 /// added where a sender left them out, for they are not of the record itself.
-pub(super) fn read_vp_config(config: &Bytes) -> Result<(Known, Bytes), Error> {
+pub(super) fn read_vp_config(config: &Bytes) -> Result<DecoderConfig, Error> {
     const VERSION_AND_FLAGS: [u8; 4] = [1, 0, 0, 0];
     const RECORD_LEN: usize = 8;
     let bytes = match config.len() {
@@ -18,7 +18,7 @@ pub(super) fn read_vp_config(config: &Bytes) -> Result<(Known, Bytes), Error> {
         12.. if config.starts_with(&VERSION_AND_FLAGS) => config.clone(),
         _ => [&VERSION_AND_FLAGS, config.as_ref()].concat().into(),
     };
-    Ok((Known::Nothing, bytes))
+    Ok(DecoderConfig::opaque(bytes))
 }
 
 /// The first bit of a VP8 frame is 0 in key frames (RFC 6386, 9.1).

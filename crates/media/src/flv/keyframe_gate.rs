@@ -1,4 +1,4 @@
-//! [`Begun`]: which video tracks a receiver has begun. Each begins at a keyframe of its own.
+//! [`KeyframeGate`]: lets the frames of a video track pass to a receiver from that track's first keyframe on.
 
 use crate::{Frame, MediaKind};
 
@@ -7,10 +7,10 @@ use crate::{Frame, MediaKind};
 /// A receiver starts where the first video track has a keyframe; another track of several may then be in the
 /// middle of its group of pictures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Begun([u64; 4]);
+pub struct KeyframeGate([u64; 4]);
 
-impl Begun {
-    /// Every track.
+impl KeyframeGate {
+    /// Every track has begun: everything passes.
     pub const ALL: Self = Self([u64::MAX; 4]);
 
     /// Whether the frame can be decoded; takes note of a keyframe. Sound and data can always be used.
@@ -46,13 +46,13 @@ mod tests {
             key,
             payload: bytes::Bytes::new(),
         };
-        let mut begun = Begun::default();
-        assert!(begun.admits(&frame(MediaKind::Audio, 0, true)) && !begun.has(0));
+        let mut gate = KeyframeGate::default();
+        assert!(gate.admits(&frame(MediaKind::Audio, 0, true)) && !gate.has(0));
         for index in [0, 63, 64, 255] {
-            assert!(!begun.admits(&frame(MediaKind::Video, index, false)));
-            assert!(begun.admits(&frame(MediaKind::Video, index, true)));
-            assert!(begun.admits(&frame(MediaKind::Video, index, false)));
+            assert!(!gate.admits(&frame(MediaKind::Video, index, false)));
+            assert!(gate.admits(&frame(MediaKind::Video, index, true)));
+            assert!(gate.admits(&frame(MediaKind::Video, index, false)));
         }
-        assert!(!begun.has(1) && Begun::ALL.has(1));
+        assert!(!gate.has(1) && KeyframeGate::ALL.has(1));
     }
 }

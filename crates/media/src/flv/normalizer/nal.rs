@@ -3,56 +3,36 @@
 
 use bytes::Bytes;
 
-use super::channel::{Channel, Known, read_config};
-use super::mended::{Dropped, Mended};
+use super::config::{DecoderConfig, Known};
+use super::repaired::{Dropped, Repaired};
 use crate::codec::h264::{self, AvcConfig};
 use crate::codec::h265::{self, HevcConfig};
 use crate::codec::nal::{Framing, annex_b_nals, annex_b_to_length_prefixed, framing, nals, trimmed};
-use crate::flv::tag::Coded;
-use crate::{Codec, Error, Track};
+use crate::flv::tag::CodedFrame;
+use crate::{Codec, Error};
 
-impl Channel {
-    /// Makes the payload tile. Parameter sets inside a frame that differ from the configuration are a
-    /// change of it (5.4).
-    pub(super) fn take_nals(
-        &mut self,
-        coded: &mut Coded,
-        mended: &mut Mended,
-    ) -> Result<Option<Track>, Dropped> {
-        let codec = coded.codec;
-        let length_size = self.known().length_size(codec);
-        reframe(coded, length_size, mended)?;
-        let key = *coded.key.get_or_insert_with(|| starts_decoding(codec, &coded.payload, length_size));
-        if !key && self.is_announced(codec) {
-            return Ok(None);
-        }
-        let units = nals(&coded.payload, length_size).map_while(Result::ok);
-        let found = ParameterSets::find(codec, &coded.payload, units);
-        // Read again, so that no slice of the frame is kept.
-        let record = found.change(codec, self.known());
-        let Some((known, record)) = record.and_then(|record| read_config(codec, &record).ok()) else {
-            return Ok(None);
-        };
-        let track = self.announce(codec, known, record);
-        mended.synthesised_configs += u64::from(track.is_some());
-        Ok(track)
+/// Makes the payload tile. Parameter sets inside a frame that differ from the configuration are a
+/// change of it (5.4): the record with them comes back.
+pub(super) fn tile(
+    coded: &mut CodedFrame,
+    known: &Known,
+    is_announced: bool,
+    repaired: &mut Repaired,
+) -> Result<Option<Bytes>, Dropped> {
+    let codec = coded.codec;
+    let length_size = known.length_size(codec);
+    reframe(coded, length_size, repaired)?;
+    let key = *coded.key.get_or_insert_with(|| starts_decoding(codec, &coded.payload, length_size));
+    if !key && is_announced {
+        return Ok(None);
     }
+    let units = nals(&coded.payload, length_size).map_while(Result::ok);
+    let found = ParameterSets::find(codec, &coded.payload, units);
+    Ok(found.change(codec, known))
 }
 
-impl Known {
-    /// How many bytes the lengths of this codec's NAL units have: four until somebody says otherwise.
-    fn length_size(&self, codec: Codec) -> u8 {
-        match (self, codec) {
-            (Self::Avc(config), Codec::H264) => config.length_size,
-            (Self::Hevc(config), Codec::H265) => config.length_size,
-            (Self::Vvc { length_size }, Codec::H266) => *length_size,
-            _ => 4,
-        }
-    }
-}
-
-/// See `read_config`. Annex B stands in place of the record with some encoders.
-pub(super) fn read_avc_config(record: &Bytes) -> Result<(Known, Bytes), Error> {
+/// Annex B stands in place of the record with some encoders.
+pub(super) fn read_avc_config(record: &Bytes) -> Result<DecoderConfig, Error> {
     let config = if is_annex_b(record) {
         let ParameterSets { sps, pps, .. } = ParameterSets::find(Codec::H264, record, annex_b_nals(record));
         AvcConfig::from_parameter_sets(sps, pps)?
@@ -60,11 +40,11 @@ pub(super) fn read_avc_config(record: &Bytes) -> Result<(Known, Bytes), Error> {
         AvcConfig::parse(record)?
     };
     let bytes = if record.first() == Some(&1) { record.clone() } else { config.to_bytes() };
-    Ok((Known::Avc(config), bytes))
+    Ok(DecoderConfig { known: Known::Avc(config), bytes })
 }
 
-/// See `read_config`, and above.
-pub(super) fn read_hevc_config(record: &Bytes) -> Result<(Known, Bytes), Error> {
+/// As above.
+pub(super) fn read_hevc_config(record: &Bytes) -> Result<DecoderConfig, Error> {
     let config = if is_annex_b(record) {
         let ParameterSets { vps, sps, pps } = ParameterSets::find(Codec::H265, record, annex_b_nals(record));
         HevcConfig::from_parameter_sets(vps, sps, pps)?
@@ -72,14 +52,14 @@ pub(super) fn read_hevc_config(record: &Bytes) -> Result<(Known, Bytes), Error> 
         HevcConfig::parse(record)?
     };
     let bytes = if record.first() == Some(&1) { record.clone() } else { config.to_bytes() };
-    Ok((Known::Hevc(config), bytes))
+    Ok(DecoderConfig { known: Known::Hevc(config), bytes })
 }
 
-/// See `read_config`: a VvcDecoderConfigurationRecord (ISO 14496-15, 11.2.4.2), of which only the first
+/// A VvcDecoderConfigurationRecord (ISO 14496-15, 11.2.4.2), of which only the first
 /// byte is looked at.
-pub(super) fn read_vvc_config(record: &Bytes) -> Result<(Known, Bytes), Error> {
+pub(super) fn read_vvc_config(record: &Bytes) -> DecoderConfig {
     let flags = record.first().copied().unwrap_or_default();
-    Ok((Known::Vvc { length_size: (flags >> 1 & 3) + 1 }, record.clone()))
+    DecoderConfig { known: Known::Vvc { length_size: (flags >> 1 & 3) + 1 }, bytes: record.clone() }
 }
 
 /// The parameter sets of a frame or record.
@@ -129,17 +109,19 @@ fn is_annex_b(record: &[u8]) -> bool {
 }
 
 /// Puts the payload into length-prefixed form that tiles.
-fn reframe(coded: &mut Coded, length_size: u8, mended: &mut Mended) -> Result<(), Dropped> {
+fn reframe(coded: &mut CodedFrame, length_size: u8, repaired: &mut Repaired) -> Result<(), Dropped> {
     match framing(&coded.payload, length_size) {
         Framing::LengthPrefixed { len } => {
-            mended.padded += u64::from(len < coded.payload.len());
+            repaired.padded += u64::from(len < coded.payload.len());
             coded.payload.truncate(len);
         }
-        Framing::AnnexB | Framing::Broken if restore_misread_time(coded, length_size) => mended.timeless += 1,
+        Framing::AnnexB | Framing::Broken if restore_misread_time(coded, length_size) => {
+            repaired.timeless += 1;
+        }
         Framing::AnnexB => {
             let rewritten = annex_b_to_length_prefixed(&coded.payload, length_size);
             coded.payload = rewritten.map_err(|_| Dropped::Damaged)?;
-            mended.annex_b += 1;
+            repaired.annex_b += 1;
         }
         Framing::Broken => return Err(Dropped::Damaged),
     }
@@ -148,7 +130,7 @@ fn reframe(coded: &mut Coded, length_size: u8, mended: &mut Mended) -> Result<()
 
 /// Early OBS with H.265 sent no composition time where one belongs (quirk 16): what was read as such are
 /// then the first bytes of the payload, and put back in front of it they make it tile.
-fn restore_misread_time(coded: &mut Coded, length_size: u8) -> bool {
+fn restore_misread_time(coded: &mut CodedFrame, length_size: u8) -> bool {
     if coded.codec != Codec::H265 {
         return false;
     }

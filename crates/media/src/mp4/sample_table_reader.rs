@@ -24,7 +24,7 @@ pub(super) struct Leftover {
 
 /// The tables, as slices of `moov`.
 #[derive(Debug)]
-pub(super) struct Tables<'a> {
+pub(super) struct SampleTableReader<'a> {
     sizes: Sizes<'a>,
     durations: &'a [[u8; 8]],
     compositions: &'a [[u8; 8]],
@@ -33,7 +33,7 @@ pub(super) struct Tables<'a> {
     chunks: Chunks<'a>,
 }
 
-impl<'a> Tables<'a> {
+impl<'a> SampleTableReader<'a> {
     /// Finds the tables in the body of `stbl`. A fragmented file has them all, empty.
     pub(super) fn parse(stbl: &'a [u8]) -> Result<Self, Error> {
         let table = |kind, what| -> Result<Option<Fields<'a>>, Error> {

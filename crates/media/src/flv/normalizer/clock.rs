@@ -2,16 +2,16 @@
 
 use bytes::Bytes;
 
-use super::mended::Mended;
-use crate::flv::tag::Coded;
-use crate::flv::timeline::{Place, Steady, Step, TrackTime, Unwrap};
+use super::repaired::Repaired;
+use crate::flv::tag::CodedFrame;
+use crate::flv::timeline::{SteadyTimeline, Step, TimelinePosition, TimestampUnwrap, TrackTime};
 use crate::{Codec, Frame, Timestamp, TrackId};
 
 /// The clock of one publisher, made endless and steady.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Clock {
-    unwrap: Unwrap,
-    steady: Steady,
+    unwrap: TimestampUnwrap,
+    steady: SteadyTimeline,
     data_last_ms: Option<i64>,
 }
 
@@ -21,14 +21,15 @@ impl Clock {
         &mut self,
         track: &mut TrackTime,
         timestamp_ms: u32,
-        coded: Coded,
-        mended: &mut Mended,
+        coded: CodedFrame,
+        repaired: &mut Repaired,
     ) -> Frame {
-        let Place { dts_ms, delay_ms, step } = self.steady.place(track, self.unwrap.extend(timestamp_ms));
+        let TimelinePosition { dts_ms, delay_ms, step } =
+            self.steady.place(track, self.unwrap.extend(timestamp_ms));
         match step {
             Step::Regular => {}
-            Step::Clamped => mended.clamped_timestamps += 1,
-            Step::Restarted => mended.restarted_clocks += 1,
+            Step::Clamped => repaired.clamped_timestamps += 1,
+            Step::Restarted => repaired.restarted_clocks += 1,
         }
         // A picture that was moved in decoding order is still to be shown when its sender meant it to be.
         let composition = i64::from(coded.composition_ms);

@@ -1,16 +1,16 @@
-//! The sample tables of a track written (ISO 14496-12, 8.6 and 8.7). Twin of `table.rs`, which reads them.
+//! The sample tables of a track written (ISO 14496-12, 8.6 and 8.7). Twin of `sample_table_reader.rs`, which reads them.
 
 use std::ops::Range;
 
 use bytes::{BufMut, BytesMut};
 
-use super::movie::{Line, sample};
-use super::mux::put_full;
+use super::boxes::put_full;
+use super::movie_track::MovieTrack;
 use crate::MediaKind;
 use crate::index::{Index, Sample};
 
 /// The chunks of all tracks: samples of one track that lie together.
-pub(super) struct Tables {
+pub(super) struct SampleTableWriter {
     /// By the track's place in the index.
     chunks: Vec<Vec<Chunk>>,
     /// Whether offsets have 64 bits.
@@ -24,12 +24,12 @@ struct Chunk {
     samples: u32,
 }
 
-impl Tables {
+impl SampleTableWriter {
     /// `order` is that of the samples in the file.
-    pub(super) fn new(index: &Index, lines: &[Line<'_>], order: &[u32]) -> Self {
+    pub(super) fn new(index: &Index, tracks: &[MovieTrack<'_>], order: &[u32]) -> Self {
         let mut chunks = vec![Vec::new(); index.tracks().len()];
         let (mut offset, mut before) = (0, None);
-        for sample in order.iter().filter_map(|&number| sample(index, number)) {
+        for sample in order.iter().filter_map(|&number| index.sample(number)) {
             if let Some(chunks) = chunks.get_mut(usize::from(sample.track)) {
                 match chunks.last_mut() {
                     Some(Chunk { samples, .. }) if before == Some(sample.track) => *samples += 1,
@@ -39,18 +39,18 @@ impl Tables {
             before = Some(sample.track);
             offset += u64::from(index.payload_len(sample));
         }
-        debug_assert!(lines.iter().all(|line| !line.samples.is_empty()));
+        debug_assert!(tracks.iter().all(|track| !track.samples.is_empty()));
         Self { chunks, wide: false }
     }
 
     /// Writes the tables of a track; where its chunk offsets stand in `out` comes back.
-    pub(super) fn put(&self, out: &mut BytesMut, index: &Index, line: &Line<'_>) -> Range<usize> {
-        let samples = || line.samples.iter().filter_map(|&number| sample(index, number));
-        let scale = line.indexed.timescale;
+    pub(super) fn put(&self, out: &mut BytesMut, index: &Index, track: &MovieTrack<'_>) -> Range<usize> {
+        let samples = || track.samples.iter().filter_map(|&number| index.sample(number));
+        let scale = track.indexed.timescale;
         let first = samples().next().map(|sample| sample.dts).unwrap_or_default();
         let ticks = |sample: &Sample| (sample.dts - first).to_ticks(scale);
         let next = samples().skip(1).map(ticks);
-        let last = samples().last().map_or(0, ticks) + line.last_lasts.to_ticks(scale).max(1);
+        let last = samples().last().map_or(0, ticks) + track.last_lasts.to_ticks(scale).max(1);
         let durations = samples().map(ticks).zip(next.chain([last])).map(|(from, to)| in_range(to - from));
         put_runs(out, b"stts", 0, durations);
         let composition = |sample: &Sample| (sample.pts - first).to_ticks(scale) - ticks(sample);
@@ -59,7 +59,7 @@ impl Tables {
             let ranged = |offset: i64| offset.clamp(i32::MIN.into(), i32::MAX.into()) as i32 as u32;
             put_runs(out, b"ctts", version, samples().map(|sample| ranged(composition(sample))));
         }
-        if line.indexed.track.id.kind == MediaKind::Video && samples().any(|sample| !sample.key) {
+        if track.indexed.track.id.kind == MediaKind::Video && samples().any(|sample| !sample.key) {
             let keys = (1..).zip(samples()).filter(|(_, sample)| sample.key);
             put_list(out, b"stss", keys.map(|(number, _)| number));
         }

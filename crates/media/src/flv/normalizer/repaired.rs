@@ -1,9 +1,9 @@
-//! How often a publisher's messages had to be mended, for operators and `probe`.
+//! How often a publisher's messages had to be repaired, for operators and `probe`.
 
-/// How often the intake had to mend what was sent, and what it dropped.
+/// How often the normalizer had to repair what was sent, and what it dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Mended {
+pub struct Repaired {
     /// Messages that carry nothing: no bytes, an empty configuration, player commands.
     pub empty: u64,
     /// Configurations, colour information and channel layouts that were sent again unchanged.
@@ -43,7 +43,7 @@ pub(super) enum Dropped {
     Unannounced,
 }
 
-impl Mended {
+impl Repaired {
     pub(super) const fn count(&mut self, dropped: Dropped) {
         match dropped {
             Dropped::Empty => self.empty += 1,

@@ -1,15 +1,16 @@
 //! What one publisher sends, made regular: every known oddity of encoders ends here.
 //!
 //! Used wherever FLV tag bodies come in: at the RTMP publish door, in the RTMP play client, in FLV
-//! files. What holds behind it is said at [`Intake`].
+//! files. What holds behind it is said at [`Normalizer`].
 
 mod audio;
 mod channel;
 mod clock;
+mod config;
 mod extra;
-mod mended;
 mod nal;
 mod obu;
+mod repaired;
 mod vp;
 
 use std::collections::VecDeque;
@@ -18,13 +19,13 @@ use bytes::Bytes;
 
 use self::channel::Channel;
 use self::clock::Clock;
-pub use self::mended::Mended;
-use super::tag::{Parts, TRACKS_MAX, TagBody, decode_audio, decode_video};
+pub use self::repaired::Repaired;
+use super::tag::{TRACKS_MAX, TagBody, TagParts, decode_audio, decode_video};
 use crate::{Codec, Error, Frame, MediaKind, Track, TrackId};
 
 /// One regular thing that a publisher sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Item {
+pub enum MediaItem {
     /// A track begins, or its codec or configuration changes from the next frame on.
     Track(Track),
     /// One access unit. Script data comes as frames without a track before them.
@@ -35,20 +36,20 @@ pub enum Item {
 /// several tracks that for each of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
-pub struct Items {
+pub struct MediaItems {
     track: Option<Track>,
     frame: Option<Frame>,
     /// Behind these two, of messages with several tracks only.
-    more: VecDeque<Item>,
+    more: VecDeque<MediaItem>,
 }
 
-impl Items {
+impl MediaItems {
     fn add(&mut self, made: (Option<Track>, Option<Frame>)) {
         if self.is_empty() {
             (self.track, self.frame) = made;
         } else {
-            self.more.extend(made.0.map(Item::Track));
-            self.more.extend(made.1.map(Item::Frame));
+            self.more.extend(made.0.map(MediaItem::Track));
+            self.more.extend(made.1.map(MediaItem::Frame));
         }
     }
 
@@ -57,11 +58,12 @@ impl Items {
     }
 }
 
-impl Iterator for Items {
-    type Item = Item;
+impl Iterator for MediaItems {
+    type Item = MediaItem;
 
-    fn next(&mut self) -> Option<Item> {
-        let first = self.track.take().map(Item::Track).or_else(|| self.frame.take().map(Item::Frame));
+    fn next(&mut self) -> Option<MediaItem> {
+        let first =
+            self.track.take().map(MediaItem::Track).or_else(|| self.frame.take().map(MediaItem::Frame));
         first.or_else(|| self.more.pop_front())
     }
 }
@@ -74,17 +76,17 @@ impl Iterator for Items {
 /// frames. There are at most [`TRACKS_MAX`] video and as many audio tracks. What `onMetaData` says of
 /// codecs is not looked at: the tags know better.
 ///
-/// An error concerns one message, which is ignored; the intake stays usable, and the caller decides
+/// An error concerns one message, which is ignored; the normalizer stays usable, and the caller decides
 /// whether the publisher may go on.
 #[derive(Clone, Debug, Default)]
-pub struct Intake {
+pub struct Normalizer {
     /// In the order of their numbers, video first.
     channels: Vec<Channel>,
     clock: Clock,
-    mended: Mended,
+    repaired: Repaired,
 }
 
-impl Intake {
+impl Normalizer {
     /// For one publisher, from its first message on.
     #[must_use]
     pub fn new() -> Self {
@@ -97,7 +99,7 @@ impl Intake {
     /// `Unsupported` for unknown codecs, `Malformed` for a broken head or configuration, `Limit` for one
     /// track too many or a configuration too long. Of a message with several tracks only if nothing in it
     /// could be used.
-    pub fn push_video(&mut self, timestamp_ms: u32, body: Bytes) -> Result<Items, Error> {
+    pub fn push_video(&mut self, timestamp_ms: u32, body: Bytes) -> Result<MediaItems, Error> {
         self.take(timestamp_ms, decode_video(body)?)
     }
 
@@ -105,13 +107,13 @@ impl Intake {
     ///
     /// # Errors
     /// As [`push_video`](Self::push_video).
-    pub fn push_audio(&mut self, timestamp_ms: u32, body: Bytes) -> Result<Items, Error> {
+    pub fn push_audio(&mut self, timestamp_ms: u32, body: Bytes) -> Result<MediaItems, Error> {
         self.take(timestamp_ms, decode_audio(body)?)
     }
 
     /// Takes script data in AMF0: a name and values. `@setDataFrame` before the name and the format
     /// byte of AMF3 messages are taken off; what has no name is dropped.
-    pub fn push_data(&mut self, timestamp_ms: u32, payload: Bytes) -> Items {
+    pub fn push_data(&mut self, timestamp_ms: u32, payload: Bytes) -> MediaItems {
         const STRING: u8 = 2;
         const SET_DATA_FRAME: &[u8] = b"\x02\x00\x0D@setDataFrame";
         let mut payload = payload;
@@ -122,10 +124,10 @@ impl Intake {
             payload = payload.slice(SET_DATA_FRAME.len()..);
         }
         if payload.first() != Some(&STRING) {
-            self.mended.bad_data += 1;
-            return Items::default();
+            self.repaired.bad_data += 1;
+            return MediaItems::default();
         }
-        Items { frame: Some(self.clock.data(timestamp_ms, payload)), ..Items::default() }
+        MediaItems { frame: Some(self.clock.data(timestamp_ms, payload)), ..MediaItems::default() }
     }
 
     /// The payload of the one frame in the body of a tag of `track`, made regular as it was when it came by
@@ -133,17 +135,17 @@ impl Intake {
     ///
     /// # Errors
     /// `Malformed` if the body holds no such frame.
-    pub(crate) fn mend(track: &Track, body: Bytes) -> Result<Bytes, Error> {
-        let mut intake = Self::default();
-        let channel = channel(&mut intake.channels, track.id)?;
-        channel.take_config(track.codec, &track.config, &mut intake.mended)?;
+    pub(crate) fn repair(track: &Track, body: Bytes) -> Result<Bytes, Error> {
+        let mut normalizer = Self::default();
+        let channel = channel(&mut normalizer.channels, track.id)?;
+        channel.take_config(track.codec, &track.config, &mut normalizer.repaired)?;
         let items = match track.id.kind {
-            MediaKind::Video => intake.push_video(0, body)?,
-            MediaKind::Audio => intake.push_audio(0, body)?,
-            MediaKind::Data => intake.push_data(0, body),
+            MediaKind::Video => normalizer.push_video(0, body)?,
+            MediaKind::Audio => normalizer.push_audio(0, body)?,
+            MediaKind::Data => normalizer.push_data(0, body),
         };
         let of_track = |item| match item {
-            Item::Frame(frame) if frame.track == track.id => Some(frame.payload),
+            MediaItem::Frame(frame) if frame.track == track.id => Some(frame.payload),
             _ => None,
         };
         items.into_iter().find_map(of_track).ok_or_else(|| {
@@ -156,14 +158,14 @@ impl Intake {
         self.channels.iter().filter_map(Channel::track)
     }
 
-    /// What had to be mended so far.
+    /// What had to be repaired so far.
     #[must_use]
-    pub const fn mended(&self) -> &Mended {
-        &self.mended
+    pub const fn repaired(&self) -> &Repaired {
+        &self.repaired
     }
 
-    fn take(&mut self, timestamp_ms: u32, parts: Parts) -> Result<Items, Error> {
-        let mut items = Items::default();
+    fn take(&mut self, timestamp_ms: u32, parts: TagParts) -> Result<MediaItems, Error> {
+        let mut items = MediaItems::default();
         let mut failed = None;
         for part in parts {
             match self.take_part(timestamp_ms, part) {
@@ -173,7 +175,7 @@ impl Intake {
         }
         match failed {
             Some(error) if items.is_empty() => return Err(error),
-            failed => self.mended.partly_used += u64::from(failed.is_some()),
+            failed => self.repaired.partly_used += u64::from(failed.is_some()),
         }
         Ok(items)
     }
@@ -186,34 +188,34 @@ impl Intake {
         match part {
             TagBody::Config(sent) => {
                 let channel = channel(&mut self.channels, sent.id)?;
-                Ok((channel.take_config(sent.codec, &sent.config, &mut self.mended)?, None))
+                Ok((channel.take_config(sent.codec, &sent.config, &mut self.repaired)?, None))
             }
             TagBody::Extra { track, codec, bytes } => {
                 let meant = self.meant(track, codec);
                 let channel = channel(&mut self.channels, meant)?;
-                Ok((channel.take_extra(&bytes, &mut self.mended)?, None))
+                Ok((channel.take_extra(&bytes, &mut self.repaired)?, None))
             }
             TagBody::Frame(mut coded) => {
                 let channel = channel(&mut self.channels, coded.track)?;
-                let track = match channel.take_frame(&mut coded, &mut self.mended) {
+                let track = match channel.take_frame(&mut coded, &mut self.repaired) {
                     Ok(track) => track,
                     Err(dropped) => {
-                        self.mended.count(dropped);
+                        self.repaired.count(dropped);
                         return Ok((None, None));
                     }
                 };
-                let frame = self.clock.frame(&mut channel.time, timestamp_ms, coded, &mut self.mended);
+                let frame = self.clock.frame(&mut channel.time, timestamp_ms, coded, &mut self.repaired);
                 Ok((track, Some(frame)))
             }
             TagBody::EndOfSequence(_) | TagBody::Empty | TagBody::Command => {
-                self.mended.empty += 1;
+                self.repaired.empty += 1;
                 Ok((None, None))
             }
         }
     }
 }
 
-impl Intake {
+impl Normalizer {
     /// The track that `codec` is the codec of: ffmpeg sends colours of any video track without its number.
     fn meant(&self, id: TrackId, codec: Codec) -> TrackId {
         let is_of = |track: &&Track| track.codec.four_cc() == codec.four_cc();
