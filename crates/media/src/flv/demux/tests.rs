@@ -1,3 +1,5 @@
+//! FLV files cut anywhere, damaged, and with the habits of other writers.
+
 use proptest::prelude::*;
 
 use super::*;

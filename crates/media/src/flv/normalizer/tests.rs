@@ -1,3 +1,5 @@
+//! What encoders send, H.264 and AAC first, and what comes of it.
+
 mod enhanced;
 
 use bytes::BytesMut;

@@ -1,3 +1,5 @@
+//! Tag bodies of both forms, taken apart.
+
 use proptest::prelude::*;
 
 use super::*;
