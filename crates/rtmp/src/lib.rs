@@ -61,11 +61,12 @@
 pub mod capture;
 pub mod chunk;
 pub mod command;
+mod credentials;
 mod error;
 pub mod handshake;
+mod keyed_hash;
 pub mod login;
 pub mod message;
-
 mod output;
 pub mod rule;
 pub mod session;

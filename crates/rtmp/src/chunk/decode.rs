@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::{
+use super::raw_message::{
     CHUNK_SIZE_DEFAULT, ChunkStreamId, EXTENDED_MARK, MESSAGE_BYTES_MAX, MessageStreamId, RawMessage,
 };
 use crate::Error;

@@ -1,10 +1,13 @@
 //! Commands from literal values, and what the field's clients make of them.
 
-use headwater_media::amf::Object;
+use bytes::Bytes;
+use headwater_media::amf::{Object, Value, amf0};
 use proptest::prelude::*;
 
 use super::*;
+use crate::Error;
 use crate::chunk::MessageStreamId;
+use crate::url::StreamPath;
 
 #[test]
 fn a_command_there_and_back() {

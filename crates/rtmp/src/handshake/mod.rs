@@ -5,24 +5,16 @@
 
 mod digest;
 
-use bytes::{Buf, BytesMut};
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-
+use crate::keyed_hash::hmac_sha256;
 use crate::{Error, Output};
-pub use digest::Schema;
-
-/// Length of C1, S1, C2 and S2.
-pub const BLOCK_BYTES: usize = 1536;
+use bytes::{Buf, BytesMut};
+pub use digest::{BLOCK_BYTES, Block, Schema, client_digest, is_signed, server_digest};
 
 const VERSION: u8 = 3;
 
 /// Our version in a C1 with digest (Flash Player 10.0.45.2) and in an S1 with digest.
 const CLIENT_VERSION: [u8; 4] = [0x0A, 0x00, 0x2D, 0x02];
 const SERVER_VERSION: [u8; 4] = [0x04, 0x05, 0x00, 0x01];
-
-/// C1, S1, C2 or S2 as bytes.
-pub type Block = [u8; BLOCK_BYTES];
 
 /// Fresh random bytes for one connection. The crate makes no randomness of its own; these are spread
 /// over the blocks of the handshake with HMAC-SHA256. They protect nothing: RTMP's handshake is no
@@ -106,7 +98,7 @@ impl ServerHandshake {
         s1[..4].copy_from_slice(&self.time_ms.to_be_bytes());
         output.put(&[VERSION]);
         let speaks_digest = c1[4..8] != [0; 4];
-        match digest::find(c1, digest::CLIENT_KEY).filter(|_| speaks_digest) {
+        match client_digest(c1).filter(|_| speaks_digest) {
             Some((schema, c1_digest)) => {
                 s1[4..8].copy_from_slice(&SERVER_VERSION);
                 digest::sign(&mut s1, schema, digest::SERVER_KEY);
@@ -184,7 +176,7 @@ impl ClientHandshake {
 
     fn answer(&self, s1: &Block, output: &mut Output) -> Form {
         let speaks_digest = s1[4..8] != [0; 4];
-        match digest::find(s1, digest::SERVER_KEY).filter(|_| speaks_digest) {
+        match server_digest(s1).filter(|_| speaks_digest) {
             Some((schema, s1_digest)) => {
                 output.put(&digest::answer(self.nonce.block(4), &s1_digest, digest::CLIENT_KEY_FULL));
                 Form::Digest(schema)
@@ -195,22 +187,6 @@ impl ClientHandshake {
             }
         }
     }
-}
-
-/// The digest of a C1, if there is one and it is right.
-pub fn client_digest(c1: &Block) -> Option<(Schema, [u8; 32])> {
-    digest::find(c1, digest::CLIENT_KEY)
-}
-
-/// The digest of an S1, if there is one and it is right.
-pub fn server_digest(s1: &Block) -> Option<(Schema, [u8; 32])> {
-    digest::find(s1, digest::SERVER_KEY)
-}
-
-/// Whether an S2 signs the digest of C1 (`by_server`), or a C2 that of S1.
-pub fn is_signed(echo: &Block, digest: &[u8; 32], by_server: bool) -> bool {
-    let key = if by_server { digest::SERVER_KEY_FULL } else { digest::CLIENT_KEY_FULL };
-    digest::is_answer(echo, digest, key)
 }
 
 /// The version byte and the block behind it, when both are here.
@@ -261,15 +237,6 @@ fn check_server_version(version: u8) -> Result<(), Error> {
         6 | 8 | 9 => Err(Error::unsupported(0, "the peer answers with RTMPE, which was not asked for")),
         _ => Ok(()),
     }
-}
-
-pub(crate) fn hmac_sha256(key: &[u8], pieces: &[&[u8]]) -> [u8; 32] {
-    // HMAC takes a key of any length: longer ones are hashed, shorter ones padded (RFC 2104).
-    let Ok(mut hmac) = Hmac::<Sha256>::new_from_slice(key) else { return [0; 32] };
-    for piece in pieces {
-        hmac.update(piece);
-    }
-    hmac.finalize().into_bytes().into()
 }
 
 #[cfg(test)]

@@ -58,9 +58,9 @@ fn a_digest_in_either_schema_is_answered_in_kind() {
         let (s1, s2, form) = greet(&c1);
         assert_eq!(form, Form::Digest(schema));
         assert_eq!(s1[4..8], SERVER_VERSION);
-        assert_eq!(digest::find(&s1, digest::SERVER_KEY).unwrap().0, schema);
+        assert_eq!(server_digest(&s1).unwrap().0, schema);
 
-        let (_, c1_digest) = digest::find(&c1, digest::CLIENT_KEY).unwrap();
+        let (_, c1_digest) = client_digest(&c1).unwrap();
         assert_eq!(digest::answer(s2, &c1_digest, digest::SERVER_KEY_FULL), s2, "the signature of S2");
     }
 }

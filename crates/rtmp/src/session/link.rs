@@ -6,7 +6,6 @@
 use bytes::{Bytes, BytesMut};
 use headwater_media::MediaKind;
 
-use super::ACK_WINDOW_BYTES_DEFAULT;
 use crate::chunk::{
     self, CHUNK_SIZE_DEFAULT, ChunkStreamId, Decoder, DecoderLimits, MESSAGE_BYTES_MAX, MessageStreamId,
     RawMessage,
@@ -14,6 +13,9 @@ use crate::chunk::{
 use crate::command::{Command, Status};
 use crate::message::{Aggregate, Message, SharedObject, UserControl, type_id};
 use crate::{Error, Output};
+
+/// Received bytes between two acknowledgements before a peer has said what it wants: half of this.
+const ACK_WINDOW_BYTES_DEFAULT: u32 = 2_500_000;
 
 /// Acknowledgements come no closer than this, whatever window a peer names: an answer to every byte
 /// would cost more than the stream.

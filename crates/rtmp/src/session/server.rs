@@ -19,9 +19,9 @@ use bytes::{Bytes, BytesMut};
 
 use super::link::{Link, Received};
 use crate::chunk::MessageStreamId;
-use crate::command::Base;
 use crate::handshake::{Form, Nonce, ServerHandshake};
 use crate::message::{Message, UserControl};
+use crate::url::{PathFault, StreamPath};
 use crate::{Error, Output};
 pub use event::{Following, Role, SeekRejection, ServerConfig, ServerEvent, StreamLengthRequest};
 
@@ -64,6 +64,19 @@ enum Phase {
     Connected,
     /// Turned away or closed: what the client still says is not heard.
     Closed,
+}
+
+/// What every stream name of one connection is resolved against.
+#[derive(Clone, Debug, Default)]
+struct Base {
+    tc_url: Arc<str>,
+    app: Arc<str>,
+}
+
+impl Base {
+    fn resolve(&self, stream: &str) -> Result<StreamPath, PathFault> {
+        StreamPath::resolve(&self.tc_url, &self.app, stream)
+    }
 }
 
 /// The server's side of one connection. The contract: [`crate::session`].

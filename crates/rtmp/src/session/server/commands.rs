@@ -5,11 +5,11 @@
 use headwater_media::MediaKind;
 use headwater_media::amf::Value;
 
-use super::{Phase, Role, ServerEvent, ServerSession, StreamLengthRequest, Use};
+use super::{Base, Phase, Role, ServerEvent, ServerSession, StreamLengthRequest, Use};
 use crate::Error;
 use crate::chunk::MessageStreamId;
 use crate::command::{
-    Base, Command, ConnectRequest, Play2Request, PlayRejection, PlayRequest, PublishKind, PublishRejection,
+    Command, ConnectRequest, Play2Request, PlayRejection, PlayRequest, PublishKind, PublishRejection,
     PublishRequest, Status,
 };
 use crate::url::{PathFault, StreamPath};

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use headwater_media::MediaKind;
 
-use super::super::Limits;
 use crate::chunk::MessageStreamId;
 use crate::command::{Capabilities, ConnectRequest, Play2Request, PlayRequest, PublishRequest};
 use crate::message::DataScope;
+use crate::session::limits::Limits;
 use crate::url::{PathFault, StreamPath};
 
 /// How a server speaks.
