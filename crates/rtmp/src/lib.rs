@@ -63,6 +63,7 @@ pub mod chunk;
 pub mod command;
 mod credentials;
 mod error;
+mod fault;
 pub mod handshake;
 mod keyed_hash;
 pub mod login;
@@ -76,6 +77,7 @@ pub mod url;
 
 pub use chunk::{ChunkStreamId, MessageStreamId};
 pub use error::Error;
+pub use fault::Fault;
 pub use output::Output;
 
 /// What media bytes mean: the crate whose types stand in this one's interface.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use headwater_media::amf::{self, Object, Value, amf0};
 
-use crate::Error;
+use crate::{Error, Fault};
 
 /// A command or the answer to one.
 #[derive(Clone, Debug, PartialEq)]
@@ -71,12 +71,12 @@ impl Command {
                 Ok(None) => break,
                 Err(amf::Error::CutOff(_) | amf::Error::UnknownMarker { .. }) if values.len() >= 3 => break,
                 Err(amf::Error::UnknownClass { .. }) => break,
-                Err(error) => return Err(Error::peer(at, format!("its command cannot be read: {error}"))),
+                Err(error) => return Err(Error::Peer { at, fault: Fault::CommandBroken(error) }),
             }
         }
         let mut values = values.into_iter().peekable();
         let Some(Value::String(name)) = values.next() else {
-            return Err(Error::peer(at, "its command has no name"));
+            return Err(Error::Peer { at, fault: Fault::CommandNameless });
         };
         let transaction = values.next().and_then(|value| value.as_number()).unwrap_or(0.0);
         // Some clients leave the null out: then the first argument stands in its place.

@@ -5,9 +5,11 @@
 
 mod digest;
 
-use crate::keyed_hash::hmac_sha256;
-use crate::{Error, Output};
 use bytes::{Buf, BytesMut};
+
+use crate::capture::Side;
+use crate::keyed_hash::hmac_sha256;
+use crate::{Error, Fault, Output};
 pub use digest::{BLOCK_BYTES, Block, Schema, client_digest, is_signed, server_digest};
 
 const VERSION: u8 = 3;
@@ -78,11 +80,11 @@ impl ServerHandshake {
     ///
     /// # Errors
     /// [`Error::Peer`] or [`Error::Unsupported`] when the first byte tells that the peer speaks something
-    /// else; the text says what.
+    /// else.
     pub fn read(&mut self, input: &mut BytesMut, output: &mut Output) -> Result<Option<Form>, Error> {
         if let ServerState::AwaitC1 = self.state {
             let Some(&version) = input.first() else { return Ok(None) };
-            check_client_version(version)?;
+            check_version(Side::Client, version)?;
             let Some(c1) = read_block(input) else { return Ok(None) };
             let form = self.answer(&c1, output);
             self.position = 1 + BLOCK_BYTES as u64;
@@ -158,12 +160,12 @@ impl ClientHandshake {
     /// Takes the handshake from `input`. `Some` when it is done; the rest of `input` is chunks.
     ///
     /// # Errors
-    /// [`Error::Peer`] when the first byte tells that the peer is no RTMP server; the text says what it
-    /// seems to be.
+    /// [`Error::Peer`] when the first byte tells that the peer is no RTMP server; the fault says what
+    /// it seems to be.
     pub fn read(&mut self, input: &mut BytesMut, output: &mut Output) -> Result<Option<Form>, Error> {
         if let ClientState::AwaitS1 = self.state {
             let Some(&version) = input.first() else { return Ok(None) };
-            check_server_version(version)?;
+            check_version(Side::Server, version)?;
             let Some(s1) = read_block(input) else { return Ok(None) };
             let form = self.answer(&s1, output);
             self.position = 1 + BLOCK_BYTES as u64;
@@ -204,37 +206,11 @@ fn skip(input: &mut BytesMut, missing: &mut usize, position: &mut u64) {
 }
 
 /// RTMP 1.0 §5.2.2: 3 is RTMP, text protocols begin above 0x1F, and the rest is to be answered with 3.
-fn check_client_version(version: u8) -> Result<(), Error> {
-    match version {
-        6 | 8 | 9 => Err(Error::unsupported(
-            0,
-            format!(
-                "the peer opens with RTMPE (version {version}); publish or play with rtmp:// or rtmps://"
-            ),
-        )),
-        0x16 => {
-            Err(Error::peer(0, "the peer opens with TLS; use rtmps:// on the TLS port, rtmp:// on this one"))
-        }
-        b'A'..=b'Z' => Err(Error::peer(
-            0,
-            format!(
-                "the peer opens with `{}`, as HTTP does; this port speaks RTMP only",
-                char::from(version)
-            ),
-        )),
-        0x20.. => Err(Error::peer(0, format!("the peer opens with byte 0x{version:02x}, which is not RTMP"))),
-        _ => Ok(()),
-    }
-}
-
-fn check_server_version(version: u8) -> Result<(), Error> {
-    match version {
-        0x15 | 0x16 => Err(Error::peer(0, "the peer answers with TLS; use rtmps:// for it")),
-        b'H' => Err(Error::peer(0, "the peer answers with HTTP; the address is that of a web server")),
-        0x20.. => {
-            Err(Error::peer(0, format!("the peer answers with byte 0x{version:02x}, which is not RTMP")))
-        }
-        6 | 8 | 9 => Err(Error::unsupported(0, "the peer answers with RTMPE, which was not asked for")),
+fn check_version(by: Side, first: u8) -> Result<(), Error> {
+    let fault = Fault::Version { by, first };
+    match (by, first) {
+        (_, 6 | 8 | 9) => Err(Error::Unsupported { at: 0, fault }),
+        (_, 0x16 | 0x20..) | (Side::Server, 0x15) => Err(Error::Peer { at: 0, fault }),
         _ => Ok(()),
     }
 }

@@ -4,6 +4,7 @@ use bytes::BytesMut;
 use proptest::prelude::*;
 
 use super::*;
+use crate::rule::Rule;
 
 const NONCE: Nonce = Nonce([7; 32]);
 
@@ -92,7 +93,9 @@ fn a_digest_is_always_inside_its_block() {
 fn the_first_byte_tells_who_is_at_the_wrong_door() {
     let fault = |first: u8| {
         let mut input = BytesMut::from(&[first][..]);
-        ServerHandshake::new(NONCE, 0).read(&mut input, &mut Output::default()).unwrap_err().to_string()
+        let error = ServerHandshake::new(NONCE, 0).read(&mut input, &mut Output::default()).unwrap_err();
+        assert_eq!(error.rule(), Some(Rule::Version));
+        error.to_string()
     };
     assert!(fault(0x16).contains("TLS"), "quirk 68");
     assert!(fault(b'G').contains("HTTP"), "quirk 68");

@@ -22,7 +22,7 @@ use crate::chunk::MessageStreamId;
 use crate::handshake::{Form, Nonce, ServerHandshake};
 use crate::message::{Message, UserControl};
 use crate::url::{PathFault, StreamPath};
-use crate::{Error, Output};
+use crate::{Error, Fault, Output};
 pub use event::{Following, Role, SeekRejection, ServerConfig, ServerEvent, StreamLengthRequest};
 
 /// What a `NetStream` is doing.
@@ -238,7 +238,7 @@ impl ServerSession {
         event: impl FnOnce(MessageStreamId, Bytes) -> ServerEvent,
     ) -> Result<(), Error> {
         if !matches!(self.phase, Phase::Connected) {
-            return Err(Error::peer(at, "it sends media before `connect`"));
+            return Err(Error::Peer { at, fault: Fault::MediaBeforeConnect });
         }
         if let Some(stream) = self.publishing(stream) {
             self.events.push_back(event(stream, body));

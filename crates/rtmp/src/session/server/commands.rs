@@ -6,13 +6,13 @@ use headwater_media::MediaKind;
 use headwater_media::amf::Value;
 
 use super::{Base, Phase, Role, ServerEvent, ServerSession, StreamLengthRequest, Use};
-use crate::Error;
 use crate::chunk::MessageStreamId;
 use crate::command::{
     Command, ConnectRequest, Play2Request, PlayRejection, PlayRequest, PublishKind, PublishRejection,
     PublishRequest, Status,
 };
 use crate::url::{PathFault, StreamPath};
+use crate::{Error, Fault};
 
 impl ServerSession {
     pub(super) fn take_command(
@@ -24,12 +24,12 @@ impl ServerSession {
         match (&self.phase, command.name.as_str()) {
             (Phase::AwaitConnect, "connect") => return self.connect(command),
             (_, "connect") => {
-                return Err(Error::peer(at, "it sends a second `connect`; one a connection is allowed"));
+                return Err(Error::Peer { at, fault: Fault::ConnectTwice });
             }
             (Phase::Connected, _) => {}
             (_, name) => {
-                let name: String = name.chars().take(40).collect();
-                return Err(Error::peer(at, format!("it sends `{}` before `connect`", name.escape_debug())));
+                let command = name.chars().take(40).collect();
+                return Err(Error::Peer { at, fault: Fault::BeforeConnect { command } });
             }
         }
         match command.name.as_str() {
@@ -97,11 +97,8 @@ impl ServerSession {
     /// asks for more behind what it plays.
     fn begin(&mut self, stream: MessageStreamId, command: &Command, at: u64) -> Result<(), Error> {
         let Some(stream) = self.meant(stream) else {
-            let name = &command.name;
-            return Err(Error::peer(
-                at,
-                format!("it sends `{name}` for message stream {stream}, which it never created"),
-            ));
+            let fault = Fault::StreamMissing { command: command.name.clone(), stream };
+            return Err(Error::Peer { at, fault });
         };
         let name = match command.name.as_str() {
             "play2" => command.argument(0).as_object().and_then(|options| options.get("streamName")),

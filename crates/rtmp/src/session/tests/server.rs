@@ -9,6 +9,7 @@ use crate::command::{
     Transition,
 };
 use crate::message::{DataScope, UserControl, type_id};
+use crate::rule::Rule;
 use crate::session::{Following, Limits, Role, SeekRejection, ServerConfig, ServerEvent};
 use crate::url::PathFault;
 use crate::{Error, MessageStreamId};
@@ -78,7 +79,8 @@ fn everything_else_before_connect_is_the_clients_fault() {
         let mut client = Dialogue::with_server(ServerConfig::default());
         client.says(0, Command::new(name, 1.0).with("cam"));
         let text = format!("the peer broke the protocol at byte 3073: it sends `{name}` before `connect`");
-        assert_eq!(client.error().to_string(), text);
+        let error = client.error();
+        assert_eq!((error.to_string(), error.rule()), (text, Some(Rule::BeforeConnect)));
     }
     let mut client = Dialogue::with_server(ServerConfig::default());
     client.sends(1, type_id::VIDEO, 0, b"x");
@@ -89,7 +91,9 @@ fn everything_else_before_connect_is_the_clients_fault() {
 fn a_second_connect_is_refused() {
     let mut client = Dialogue::connected();
     client.says(0, connect("live"));
-    assert!(client.error().to_string().contains("second `connect`"));
+    let error = client.error();
+    assert!(error.to_string().contains("second `connect`"));
+    assert_eq!(error.rule(), Some(Rule::ConnectTwice));
 }
 
 #[test]
