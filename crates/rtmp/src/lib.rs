@@ -33,8 +33,8 @@
 //!     to_server.extend_from_slice(&client.output().drain());
 //!     while let Some(event) = server.read(&mut to_server)? {
 //!         match event {
-//!             ServerEvent::Connect(_) => server.accept_connect()?,
-//!             ServerEvent::Publish(request) => server.accept_publish(request.stream)?,
+//!             ServerEvent::Connect(request) => request.accept(&mut server),
+//!             ServerEvent::Publish(request) => request.accept(&mut server),
 //!             ServerEvent::Media { timestamp, body, .. } => heard.push((timestamp, body)),
 //!             _ => {}
 //!         }

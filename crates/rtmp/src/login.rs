@@ -68,14 +68,14 @@ pub enum Verdict {
     /// The dialogue goes on: turn the client away
     /// ([`crate::command::ConnectRejection::Rejected`]) with this description, and it comes again.
     Asked {
-        /// For [`crate::session::ServerSession::reject_connect`].
+        /// For the rejection of the `connect`.
         description: String,
     },
     /// Wrong password, unknown user, or an answer that came too late: turn the client away for good.
     Refused {
         /// The user's name.
         user: String,
-        /// For [`crate::session::ServerSession::reject_connect`].
+        /// For the rejection of the `connect`.
         description: String,
     },
 }

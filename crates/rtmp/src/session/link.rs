@@ -197,13 +197,24 @@ impl Link {
         if pieces.iter().map(Bytes::len).sum::<usize>() > MESSAGE_BYTES_MAX as usize {
             return Err(Error::Misuse("a message holds at most 16,777,215 bytes"));
         }
+        self.put_media(stream, kind, timestamp, pieces);
+        Ok(())
+    }
+
+    /// The same, for a message of our own that is not that long.
+    pub(super) fn put_media(
+        &mut self,
+        stream: MessageStreamId,
+        kind: MediaKind,
+        timestamp: u32,
+        pieces: &[Bytes],
+    ) {
         let (id, type_id) = match kind {
             MediaKind::Audio => (ChunkStreamId::AUDIO, type_id::AUDIO),
             MediaKind::Video => (ChunkStreamId::VIDEO, type_id::VIDEO),
             MediaKind::Data => (ChunkStreamId::DATA, type_id::DATA),
         };
         self.put(id, stream, timestamp, type_id, pieces);
-        Ok(())
     }
 
     fn put(

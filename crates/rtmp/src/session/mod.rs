@@ -2,8 +2,8 @@
 //!
 //! The contract of both twins: **feed bytes; drain events until there are none; write out all output;
 //! only then feed again.** How the bytes were cut never changes the events. Requests of a peer become
-//! events that the caller accepts or rejects; nothing is answered before, and until then the session
-//! reads no further.
+//! events that the caller answers by consuming them ([`Pending`]); nothing is answered before, and until a client's
+//! `connect`, `publish` or `play` is, the session reads no further.
 //!
 //! Nothing here owns a clock, a socket or randomness: time and nonces are arguments.
 
@@ -15,7 +15,8 @@ mod server;
 pub use client::{ClientConfig, ClientEvent, ClientSession, Play2Options, PlayOptions};
 pub use limits::Limits;
 pub use server::{
-    Following, Role, SeekRejection, ServerConfig, ServerEvent, ServerSession, StreamLengthRequest,
+    Following, PauseRequest, Pending, ReceiveRequest, Role, SeekRejection, SeekRequest, ServerConfig,
+    ServerEvent, ServerSession, StreamLengthRequest,
 };
 
 #[cfg(test)]

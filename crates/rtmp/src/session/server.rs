@@ -1,13 +1,14 @@
 //! The server's side of a conversation. Twin of `client.rs`.
 //!
 //! ```text
-//! handshake → connect ⇒ accept_connect → createStream → publish ⇒ accept_publish → Media, Data …
-//!                                                     → play    ⇒ accept_play    → Pause, Seek …
+//! handshake → connect ⇒ Connect, accept → createStream → publish ⇒ Publish, accept → Media, Data …
+//!                                                      → play    ⇒ Play, accept    → Pause, Seek …
 //! ```
 //!
 //! It decides nothing about who may do what, holds no media, and does not send the media of a live stream
 //! (a fan-out does that with [`crate::chunk::message_head`], for many players at once).
 
+mod announcements;
 mod answers;
 mod commands;
 mod event;
@@ -23,7 +24,10 @@ use crate::handshake::{Form, Nonce, ServerHandshake};
 use crate::message::{Message, UserControl};
 use crate::url::{PathFault, StreamPath};
 use crate::{Error, Fault, Output};
-pub use event::{Following, Role, SeekRejection, ServerConfig, ServerEvent, StreamLengthRequest};
+pub use event::{
+    Following, PauseRequest, Pending, ReceiveRequest, Role, SeekRejection, SeekRequest, ServerConfig,
+    ServerEvent, StreamLengthRequest,
+};
 
 /// What a `NetStream` is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
