@@ -10,7 +10,7 @@ use headwater_rtmp::chunk::{RawMessage, encode};
 use headwater_rtmp::command::Command;
 use headwater_rtmp::handshake::Nonce;
 use headwater_rtmp::message::type_id;
-use headwater_rtmp::session::{PlayEnd, ServerConfig, ServerEvent, ServerSession};
+use headwater_rtmp::session::{ServerConfig, ServerEvent, ServerSession};
 use headwater_rtmp::{ChunkStreamId, Error, MessageStreamId, Output};
 use libfuzzer_sys::fuzz_target;
 
@@ -68,7 +68,8 @@ fn put(output: &mut Output, stream: u32, type_id: u8, payload: Bytes) {
     encode(output, &RawMessage { chunk_stream, stream, timestamp: 0, type_id, payload, at: 0 }, 128);
 }
 
-fn run(bytes: &[u8], cut: usize) -> (Vec<ServerEvent>, Option<Error>) {
+/// What is heard, requests as they read.
+fn run(bytes: &[u8], cut: usize) -> (Vec<String>, Option<Error>) {
     let mut session = ServerSession::new(Arc::new(ServerConfig::default()), Nonce([1; 32]), 0);
     let (mut input, mut events) = (BytesMut::new(), Vec::new());
     for piece in bytes.chunks(cut) {
@@ -76,8 +77,8 @@ fn run(bytes: &[u8], cut: usize) -> (Vec<ServerEvent>, Option<Error>) {
         loop {
             match session.read(&mut input) {
                 Ok(Some(event)) => {
-                    answer(&mut session, &event);
-                    events.push(event);
+                    events.push(format!("{event:?}"));
+                    answer(&mut session, event);
                 }
                 Ok(None) => break,
                 Err(error) => return (events, Some(error)),
@@ -88,22 +89,26 @@ fn run(bytes: &[u8], cut: usize) -> (Vec<ServerEvent>, Option<Error>) {
     (events, None)
 }
 
-fn answer(session: &mut ServerSession, event: &ServerEvent) {
-    let answered = match event {
-        ServerEvent::Connect(_) => session.accept_connect(),
-        ServerEvent::Publish(request) => session.accept_publish(request.stream),
-        ServerEvent::Play(request) => session.accept_play(request.stream, request.reset),
-        ServerEvent::Pause { stream, pause, .. } => session.confirm_pause(*stream, *pause),
-        ServerEvent::Seek { stream, position_ms: 0 } => session.end_play(*stream, PlayEnd::Stopped),
-        ServerEvent::Seek { stream, position_ms } => session.confirm_seek(*stream, *position_ms),
-        ServerEvent::StreamLength(request) => {
-            session.answer_stream_length(request, None);
-            Ok(())
+fn answer(session: &mut ServerSession, event: ServerEvent) {
+    match event {
+        ServerEvent::Connect(request) => request.accept(session),
+        ServerEvent::Publish(request) => request.accept(session),
+        ServerEvent::Play(request) => {
+            let is_recorded = request.reset;
+            request.accept(session, is_recorded);
         }
-        _ => Ok(()),
-    };
-    // A stream may have been stopped by a later part of the same message's events.
-    assert!(matches!(answered, Ok(()) | Err(Error::Misuse(_))));
+        ServerEvent::Play2(request) => request.accept(session),
+        ServerEvent::Pause(request) => request.accept(session),
+        ServerEvent::Seek(request) if request.position_ms == 0 => {
+            // The stream may have been stopped by a later part of the same message's events.
+            let ended = session.end_play(request.stream);
+            assert!(matches!(ended, Ok(()) | Err(Error::Misuse(_))));
+        }
+        ServerEvent::Seek(request) => request.accept(session),
+        ServerEvent::Receive(request) => request.accept(session, 0),
+        ServerEvent::StreamLength(request) => request.accept(session, None),
+        _ => {}
+    }
 }
 
 fuzz_target!(|input: (u8, Vec<(u8, u8, Vec<u8>)>, &[u8])| {

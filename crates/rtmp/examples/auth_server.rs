@@ -56,20 +56,21 @@ async fn serve(socket: TcpStream, streams: &Streams) -> Result<(), Failure> {
     let mut client = Connection::accepted(socket, session, Timeouts::default());
     while let Some(event) = client.next_event().await? {
         match event {
-            ServerEvent::Connect(_) => client.session().accept_connect()?,
+            ServerEvent::Connect(request) => request.accept(client.session()),
             ServerEvent::Publish(request) => {
                 if request.path.query.get("key") != Some(&*streams.key) {
-                    let (stream, reason) = (request.stream, PublishRejection::Denied);
-                    client.session().reject_publish(stream, reason, "The key is wrong.")?;
+                    request.reject(client.session(), PublishRejection::Denied, "The key is wrong.");
                     // Not every encoder leaves by itself.
                     return Ok(client.shutdown().await?);
                 }
-                client.session().accept_publish(request.stream)?;
-                return publish(client, &streams.open(&request.path.to_string())).await;
+                let live = streams.open(&request.path.to_string());
+                request.accept(client.session());
+                return publish(client, &live).await;
             }
             ServerEvent::Play(request) => {
-                client.session().accept_play(request.stream, false)?;
-                return play(client, request.stream, &streams.open(&request.path.to_string())).await;
+                let (stream, live) = (request.stream, streams.open(&request.path.to_string()));
+                request.accept(client.session(), false);
+                return play(client, stream, &live).await;
             }
             _ => {}
         }

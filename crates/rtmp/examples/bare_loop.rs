@@ -59,12 +59,10 @@ fn converse(mut socket: TcpStream, stage: &Mutex<Stage>, at_once: bool) -> io::R
     loop {
         while let Some(event) = session.read(&mut input).map_err(io::Error::other)? {
             match event {
-                ServerEvent::Connect(_) => session.accept_connect().map_err(io::Error::other)?,
-                ServerEvent::Publish(request) => {
-                    session.accept_publish(request.stream).map_err(io::Error::other)?;
-                }
+                ServerEvent::Connect(request) => request.accept(&mut session),
+                ServerEvent::Publish(request) => request.accept(&mut session),
                 ServerEvent::Play(request) => {
-                    session.accept_play(request.stream, false).map_err(io::Error::other)?;
+                    request.accept(&mut session, false);
                     say(&mut socket, &mut session)?;
                     return take_seat(socket, stage);
                 }

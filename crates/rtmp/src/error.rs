@@ -2,9 +2,11 @@
 //!
 //! One error type for the crate. It knows no socket: an error of the network belongs to whoever owns
 //! the socket. `at` always counts the bytes that the peer has sent since the connection opened, the
-//! handshake included, so that a capture can be opened at the very place.
+//! handshake included, so that a capture can be opened at the very place. What a peer did is a [`Fault`], which
+//! names the rule that it breaks.
 
-use std::borrow::Cow;
+use crate::fault::Fault;
+use crate::rule::Rule;
 
 /// Why a conversation cannot go on (or, for [`Error::Misuse`], why a call was refused).
 ///
@@ -18,16 +20,16 @@ pub enum Error {
     Peer {
         /// Bytes that the peer had sent before the fault.
         at: u64,
-        /// What the peer did, and what it should have done.
-        fault: Cow<'static, str>,
+        /// What the peer did.
+        fault: Fault,
     },
     /// The peer speaks something that is well-formed but not spoken here.
-    #[error("the peer speaks something that is not supported, at byte {at}: {what}")]
+    #[error("the peer speaks something that is not supported, at byte {at}: {fault}")]
     Unsupported {
         /// Bytes that the peer had sent before it.
         at: u64,
-        /// What the peer speaks, and what to use instead.
-        what: Cow<'static, str>,
+        /// What the peer speaks.
+        fault: Fault,
     },
     /// The peer passed one of `Limits`.
     #[error("the peer passed the limit `{name}` = {value} at byte {at} (it wants {wanted})")]
@@ -48,11 +50,12 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn peer(at: u64, fault: impl Into<Cow<'static, str>>) -> Self {
-        Self::Peer { at, fault: fault.into() }
-    }
-
-    pub(crate) fn unsupported(at: u64, what: impl Into<Cow<'static, str>>) -> Self {
-        Self::Unsupported { at, what: what.into() }
+    /// The rule that the peer broke; `None` for a limit and for misuse.
+    #[must_use]
+    pub const fn rule(&self) -> Option<Rule> {
+        match self {
+            Self::Peer { fault, .. } | Self::Unsupported { fault, .. } => Some(fault.rule()),
+            Self::Limit { .. } | Self::Misuse(_) => None,
+        }
     }
 }

@@ -33,8 +33,8 @@
 //!     to_server.extend_from_slice(&client.output().drain());
 //!     while let Some(event) = server.read(&mut to_server)? {
 //!         match event {
-//!             ServerEvent::Connect(_) => server.accept_connect()?,
-//!             ServerEvent::Publish(request) => server.accept_publish(request.stream)?,
+//!             ServerEvent::Connect(request) => request.accept(&mut server),
+//!             ServerEvent::Publish(request) => request.accept(&mut server),
 //!             ServerEvent::Media { timestamp, body, .. } => heard.push((timestamp, body)),
 //!             _ => {}
 //!         }
@@ -61,11 +61,13 @@
 pub mod capture;
 pub mod chunk;
 pub mod command;
+mod credentials;
 mod error;
+mod fault;
 pub mod handshake;
+mod keyed_hash;
 pub mod login;
 pub mod message;
-
 mod output;
 pub mod rule;
 pub mod session;
@@ -75,6 +77,7 @@ pub mod url;
 
 pub use chunk::{ChunkStreamId, MessageStreamId};
 pub use error::Error;
+pub use fault::Fault;
 pub use output::Output;
 
 /// What media bytes mean: the crate whose types stand in this one's interface.

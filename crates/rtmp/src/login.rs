@@ -15,29 +15,15 @@ use base64::engine::general_purpose::STANDARD;
 use md5::{Digest as _, Md5};
 
 use crate::command::ConnectRequest;
-use crate::handshake::{Nonce, hmac_sha256};
+pub use crate::credentials::Credentials;
+use crate::handshake::Nonce;
+use crate::keyed_hash::hmac_sha256;
 use crate::url::Query;
 
 /// What the query of each further connection begins with.
 const MODE: &str = "authmod=adobe";
 /// How long a challenge may be answered, in seconds. An encoder answers at once.
 const CHALLENGE_SECONDS: u64 = 60;
-
-/// A user and a password, as in `rtmp://user:password@host/app/name`. Shown to nobody: what is printed is
-/// the user.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Credentials {
-    /// The user's name.
-    pub user: String,
-    /// The password.
-    pub password: String,
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Credentials({:?})", self.user)
-    }
-}
 
 /// What the next connection carries behind its app, after a server has said `description`; `None` when the
 /// server asks for no login, or refuses the one that `said` already carries.
@@ -82,14 +68,14 @@ pub enum Verdict {
     /// The dialogue goes on: turn the client away
     /// ([`crate::command::ConnectRejection::Rejected`]) with this description, and it comes again.
     Asked {
-        /// For [`crate::session::ServerSession::reject_connect`].
+        /// For the rejection of the `connect`.
         description: String,
     },
     /// Wrong password, unknown user, or an answer that came too late: turn the client away for good.
     Refused {
         /// The user's name.
         user: String,
-        /// For [`crate::session::ServerSession::reject_connect`].
+        /// For the rejection of the `connect`.
         description: String,
     },
 }

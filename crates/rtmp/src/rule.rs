@@ -197,7 +197,7 @@ rules! {
         "publish and play are answered by onStatus alone; MediaMTX takes a result as an error"
         "RTMP 1.0 §7.2.2; gortmplib"
     CreateStreamShape "create-stream-shape" Error
-        "the result of createStream is null and a number; FFmpeg reads nothing else"
+        "the result of createStream is null and the number of a new stream; FFmpeg reads nothing else"
         "RTMP 1.0 §7.2.1.3; FFmpeg"
     FirstStream "first-stream" Warning
         "the first stream is number 1; MediaMTX refuses any other, and 0 is the connection itself"

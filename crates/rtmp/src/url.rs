@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
-use crate::login::Credentials;
+use crate::credentials::Credentials;
 
 /// The longest path, in bytes, before and after decoding.
 pub const PATH_BYTES_MAX: usize = 1024;

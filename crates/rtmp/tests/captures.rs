@@ -13,7 +13,7 @@ use headwater_media::flv::{Demuxer, MediaItem, Normalizer};
 use headwater_media::{Codec, Frame, MediaKind};
 use headwater_rtmp::capture::{Reader, Side};
 use headwater_rtmp::chunk::{Decoder, DecoderLimits};
-use headwater_rtmp::command::{PlayStart, PublishKind};
+use headwater_rtmp::command::{ConnectRequest, PlayRequest, PlayStart, PublishKind, PublishRequest};
 use headwater_rtmp::handshake::{BLOCK_BYTES, Nonce};
 use headwater_rtmp::message::Message;
 use headwater_rtmp::session::{Role, ServerConfig, ServerEvent, ServerSession};
@@ -34,29 +34,46 @@ fn said(name: &str, side: Side) -> Bytes {
     records.flat_map(|record| record.bytes).collect::<Vec<u8>>().into()
 }
 
+/// What a client asked for, and everything else that was heard of it.
+#[derive(Default, PartialEq)]
+struct Heard {
+    connects: Vec<ConnectRequest>,
+    publishes: Vec<PublishRequest>,
+    plays: Vec<PlayRequest>,
+    events: Vec<ServerEvent>,
+}
+
 /// What a server that lets everybody in makes of a client's bytes.
-fn heard_in(bytes: &[u8], cut: usize) -> Vec<ServerEvent> {
+fn heard_in(bytes: &[u8], cut: usize) -> Heard {
     let mut server = ServerSession::new(Arc::new(ServerConfig::default()), Nonce([4; 32]), 0);
-    let (mut input, mut events) = (BytesMut::new(), Vec::new());
+    let (mut input, mut heard) = (BytesMut::new(), Heard::default());
     for piece in bytes.chunks(cut.min(bytes.len())) {
         input.extend_from_slice(piece);
         while let Some(event) = server.read(&mut input).unwrap() {
-            match &event {
-                ServerEvent::Connect(_) => server.accept_connect().unwrap(),
-                ServerEvent::Publish(request) => server.accept_publish(request.stream).unwrap(),
-                ServerEvent::Play(request) => server.accept_play(request.stream, false).unwrap(),
-                ServerEvent::StreamLength(request) => server.answer_stream_length(request, None),
-                _ => {}
+            match event {
+                ServerEvent::Connect(request) => {
+                    heard.connects.push(request.clone());
+                    request.accept(&mut server);
+                }
+                ServerEvent::Publish(request) => {
+                    heard.publishes.push(request.clone());
+                    request.accept(&mut server);
+                }
+                ServerEvent::Play(request) => {
+                    heard.plays.push(request.clone());
+                    request.accept(&mut server, false);
+                }
+                ServerEvent::StreamLength(request) => request.accept(&mut server, None),
+                event => heard.events.push(event),
             }
-            events.push(event);
         }
         server.output().drain();
     }
-    events
+    heard
 }
 
 /// The same, however the bytes are cut.
-fn heard(name: &str) -> Vec<ServerEvent> {
+fn heard(name: &str) -> Heard {
     let bytes = said(name, Side::Client);
     let whole = heard_in(&bytes, usize::MAX);
     for cut in CUTS {
@@ -81,9 +98,9 @@ impl Received {
         self.frames.extend(items.filter_map(frame));
     }
 
-    fn of(events: &[ServerEvent]) -> Self {
+    fn of(heard: &Heard) -> Self {
         let mut received = Self::default();
-        for event in events {
+        for event in &heard.events {
             if let ServerEvent::Media { kind, timestamp, body, .. } = event {
                 received.push(*kind, *timestamp, body.clone());
             }
@@ -119,64 +136,46 @@ fn clip() -> Vec<Frame> {
 }
 
 /// The one publish of a conversation: name, kind.
-fn publish_of(events: &[ServerEvent]) -> (String, PublishKind) {
-    let requests: Vec<_> = events
-        .iter()
-        .filter_map(|event| match event {
-            ServerEvent::Publish(request) => Some((request.path.to_string(), request.kind)),
-            _ => None,
-        })
-        .collect();
-    let [request] = &requests[..] else { panic!("{requests:?}") };
-    request.clone()
+fn publish_of(heard: &Heard) -> (String, PublishKind) {
+    let [request] = &heard.publishes[..] else { panic!("{:?}", heard.publishes) };
+    (request.path.to_string(), request.kind)
 }
 
 /// The one play of a conversation: name, start, and the buffer that was announced last.
-fn play_of(events: &[ServerEvent]) -> (String, PlayStart, Option<u32>) {
-    let mut request = None;
-    let mut buffer_ms = None;
-    for event in events {
-        match event {
-            ServerEvent::Play(play) => {
-                assert!(request.is_none());
-                request = Some((play.path.to_string(), play.start));
-            }
-            ServerEvent::BufferLength { ms, .. } => buffer_ms = Some(*ms),
-            _ => {}
-        }
-    }
-    let (name, start) = request.unwrap();
-    (name, start, buffer_ms)
+fn play_of(heard: &Heard) -> (String, PlayStart, Option<u32>) {
+    let [request] = &heard.plays[..] else { panic!("{:?}", heard.plays) };
+    let buffer_ms = heard.events.iter().rev().find_map(|event| match event {
+        ServerEvent::BufferLength { ms, .. } => Some(*ms),
+        _ => None,
+    });
+    (request.path.to_string(), request.start, buffer_ms)
 }
 
-fn flash_ver(events: &[ServerEvent]) -> String {
-    match &events[0] {
-        ServerEvent::Connect(request) => request.flash_ver.clone(),
-        event => panic!("{event:?}"),
-    }
+fn flash_ver(heard: &Heard) -> &str {
+    &heard.connects[0].flash_ver
 }
 
-fn has_stopped(events: &[ServerEvent]) -> bool {
-    events.iter().any(|event| matches!(event, ServerEvent::Stopped { role: Role::Publisher, .. }))
+fn has_stopped(heard: &Heard) -> bool {
+    heard.events.iter().any(|event| matches!(event, ServerEvent::Stopped { role: Role::Publisher, .. }))
 }
 
 #[test]
 fn ffmpeg_publishes_every_frame_of_the_clip() {
-    let events = heard("ffmpeg-publishes");
-    assert!(flash_ver(&events).starts_with("FMLE/3.0 (compatible; Lavf"), "{}", flash_ver(&events));
-    assert_eq!(publish_of(&events), ("live/cam".into(), PublishKind::Live));
-    let (received, clip) = (Received::of(&events), clip());
+    let heard = heard("ffmpeg-publishes");
+    assert!(flash_ver(&heard).starts_with("FMLE/3.0 (compatible; Lavf"), "{}", flash_ver(&heard));
+    assert_eq!(publish_of(&heard), ("live/cam".into(), PublishKind::Live));
+    let (received, clip) = (Received::of(&heard), clip());
     for kind in [MediaKind::Video, MediaKind::Audio] {
         assert!(received.payloads(kind) == payloads(&clip, kind), "{kind:?}");
     }
-    assert!(has_stopped(&events), "it says goodbye");
+    assert!(has_stopped(&heard), "it says goodbye");
 }
 
 #[test]
 fn gstreamer_publishes_every_frame_of_the_clip() {
-    let events = heard("gstreamer-publishes");
-    assert_eq!(publish_of(&events), ("live/gst".into(), PublishKind::Live));
-    let (received, clip) = (Received::of(&events), clip());
+    let heard = heard("gstreamer-publishes");
+    assert_eq!(publish_of(&heard), ("live/gst".into(), PublishKind::Live));
+    let (received, clip) = (Received::of(&heard), clip());
     for kind in [MediaKind::Video, MediaKind::Audio] {
         assert!(received.payloads(kind) == payloads(&clip, kind), "{kind:?}");
     }
@@ -184,10 +183,10 @@ fn gstreamer_publishes_every_frame_of_the_clip() {
 
 #[test]
 fn obs_publishes_what_it_was_set_to() {
-    let events = heard("obs-publishes");
-    assert!(flash_ver(&events).starts_with("FMLE/3.0 (compatible; FMSc/1.0)"), "{}", flash_ver(&events));
-    assert_eq!(publish_of(&events), ("live/obs".into(), PublishKind::Live));
-    let received = Received::of(&events);
+    let heard = heard("obs-publishes");
+    assert!(flash_ver(&heard).starts_with("FMLE/3.0 (compatible; FMSc/1.0)"), "{}", flash_ver(&heard));
+    assert_eq!(publish_of(&heard), ("live/obs".into(), PublishKind::Live));
+    let received = Received::of(&heard);
     let tracks: Vec<_> = received.normalizer.tracks().map(|track| (track.codec, track.details())).collect();
     assert_eq!(tracks.iter().map(|(codec, _)| *codec).collect::<Vec<_>>(), [Codec::H264, Codec::Aac]);
     let [(_, video), (_, audio)] = &tracks[..] else { panic!("{tracks:?}") };
@@ -206,9 +205,9 @@ fn obs_publishes_what_it_was_set_to() {
 /// on, at least so many pictures long.
 #[track_caller]
 fn check_player(name: &str, make: &str, start: PlayStart, buffer_ms: Option<u32>, pictures_min: usize) {
-    let events = heard(name);
-    assert!(flash_ver(&events).contains(make), "{name}: {}", flash_ver(&events));
-    assert_eq!(play_of(&events), ("live/loop".into(), start, buffer_ms), "{name}");
+    let heard = heard(name);
+    assert!(flash_ver(&heard).contains(make), "{name}: {}", flash_ver(&heard));
+    assert_eq!(play_of(&heard), ("live/loop".into(), start, buffer_ms), "{name}");
 
     let (received, clip) = (played(name), clip());
     assert!(received.frames.iter().find(|frame| frame.track.kind == MediaKind::Video).unwrap().key);

@@ -8,10 +8,10 @@ use std::collections::BTreeMap;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::{
+use super::raw_message::{
     CHUNK_SIZE_DEFAULT, ChunkStreamId, EXTENDED_MARK, MESSAGE_BYTES_MAX, MessageStreamId, RawMessage,
 };
-use crate::Error;
+use crate::{Error, Fault};
 
 /// A fmt 3 that starts a message repeats the last delta, and after a fmt 0 the delta *is* the absolute
 /// timestamp. nginx-rtmp and old librtmp mean a delta of 0 there; a leap of media beyond this tells.
@@ -167,7 +167,7 @@ impl Decoder {
     pub fn set_chunk_size(&mut self, size: u32) -> Result<(), Error> {
         let size = size & 0x7FFF_FFFF;
         if size == 0 {
-            return Err(Error::peer(self.position, "it sets a chunk size of 0; the least is 1"));
+            return Err(Error::Peer { at: self.position, fault: Fault::ChunkSizeZero });
         }
         self.chunk_size = size.min(MESSAGE_BYTES_MAX);
         Ok(())
@@ -251,11 +251,8 @@ impl Decoder {
         if known.is_none() {
             // librtmp opens chunk stream 2 with fmt 1 (quirk 20); the others inherit a length from nothing.
             if header.fmt >= 2 {
-                let Header { fmt, id, .. } = header;
-                return Err(Error::peer(
-                    self.position,
-                    format!("chunk stream {id} opens with a type {fmt} header, which inherits from nothing"),
-                ));
+                let fault = Fault::ChunkFromNothing { chunk_stream: header.id, fmt: header.fmt };
+                return Err(Error::Peer { at: self.position, fault });
             }
             let all_busy = || self.streams.values().all(|stream| stream.partial.is_some());
             if self.streams.len() >= self.limits.chunk_streams && all_busy() {

@@ -7,7 +7,7 @@
 
 use bytes::Bytes;
 
-use super::{ChunkStreamId, EXTENDED_MARK, MessageStreamId, RawMessage};
+use super::raw_message::{ChunkStreamId, EXTENDED_MARK, MessageStreamId, RawMessage};
 use crate::Output;
 
 /// The bytes of one chunk header, in place and without allocation. At most 18 bytes.

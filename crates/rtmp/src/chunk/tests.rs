@@ -4,7 +4,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{Error, Output};
+use crate::{Error, Fault, Output};
 
 const LIMITS: DecoderLimits =
     DecoderLimits { message_bytes: 0xFF_FFFF, partial_bytes: 32 << 20, chunk_streams: 64 };
@@ -163,6 +163,8 @@ fn a_chunk_that_inherits_from_nothing_is_the_peers_fault() {
              inherits from nothing"
         );
         assert_eq!(error.to_string(), text);
+        let fault = Fault::ChunkFromNothing { chunk_stream: 5, fmt };
+        assert_eq!(error, Error::Peer { at: 0, fault });
     }
 }
 
@@ -251,7 +253,10 @@ fn chunk_sizes_from_1_to_anything_but_0() {
         }
         assert_eq!(&decode(wire).unwrap()[1].payload[..], [7; 300]);
     }
-    assert!(matches!(decode(Wire::default().fmt0(2, 0, 4, 1, 0).u32(0)), Err(Error::Peer { .. })));
+    assert!(matches!(
+        decode(Wire::default().fmt0(2, 0, 4, 1, 0).u32(0)),
+        Err(Error::Peer { fault: Fault::ChunkSizeZero, .. })
+    ));
 }
 
 #[test]

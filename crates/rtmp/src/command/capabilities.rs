@@ -23,7 +23,7 @@ const VIDEO: [[u8; 4]; 6] = [*b"avc1", *b"hvc1", *b"vvc1", *b"av01", *b"vp08", *
 /// What a peer can do beyond RTMP 1.0. The default: it has said nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities {
-    /// Codecs that it takes; `None` if it names none by FourCC, as most players do that take them all the
+    /// CodecSet that it takes; `None` if it names none by FourCC, as most players do that take them all the
     /// same.
     pub codecs: Option<CodecSet>,
     /// It comes again when it is asked to (`NetConnection.Connect.ReconnectRequest`).

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use headwater_media::amf::{Object, Value};
 
-use super::{Capabilities, Command, Status, code, text_of};
+use super::capabilities::Capabilities;
+use super::message::{Command, text_of};
+use super::status::{Status, code};
 
 /// What a client says of itself. Everything may be empty: cameras leave out what they please.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,7 +2,8 @@
 
 use headwater_media::amf::Value;
 
-use super::{Command, code};
+use super::message::Command;
+use super::status::code;
 use crate::chunk::MessageStreamId;
 use crate::url::StreamPath;
 

@@ -1,6 +1,7 @@
 //! `publish`: a client wants to send a stream (RTMP 1.0 §7.2.2.6).
 
-use super::{Command, code};
+use super::message::Command;
+use super::status::code;
 use crate::chunk::MessageStreamId;
 use crate::url::StreamPath;
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use headwater_media::amf::{Object, Value};
 
-use super::Command;
+use super::message::{Command, text_of};
 
 /// The codes that we send, and those that a client acts upon.
 pub mod code {
@@ -165,14 +165,23 @@ impl Status {
         let empty = Object::new();
         let object = value.as_object().unwrap_or(&empty);
         Self {
-            level: match super::text_of(object, "level").as_str() {
+            level: match text_of(object, "level").as_str() {
                 "error" => Level::Error,
                 "warning" => Level::Warning,
                 _ => Level::Status,
             },
-            code: super::text_of(object, "code").into(),
-            description: super::text_of(object, "description").into(),
-            details: super::text_of(object, "details"),
+            code: text_of(object, "code").into(),
+            description: text_of(object, "description").into(),
+            details: text_of(object, "details"),
         }
+    }
+}
+
+impl Command {
+    /// The answer "no such call".
+    #[must_use]
+    pub fn call_failed(name: &str, transaction: f64) -> Self {
+        let information = Status::error(code::CALL_FAILED, format!("There is no procedure \"{name}\" here."));
+        Self::new("_error", transaction).with(information.to_object())
     }
 }

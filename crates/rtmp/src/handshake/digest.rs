@@ -3,7 +3,13 @@
 //! Adobe never specified it; the layout is what FFmpeg, librtmp, SRS and nginx-rtmp agree on. The
 //! Diffie-Hellman key of RTMPE, which the same blocks can carry, is left as noise.
 
-use super::{Block, hmac_sha256};
+use crate::keyed_hash::hmac_sha256;
+
+/// Length of C1, S1, C2 and S2.
+pub const BLOCK_BYTES: usize = 1536;
+
+/// C1, S1, C2 or S2 as bytes.
+pub type Block = [u8; BLOCK_BYTES];
 
 const DIGEST_BYTES: usize = 32;
 
@@ -29,9 +35,25 @@ pub(super) const SERVER_KEY_FULL: &[u8] = b"Genuine Adobe Flash Media Server 001
 pub(super) const CLIENT_KEY: &[u8] = b"Genuine Adobe Flash Player 001";
 pub(super) const SERVER_KEY: &[u8] = b"Genuine Adobe Flash Media Server 001";
 
+/// The digest of a C1, if there is one and it is right.
+pub fn client_digest(c1: &Block) -> Option<(Schema, [u8; 32])> {
+    find(c1, CLIENT_KEY)
+}
+
+/// The digest of an S1, if there is one and it is right.
+pub fn server_digest(s1: &Block) -> Option<(Schema, [u8; 32])> {
+    find(s1, SERVER_KEY)
+}
+
+/// Whether an S2 signs the digest of C1 (`by_server`), or a C2 that of S1.
+pub fn is_signed(echo: &Block, digest: &[u8; 32], by_server: bool) -> bool {
+    let key = if by_server { SERVER_KEY_FULL } else { CLIENT_KEY_FULL };
+    is_answer(echo, digest, key)
+}
+
 /// The digest of C1 or S1 and where it was found, if it is there and right. Schema 0 first, as SRS and
 /// nginx-rtmp do it; the order is of no consequence, because the digest is checked.
-pub(super) fn find(block: &Block, key: &[u8]) -> Option<(Schema, [u8; DIGEST_BYTES])> {
+fn find(block: &Block, key: &[u8]) -> Option<(Schema, [u8; DIGEST_BYTES])> {
     [Schema::KeyFirst, Schema::DigestFirst].into_iter().find_map(|schema| {
         let digest = digest(block, schema, key);
         let at = position(block, schema);
@@ -56,7 +78,7 @@ pub(super) fn answer(mut noise: Block, digest: &[u8; DIGEST_BYTES], key_full: &[
 }
 
 /// Whether `block` is an answer that only who has read `digest` can make.
-pub(super) fn is_answer(block: &Block, digest: &[u8; DIGEST_BYTES], key_full: &[u8]) -> bool {
+fn is_answer(block: &Block, digest: &[u8; DIGEST_BYTES], key_full: &[u8]) -> bool {
     answer(*block, digest, key_full) == *block
 }
 

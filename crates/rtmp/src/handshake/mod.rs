@@ -6,23 +6,17 @@
 mod digest;
 
 use bytes::{Buf, BytesMut};
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 
-use crate::{Error, Output};
-pub use digest::Schema;
-
-/// Length of C1, S1, C2 and S2.
-pub const BLOCK_BYTES: usize = 1536;
+use crate::capture::Side;
+use crate::keyed_hash::hmac_sha256;
+use crate::{Error, Fault, Output};
+pub use digest::{BLOCK_BYTES, Block, Schema, client_digest, is_signed, server_digest};
 
 const VERSION: u8 = 3;
 
 /// Our version in a C1 with digest (Flash Player 10.0.45.2) and in an S1 with digest.
 const CLIENT_VERSION: [u8; 4] = [0x0A, 0x00, 0x2D, 0x02];
 const SERVER_VERSION: [u8; 4] = [0x04, 0x05, 0x00, 0x01];
-
-/// C1, S1, C2 or S2 as bytes.
-pub type Block = [u8; BLOCK_BYTES];
 
 /// Fresh random bytes for one connection. The crate makes no randomness of its own; these are spread
 /// over the blocks of the handshake with HMAC-SHA256. They protect nothing: RTMP's handshake is no
@@ -86,11 +80,11 @@ impl ServerHandshake {
     ///
     /// # Errors
     /// [`Error::Peer`] or [`Error::Unsupported`] when the first byte tells that the peer speaks something
-    /// else; the text says what.
+    /// else.
     pub fn read(&mut self, input: &mut BytesMut, output: &mut Output) -> Result<Option<Form>, Error> {
         if let ServerState::AwaitC1 = self.state {
             let Some(&version) = input.first() else { return Ok(None) };
-            check_client_version(version)?;
+            check_version(Side::Client, version)?;
             let Some(c1) = read_block(input) else { return Ok(None) };
             let form = self.answer(&c1, output);
             self.position = 1 + BLOCK_BYTES as u64;
@@ -106,7 +100,7 @@ impl ServerHandshake {
         s1[..4].copy_from_slice(&self.time_ms.to_be_bytes());
         output.put(&[VERSION]);
         let speaks_digest = c1[4..8] != [0; 4];
-        match digest::find(c1, digest::CLIENT_KEY).filter(|_| speaks_digest) {
+        match client_digest(c1).filter(|_| speaks_digest) {
             Some((schema, c1_digest)) => {
                 s1[4..8].copy_from_slice(&SERVER_VERSION);
                 digest::sign(&mut s1, schema, digest::SERVER_KEY);
@@ -166,12 +160,12 @@ impl ClientHandshake {
     /// Takes the handshake from `input`. `Some` when it is done; the rest of `input` is chunks.
     ///
     /// # Errors
-    /// [`Error::Peer`] when the first byte tells that the peer is no RTMP server; the text says what it
-    /// seems to be.
+    /// [`Error::Peer`] when the first byte tells that the peer is no RTMP server; the fault says what
+    /// it seems to be.
     pub fn read(&mut self, input: &mut BytesMut, output: &mut Output) -> Result<Option<Form>, Error> {
         if let ClientState::AwaitS1 = self.state {
             let Some(&version) = input.first() else { return Ok(None) };
-            check_server_version(version)?;
+            check_version(Side::Server, version)?;
             let Some(s1) = read_block(input) else { return Ok(None) };
             let form = self.answer(&s1, output);
             self.position = 1 + BLOCK_BYTES as u64;
@@ -184,7 +178,7 @@ impl ClientHandshake {
 
     fn answer(&self, s1: &Block, output: &mut Output) -> Form {
         let speaks_digest = s1[4..8] != [0; 4];
-        match digest::find(s1, digest::SERVER_KEY).filter(|_| speaks_digest) {
+        match server_digest(s1).filter(|_| speaks_digest) {
             Some((schema, s1_digest)) => {
                 output.put(&digest::answer(self.nonce.block(4), &s1_digest, digest::CLIENT_KEY_FULL));
                 Form::Digest(schema)
@@ -195,22 +189,6 @@ impl ClientHandshake {
             }
         }
     }
-}
-
-/// The digest of a C1, if there is one and it is right.
-pub fn client_digest(c1: &Block) -> Option<(Schema, [u8; 32])> {
-    digest::find(c1, digest::CLIENT_KEY)
-}
-
-/// The digest of an S1, if there is one and it is right.
-pub fn server_digest(s1: &Block) -> Option<(Schema, [u8; 32])> {
-    digest::find(s1, digest::SERVER_KEY)
-}
-
-/// Whether an S2 signs the digest of C1 (`by_server`), or a C2 that of S1.
-pub fn is_signed(echo: &Block, digest: &[u8; 32], by_server: bool) -> bool {
-    let key = if by_server { digest::SERVER_KEY_FULL } else { digest::CLIENT_KEY_FULL };
-    digest::is_answer(echo, digest, key)
 }
 
 /// The version byte and the block behind it, when both are here.
@@ -228,48 +206,13 @@ fn skip(input: &mut BytesMut, missing: &mut usize, position: &mut u64) {
 }
 
 /// RTMP 1.0 §5.2.2: 3 is RTMP, text protocols begin above 0x1F, and the rest is to be answered with 3.
-fn check_client_version(version: u8) -> Result<(), Error> {
-    match version {
-        6 | 8 | 9 => Err(Error::unsupported(
-            0,
-            format!(
-                "the peer opens with RTMPE (version {version}); publish or play with rtmp:// or rtmps://"
-            ),
-        )),
-        0x16 => {
-            Err(Error::peer(0, "the peer opens with TLS; use rtmps:// on the TLS port, rtmp:// on this one"))
-        }
-        b'A'..=b'Z' => Err(Error::peer(
-            0,
-            format!(
-                "the peer opens with `{}`, as HTTP does; this port speaks RTMP only",
-                char::from(version)
-            ),
-        )),
-        0x20.. => Err(Error::peer(0, format!("the peer opens with byte 0x{version:02x}, which is not RTMP"))),
+fn check_version(by: Side, first: u8) -> Result<(), Error> {
+    let fault = Fault::Version { by, first };
+    match (by, first) {
+        (_, 6 | 8 | 9) => Err(Error::Unsupported { at: 0, fault }),
+        (_, 0x16 | 0x20..) | (Side::Server, 0x15) => Err(Error::Peer { at: 0, fault }),
         _ => Ok(()),
     }
-}
-
-fn check_server_version(version: u8) -> Result<(), Error> {
-    match version {
-        0x15 | 0x16 => Err(Error::peer(0, "the peer answers with TLS; use rtmps:// for it")),
-        b'H' => Err(Error::peer(0, "the peer answers with HTTP; the address is that of a web server")),
-        0x20.. => {
-            Err(Error::peer(0, format!("the peer answers with byte 0x{version:02x}, which is not RTMP")))
-        }
-        6 | 8 | 9 => Err(Error::unsupported(0, "the peer answers with RTMPE, which was not asked for")),
-        _ => Ok(()),
-    }
-}
-
-pub(crate) fn hmac_sha256(key: &[u8], pieces: &[&[u8]]) -> [u8; 32] {
-    // HMAC takes a key of any length: longer ones are hashed, shorter ones padded (RFC 2104).
-    let Ok(mut hmac) = Hmac::<Sha256>::new_from_slice(key) else { return [0; 32] };
-    for piece in pieces {
-        hmac.update(piece);
-    }
-    hmac.finalize().into_bytes().into()
 }
 
 #[cfg(test)]

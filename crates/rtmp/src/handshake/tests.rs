@@ -4,6 +4,7 @@ use bytes::BytesMut;
 use proptest::prelude::*;
 
 use super::*;
+use crate::rule::Rule;
 
 const NONCE: Nonce = Nonce([7; 32]);
 
@@ -58,9 +59,9 @@ fn a_digest_in_either_schema_is_answered_in_kind() {
         let (s1, s2, form) = greet(&c1);
         assert_eq!(form, Form::Digest(schema));
         assert_eq!(s1[4..8], SERVER_VERSION);
-        assert_eq!(digest::find(&s1, digest::SERVER_KEY).unwrap().0, schema);
+        assert_eq!(server_digest(&s1).unwrap().0, schema);
 
-        let (_, c1_digest) = digest::find(&c1, digest::CLIENT_KEY).unwrap();
+        let (_, c1_digest) = client_digest(&c1).unwrap();
         assert_eq!(digest::answer(s2, &c1_digest, digest::SERVER_KEY_FULL), s2, "the signature of S2");
     }
 }
@@ -92,7 +93,9 @@ fn a_digest_is_always_inside_its_block() {
 fn the_first_byte_tells_who_is_at_the_wrong_door() {
     let fault = |first: u8| {
         let mut input = BytesMut::from(&[first][..]);
-        ServerHandshake::new(NONCE, 0).read(&mut input, &mut Output::default()).unwrap_err().to_string()
+        let error = ServerHandshake::new(NONCE, 0).read(&mut input, &mut Output::default()).unwrap_err();
+        assert_eq!(error.rule(), Some(Rule::Version));
+        error.to_string()
     };
     assert!(fault(0x16).contains("TLS"), "quirk 68");
     assert!(fault(b'G').contains("HTTP"), "quirk 68");

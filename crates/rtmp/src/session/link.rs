@@ -6,7 +6,6 @@
 use bytes::{Bytes, BytesMut};
 use headwater_media::MediaKind;
 
-use super::ACK_WINDOW_BYTES_DEFAULT;
 use crate::chunk::{
     self, CHUNK_SIZE_DEFAULT, ChunkStreamId, Decoder, DecoderLimits, MESSAGE_BYTES_MAX, MessageStreamId,
     RawMessage,
@@ -14,6 +13,9 @@ use crate::chunk::{
 use crate::command::{Command, Status};
 use crate::message::{Aggregate, Message, SharedObject, UserControl, type_id};
 use crate::{Error, Output};
+
+/// Received bytes between two acknowledgements before a peer has said what it wants: half of this.
+const ACK_WINDOW_BYTES_DEFAULT: u32 = 2_500_000;
 
 /// Acknowledgements come no closer than this, whatever window a peer names: an answer to every byte
 /// would cost more than the stream.
@@ -195,13 +197,24 @@ impl Link {
         if pieces.iter().map(Bytes::len).sum::<usize>() > MESSAGE_BYTES_MAX as usize {
             return Err(Error::Misuse("a message holds at most 16,777,215 bytes"));
         }
+        self.put_media(stream, kind, timestamp, pieces);
+        Ok(())
+    }
+
+    /// The same, for a message of our own that is not that long.
+    pub(super) fn put_media(
+        &mut self,
+        stream: MessageStreamId,
+        kind: MediaKind,
+        timestamp: u32,
+        pieces: &[Bytes],
+    ) {
         let (id, type_id) = match kind {
             MediaKind::Audio => (ChunkStreamId::AUDIO, type_id::AUDIO),
             MediaKind::Video => (ChunkStreamId::VIDEO, type_id::VIDEO),
             MediaKind::Data => (ChunkStreamId::DATA, type_id::DATA),
         };
         self.put(id, stream, timestamp, type_id, pieces);
-        Ok(())
     }
 
     fn put(

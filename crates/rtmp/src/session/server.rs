@@ -1,13 +1,14 @@
 //! The server's side of a conversation. Twin of `client.rs`.
 //!
 //! ```text
-//! handshake → connect ⇒ accept_connect → createStream → publish ⇒ accept_publish → Media, Data …
-//!                                                     → play    ⇒ accept_play    → Pause, Seek …
+//! handshake → connect ⇒ Connect, accept → createStream → publish ⇒ Publish, accept → Media, Data …
+//!                                                      → play    ⇒ Play, accept    → Pause, Seek …
 //! ```
 //!
 //! It decides nothing about who may do what, holds no media, and does not send the media of a live stream
 //! (a fan-out does that with [`crate::chunk::message_head`], for many players at once).
 
+mod announcements;
 mod answers;
 mod commands;
 mod event;
@@ -19,11 +20,14 @@ use bytes::{Bytes, BytesMut};
 
 use super::link::{Link, Received};
 use crate::chunk::MessageStreamId;
-use crate::command::Base;
 use crate::handshake::{Form, Nonce, ServerHandshake};
 use crate::message::{Message, UserControl};
-use crate::{Error, Output};
-pub use event::{Following, Role, SeekRejection, ServerConfig, ServerEvent, StreamLengthRequest};
+use crate::url::{PathFault, StreamPath};
+use crate::{Error, Fault, Output};
+pub use event::{
+    Following, PauseRequest, Pending, ReceiveRequest, Role, SeekRejection, SeekRequest, ServerConfig,
+    ServerEvent, StreamLengthRequest,
+};
 
 /// What a `NetStream` is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +68,19 @@ enum Phase {
     Connected,
     /// Turned away or closed: what the client still says is not heard.
     Closed,
+}
+
+/// What every stream name of one connection is resolved against.
+#[derive(Clone, Debug, Default)]
+struct Base {
+    tc_url: Arc<str>,
+    app: Arc<str>,
+}
+
+impl Base {
+    fn resolve(&self, stream: &str) -> Result<StreamPath, PathFault> {
+        StreamPath::resolve(&self.tc_url, &self.app, stream)
+    }
 }
 
 /// The server's side of one connection. The contract: [`crate::session`].
@@ -225,7 +242,7 @@ impl ServerSession {
         event: impl FnOnce(MessageStreamId, Bytes) -> ServerEvent,
     ) -> Result<(), Error> {
         if !matches!(self.phase, Phase::Connected) {
-            return Err(Error::peer(at, "it sends media before `connect`"));
+            return Err(Error::Peer { at, fault: Fault::MediaBeforeConnect });
         }
         if let Some(stream) = self.publishing(stream) {
             self.events.push_back(event(stream, body));

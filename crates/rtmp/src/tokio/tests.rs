@@ -41,8 +41,8 @@ async fn serve(mut io: DuplexStream) -> Vec<Bytes> {
     loop {
         while let Some(event) = session.read(&mut input).unwrap() {
             match event {
-                ServerEvent::Connect(_) => session.accept_connect().unwrap(),
-                ServerEvent::Publish(request) => session.accept_publish(request.stream).unwrap(),
+                ServerEvent::Connect(request) => request.accept(&mut session),
+                ServerEvent::Publish(request) => request.accept(&mut session),
                 ServerEvent::Media { body, .. } => media.push(body),
                 _ => {}
             }
@@ -89,13 +89,13 @@ async fn a_server_is_driven_like_a_client() {
         connection.session().send_media(stream, MediaKind::Audio, 7, &[vec![1; 5000].into()]).unwrap();
         connection.shutdown().await.unwrap();
     });
-    assert!(matches!(server.next_event().await, Ok(Some(ServerEvent::Connect(_)))));
+    let Some(ServerEvent::Connect(request)) = server.next_event().await.unwrap() else { panic!() };
     // Who has not answered hears nothing more, and is told why.
     let unanswered = server.next_event().await.unwrap_err();
     assert!(matches!(unanswered, ConnectionError::Rtmp(Error::Misuse(_))), "{unanswered}");
-    server.session().accept_connect().unwrap();
+    request.accept(server.session());
     let Some(ServerEvent::Publish(request)) = server.next_event().await.unwrap() else { panic!() };
-    server.session().accept_publish(request.stream).unwrap();
+    request.accept(server.session());
     let Some(ServerEvent::Media { timestamp, body, .. }) = server.next_event().await.unwrap() else {
         panic!()
     };
@@ -120,13 +120,13 @@ async fn a_login_takes_three_connections() {
             };
             match desk.judge(&request, 0, &nonce, |_| Some("s3cret".into())) {
                 Verdict::Granted { user } => {
-                    connection.session().accept_connect().unwrap();
+                    request.accept(connection.session());
                     connection.shutdown().await.unwrap();
                     return (connections, user);
                 }
                 Verdict::Asked { description } | Verdict::Refused { description, .. } => {
                     let reason = ConnectRejection::Rejected;
-                    connection.session().reject_connect(reason, description).unwrap();
+                    request.reject(connection.session(), reason, description);
                     connection.shutdown().await.unwrap();
                 }
             }

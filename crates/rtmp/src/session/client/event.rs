@@ -4,10 +4,10 @@ use bytes::Bytes;
 use headwater_media::MediaKind;
 use headwater_media::amf::Object;
 
-use super::super::Limits;
 use crate::chunk::MessageStreamId;
 use crate::command::{Capabilities, PlayStart, Status, Transition};
 use crate::message::{DataScope, UserControl};
+use crate::session::limits::Limits;
 use crate::url::RtmpUrl;
 
 /// How a client speaks.

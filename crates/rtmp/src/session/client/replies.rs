@@ -5,12 +5,12 @@ use headwater_media::amf::{Value, amf0};
 
 use super::requests::play_command;
 use super::{Asked, ClientEvent, ClientSession, Phase, Purpose, Use};
-use crate::Error;
 use crate::chunk::MessageStreamId;
 use crate::command::{Command, Level, Status, code};
 use crate::login;
 use crate::message::DataScope;
 use crate::url::RtmpUrl;
+use crate::{Error, Fault};
 
 impl ClientSession {
     pub(super) fn take_command(
@@ -93,10 +93,7 @@ impl ClientSession {
         let id = command.argument(0).as_number().unwrap_or(0.0) as u32;
         let stream = MessageStreamId(id);
         if stream == MessageStreamId::CONNECTION || self.streams.contains_key(&stream) {
-            return Err(Error::peer(
-                at,
-                format!("it answers `createStream` with {id}, which is no new stream"),
-            ));
+            return Err(Error::Peer { at, fault: Fault::NoNewStream { id } });
         }
         match purpose {
             Purpose::Publish { name, kind } => {

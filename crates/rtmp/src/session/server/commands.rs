@@ -5,14 +5,17 @@
 use headwater_media::MediaKind;
 use headwater_media::amf::Value;
 
-use super::{Phase, Role, ServerEvent, ServerSession, StreamLengthRequest, Use};
-use crate::Error;
+use super::{
+    Base, PauseRequest, Pending, Phase, ReceiveRequest, Role, SeekRequest, ServerEvent, ServerSession,
+    StreamLengthRequest, Use,
+};
 use crate::chunk::MessageStreamId;
 use crate::command::{
-    Base, Command, ConnectRequest, Play2Request, PlayRejection, PlayRequest, PublishKind, PublishRejection,
+    Command, ConnectRequest, Play2Request, PlayRejection, PlayRequest, PublishKind, PublishRejection,
     PublishRequest, Status,
 };
 use crate::url::{PathFault, StreamPath};
+use crate::{Error, Fault};
 
 impl ServerSession {
     pub(super) fn take_command(
@@ -24,12 +27,12 @@ impl ServerSession {
         match (&self.phase, command.name.as_str()) {
             (Phase::AwaitConnect, "connect") => return self.connect(command),
             (_, "connect") => {
-                return Err(Error::peer(at, "it sends a second `connect`; one a connection is allowed"));
+                return Err(Error::Peer { at, fault: Fault::ConnectTwice });
             }
             (Phase::Connected, _) => {}
             (_, name) => {
-                let name: String = name.chars().take(40).collect();
-                return Err(Error::peer(at, format!("it sends `{}` before `connect`", name.escape_debug())));
+                let command = name.chars().take(40).collect();
+                return Err(Error::Peer { at, fault: Fault::BeforeConnect { command } });
             }
         }
         match command.name.as_str() {
@@ -66,7 +69,7 @@ impl ServerSession {
         let request = ConnectRequest::read(command);
         self.base = Base { tc_url: request.tc_url.as_str().into(), app: request.app.as_str().into() };
         self.phase = Phase::Asked { transaction: command.transaction };
-        self.events.push_back(ServerEvent::Connect(request));
+        self.events.push_back(ServerEvent::Connect(Pending::new(request)));
         Ok(())
     }
 
@@ -97,11 +100,8 @@ impl ServerSession {
     /// asks for more behind what it plays.
     fn begin(&mut self, stream: MessageStreamId, command: &Command, at: u64) -> Result<(), Error> {
         let Some(stream) = self.meant(stream) else {
-            let name = &command.name;
-            return Err(Error::peer(
-                at,
-                format!("it sends `{name}` for message stream {stream}, which it never created"),
-            ));
+            let fault = Fault::StreamMissing { command: command.name.clone(), stream };
+            return Err(Error::Peer { at, fault });
         };
         let name = match command.name.as_str() {
             "play2" => command.argument(0).as_object().and_then(|options| options.get("streamName")),
@@ -133,21 +133,21 @@ impl ServerSession {
         let (role, event) = match command.name.as_str() {
             "publish" => {
                 let request = PublishRequest { stream, path, kind: PublishKind::read(command) };
-                (Role::Publisher, ServerEvent::Publish(request))
+                (Role::Publisher, ServerEvent::Publish(Pending::new(request)))
             }
             "play2" => {
                 let request = Play2Request::read(stream, path, command);
                 if plays && !request.play.reset {
-                    return self.events.push_back(ServerEvent::Play2(request));
+                    return self.events.push_back(ServerEvent::Play2(Pending::new(request)));
                 }
-                (Role::Player, ServerEvent::Play(request.into_beginning()))
+                (Role::Player, ServerEvent::Play(Pending::new(request.into_beginning())))
             }
             _ => {
                 let request = PlayRequest::read(stream, path, command);
                 if plays && !request.reset {
                     return self.events.push_back(ServerEvent::PlayLater(request));
                 }
-                (Role::Player, ServerEvent::Play(request))
+                (Role::Player, ServerEvent::Play(Pending::new(request)))
             }
         };
         self.stop(stream);
@@ -173,10 +173,19 @@ impl ServerSession {
         let milliseconds = |number| command.argument(number).as_number().unwrap_or(0.0).max(0.0) as u64;
         let on = command.argument(0).as_bool().unwrap_or(true);
         self.events.push_back(match command.name.as_str() {
-            "seek" => ServerEvent::Seek { stream, position_ms: milliseconds(0) },
-            "receiveAudio" => ServerEvent::Receive { stream, kind: MediaKind::Audio, on },
-            "receiveVideo" => ServerEvent::Receive { stream, kind: MediaKind::Video, on },
-            _ => ServerEvent::Pause { stream, pause: on, position_ms: milliseconds(1) },
+            "seek" => {
+                let position_ms = milliseconds(0);
+                ServerEvent::Seek(Pending::new(SeekRequest { stream, position_ms }))
+            }
+            "receiveAudio" | "receiveVideo" => {
+                let is_audio = command.name == "receiveAudio";
+                let kind = if is_audio { MediaKind::Audio } else { MediaKind::Video };
+                ServerEvent::Receive(Pending::new(ReceiveRequest { stream, kind, on }))
+            }
+            _ => {
+                let position_ms = milliseconds(1);
+                ServerEvent::Pause(Pending::new(PauseRequest { stream, pause: on, position_ms }))
+            }
         });
     }
 
@@ -185,7 +194,7 @@ impl ServerSession {
         match self.base.resolve(&name) {
             Ok(path) => {
                 let request = StreamLengthRequest { path, transaction: command.transaction };
-                self.events.push_back(ServerEvent::StreamLength(request));
+                self.events.push_back(ServerEvent::StreamLength(Pending::new(request)));
             }
             Err(_) => self.answer(command),
         }

@@ -1,12 +1,14 @@
 //! What a client wants or does, as the server's caller hears it; and how a server speaks. No behaviour.
 
+use std::ops::Deref;
+
 use bytes::Bytes;
 use headwater_media::MediaKind;
 
-use super::super::Limits;
 use crate::chunk::MessageStreamId;
 use crate::command::{Capabilities, ConnectRequest, Play2Request, PlayRequest, PublishRequest};
 use crate::message::DataScope;
+use crate::session::limits::Limits;
 use crate::url::{PathFault, StreamPath};
 
 /// How a server speaks.
@@ -37,24 +39,55 @@ impl Default for ServerConfig {
     }
 }
 
+/// A request of a client that awaits its answer. What is asked is read through it; `accept` and `reject` consume it.
+///
+/// After [`ServerEvent::Connect`], [`ServerEvent::Publish`] and [`ServerEvent::Play`] nothing more is heard of the
+/// client before the answer. That a request is answered twice, the compiler does not allow:
+///
+/// ```compile_fail,E0382
+/// # use headwater_rtmp::command::PublishRequest;
+/// # use headwater_rtmp::session::{Pending, ServerSession};
+/// fn twice(request: Pending<PublishRequest>, session: &mut ServerSession) {
+///     request.accept(session);
+///     request.accept(session);
+/// }
+/// ```
+#[derive(Debug, PartialEq)]
+#[must_use = "a request must be accepted or rejected"]
+pub struct Pending<R> {
+    request: R,
+}
+
+impl<R> Pending<R> {
+    pub(super) const fn new(request: R) -> Self {
+        Self { request }
+    }
+}
+
+impl<R> Deref for Pending<R> {
+    type Target = R;
+
+    fn deref(&self) -> &R {
+        &self.request
+    }
+}
+
 /// What a client wants or does.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ServerEvent {
-    /// The client wants in: [`super::ServerSession::accept_connect`] or [`super::ServerSession::reject_connect`].
-    Connect(ConnectRequest),
-    /// The client wants to publish: [`super::ServerSession::accept_publish`] or
-    /// [`super::ServerSession::reject_publish`].
-    Publish(PublishRequest),
-    /// The client wants to play: [`super::ServerSession::accept_play`] or [`super::ServerSession::reject_play`].
-    Play(PlayRequest),
+    /// The client wants in.
+    Connect(Pending<ConnectRequest>),
+    /// The client wants to publish.
+    Publish(Pending<PublishRequest>),
+    /// The client wants to play.
+    Play(Pending<PlayRequest>),
     /// A player wants more behind what it plays (`play` without `reset`). No answer: when its turn comes,
     /// [`super::ServerSession::play_next`].
     PlayLater(PlayRequest),
-    /// A player wants something else in place of what it plays, or behind it:
-    /// [`super::ServerSession::accept_transition`], and [`super::ServerSession::play_next`] when it comes to that.
-    /// Where nothing plays, a `play2` comes as [`Self::Play`].
-    Play2(Play2Request),
+    /// A player wants something else in place of what it plays, or behind it. Where nothing plays, a `play2` comes
+    /// as [`Self::Play`].
+    Play2(Pending<Play2Request>),
     /// The session has turned a `publish` or `play` down by itself, because of its name.
     Refused {
         /// The stream.
@@ -62,9 +95,8 @@ pub enum ServerEvent {
         /// What is wrong with the name.
         fault: PathFault,
     },
-    /// The client wants to know how long a stream is: [`super::ServerSession::answer_stream_length`], now or
-    /// later.
-    StreamLength(StreamLengthRequest),
+    /// The client wants to know how long a stream is, now or later.
+    StreamLength(Pending<StreamLengthRequest>),
     /// Audio or video of a publisher.
     Media {
         /// The stream that was accepted.
@@ -87,31 +119,12 @@ pub enum ServerEvent {
         /// The handler's name and the values, AMF0.
         payload: Bytes,
     },
-    /// A player pauses or goes on: [`super::ServerSession::confirm_pause`].
-    Pause {
-        /// The stream that plays.
-        stream: MessageStreamId,
-        /// Pause, or go on.
-        pause: bool,
-        /// Where the player stands, in milliseconds.
-        position_ms: u64,
-    },
-    /// A player seeks: [`super::ServerSession::confirm_seek`] or [`super::ServerSession::reject_seek`].
-    Seek {
-        /// The stream that plays.
-        stream: MessageStreamId,
-        /// Where to, in milliseconds.
-        position_ms: u64,
-    },
-    /// A player wants (no) audio or video; no answer. Video comes back with a key frame.
-    Receive {
-        /// The stream that plays.
-        stream: MessageStreamId,
-        /// Audio or video.
-        kind: MediaKind,
-        /// Whether it is wanted.
-        on: bool,
-    },
+    /// A player pauses or goes on.
+    Pause(Pending<PauseRequest>),
+    /// A player seeks.
+    Seek(Pending<SeekRequest>),
+    /// A player wants (no) audio or video. Video comes back with a key frame.
+    Receive(Pending<ReceiveRequest>),
     /// How much a player holds in its buffer; may come before its `play`.
     BufferLength {
         /// The stream; 0 = all of the connection.
@@ -148,6 +161,37 @@ pub struct StreamLengthRequest {
     /// The stream.
     pub path: StreamPath,
     pub(super) transaction: f64,
+}
+
+/// A player pauses or goes on (RTMP 1.0 §7.2.2.8).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PauseRequest {
+    /// The stream that plays.
+    pub stream: MessageStreamId,
+    /// Pause, or go on.
+    pub pause: bool,
+    /// Where the player stands, in milliseconds.
+    pub position_ms: u64,
+}
+
+/// A player seeks (RTMP 1.0 §7.2.2.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeekRequest {
+    /// The stream that plays.
+    pub stream: MessageStreamId,
+    /// Where to, in milliseconds.
+    pub position_ms: u64,
+}
+
+/// A player wants audio or video, or wants it no more (RTMP 1.0 §7.2.2.4, §7.2.2.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReceiveRequest {
+    /// The stream that plays.
+    pub stream: MessageStreamId,
+    /// Audio or video.
+    pub kind: MediaKind,
+    /// Whether it is wanted.
+    pub on: bool,
 }
 
 /// Why one stream follows another on a `NetStream`.

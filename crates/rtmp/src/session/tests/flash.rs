@@ -8,7 +8,7 @@ use super::kit::Dialogue;
 use crate::MessageStreamId;
 use crate::command::Command;
 use crate::message::{DataScope, SharedObject, SharedObjectEvent, type_id};
-use crate::session::{Role, ServerConfig, ServerEvent, ServerSession};
+use crate::session::{PauseRequest, Role, SeekRequest, ServerConfig, ServerEvent, ServerSession};
 
 const ONE: MessageStreamId = MessageStreamId(1);
 
@@ -36,7 +36,7 @@ fn connected() -> Dialogue<ServerSession> {
     flash.says(0, Command::new("connect", 1.0).object(object));
     let ServerEvent::Connect(request) = flash.event() else { panic!() };
     assert_eq!(request.object_encoding, 3.0);
-    flash.session.accept_connect().unwrap();
+    request.accept(&mut flash.session);
     flash
 }
 
@@ -45,8 +45,7 @@ fn who_asks_for_amf3_is_told_that_we_speak_amf0() {
     let mut flash = Dialogue::with_server(ServerConfig::default());
     let object = Object::new().with("app", "live").with("objectEncoding", 3.0);
     flash.says(0, Command::new("connect", 1.0).object(object));
-    flash.event();
-    flash.session.accept_connect().unwrap();
+    flash.accepts();
     let bytes = flash.session.output().drain();
     let encoding = [b"\0\x0eobjectEncoding", &amf0::encode_all(&[Value::Number(0.0)])[..]].concat();
     assert!(bytes.windows(encoding.len()).any(|window| window == encoding));
@@ -62,7 +61,7 @@ fn flash_publishes_in_amf3_all_the_same() {
     flash.sends(1, type_id::COMMAND_AMF3, 0, &in_amf3("publish", 3.0, &["cam".into(), "record".into()]));
     let ServerEvent::Publish(request) = flash.event() else { panic!() };
     assert_eq!((request.stream, request.path.to_string()), (ONE, "live/cam".into()));
-    flash.session.accept_publish(ONE).unwrap();
+    request.accept(&mut flash.session);
     flash.hears(&["StreamBegin(1)", "1: onStatus Status NetStream.Publish.Start"]);
 
     let metadata = Value::Object(Object::new().with("width", 320.0));
@@ -92,13 +91,16 @@ fn flash_plays_in_amf3_all_the_same() {
     flash.sends(0, type_id::COMMAND_AMF3, 0, &in_amf3("createStream", 2.0, &[])[1..]);
     flash.hears(&["0: _result(2) null 1"]);
     flash.sends(1, type_id::COMMAND_AMF3, 0, &in_amf3("play", 0.0, &["film".into(), 5000.0.into()]));
-    assert!(matches!(flash.event(), ServerEvent::Play(request) if request.path.name == "film"));
-    flash.session.accept_play(ONE, true).unwrap();
+    let ServerEvent::Play(request) = flash.event() else { panic!() };
+    assert_eq!(request.path.name, "film");
+    request.accept(&mut flash.session, true);
     flash.heard_lines();
     flash.sends(1, type_id::COMMAND_AMF3, 0, &in_amf3("pause", 0.0, &[true.into(), 1500.0.into()]));
-    assert_eq!(flash.event(), ServerEvent::Pause { stream: ONE, pause: true, position_ms: 1500 });
+    let ServerEvent::Pause(request) = flash.event() else { panic!() };
+    assert_eq!(*request, PauseRequest { stream: ONE, pause: true, position_ms: 1500 });
     flash.sends(1, type_id::COMMAND_AMF3, 0, &in_amf3("seek", 0.0, &[300_000.0.into()]));
-    assert_eq!(flash.event(), ServerEvent::Seek { stream: ONE, position_ms: 300_000 });
+    let ServerEvent::Seek(request) = flash.event() else { panic!() };
+    assert_eq!(*request, SeekRequest { stream: ONE, position_ms: 300_000 });
     // A call with an object that only its own class can read.
     let mut call = in_amf3("service.method", 9.0, &[]);
     call.extend_from_slice(b"\x11\x0a\x07\x03DSC\x01");

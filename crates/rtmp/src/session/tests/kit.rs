@@ -71,8 +71,7 @@ impl Dialogue<ServerSession> {
     pub(super) fn connected_with(config: ServerConfig) -> Self {
         let mut dialogue = Self::with_server(config);
         dialogue.says(0, connect("live"));
-        assert!(matches!(dialogue.event(), ServerEvent::Connect(_)));
-        dialogue.session.accept_connect().unwrap();
+        dialogue.accepts();
         dialogue.heard_lines();
         dialogue
     }
@@ -87,12 +86,18 @@ impl Dialogue<ServerSession> {
         dialogue
     }
 
+    /// The last thing that the session makes of it is a request, and is accepted.
+    #[track_caller]
+    pub(super) fn accepts(&mut self) {
+        let request = self.events().pop().unwrap();
+        assert_eq!(accept(&mut self.session, request), None);
+    }
+
     /// Publishing `cam` on stream 1.
     pub(super) fn publishing() -> Self {
         let mut dialogue = Self::with_streams(1);
         dialogue.says(1, Command::new("publish", 5.0).with("cam").with("live"));
-        assert!(matches!(dialogue.event(), ServerEvent::Publish(_)));
-        dialogue.session.accept_publish(MessageStreamId(1)).unwrap();
+        dialogue.accepts();
         dialogue.heard_lines();
         dialogue
     }
@@ -101,8 +106,8 @@ impl Dialogue<ServerSession> {
     pub(super) fn playing() -> Self {
         let mut dialogue = Self::with_streams(1);
         dialogue.says(1, Command::new("play", 5.0).with("film").with(0.0));
-        assert!(matches!(dialogue.event(), ServerEvent::Play(_)));
-        dialogue.session.accept_play(MessageStreamId(1), true).unwrap();
+        let ServerEvent::Play(request) = dialogue.event() else { panic!() };
+        request.accept(&mut dialogue.session, true);
         dialogue.heard_lines();
         dialogue
     }
@@ -239,6 +244,17 @@ fn line(raw: &RawMessage, message: &Message) -> String {
 fn brief(value: &Value) -> String {
     let code = value.as_object().and_then(|object| object.get("code")).and_then(Value::as_text);
     code.map_or_else(|| value.to_string(), |code| code.to_str_lossy().into_owned())
+}
+
+/// Lets everybody in, players to a live stream; gives back what is no request.
+pub(super) fn accept(server: &mut ServerSession, event: ServerEvent) -> Option<ServerEvent> {
+    match event {
+        ServerEvent::Connect(request) => request.accept(server),
+        ServerEvent::Publish(request) => request.accept(server),
+        ServerEvent::Play(request) => request.accept(server, false),
+        event => return Some(event),
+    }
+    None
 }
 
 /// C0 C1 C2, or S0 S1 S2, without a version and of nothing but zeros.

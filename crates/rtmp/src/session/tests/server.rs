@@ -3,13 +3,17 @@
 use headwater_media::MediaKind;
 use headwater_media::amf::{Object, Value};
 
-use super::kit::{Dialogue, connect};
+use super::kit::{Dialogue, accept, connect};
 use crate::command::{
     Capabilities, Command, ConnectRejection, PlayRejection, PlayStart, PublishKind, PublishRejection,
     Transition,
 };
 use crate::message::{DataScope, UserControl, type_id};
-use crate::session::{Following, Limits, Role, SeekRejection, ServerConfig, ServerEvent};
+use crate::rule::Rule;
+use crate::session::{
+    Following, Limits, PauseRequest, Pending, ReceiveRequest, Role, SeekRejection, SeekRequest, ServerConfig,
+    ServerEvent, ServerSession,
+};
 use crate::url::PathFault;
 use crate::{Error, MessageStreamId};
 
@@ -20,6 +24,18 @@ fn stopped(stream: MessageStreamId, role: Role) -> ServerEvent {
     ServerEvent::Stopped { stream, role }
 }
 
+fn two(events: Vec<ServerEvent>) -> [ServerEvent; 2] {
+    events.try_into().unwrap()
+}
+
+impl Dialogue<ServerSession> {
+    #[track_caller]
+    fn seeks(&mut self) -> Pending<SeekRequest> {
+        let ServerEvent::Seek(request) = self.event() else { panic!() };
+        request
+    }
+}
+
 #[test]
 fn connect_is_answered_with_the_chunk_size_before_the_result() {
     // OBS misread a `_result` cut at 128 bytes (quirk 9).
@@ -28,7 +44,7 @@ fn connect_is_answered_with_the_chunk_size_before_the_result() {
     let ServerEvent::Connect(request) = client.event() else { panic!() };
     assert_eq!((request.app.as_str(), request.tc_url.as_str()), ("live", "rtmp://h/live"));
     client.hears(&[]);
-    client.session.accept_connect().unwrap();
+    request.accept(&mut client.session);
     client.hears(&[
         "WindowAckSize(2500000)",
         "SetPeerBandwidth(2500000)",
@@ -42,8 +58,8 @@ fn connect_is_answered_with_the_chunk_size_before_the_result() {
 fn connect_is_rejected_with_an_error() {
     let mut client = Dialogue::with_server(ServerConfig::default());
     client.says(0, connect("nowhere"));
-    client.event();
-    client.session.reject_connect(ConnectRejection::InvalidApp, "There is no app \"nowhere\".").unwrap();
+    let ServerEvent::Connect(request) = client.event() else { panic!() };
+    request.reject(&mut client.session, ConnectRejection::InvalidApp, "There is no app \"nowhere\".");
     client.hears(&["0: _error(1) null NetConnection.Connect.InvalidApp"]);
     assert!(client.session.is_closed());
     client.says(0, Command::new("createStream", 2.0));
@@ -55,10 +71,10 @@ fn nothing_is_heard_before_the_answer() {
     let mut client = Dialogue::with_server(ServerConfig::default());
     client.says(0, connect("live"));
     client.says(0, Command::new("createStream", 2.0));
-    client.event();
+    let ServerEvent::Connect(request) = client.event() else { panic!() };
     assert!(client.session.awaits_answer());
     client.hears(&[]);
-    client.session.accept_connect().unwrap();
+    request.accept(&mut client.session);
     assert_eq!(client.events(), []);
     assert_eq!(client.heard_lines().last().unwrap(), "0: _result(2) null 1");
 }
@@ -78,7 +94,8 @@ fn everything_else_before_connect_is_the_clients_fault() {
         let mut client = Dialogue::with_server(ServerConfig::default());
         client.says(0, Command::new(name, 1.0).with("cam"));
         let text = format!("the peer broke the protocol at byte 3073: it sends `{name}` before `connect`");
-        assert_eq!(client.error().to_string(), text);
+        let error = client.error();
+        assert_eq!((error.to_string(), error.rule()), (text, Some(Rule::BeforeConnect)));
     }
     let mut client = Dialogue::with_server(ServerConfig::default());
     client.sends(1, type_id::VIDEO, 0, b"x");
@@ -89,7 +106,9 @@ fn everything_else_before_connect_is_the_clients_fault() {
 fn a_second_connect_is_refused() {
     let mut client = Dialogue::connected();
     client.says(0, connect("live"));
-    assert!(client.error().to_string().contains("second `connect`"));
+    let error = client.error();
+    assert!(error.to_string().contains("second `connect`"));
+    assert_eq!(error.rule(), Some(Rule::ConnectTwice));
 }
 
 #[test]
@@ -107,7 +126,7 @@ fn an_encoder_publishes() {
         (ONE, "live/cam".into(), PublishKind::Live)
     );
     assert_eq!(request.path.query.get("key"), Some("x"));
-    client.session.accept_publish(ONE).unwrap();
+    request.accept(&mut client.session);
     client.hears(&["StreamBegin(1)", "1: onStatus Status NetStream.Publish.Start"]);
 
     client.sends(1, type_id::DATA, 0, b"\x02\x00\x0D@setDataFrame\x02\x00\x0AonMetaData\x05");
@@ -148,8 +167,8 @@ fn ffmpeg_timecode_garbage_is_dropped() {
 fn a_publisher_is_turned_away_by_name() {
     let mut client = Dialogue::with_streams(1);
     client.says(1, Command::new("publish", 5.0).with("cam").with("live"));
-    client.event();
-    client.session.reject_publish(ONE, PublishRejection::BadName, "The name is taken.").unwrap();
+    let ServerEvent::Publish(request) = client.event() else { panic!() };
+    request.reject(&mut client.session, PublishRejection::BadName, "The name is taken.");
     client.hears(&["1: onStatus Error NetStream.Publish.BadName"]);
     assert_eq!(client.session.role(ONE), None);
 }
@@ -195,8 +214,9 @@ fn haivision_checks_the_bandwidth_first() {
 fn stream_commands_on_stream_0_mean_the_only_stream() {
     let mut client = Dialogue::with_streams(1);
     client.says(0, Command::new("publish", 5.0).with("cam").with("live"));
-    assert!(matches!(client.event(), ServerEvent::Publish(request) if request.stream == ONE));
-    client.session.accept_publish(ONE).unwrap();
+    let ServerEvent::Publish(request) = client.event() else { panic!() };
+    assert_eq!(request.stream, ONE);
+    request.accept(&mut client.session);
     client.sends(0, type_id::AUDIO, 0, b"x");
     assert!(matches!(client.event(), ServerEvent::Media { stream: ONE, .. }));
     client.says(77, Command::new("closeStream", 0.0));
@@ -213,12 +233,16 @@ fn flash_republishes_on_one_connection() {
     let mut client = Dialogue::publishing();
     client.says(1, Command::new("closeStream", 0.0));
     client.says(1, Command::new("publish", 0.0).with("cam").with("live"));
-    assert!(matches!(&client.events()[..], [ServerEvent::Stopped { .. }, ServerEvent::Publish(_)]));
-    client.session.accept_publish(ONE).unwrap();
+    let [ServerEvent::Stopped { .. }, request @ ServerEvent::Publish(_)] = two(client.events()) else {
+        panic!()
+    };
+    accept(&mut client.session, request);
     // Without a close in between.
     client.says(1, Command::new("publish", 0.0).with("other").with("live"));
-    assert!(matches!(&client.events()[..], [ServerEvent::Stopped { .. }, ServerEvent::Publish(_)]));
-    client.session.accept_publish(ONE).unwrap();
+    let [ServerEvent::Stopped { .. }, request @ ServerEvent::Publish(_)] = two(client.events()) else {
+        panic!()
+    };
+    accept(&mut client.session, request);
     client.says(1, Command::new("publish", 0.0).with(false));
     assert_eq!(client.events(), [stopped(ONE, Role::Publisher)]);
 }
@@ -228,8 +252,7 @@ fn several_streams_have_their_own_lives() {
     let mut client = Dialogue::with_streams(2);
     for (stream, name) in [(1, "low"), (2, "high")] {
         client.says(stream, Command::new("publish", 0.0).with(name).with("live"));
-        client.event();
-        client.session.accept_publish(MessageStreamId(stream)).unwrap();
+        client.accepts();
     }
     client.sends(1, type_id::VIDEO, 0, b"l");
     client.sends(2, type_id::VIDEO, 0, b"h");
@@ -286,14 +309,14 @@ fn a_player_plays_live() {
     );
     client.says(0, Command::new("FCSubscribe", 5.0).with("cam"));
     client.says(1, Command::new("play", 6.0).with("cam").with(-2000.0));
-    let events = client.events();
-    let [ServerEvent::BufferLength { stream: ONE, ms: 3000 }, ServerEvent::Play(request)] = &events[..]
+    let [ServerEvent::BufferLength { stream: ONE, ms: 3000 }, ServerEvent::Play(request)] =
+        two(client.events())
     else {
-        panic!("{events:?}")
+        panic!()
     };
     assert_eq!((request.stream, request.start, request.duration_ms), (ONE, PlayStart::LiveOrRecorded, None));
     client.hears(&["0: _result(5) null undefined"]);
-    client.session.accept_play(ONE, false).unwrap();
+    request.accept(&mut client.session, false);
     client.hears(&[
         "SetChunkSize(60000)",
         "StreamBegin(1)",
@@ -321,12 +344,11 @@ fn the_chunk_size_towards_a_publisher_never_changes() {
     // OBS hears nothing after Publish.Start (quirk 8).
     let mut client = Dialogue::with_streams(2);
     client.says(1, Command::new("publish", 0.0).with("cam").with("live"));
-    client.event();
-    client.session.accept_publish(ONE).unwrap();
+    client.accepts();
     client.says(2, Command::new("play", 0.0).with("cam"));
-    client.event();
+    let ServerEvent::Play(request) = client.event() else { panic!() };
     client.heard_lines();
-    client.session.accept_play(TWO, false).unwrap();
+    request.accept(&mut client.session, false);
     assert_eq!(client.heard_lines()[0], "StreamBegin(2)");
 }
 
@@ -334,17 +356,20 @@ fn the_chunk_size_towards_a_publisher_never_changes() {
 fn a_player_pauses_and_seeks_in_a_film() {
     let mut client = Dialogue::playing();
     client.says(1, Command::new("pause", 0.0).with(true).with(1500.0));
-    assert_eq!(client.event(), ServerEvent::Pause { stream: ONE, pause: true, position_ms: 1500 });
-    client.session.confirm_pause(ONE, true).unwrap();
+    let ServerEvent::Pause(request) = client.event() else { panic!() };
+    assert_eq!(*request, PauseRequest { stream: ONE, pause: true, position_ms: 1500 });
+    request.accept(&mut client.session);
     client.hears(&["1: onStatus Status NetStream.Pause.Notify", "StreamEof(1)"]);
     client.says(1, Command::new("pauseRaw", 0.0).with(false).with(1500.0));
-    assert_eq!(client.event(), ServerEvent::Pause { stream: ONE, pause: false, position_ms: 1500 });
-    client.session.confirm_pause(ONE, false).unwrap();
+    let ServerEvent::Pause(request) = client.event() else { panic!() };
+    assert_eq!(*request, PauseRequest { stream: ONE, pause: false, position_ms: 1500 });
+    request.accept(&mut client.session);
     client.hears(&["StreamBegin(1)", "1: onStatus Status NetStream.Unpause.Notify"]);
 
     client.says(1, Command::new("seek", 0.0).with(60_000.0));
-    assert_eq!(client.event(), ServerEvent::Seek { stream: ONE, position_ms: 60_000 });
-    client.session.confirm_seek(ONE, 60_000).unwrap();
+    let request = client.seeks();
+    assert_eq!(*request, SeekRequest { stream: ONE, position_ms: 60_000 });
+    request.accept(&mut client.session);
     client.hears(&[
         "StreamEof(1)",
         "StreamIsRecorded(1)",
@@ -352,13 +377,20 @@ fn a_player_pauses_and_seeks_in_a_film() {
         "1: onStatus Status NetStream.Seek.Notify",
         "1: onStatus Status NetStream.Play.Start",
     ]);
-    client.session.reject_seek(ONE, SeekRejection::Failed, "This stream is live.").unwrap();
+    client.says(1, Command::new("seek", 0.0).with(60_000.0));
+    client.seeks().reject(&mut client.session, SeekRejection::Failed, "This stream is live.");
     client.hears(&["1: onStatus Warning NetStream.Seek.Failed"]);
 
     client.says(1, Command::new("receiveVideo", 0.0).with(false));
-    assert_eq!(client.event(), ServerEvent::Receive { stream: ONE, kind: MediaKind::Video, on: false });
+    let ServerEvent::Receive(request) = client.event() else { panic!() };
+    assert_eq!(*request, ReceiveRequest { stream: ONE, kind: MediaKind::Video, on: false });
+    request.accept(&mut client.session, 1500);
+    client.hears(&[]);
     client.says(1, Command::new("receiveAudio", 0.0).with(true));
-    assert_eq!(client.event(), ServerEvent::Receive { stream: ONE, kind: MediaKind::Audio, on: true });
+    let ServerEvent::Receive(request) = client.event() else { panic!() };
+    assert_eq!(*request, ReceiveRequest { stream: ONE, kind: MediaKind::Audio, on: true });
+    request.accept(&mut client.session, 1500);
+    client.hears(&["1: onStatus Status NetStream.Seek.Notify", "1: onStatus Status NetStream.Play.Start"]);
 
     client.session.complete_play(ONE, 90.5, 1000).unwrap();
     client.hears(&["1: data onPlayStatus", "StreamEof(1)", "1: onStatus Status NetStream.Play.Stop"]);
@@ -377,8 +409,8 @@ fn only_players_steer() {
 fn a_player_is_turned_away_and_tries_again() {
     let mut client = Dialogue::with_streams(1);
     client.says(1, Command::new("play", 5.0).with("cam"));
-    client.event();
-    client.session.reject_play(ONE, PlayRejection::StreamNotFound, "There is no such stream.").unwrap();
+    let ServerEvent::Play(request) = client.event() else { panic!() };
+    request.reject(&mut client.session, PlayRejection::StreamNotFound, "There is no such stream.");
     client.hears(&["1: onStatus Error NetStream.Play.StreamNotFound"]);
     client.says(1, Command::new("play", 5.0).with("mp4:film.mp4").with(3000.0).with(10_000.0).with(false));
     let ServerEvent::Play(request) = client.event() else { panic!() };
@@ -395,11 +427,10 @@ fn flash_switches_bit_rates_with_play2() {
     let options =
         Object::new().with("streamName", "film_high").with("transition", "switch").with("offset", 4.5);
     client.says(1, Command::new("play2", 0.0).with(options));
-    let events = client.events();
-    let [ServerEvent::Play2(request)] = &events[..] else { panic!("{events:?}") };
+    let ServerEvent::Play2(request) = client.event() else { panic!() };
     assert_eq!((request.play.path.name.as_str(), request.play.reset), ("film_high", false));
     assert_eq!((request.transition, request.offset_ms), (Transition::Switch, Some(4500)));
-    client.session.accept_transition(ONE, "film_high").unwrap();
+    request.accept(&mut client.session);
     client.hears(&["1: onStatus Status NetStream.Play.Transition"]);
     client.session.play_next(ONE, "film_high", true, Following::Transition).unwrap();
     client.hears(&["1: data onPlayStatus"]);
@@ -451,15 +482,9 @@ fn what_a_player_hears_while_it_plays() {
     let mut client = Dialogue::playing();
     client.session.tell_buffer(ONE, true).unwrap();
     client.session.tell_buffer(ONE, false).unwrap();
-    client.session.confirm_receive(ONE, 1500).unwrap();
-    client.session.reject_seek(ONE, SeekRejection::InvalidTime, "It is shorter.").unwrap();
-    client.hears(&[
-        "BufferEmpty(1)",
-        "BufferReady(1)",
-        "1: onStatus Status NetStream.Seek.Notify",
-        "1: onStatus Status NetStream.Play.Start",
-        "1: onStatus Warning NetStream.Seek.InvalidTime",
-    ]);
+    client.says(1, Command::new("seek", 0.0).with(90_000.0));
+    client.seeks().reject(&mut client.session, SeekRejection::InvalidTime, "It is shorter.");
+    client.hears(&["BufferEmpty(1)", "BufferReady(1)", "1: onStatus Warning NetStream.Seek.InvalidTime"]);
     client.session.complete_play(ONE, 1.0, 1).unwrap();
     client.says(1, Command::new("seek", 0.0).with(0.0));
     assert!(
@@ -473,11 +498,12 @@ fn the_length_of_a_stream_is_answered_with_its_transaction() {
     let mut client = Dialogue::connected();
     client.says(0, Command::new("getStreamLength", 3.0).with("mp4:film.mp4"));
     client.says(0, Command::new("getStreamLength", 4.0).with("cam"));
-    let events = client.events();
-    let [ServerEvent::StreamLength(film), ServerEvent::StreamLength(cam)] = &events[..] else { panic!() };
+    let [ServerEvent::StreamLength(film), ServerEvent::StreamLength(cam)] = two(client.events()) else {
+        panic!()
+    };
     assert_eq!(film.path.name, "film.mp4");
-    client.session.answer_stream_length(cam, None);
-    client.session.answer_stream_length(film, Some(90.5));
+    cam.accept(&mut client.session, None);
+    film.accept(&mut client.session, Some(90.5));
     client.hears(&["0: _result(4) null 0", "0: _result(3) null 90.5"]);
 }
 
@@ -592,15 +618,31 @@ fn limits_before_and_after_connect() {
 }
 
 #[test]
-fn answers_without_a_question_are_misuse() {
-    let mut client = Dialogue::with_streams(1);
-    assert!(matches!(client.session.accept_connect(), Err(Error::Misuse(_))));
-    assert!(matches!(client.session.accept_publish(ONE), Err(Error::Misuse(_))));
-    client.says(1, Command::new("play", 5.0).with("cam"));
-    client.event();
-    assert!(matches!(client.session.accept_publish(ONE), Err(Error::Misuse(_))));
-    assert!(client.session.accept_play(ONE, false).is_ok(), "the question still stands");
-    assert!(matches!(client.session.confirm_pause(TWO, true), Err(Error::Misuse(_))));
+fn an_answer_that_nobody_waits_for_is_of_no_effect() {
+    let asks = |mut client: Dialogue<ServerSession>| {
+        client.says(1, Command::new("play", 5.0).with("cam"));
+        let ServerEvent::Play(request) = client.event() else { panic!() };
+        (client, request)
+    };
+    // Of another session.
+    let (mut client, request) = asks(Dialogue::with_streams(1));
+    request.accept(&mut Dialogue::with_streams(2).session, false);
+    assert!(client.session.awaits_answer(), "the question still stands");
+    client.hears(&[]);
+    // Of a session that was closed meanwhile.
+    let (mut client, request) = asks(Dialogue::with_streams(1));
+    client.session.close("The server stops.");
+    client.heard_lines();
+    request.accept(&mut client.session, false);
+    client.hears(&[]);
+    assert_eq!(client.session.role(ONE), None);
+    // Of a player that has stopped meanwhile.
+    let mut client = Dialogue::playing();
+    client.says(1, Command::new("pause", 0.0).with(true).with(1500.0));
+    client.says(1, Command::new("closeStream", 0.0));
+    let [ServerEvent::Pause(request), ServerEvent::Stopped { .. }] = two(client.events()) else { panic!() };
+    request.accept(&mut client.session);
+    client.hears(&[]);
 }
 
 #[test]
@@ -627,8 +669,7 @@ fn capabilities_stand_in_the_result() {
     let capabilities = Capabilities::FULL;
     let mut client = Dialogue::with_server(ServerConfig { capabilities, ..ServerConfig::default() });
     client.says(0, connect("live"));
-    client.event();
-    client.session.accept_connect().unwrap();
+    client.accepts();
     assert!(client.heard_lines().last().unwrap().contains("capsEx: 15}"));
 }
 

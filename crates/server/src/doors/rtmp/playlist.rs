@@ -6,7 +6,7 @@ use std::time::Duration;
 use headwater_media::Timestamp;
 use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::command::{Play2Request, PlayRequest, PlayStart, Status, Transition, code};
-use headwater_rtmp::session::Following;
+use headwater_rtmp::session::{Following, Pending};
 use headwater_rtmp::url::StreamPath;
 
 use super::connection::{Connection, End, PlayingStream};
@@ -53,9 +53,10 @@ impl Connection {
     }
 
     /// A player wants something else in place of what it plays, or behind it.
-    pub(super) async fn play2(&mut self, request: &Play2Request) -> Result<(), End> {
+    pub(super) async fn play2(&mut self, pending: Pending<Play2Request>) -> Result<(), End> {
+        let request = pending.clone();
         let stream = request.play.stream;
-        self.session.accept_transition(stream, &request.play.path.name).map_err(misuse)?;
+        pending.accept(&mut self.session);
         self.say();
         let is_current = |playing: &PlayingStream| {
             request.old_name.is_empty() || playing.name.ends_with(&request.old_name)
@@ -82,7 +83,7 @@ impl Connection {
                 self.take_over(stream, next);
                 Ok(())
             }
-            _ => self.switch(request).await,
+            _ => self.switch(&request).await,
         }
     }
 

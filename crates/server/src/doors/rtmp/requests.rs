@@ -6,7 +6,9 @@ use std::sync::Arc;
 use headwater_hub::{InvalidName, PublisherInfo, StreamName};
 use headwater_media::{MediaKind, Timestamp};
 use headwater_rtmp::command::{PlayRejection, PlayRequest, PlayStart, PublishRejection, PublishRequest};
-use headwater_rtmp::session::{Role, SeekRejection, ServerEvent};
+use headwater_rtmp::session::{
+    PauseRequest, Pending, ReceiveRequest, Role, SeekRejection, SeekRequest, ServerEvent,
+};
 use headwater_rtmp::url::StreamPath;
 use headwater_rtmp::{Error, MessageStreamId};
 
@@ -33,16 +35,17 @@ impl Connection {
                 self.agent = request.flash_ver.chars().take(AGENT_LETTERS_MAX).collect();
                 self.capabilities = request.capabilities;
                 self._movable = request.capabilities.reconnect.then(|| self.shared.metrics.count_movable());
-                self.session.accept_connect().map_err(misuse)
+                request.accept(&mut self.session);
+                Ok(())
             }
-            ServerEvent::Publish(request) => self.publish(&request),
-            ServerEvent::Play(request) => self.play(&request).await,
+            ServerEvent::Publish(request) => self.publish(request),
+            ServerEvent::Play(request) => self.play(request).await,
             ServerEvent::Refused { fault, .. } => Err(End::LetGo("bad_name", fault.to_string())),
             ServerEvent::PlayLater(request) => self.play_later(&request),
-            ServerEvent::Play2(request) => self.play2(&request).await,
+            ServerEvent::Play2(request) => self.play2(request).await,
             ServerEvent::StreamLength(request) => {
                 let seconds = self.stream_length(&request.path).await;
-                self.session.answer_stream_length(&request, seconds);
+                request.accept(&mut self.session, seconds);
                 Ok(())
             }
             ServerEvent::BufferLength { stream, ms } => {
@@ -63,9 +66,18 @@ impl Connection {
                 }
                 Ok(())
             }
-            ServerEvent::Pause { stream, pause, position_ms } => self.pause(stream, pause, position_ms),
-            ServerEvent::Seek { stream, position_ms } => self.seek(stream, position_ms),
-            ServerEvent::Receive { stream, kind, on } => self.receive(stream, kind, on),
+            ServerEvent::Pause(request) => {
+                self.pause(request);
+                Ok(())
+            }
+            ServerEvent::Seek(request) => {
+                self.seek(request);
+                Ok(())
+            }
+            ServerEvent::Receive(request) => {
+                self.receive(request);
+                Ok(())
+            }
             ServerEvent::Stopped { stream, role } => {
                 self.stopped(stream, role);
                 Ok(())
@@ -76,19 +88,20 @@ impl Connection {
         }
     }
 
-    fn publish(&mut self, request: &PublishRequest) -> Result<(), End> {
-        let stream = request.stream;
-        let (reason, text) = match self.admit_publisher(request) {
+    fn publish(&mut self, request: Pending<PublishRequest>) -> Result<(), End> {
+        let (reason, text) = match self.admit_publisher(&request) {
             Ok(publishing) => {
                 tracing::info!(peer = %self.peer, stream = %publishing.name(), agent = self.agent, "publishing");
                 self.publishing.push(publishing);
-                return self.session.accept_publish(stream).map_err(misuse);
+                request.accept(&mut self.session);
+                return Ok(());
             }
             Err(refusal) => refusal,
         };
-        self.session.reject_publish(stream, reason, text.clone()).map_err(misuse)?;
+        let path = request.path.to_string();
+        request.reject(&mut self.session, reason, text.clone());
         // Encoders of DJI believe they are live after a refusal: only hanging up tells them.
-        Err(End::LetGo("publish_refused", format!("publish {:?} refused: {text}", request.path.to_string())))
+        Err(End::LetGo("publish_refused", format!("publish {path:?} refused: {text}")))
     }
 
     fn admit_publisher(&self, request: &PublishRequest) -> Result<Publishing, (PublishRejection, String)> {
@@ -110,27 +123,28 @@ impl Connection {
         Ok(Publishing::new(request.stream, self.peer, publisher))
     }
 
-    async fn play(&mut self, request: &PlayRequest) -> Result<(), End> {
+    async fn play(&mut self, request: Pending<PlayRequest>) -> Result<(), End> {
         let shared = Arc::clone(&self.shared);
         let stream = request.stream;
         let (name, cursor) = match self.open(&request.path, from(request.start)).await {
             Ok(opened) => opened,
             Err((reason, text)) => {
-                self.session.reject_play(stream, reason, text.clone()).map_err(misuse)?;
                 let path = request.path.to_string();
+                request.reject(&mut self.session, reason, text.clone());
                 return Err(End::LetGo("play_refused", format!("play {path:?} refused: {text}")));
             }
         };
         tracing::info!(peer = %self.peer, stream = name, agent = self.agent, "playing");
         let is_film = cursor.origin().is_some();
-        self.session.accept_play(stream, is_film).map_err(misuse)?;
+        let takes = TrackSelection::read(request.path.query.iter()).apply(self.capabilities.dialect());
+        let (duration_ms, data_at_once) = (request.duration_ms, request.data_at_once);
+        request.accept(&mut self.session, is_film);
         self.say();
         let chunk_size = self.session.chunk_size() as usize;
-        let takes = TrackSelection::read(request.path.query.iter()).apply(self.capabilities.dialect());
         let start = shared.sources.viewing.start;
         let viewer =
             Arc::new(Viewer::new(Arc::clone(&self.wire), cursor, start, takes, (stream, chunk_size)));
-        self.prepare(&viewer, stream, (request.duration_ms, request.data_at_once));
+        self.prepare(&viewer, stream, (duration_ms, data_at_once));
         self.stop_playing(stream);
         self.playing.push(PlayingStream {
             stream,
@@ -171,58 +185,54 @@ impl Connection {
 
     /// A paused viewer gets nothing more before it is told so, and is told that it goes on before it gets
     /// more.
-    fn pause(&mut self, stream: MessageStreamId, pause: bool, position_ms: u64) -> Result<(), End> {
+    fn pause(&mut self, request: Pending<PauseRequest>) {
+        let PauseRequest { stream, pause, position_ms } = *request;
         let viewer = self.viewer(stream);
         if let (Some(viewer), true) = (&viewer, pause) {
             viewer.pause();
         }
-        self.session.confirm_pause(stream, pause).map_err(misuse)?;
+        request.accept(&mut self.session);
         self.say();
         if let (Some(viewer), false) = (&viewer, pause) {
             viewer.resume(position_ms);
         }
-        Ok(())
     }
 
     /// Nothing of the new place comes before the player has been told of it.
-    fn seek(&mut self, stream: MessageStreamId, position_ms: u64) -> Result<(), End> {
-        let Some(viewer) = self.viewer(stream) else { return Ok(()) };
+    fn seek(&mut self, request: Pending<SeekRequest>) {
+        let SeekRequest { stream, position_ms } = *request;
+        let Some(viewer) = self.viewer(stream) else { return };
         viewer.hold();
         let can_be_sought_in = viewer.with_film(|_| ()).is_some();
-        let told = if !can_be_sought_in {
+        if !can_be_sought_in {
             let text = "A live stream cannot be sought in.";
-            self.session.reject_seek(stream, SeekRejection::Failed, text)
+            request.reject(&mut self.session, SeekRejection::Failed, text);
         } else if viewer.seek(position_ms) {
-            self.session.confirm_seek(stream, position_ms)
+            request.accept(&mut self.session);
         } else {
             let text = format!("The film is shorter than {position_ms} ms.");
-            self.session.reject_seek(stream, SeekRejection::InvalidTime, text)
-        };
-        told.map_err(misuse)?;
+            request.reject(&mut self.session, SeekRejection::InvalidTime, text);
+        }
         self.say();
         self.playing.iter_mut().filter(|playing| playing.stream == stream).for_each(|playing| {
             playing.is_complete = false;
         });
         viewer.go_on();
-        Ok(())
     }
 
-    fn receive(&mut self, stream: MessageStreamId, kind: MediaKind, on: bool) -> Result<(), End> {
-        let Some(viewer) = self.viewer(stream) else { return Ok(()) };
+    fn receive(&mut self, request: Pending<ReceiveRequest>) {
+        let ReceiveRequest { stream, kind, on } = *request;
+        let Some(viewer) = self.viewer(stream) else { return };
         viewer.hold();
         match kind {
             MediaKind::Audio => viewer.receive_audio(on),
             MediaKind::Video => viewer.receive_video(on),
             MediaKind::Data => {}
         }
-        if on {
-            let (position_ms, _) = viewer.sent();
-            let position_ms = u64::try_from(position_ms).unwrap_or(0);
-            self.session.confirm_receive(stream, position_ms).map_err(misuse)?;
-            self.say();
-        }
+        let (position_ms, _) = viewer.sent();
+        request.accept(&mut self.session, u64::try_from(position_ms).unwrap_or(0));
+        self.say();
         viewer.go_on();
-        Ok(())
     }
 
     fn stopped(&mut self, stream: MessageStreamId, role: Role) {
