@@ -11,7 +11,7 @@ use headwater_media::{Error, MediaKind};
 use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::message::DataScope;
 
-use super::connection::End;
+use super::end::End;
 use headwater_vod::is_metadata;
 
 /// A message stream that publishes.
