@@ -3,7 +3,7 @@
 #![no_main]
 
 use headwater_rtmp::capture::Side;
-use headwater_trace::observe::{Event, Observer, Rule, Verdict};
+use headwater_trace::{Event, Observer, Rule, Verdict};
 use libfuzzer_sys::fuzz_target;
 
 fn watch(turns: &[(Side, &[u8])], cut: usize) -> (Vec<Event>, Verdict) {

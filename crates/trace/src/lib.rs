@@ -1,12 +1,27 @@
 //! An onlooker at an RTMP conversation, and how what it sees is shown.
 //!
-//! [`observe`] takes the bytes of both sides and says what they mean and where they deviate from the rules. What it
-//! says becomes rows ([`story`]), which are drawn as text ([`ladder`]), as a page ([`page`]) or as JSON ([`json`]).
-//! Where the bytes come from (a client, a proxy, a recording) is the caller's business.
+//! An [`Observer`] takes the bytes of both sides and says what they mean and where they deviate from the rules. What it
+//! says becomes rows ([`show::rows`]), which are drawn as text ([`show::text`]), as a page ([`show::page`]) or as JSON
+//! ([`show::json`]). Where the bytes come from (a client, a proxy, a recording) is the caller's business.
 
-pub mod json;
-pub mod ladder;
-pub mod observe;
-pub mod page;
-pub mod story;
-pub mod words;
+mod commands;
+mod control;
+mod conversation;
+mod event;
+mod figures;
+mod handshake;
+mod media;
+mod observer;
+mod payload;
+pub mod show;
+mod step;
+mod tag;
+mod verdict;
+
+pub use event::{Answered, Echo, Event, Failure, Greeting, Lost, Outcome, Seen, What};
+pub use figures::TrackFigures;
+pub use headwater_rtmp::rule::{Deviation, Rule, Severity};
+pub use observer::{Observer, PARTIAL_BYTES_MAX};
+pub use step::{Phase, Step, StepState};
+pub use tag::{Packet, Tag};
+pub use verdict::{Tally, Verdict};

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use headwater_rtmp::capture::Side;
-use headwater_trace::observe::{Observer, Outcome, Severity, Verdict};
+use headwater_trace::{Observer, Outcome, Severity, Verdict};
 use parking_lot::Mutex;
 
 use super::recorder::Recorder;
 use super::screen::Screen;
-use headwater_trace::page::Page;
-use headwater_trace::story::{Detail, Story};
-use headwater_trace::{json, ladder, words};
+use headwater_trace::show::page::Page;
+use headwater_trace::show::rows::{Detail, Story};
+use headwater_trace::show::{json, meaning, text};
 
 /// Bytes that are looked at before what was seen is told: how many messages may wait in memory.
 const PIECE_BYTES: usize = 64 << 10;
@@ -106,7 +106,7 @@ impl Conversation {
             if !is_json {
                 self.head();
                 let (width, paint) = self.layout();
-                let text = ladder::row(&row, width, paint);
+                let text = text::row(&row, width, paint);
                 self.print(&text);
             }
             if let Some(page) = &mut self.page {
@@ -118,7 +118,7 @@ impl Conversation {
     /// A line of our own.
     pub(super) fn remark(&mut self, text: &str) {
         if !self.screen.lock().json {
-            self.print(&format!("{}\n", words::clean(text)));
+            self.print(&format!("{}\n", meaning::clean(text)));
         }
     }
 
@@ -147,9 +147,9 @@ impl Conversation {
             self.print(&line);
         } else {
             if let Some(skipped) = skipped {
-                self.print(&ladder::skip(&skipped, paint));
+                self.print(&text::skip(&skipped, paint));
             }
-            let text = ladder::verdict(&verdict, width, paint);
+            let text = text::verdict(&verdict, width, paint);
             self.print(&text);
         }
         if let Some(recorder) = self.recorder.take() {
@@ -167,11 +167,11 @@ impl Conversation {
     fn head(&mut self) {
         if !std::mem::replace(&mut self.has_head, true) {
             let (_, paint) = self.layout();
-            self.print(&ladder::head(paint));
+            self.print(&text::head(paint));
         }
     }
 
-    fn layout(&self) -> (usize, ladder::Paint) {
+    fn layout(&self) -> (usize, text::Paint) {
         let screen = self.screen.lock();
         let margin = if self.number.is_some() { 4 } else { 0 };
         (screen.width - margin, screen.paint)
@@ -182,7 +182,7 @@ impl Conversation {
             return;
         }
         let tracks: Vec<_> = self.observer.tracks().cloned().collect();
-        let text = ladder::figures(&tracks, ladder::Paint { is_on: false });
+        let text = text::figures(&tracks, text::Paint { is_on: false });
         let lines = text.lines().map(|line| self.margin() + line).collect();
         let drawn = self.screen.lock().figures(self.number.unwrap_or(0), lines);
         self.keep(drawn.map_err(Into::into));

@@ -1,7 +1,7 @@
 //! `headwater trace`: an RTMP conversation, shown and explained.
 //!
 //! The bytes come from a client of our own (`client`), from two peers that we sit between (`proxy`), or from a
-//! recording (`saved`); all of them go through [`headwater_trace::observe`] and become rows (`story`), which are drawn
+//! recording (`saved`); all of them go through [`headwater_trace::Observer`] and become rows (`story`), which are drawn
 //! as text (`ladder`), as a page (`page`) or as JSON.
 
 mod client;
@@ -22,8 +22,8 @@ use clap::Args;
 use parking_lot::Mutex;
 
 use conversation::{Conversation, is_broken_pipe};
-use headwater_trace::page::Page;
-use headwater_trace::story::Detail;
+use headwater_trace::show::page::Page;
+use headwater_trace::show::rows::Detail;
 use screen::Screen;
 
 use super::line::Trust;

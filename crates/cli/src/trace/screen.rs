@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use headwater_trace::ladder::{Paint, WIDTH_MIN};
+use headwater_trace::show::text::{Paint, WIDTH_MIN};
 
 /// How often the figures are drawn anew.
 const DRAW_EVERY: Duration = Duration::from_millis(200);

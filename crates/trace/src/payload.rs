@@ -1,7 +1,7 @@
 //! The coded bytes as far as an onlooker judges them: configurations, lengths before NAL units, ADTS.
 
-use super::tag::Tag;
-use super::talk::Notes;
+use crate::conversation::Notes;
+use crate::tag::Tag;
 use headwater_rtmp::capture::Side;
 use headwater_rtmp::rule::Rule;
 

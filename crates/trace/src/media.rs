@@ -3,12 +3,12 @@
 use headwater_media::MediaKind;
 use headwater_media::amf::{Limits, Object, Value, amf0};
 
-use super::dialogue::{Dialogue, Use, shortened};
-use super::figures::TrackFigures;
-use super::payload;
-use super::step::Step;
-use super::tag::{Packet, Tag};
-use super::talk::{Notes, Subject};
+use crate::commands::{Dialogue, Use, shortened};
+use crate::conversation::{Notes, Subject};
+use crate::figures::TrackFigures;
+use crate::payload;
+use crate::step::Step;
+use crate::tag::{Packet, Tag};
 use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::capture::Side;
 use headwater_rtmp::message::{Aggregate, Data, DataScope, Message, type_id};

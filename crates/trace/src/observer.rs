@@ -14,35 +14,22 @@
 //! ([`PARTIAL_BYTES_MAX`]), and by small numbers of streams, tracks and open calls. What cannot be followed (RTMPE,
 //! TLS, chunks that make no sense) is counted from there on, not kept.
 
-mod control;
-mod dialogue;
-mod event;
-mod figures;
-mod greeting;
-mod media;
-mod payload;
-mod step;
-mod tag;
-mod talk;
-mod verdict;
-
 use std::collections::VecDeque;
 
 use bytes::BytesMut;
-
-pub use event::{Answered, Echo, Event, Failure, Greeting, Lost, Outcome, Seen, What};
-pub use figures::TrackFigures;
-use greeting::{Greetings, no_rtmp};
 use headwater_rtmp::Error;
 use headwater_rtmp::capture::Side;
 use headwater_rtmp::chunk::{Decoder, DecoderLimits, MESSAGE_BYTES_MAX, Oddities, RawMessage};
 use headwater_rtmp::handshake::BLOCK_BYTES;
 use headwater_rtmp::message::Message;
-pub use headwater_rtmp::rule::{Deviation, Rule, Severity};
-pub use step::{Phase, Step, StepState};
-pub use tag::{Packet, Tag};
-use talk::{Notes, Subject, Talk};
-pub use verdict::{Tally, Verdict};
+use headwater_rtmp::rule::Rule;
+
+use crate::conversation::{Notes, Subject, Talk};
+use crate::event::{Event, Greeting, Lost, Seen, What};
+use crate::figures::TrackFigures;
+use crate::handshake::{Greetings, no_rtmp};
+use crate::tag::Tag;
+use crate::verdict::Verdict;
 
 /// Bytes of unfinished messages that are held for one side, at most. What needs more is lost.
 pub const PARTIAL_BYTES_MAX: usize = 17 << 20;

@@ -7,13 +7,13 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use crate::observe::{Outcome, Severity, StepState, Tally, Verdict};
+use crate::{Outcome, Severity, StepState, Tally, Verdict};
 use anyhow::Context;
 use headwater_rtmp::capture::Side;
 
-use super::ladder::{self, Paint, wrapped};
-use super::story::{Row, Tick};
-use super::words::{clean, duration, grouped, shortened};
+use super::meaning::{clean, duration, grouped, shortened};
+use super::rows::{Row, Tick};
+use super::text::{self, Paint, wrapped};
 
 /// Rows of one diagram; a browser draws no more at ease.
 const ROWS_MAX: usize = 2000;
@@ -86,9 +86,9 @@ impl Page {
         }
         html += "<details>\n<summary>Every row in full</summary>\n<pre>";
         let paint = Paint { is_on: false };
-        html += &escape(&ladder::head(paint));
+        html += &escape(&text::head(paint));
         for row in &self.rows {
-            html += &escape(&ladder::row(row, TEXT_WIDTH, paint));
+            html += &escape(&text::row(row, TEXT_WIDTH, paint));
         }
         html += "</pre>\n</details>\n";
         html += &format!(
@@ -179,7 +179,7 @@ fn figures(verdict: &Verdict) -> String {
     if verdict.tracks.is_empty() {
         return String::new();
     }
-    let text = ladder::figures(&verdict.tracks, Paint { is_on: false });
+    let text = text::figures(&verdict.tracks, Paint { is_on: false });
     format!("<h2>Media</h2>\n<pre>{}</pre>\n", escape(&text))
 }
 

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::observe::{Deviation, Event, Phase, Rule, Severity, Step, What};
+use crate::{Deviation, Event, Phase, Rule, Severity, Step, What};
 use headwater_rtmp::capture::Side;
 
-use super::words::{self, clean, grouped};
+use super::meaning::{self, clean, grouped};
 
 /// Media messages and acknowledgements of one side and kind that are shown before the rest is only counted.
 const SHOWN_OFTEN: u64 = 3;
@@ -86,7 +86,7 @@ impl Story {
 
     /// The row of an event; `None` for what is only counted.
     pub fn tell(&mut self, event: &Event) -> Option<Row> {
-        let kind = words::kind(event);
+        let kind = meaning::kind(event);
         let remarks = self.remarks(&event.deviations);
         let shown = self.shown.entry((event.side, kind)).or_default();
         let is_often = matches!(kind, "audio" | "video" | "aggregate" | "Ack");
@@ -98,7 +98,7 @@ impl Story {
         }
         *shown += 1;
         let tick = match event.step {
-            _ if words::refuses(event) => Tick::Refused,
+            _ if meaning::refuses(event) => Tick::Refused,
             Some(_) => Tick::Done,
             None => Tick::None,
         };
@@ -119,8 +119,8 @@ impl Story {
             streams,
             kind,
             size,
-            meaning: words::meaning(event),
-            tree: if self.detail.expand { words::tree(event) } else { Vec::new() },
+            meaning: meaning::meaning(event),
+            tree: if self.detail.expand { meaning::tree(event) } else { Vec::new() },
             remarks,
         })
     }

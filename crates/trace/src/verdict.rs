@@ -1,9 +1,9 @@
 //! The end of it: whether the conversation came to its media, and if not, where it stuck and what mends it.
 
-use super::event::{Failure, Lost, Outcome};
-use super::figures::TrackFigures;
-use super::step::{Phase, Step, StepState};
-use super::talk::Talk;
+use crate::conversation::Talk;
+use crate::event::{Failure, Lost, Outcome};
+use crate::figures::TrackFigures;
+use crate::step::{Phase, Step, StepState};
 use headwater_rtmp::capture::Side;
 use headwater_rtmp::command::Status;
 use headwater_rtmp::rule::{Rule, Severity};

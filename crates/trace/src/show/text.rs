@@ -1,11 +1,11 @@
 //! Rows as text: columns that align, lines that wrap, colours where they are wanted.
 
-use crate::observe::{Outcome, Phase, Severity, Step, StepState, Tally, TrackFigures, Verdict};
+use crate::{Outcome, Phase, Severity, Step, StepState, Tally, TrackFigures, Verdict};
 use headwater_media::MediaKind;
 use headwater_rtmp::capture::Side;
 
-use super::story::{Row, Tick};
-use super::words::{clean, duration, grouped, shortened};
+use super::meaning::{clean, duration, grouped, shortened};
+use super::rows::{Row, Tick};
 
 /// The narrowest width that is laid out; anything less wraps in the terminal.
 pub const WIDTH_MIN: usize = 60;

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use super::control::Control;
-use super::dialogue::Dialogue;
-use super::event::{Answered, Greeting, Lost, What};
-use super::media::Media;
-use super::step::{Step, Steps};
-use super::tag::Tag;
-use super::verdict::Tally;
+use crate::commands::Dialogue;
+use crate::control::Control;
+use crate::event::{Answered, Greeting, Lost, What};
+use crate::media::Media;
+use crate::step::{Step, Steps};
+use crate::tag::Tag;
+use crate::verdict::Tally;
 use headwater_rtmp::capture::Side;
 use headwater_rtmp::chunk::{Oddities, RawMessage};
 use headwater_rtmp::message::Message;

@@ -1,9 +1,9 @@
 //! Protocol control and user control: on which stream, with what in it, and whether it is heeded
 //! (RTMP 1.0 §5.4, §7.1.7).
 
-use super::dialogue::Dialogue;
-use super::step::{Step, Steps};
-use super::talk::{Notes, Subject};
+use crate::commands::Dialogue;
+use crate::conversation::{Notes, Subject};
+use crate::step::{Step, Steps};
 use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::capture::Side;
 use headwater_rtmp::chunk::{CHUNK_SIZE_DEFAULT, ChunkStreamId};

@@ -1,12 +1,12 @@
 //! Events and verdicts as JSON, one object a line. The fields are documented in `docs/trace.md`. What a peer wrote is
 //! escaped as in the text, because this too is read on terminals.
 
-use crate::observe::{Deviation, Event, Outcome, Severity, StepState, Verdict, What};
+use crate::{Deviation, Event, Outcome, Severity, StepState, Verdict, What};
 use headwater_media::MediaKind;
 use headwater_rtmp::capture::Side;
 use serde_json::{Map, Value, json};
 
-use super::words;
+use super::meaning;
 
 /// An event.
 pub fn event(event: &Event, connection: Option<usize>) -> String {
@@ -17,7 +17,7 @@ pub fn event(event: &Event, connection: Option<usize>) -> String {
     }
     object.insert("seconds".into(), seconds(event.at_ns));
     object.insert("from".into(), from(event.side).into());
-    object.insert("type".into(), words::kind(event).into());
+    object.insert("type".into(), meaning::kind(event).into());
     if let What::Message(seen) = &event.what {
         let raw = &seen.raw;
         object.insert("type_id".into(), raw.type_id.into());
@@ -26,14 +26,14 @@ pub fn event(event: &Event, connection: Option<usize>) -> String {
         object.insert("timestamp".into(), raw.timestamp.into());
         object.insert("bytes".into(), raw.payload.len().into());
         if let Some(tag) = &seen.tag {
-            object.insert("codec".into(), words::clean(&tag.codec).into());
+            object.insert("codec".into(), meaning::clean(&tag.codec).into());
             object.insert("key".into(), tag.is_key().into());
         }
         if let Some(answered) = &seen.answers {
-            object.insert("answers".into(), words::clean(&answered.name).into());
+            object.insert("answers".into(), meaning::clean(&answered.name).into());
         }
     }
-    object.insert("meaning".into(), words::meaning(event).into());
+    object.insert("meaning".into(), meaning::meaning(event).into());
     if let Some(step) = event.step {
         object.insert("step".into(), step.name().into());
         object.insert("phase".into(), step.phase().name().into());
@@ -56,7 +56,7 @@ pub fn verdict(verdict: &Verdict, connection: Option<usize>) -> String {
             let why = json!({
                 "step": failure.step.name(),
                 "phase": failure.step.phase().name(),
-                "seen": words::clean(&failure.seen),
+                "seen": meaning::clean(&failure.seen),
                 "mend": failure.mend,
             });
             object.insert("failure".into(), why)
@@ -79,7 +79,7 @@ pub fn verdict(verdict: &Verdict, connection: Option<usize>) -> String {
             "by": from(tally.side),
             "count": tally.count,
             "first_seconds": seconds(tally.first_ns),
-            "first_detail": words::clean(&tally.first_detail),
+            "first_detail": meaning::clean(&tally.first_detail),
             "text": tally.rule.text(),
             "source": tally.rule.source(),
         })
@@ -114,7 +114,7 @@ fn tracks(verdict: &Verdict) -> Value {
             "message_stream": track.stream.0,
             "kind": if track.kind == MediaKind::Video { "video" } else { "audio" },
             "track": track.track,
-            "codec": words::clean(&track.codec),
+            "codec": meaning::clean(&track.codec),
             "headers": track.headers,
             "frames": track.frames,
             "key_frames": track.keys,
@@ -138,7 +138,7 @@ fn deviation(deviation: &Deviation) -> Value {
         "rule": rule.id(),
         "severity": rule.severity().to_string(),
         "by": from(deviation.side),
-        "detail": words::clean(&deviation.detail),
+        "detail": meaning::clean(&deviation.detail),
         "text": rule.text(),
         "source": rule.source(),
     })

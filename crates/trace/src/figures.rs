@@ -2,7 +2,7 @@
 
 use headwater_media::MediaKind;
 
-use super::tag::{Packet, Tag};
+use crate::tag::{Packet, Tag};
 use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::capture::Side;
 

@@ -2,8 +2,8 @@
 
 use headwater_media::amf::{Object, Value};
 
-use super::super::Rule;
 use super::script::{AAC_CONFIG, AAC_FRAME, AVC_CONFIG, INTER, KEY, Script};
+use crate::Rule;
 use headwater_rtmp::capture::Side::{Client, Server};
 use headwater_rtmp::command::Command;
 

@@ -2,7 +2,7 @@
 
 use headwater_media::amf::{Object, Value};
 
-use crate::observe::Observer;
+use crate::Observer;
 use headwater_rtmp::capture::Side;
 use headwater_rtmp::chunk::{CHUNK_SIZE_DEFAULT, ChunkStreamId, MessageStreamId, RawMessage, encode};
 use headwater_rtmp::command::{Command, Status};

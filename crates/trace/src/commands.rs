@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use headwater_media::amf::{Limits, Object, Value, amf0};
 
-use super::control::Control;
-use super::event::Answered;
-use super::step::{Step, Steps};
-use super::talk::{Notes, Subject};
+use crate::control::Control;
+use crate::conversation::{Notes, Subject};
+use crate::event::Answered;
+use crate::step::{Step, Steps};
 use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::capture::Side;
 use headwater_rtmp::command::{Command, Level, Status, code};

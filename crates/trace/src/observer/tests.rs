@@ -6,6 +6,7 @@ mod script;
 use proptest::prelude::*;
 
 use super::*;
+use crate::{Outcome, Step, StepState};
 use script::Script;
 
 fn verdict(script: &Script) -> Verdict {

@@ -3,8 +3,8 @@
 
 use bytes::{Buf, BytesMut};
 
-use super::event::{Echo, Greeting, Lost};
-use super::talk::Notes;
+use crate::conversation::Notes;
+use crate::event::{Echo, Greeting, Lost};
 use headwater_rtmp::capture::Side;
 use headwater_rtmp::handshake::{BLOCK_BYTES, Block, client_digest, is_signed, server_digest};
 use headwater_rtmp::rule::Rule;

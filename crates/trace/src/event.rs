@@ -6,8 +6,8 @@ use headwater_rtmp::chunk::RawMessage;
 use headwater_rtmp::handshake::{BLOCK_BYTES, Schema};
 use headwater_rtmp::message::Message;
 
-use super::step::Step;
-use super::tag::Tag;
+use crate::step::Step;
+use crate::tag::Tag;
 use headwater_rtmp::rule::Deviation;
 
 /// Something that one side has sent, in full.

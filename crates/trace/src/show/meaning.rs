@@ -2,7 +2,7 @@
 //!
 //! Everything that a peer wrote is escaped here: no control character reaches a terminal.
 
-use crate::observe::{Echo, Event, Greeting, Packet, Seen, Tag, What};
+use crate::{Echo, Event, Greeting, Packet, Seen, Tag, What};
 use headwater_media::amf::{Limits, Object, Value, amf0};
 use headwater_media::{Codec, MediaKind, Track, TrackId};
 use headwater_rtmp::capture::Side;
