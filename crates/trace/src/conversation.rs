@@ -1,124 +1,77 @@
-//! What the two sides have agreed on so far: the state that gives a message its meaning, and the sum of what was
-//! broken.
+//! The conversation as a whole: every message goes through all checks, and what they find is summed up.
 
 use std::collections::BTreeMap;
 
-use crate::commands::Dialogue;
-use crate::control::Control;
-use crate::event::{Answered, Greeting, Lost, What};
-use crate::media::Media;
-use crate::step::{Step, Steps};
-use crate::tag::Tag;
-use crate::verdict::Tally;
 use headwater_rtmp::capture::Side;
-use headwater_rtmp::chunk::{Oddities, RawMessage};
+use headwater_rtmp::chunk::RawMessage;
 use headwater_rtmp::message::Message;
 use headwater_rtmp::rule::{Deviation, Rule};
 
-/// A message under examination.
-#[derive(Clone, Copy, Debug)]
-pub struct Subject<'a> {
-    pub side: Side,
-    pub at_ns: u64,
-    /// Bytes that the side has sent up to its end.
-    pub end: u64,
-    pub raw: &'a RawMessage,
-    pub message: &'a Message,
-    pub tag: Option<&'a Tag>,
-}
-
-/// What an examination has found.
-#[derive(Debug, Default)]
-pub struct Notes {
-    deviations: Vec<Deviation>,
-    step: Option<Step>,
-}
-
-impl Notes {
-    pub fn deviation(&mut self, rule: Rule, side: Side, detail: String) {
-        self.deviations.push(Deviation { rule, side, detail });
-    }
-
-    /// Unless it stands here already.
-    pub fn deviation_once(&mut self, rule: Rule, side: Side, detail: String) {
-        if !self.deviations.iter().any(|known| known.rule == rule) {
-            self.deviation(rule, side, detail);
-        }
-    }
-
-    pub fn step(&mut self, step: Step) {
-        self.step = Some(step);
-    }
-
-    /// What the chunks of a message showed.
-    pub fn oddities(&mut self, side: Side, before: Oddities, now: Oddities) {
-        let found = [
-            (Rule::Type3AfterType0, now.type3_after_type0 - before.type3_after_type0),
-            (
-                Rule::Type3Starts,
-                (now.type3_starts - before.type3_starts)
-                    .saturating_sub(now.type3_after_type0 - before.type3_after_type0),
-            ),
-            (Rule::FreshType1, now.fresh_type1 - before.fresh_type1),
-            (Rule::ExtendedTimestamp, now.extended_omitted - before.extended_omitted),
-            (Rule::MessageRestarted, now.restarted - before.restarted),
-        ];
-        for (rule, _) in found.into_iter().filter(|(_, count)| *count > 0) {
-            self.deviation(rule, side, String::new());
-        }
-    }
-}
+use crate::commands::Commands;
+use crate::control::Control;
+use crate::event::{Answered, EventKind, Handshake, Lost};
+use crate::findings::{Findings, Observed, Tally};
+use crate::media::Media;
+use crate::session::Session;
+use crate::step::Step;
 
 /// The state of the conversation.
 #[derive(Debug, Default)]
-pub struct Talk {
-    pub steps: Steps,
-    pub control: Control,
-    pub dialogue: Dialogue,
-    pub media: Media,
-    pub lost: [Option<Lost>; 2],
-    pub ended: [Option<u64>; 2],
-    pub last_ns: u64,
+pub(crate) struct Conversation {
+    pub(crate) session: Session,
+    control: Control,
+    pub(crate) commands: Commands,
+    pub(crate) media: Media,
+    /// By side: why it cannot be followed any more.
+    pub(crate) lost: [Option<Lost>; 2],
+    /// By side: when it has ended its half of the connection.
+    pub(crate) ended: [Option<u64>; 2],
+    /// When the newest bytes came.
+    pub(crate) last_ns: u64,
     /// Bounded by the number of rules.
     tallies: BTreeMap<(Rule, usize), Tally>,
 }
 
-impl Talk {
+impl Conversation {
     /// A message: what it breaks, the step that it completes, and what it answers.
-    pub fn message(&mut self, subject: &Subject<'_>, notes: &mut Notes) -> Option<Answered> {
-        self.control.heed(subject, &self.dialogue, &self.steps, notes);
-        let answers = self.dialogue.heed(subject, &self.control, &self.steps, notes);
-        self.media.heed(subject, &self.dialogue, notes);
-        if let (Message::Ignored(_), Some((rule, detail))) = (subject.message, unknown(subject.raw)) {
-            notes.deviation_once(rule, subject.side, detail);
+    pub(crate) fn on_message(
+        &mut self,
+        observed: &Observed<'_>,
+        findings: &mut Findings,
+    ) -> Option<Answered> {
+        self.control.on_message(observed, &mut self.session, findings);
+        let answers = self.commands.on_message(observed, &mut self.session, findings);
+        self.media.on_message(observed, &self.session, findings);
+        if let (Message::Ignored(_), Some((rule, detail))) = (observed.message, unknown_type(observed.raw)) {
+            findings.deviation_once(rule, observed.side, detail);
         }
         answers
     }
 
-    /// Everything that is no message.
-    pub fn heed(&mut self, side: Side, at_ns: u64, what: &What, notes: &mut Notes) {
+    /// Every event: what is no message completes a step or ends a side.
+    pub(crate) fn on_event(&mut self, side: Side, at_ns: u64, kind: &EventKind, findings: &mut Findings) {
         self.last_ns = self.last_ns.max(at_ns);
-        match what {
-            What::Greeting(greeting) => notes.step(match greeting {
-                Greeting::ClientHello { .. } => Step::ClientHello,
-                Greeting::ServerHello { .. } => Step::ServerHello,
-                Greeting::ServerEcho(_) => Step::ServerEcho,
-                Greeting::ClientEcho(_) => Step::ClientEcho,
+        match kind {
+            EventKind::Handshake(part) => findings.step(match part {
+                Handshake::C0C1 { .. } => Step::C0C1,
+                Handshake::S0S1 { .. } => Step::S0S1,
+                Handshake::S2(_) => Step::S2,
+                Handshake::C2(_) => Step::C2,
             }),
-            What::Lost(lost) => {
+            EventKind::Lost(lost) => {
                 if let Lost::Chunks(error) = lost {
-                    notes.deviation(Rule::Untracked, side, error.to_string());
+                    findings.deviation(Rule::Untracked, side, error.to_string());
                 }
                 if let Some(slot) = self.lost.get_mut(side as usize) {
                     *slot = Some(lost.clone());
                 }
             }
-            What::Message(_) | What::Ended { .. } => {}
+            EventKind::Message(_) | EventKind::Ended { .. } => {}
         }
     }
 
     /// A side has ended.
-    pub fn ended(&mut self, side: Side, at_ns: u64) {
+    pub(crate) fn on_end(&mut self, side: Side, at_ns: u64) {
         self.last_ns = self.last_ns.max(at_ns);
         if let Some(slot) = self.ended.get_mut(side as usize) {
             *slot = Some(at_ns);
@@ -126,13 +79,13 @@ impl Talk {
     }
 
     /// Bytes have come at this time.
-    pub fn passed(&mut self, at_ns: u64) {
+    pub(crate) fn on_bytes(&mut self, at_ns: u64) {
         self.last_ns = self.last_ns.max(at_ns);
     }
 
     /// Counts what was found; the step only if it is the first of its kind.
-    pub fn settle(&mut self, at_ns: u64, notes: Notes) -> (Option<Step>, Vec<Deviation>) {
-        for deviation in &notes.deviations {
+    pub(crate) fn record(&mut self, at_ns: u64, findings: Findings) -> (Option<Step>, Vec<Deviation>) {
+        for deviation in &findings.deviations {
             let tally =
                 self.tallies.entry((deviation.rule, deviation.side as usize)).or_insert_with(|| Tally {
                     rule: deviation.rule,
@@ -143,23 +96,24 @@ impl Talk {
                 });
             tally.count += 1;
         }
-        if let Some((step, at_ns, _)) = self.dialogue.refusal() {
-            self.steps.refuse(*step, *at_ns);
+        if let Some((step, at_ns, _)) = self.commands.refusal() {
+            self.session.steps.refuse(*step, *at_ns);
         }
-        let step = notes.step.filter(|step| self.steps.see(*step, at_ns));
-        (step, notes.deviations)
+        let step = findings.step.filter(|step| self.session.steps.complete(*step, at_ns));
+        (step, findings.deviations)
     }
 
     /// What only the end shows.
-    pub fn finish(&mut self) {
-        let mut notes = Notes::default();
-        self.control.finish(self.last_ns, &mut notes);
-        self.dialogue.finish(self.last_ns, &mut notes);
-        self.media.finish(&mut notes);
-        self.settle(self.last_ns, notes);
+    pub(crate) fn finish(&mut self) {
+        let mut findings = Findings::default();
+        self.control.finish(self.last_ns, &mut findings);
+        self.commands.finish(self.last_ns, &mut findings);
+        self.media.finish(&mut findings);
+        self.record(self.last_ns, findings);
     }
 
-    pub fn tallies(&self) -> Vec<Tally> {
+    /// What was broken: each rule and side once, the weightiest first.
+    pub(crate) fn tallies(&self) -> Vec<Tally> {
         let mut tallies: Vec<Tally> = self.tallies.values().cloned().collect();
         tallies.sort_by_key(|tally| (tally.rule.severity(), tally.first_ns, tally.rule));
         tallies
@@ -167,7 +121,7 @@ impl Talk {
 }
 
 /// Types that nobody knows. The known ones that were ignored have their own rules.
-fn unknown(raw: &RawMessage) -> Option<(Rule, String)> {
+fn unknown_type(raw: &RawMessage) -> Option<(Rule, String)> {
     let is_known = matches!(raw.type_id, 1..=9 | 15..=20 | 22);
     (!is_known).then(|| (Rule::UnknownType, format!("type {}", raw.type_id)))
 }

@@ -24,10 +24,11 @@ use headwater_rtmp::handshake::BLOCK_BYTES;
 use headwater_rtmp::message::Message;
 use headwater_rtmp::rule::Rule;
 
-use crate::conversation::{Notes, Subject, Talk};
-use crate::event::{Event, Greeting, Lost, Seen, What};
+use crate::conversation::Conversation;
+use crate::event::{DecodedMessage, Event, EventKind, Handshake, Lost};
 use crate::figures::TrackFigures;
-use crate::handshake::{Greetings, no_rtmp};
+use crate::findings::{Findings, Observed};
+use crate::handshake::{HandshakeCheck, not_rtmp};
 use crate::tag::Tag;
 use crate::verdict::Verdict;
 
@@ -38,15 +39,15 @@ pub const PARTIAL_BYTES_MAX: usize = 17 << 20;
 const CHUNK_STREAMS_MAX: usize = 64;
 
 /// Bytes of a side before its first chunk.
-const GREETING_BYTES: u64 = 1 + 2 * BLOCK_BYTES as u64;
+const HANDSHAKE_BYTES: u64 = 1 + 2 * BLOCK_BYTES as u64;
 
 /// Looks on.
 #[derive(Debug)]
 pub struct Observer {
     client: Half,
     server: Half,
-    greetings: Greetings,
-    talk: Talk,
+    handshake: HandshakeCheck,
+    conversation: Conversation,
     events: VecDeque<Event>,
 }
 
@@ -59,7 +60,7 @@ struct Half {
     has_ended: bool,
     oddities: Oddities,
     /// Deviations that belong to the next event.
-    early: Notes,
+    pending: Findings,
 }
 
 #[derive(Debug)]
@@ -83,8 +84,8 @@ impl Observer {
         Self {
             client: Half::new(),
             server: Half::new(),
-            greetings: Greetings::default(),
-            talk: Talk::default(),
+            handshake: HandshakeCheck::default(),
+            conversation: Conversation::default(),
             events: VecDeque::new(),
         }
     }
@@ -98,7 +99,7 @@ impl Observer {
         }
         half.input.extend_from_slice(bytes);
         while self.step(side, at_ns) {}
-        self.talk.passed(at_ns);
+        self.conversation.on_bytes(at_ns);
     }
 
     /// `side` has ended its half of the connection.
@@ -112,8 +113,8 @@ impl Observer {
             _ => half.input.len(),
         };
         half.input = BytesMut::new();
-        self.talk.ended(side, at_ns);
-        self.emit(side, at_ns, What::Ended { unfinished }, Notes::default());
+        self.conversation.on_end(side, at_ns);
+        self.emit(side, at_ns, EventKind::Ended { unfinished }, Findings::default());
     }
 
     /// What was seen, one after the other; `None` when there is no more before the next bytes.
@@ -132,14 +133,14 @@ impl Observer {
 
     /// Figures of the media so far, one per track.
     pub fn tracks(&self) -> impl Iterator<Item = &TrackFigures> {
-        self.talk.media.figures()
+        self.conversation.media.figures()
     }
 
     /// Nothing follows: the verdict. What is missing at the end becomes a deviation too.
     #[must_use]
     pub fn finish(mut self) -> Verdict {
-        self.talk.finish();
-        Verdict::new(&self.talk, [self.client.bytes, self.server.bytes])
+        self.conversation.finish();
+        Verdict::new(&self.conversation, [self.client.bytes, self.server.bytes])
     }
 
     fn half_mut(&mut self, side: Side) -> &mut Half {
@@ -155,48 +156,54 @@ impl Observer {
             Side::Client => &mut self.client,
             Side::Server => &mut self.server,
         };
-        let mut notes = std::mem::take(&mut half.early);
+        let mut findings = std::mem::take(&mut half.pending);
         let Some(&first) = half.input.first() else {
-            half.early = notes;
+            half.pending = findings;
             return false;
         };
-        let what = match &mut half.state {
+        let kind = match &mut half.state {
             HalfState::Lost => None,
-            HalfState::Hello => match no_rtmp(side, first) {
-                Some(lost) => Some(What::Lost(lost)),
-                None => self.greetings.hello(side, &mut half.input, &mut notes).map(What::Greeting),
+            HalfState::Hello => match not_rtmp(side, first) {
+                Some(lost) => Some(EventKind::Lost(lost)),
+                None => self.handshake.hello(side, &mut half.input, &mut findings).map(EventKind::Handshake),
             },
             HalfState::Echo => {
-                if side == Side::Client && !self.greetings.allows_c2() {
-                    notes.deviation_once(Rule::C2Early, side, String::new());
+                if side == Side::Client && !self.handshake.allows_c2() {
+                    findings.deviation_once(Rule::C2Early, side, String::new());
                 }
-                self.greetings.echo(side, &mut half.input, &mut notes).map(What::Greeting)
+                self.handshake.echo(side, &mut half.input, &mut findings).map(EventKind::Handshake)
             }
             HalfState::Messages(decoder) => {
-                if !self.greetings.allows_messages(side) && decoder.position() == GREETING_BYTES {
-                    notes.deviation_once(Rule::ChunksEarly, side, String::new());
+                if !self.handshake.allows_messages(side) && decoder.position() == HANDSHAKE_BYTES {
+                    findings.deviation_once(Rule::ChunksEarly, side, String::new());
                 }
                 read(decoder, &mut half.input).map(|read| match read {
-                    Ok(raw) => {
-                        message(side, at_ns, raw, decoder, &mut half.oddities, &mut self.talk, &mut notes)
-                    }
-                    Err(error) => What::Lost(Lost::Chunks(error)),
+                    Ok(raw) => message(
+                        side,
+                        at_ns,
+                        raw,
+                        decoder,
+                        &mut half.oddities,
+                        &mut self.conversation,
+                        &mut findings,
+                    ),
+                    Err(error) => EventKind::Lost(Lost::Chunks(error)),
                 })
             }
         };
-        let Some(what) = what else {
-            half.early = notes;
+        let Some(kind) = kind else {
+            half.pending = findings;
             return false;
         };
-        half.advance(&what);
-        self.talk.heed(side, at_ns, &what, &mut notes);
-        self.emit(side, at_ns, what, notes);
+        half.advance(&kind);
+        self.conversation.on_event(side, at_ns, &kind, &mut findings);
+        self.emit(side, at_ns, kind, findings);
         true
     }
 
-    fn emit(&mut self, side: Side, at_ns: u64, what: What, notes: Notes) {
-        let (step, deviations) = self.talk.settle(at_ns, notes);
-        self.events.push_back(Event { side, at_ns, what, step, deviations });
+    fn emit(&mut self, side: Side, at_ns: u64, kind: EventKind, findings: Findings) {
+        let (step, deviations) = self.conversation.record(at_ns, findings);
+        self.events.push_back(Event { side, at_ns, kind, step, deviations });
     }
 }
 
@@ -208,29 +215,29 @@ impl Half {
             bytes: 0,
             has_ended: false,
             oddities: Oddities::default(),
-            early: Notes::default(),
+            pending: Findings::default(),
         }
     }
 
-    /// What follows after `what`.
-    fn advance(&mut self, what: &What) {
-        match what {
-            What::Greeting(Greeting::ClientHello { .. } | Greeting::ServerHello { .. }) => {
+    /// What follows after an event.
+    fn advance(&mut self, kind: &EventKind) {
+        match kind {
+            EventKind::Handshake(Handshake::C0C1 { .. } | Handshake::S0S1 { .. }) => {
                 self.state = HalfState::Echo;
             }
-            What::Greeting(_) => {
+            EventKind::Handshake(_) => {
                 let limits = DecoderLimits {
                     message_bytes: MESSAGE_BYTES_MAX,
                     partial_bytes: PARTIAL_BYTES_MAX,
                     chunk_streams: CHUNK_STREAMS_MAX,
                 };
-                self.state = HalfState::Messages(Box::new(Decoder::new(limits, GREETING_BYTES)));
+                self.state = HalfState::Messages(Box::new(Decoder::new(limits, HANDSHAKE_BYTES)));
             }
-            What::Lost(_) => {
+            EventKind::Lost(_) => {
                 self.state = HalfState::Lost;
                 self.input = BytesMut::new();
             }
-            What::Message(_) | What::Ended { .. } => {}
+            EventKind::Message(_) | EventKind::Ended { .. } => {}
         }
     }
 }
@@ -247,18 +254,18 @@ fn message(
     raw: RawMessage,
     decoder: &mut Decoder,
     before: &mut Oddities,
-    talk: &mut Talk,
-    notes: &mut Notes,
-) -> What {
+    conversation: &mut Conversation,
+    findings: &mut Findings,
+) -> EventKind {
     let message = match Message::decode(&raw) {
         Ok(message) => message,
         Err(error) => {
-            notes.deviation(Rule::AmfBroken, side, error.to_string());
+            findings.deviation(Rule::AmfBroken, side, error.to_string());
             Message::Ignored(raw.type_id)
         }
     };
     let oddities = decoder.oddities();
-    notes.oddities(side, *before, oddities);
+    findings.oddities(side, *before, oddities);
     *before = oddities;
     let end = decoder.position();
     let sized = match message {
@@ -270,15 +277,15 @@ fn message(
         _ => Ok(()),
     };
     if let Err(error) = sized {
-        return What::Lost(Lost::Chunks(error));
+        return EventKind::Lost(Lost::Chunks(error));
     }
     let tag = match &message {
         Message::Media { kind, body } => Some(Tag::read(*kind, body)),
         _ => None,
     };
-    let subject = Subject { side, at_ns, end, raw: &raw, message: &message, tag: tag.as_ref() };
-    let answers = talk.message(&subject, notes);
-    What::Message(Box::new(Seen { raw, message, tag, answers }))
+    let observed = Observed { side, at_ns, end, raw: &raw, message: &message, tag: tag.as_ref() };
+    let answers = conversation.on_message(&observed, findings);
+    EventKind::Message(Box::new(DecodedMessage { raw, message, tag, answers }))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Events and verdicts as JSON, one object a line. The fields are documented in `docs/trace.md`. What a peer wrote is
 //! escaped as in the text, because this too is read on terminals.
 
-use crate::{Deviation, Event, Outcome, Severity, StepState, Verdict, What};
+use crate::{Deviation, Event, EventKind, Outcome, Severity, StepState, Verdict};
 use headwater_media::MediaKind;
 use headwater_rtmp::capture::Side;
 use serde_json::{Map, Value, json};
@@ -18,7 +18,7 @@ pub fn event(event: &Event, connection: Option<usize>) -> String {
     object.insert("seconds".into(), seconds(event.at_ns));
     object.insert("from".into(), from(event.side).into());
     object.insert("type".into(), meaning::kind(event).into());
-    if let What::Message(seen) = &event.what {
+    if let EventKind::Message(seen) = &event.kind {
         let raw = &seen.raw;
         object.insert("type_id".into(), raw.type_id.into());
         object.insert("chunk_stream".into(), raw.chunk_stream.get().into());
@@ -145,10 +145,10 @@ fn deviation(deviation: &Deviation) -> Value {
 }
 
 const fn kind(event: &Event) -> &'static str {
-    match event.what {
-        What::Greeting(_) => "handshake",
-        What::Message(_) => "message",
-        What::Lost(_) => "lost",
+    match event.kind {
+        EventKind::Handshake(_) => "handshake",
+        EventKind::Message(_) => "message",
+        EventKind::Lost(_) => "lost",
         _ => "end",
     }
 }

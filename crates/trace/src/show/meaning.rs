@@ -2,7 +2,7 @@
 //!
 //! Everything that a peer wrote is escaped here: no control character reaches a terminal.
 
-use crate::{Echo, Event, Greeting, Packet, Seen, Tag, What};
+use crate::{DecodedMessage, Echo, Event, EventKind, Handshake, Packet, Tag};
 use headwater_media::amf::{Limits, Object, Value, amf0};
 use headwater_media::{Codec, MediaKind, Track, TrackId};
 use headwater_rtmp::capture::Side;
@@ -19,14 +19,14 @@ const TRACKS_NAMED_MAX: usize = 32;
 
 /// What kind of thing an event is: a word of at most 13 characters.
 pub fn kind(event: &Event) -> &'static str {
-    match &event.what {
-        What::Greeting(Greeting::ClientHello { .. }) => "C0 C1",
-        What::Greeting(Greeting::ServerHello { .. }) => "S0 S1",
-        What::Greeting(Greeting::ServerEcho(_)) => "S2",
-        What::Greeting(Greeting::ClientEcho(_)) => "C2",
-        What::Message(seen) => type_name(seen.raw.type_id),
-        What::Lost(_) => "lost",
-        What::Ended { .. } => "end",
+    match &event.kind {
+        EventKind::Handshake(Handshake::C0C1 { .. }) => "C0 C1",
+        EventKind::Handshake(Handshake::S0S1 { .. }) => "S0 S1",
+        EventKind::Handshake(Handshake::S2(_)) => "S2",
+        EventKind::Handshake(Handshake::C2(_)) => "C2",
+        EventKind::Message(seen) => type_name(seen.raw.type_id),
+        EventKind::Lost(_) => "lost",
+        EventKind::Ended { .. } => "end",
         _ => "?",
     }
 }
@@ -67,12 +67,14 @@ pub fn shortened(text: &str, most: usize) -> String {
 }
 
 fn full_meaning(event: &Event) -> String {
-    match &event.what {
-        What::Greeting(greeting) => greeting_words(greeting),
-        What::Message(seen) => message_words(event.side, seen),
-        What::Lost(lost) => format!("{}; its bytes are only counted from here on", clean(&lost.to_string())),
-        What::Ended { unfinished: 0 } => "ends its half of the connection".into(),
-        What::Ended { unfinished } => {
+    match &event.kind {
+        EventKind::Handshake(part) => handshake_words(part),
+        EventKind::Message(seen) => message_words(event.side, seen),
+        EventKind::Lost(lost) => {
+            format!("{}; its bytes are only counted from here on", clean(&lost.to_string()))
+        }
+        EventKind::Ended { unfinished: 0 } => "ends its half of the connection".into(),
+        EventKind::Ended { unfinished } => {
             format!(
                 "ends its half of the connection, in the middle of a message ({} bytes)",
                 grouped(*unfinished as u64)
@@ -84,7 +86,7 @@ fn full_meaning(event: &Event) -> String {
 
 /// Whether the message refuses something.
 pub fn refuses(event: &Event) -> bool {
-    let What::Message(seen) = &event.what else { return false };
+    let EventKind::Message(seen) = &event.kind else { return false };
     let Message::Command(command) = &seen.message else { return false };
     let answers = seen.answers.as_ref().map(|answered| answered.name.as_str());
     match &*command.name {
@@ -118,7 +120,7 @@ pub fn grouped(number: u64) -> String {
     grouped
 }
 
-fn greeting_words(greeting: &Greeting) -> String {
+fn handshake_words(part: &Handshake) -> String {
     let hello = |version: &u8, time_ms: &u32, peer: &[u8; 4], digest: &Option<_>| {
         let form = match (digest, peer) {
             (Some(_), [a, b, c, d]) => format!("with digest, peer version {a}.{b}.{c}.{d}"),
@@ -127,11 +129,11 @@ fn greeting_words(greeting: &Greeting) -> String {
         };
         format!("version {version}, {form}, time {time_ms}")
     };
-    match greeting {
-        Greeting::ClientHello { version, time_ms, peer, digest }
-        | Greeting::ServerHello { version, time_ms, peer, digest } => hello(version, time_ms, peer, digest),
-        Greeting::ServerEcho(echo) => echo_words(echo, "C1"),
-        Greeting::ClientEcho(echo) => echo_words(echo, "S1"),
+    match part {
+        Handshake::C0C1 { version, time_ms, peer, digest }
+        | Handshake::S0S1 { version, time_ms, peer, digest } => hello(version, time_ms, peer, digest),
+        Handshake::S2(echo) => echo_words(echo, "C1"),
+        Handshake::C2(echo) => echo_words(echo, "S1"),
     }
 }
 
@@ -143,7 +145,7 @@ fn echo_words(echo: &Echo, of: &str) -> String {
     }
 }
 
-fn message_words(side: Side, seen: &Seen) -> String {
+fn message_words(side: Side, seen: &DecodedMessage) -> String {
     match &seen.message {
         Message::SetChunkSize(size) => format!("cuts at {} bytes from here on", grouped((*size).into())),
         Message::Abort(id) => format!("gives up the unfinished message of chunk stream {id}"),
@@ -202,7 +204,7 @@ fn control_words(event: UserControl) -> String {
     }
 }
 
-fn command_words(side: Side, command: &Command, seen: &Seen) -> String {
+fn command_words(side: Side, command: &Command, seen: &DecodedMessage) -> String {
     let mut words = clean(&command.name);
     if command.transaction != 0.0 {
         words += &format!(" #{}", command.transaction);
@@ -263,7 +265,7 @@ fn pairs(object: &Object) -> String {
     object.iter().map(|(key, value)| format!(" {}={value}", clean(&key.to_str_lossy()))).collect()
 }
 
-fn data_words(seen: &Seen, data: &Data) -> String {
+fn data_words(seen: &DecodedMessage, data: &Data) -> String {
     let wrapped = seen.raw.payload.len() != data.payload.len() && seen.raw.type_id == 18;
     let mut words = if wrapped { String::from("@setDataFrame ") } else { String::new() };
     let mut values = values(&data.payload).into_iter();
@@ -372,7 +374,7 @@ pub fn duration(ns: u64) -> String {
 
 /// A message's AMF values as a tree, one value a line.
 pub fn tree(event: &Event) -> Vec<String> {
-    let What::Message(seen) = &event.what else { return Vec::new() };
+    let EventKind::Message(seen) = &event.kind else { return Vec::new() };
     let payload = match (seen.raw.type_id, &*seen.raw.payload) {
         (15 | 17, [0, rest @ ..]) => rest,
         (15 | 17 | 18 | 20, whole) => whole,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{Deviation, Event, Phase, Rule, Severity, Step, What};
+use crate::{Deviation, Event, EventKind, Phase, Rule, Severity, Step};
 use headwater_rtmp::capture::Side;
 
 use super::meaning::{self, clean, grouped};
@@ -102,12 +102,12 @@ impl Story {
             Some(_) => Tick::Done,
             None => Tick::None,
         };
-        let (streams, size) = match &event.what {
-            What::Message(seen) => {
+        let (streams, size) = match &event.kind {
+            EventKind::Message(seen) => {
                 let raw = &seen.raw;
                 (Some((raw.chunk_stream.get(), raw.stream.0)), Some(raw.payload.len() as u64))
             }
-            What::Greeting(greeting) => (None, Some(greeting.bytes())),
+            EventKind::Handshake(part) => (None, Some(part.bytes())),
             _ => (None, None),
         };
         Some(Row {
@@ -135,10 +135,10 @@ impl Story {
 
     /// The phase that begins with an event.
     fn enter(&mut self, event: &Event) -> Option<Phase> {
-        let phase = match (event.step, &event.what) {
+        let phase = match (event.step, &event.kind) {
             (Some(step), _) => step.phase(),
-            (None, What::Message(_)) if self.is_connected => Phase::Stream,
-            (None, What::Message(_)) => Phase::Connection,
+            (None, EventKind::Message(_)) if self.is_connected => Phase::Stream,
+            (None, EventKind::Message(_)) => Phase::Connection,
             (None, _) => Phase::Handshake,
         };
         self.is_connected |= event.step == Some(Step::Connected);

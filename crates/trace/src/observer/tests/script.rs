@@ -38,7 +38,7 @@ impl Script {
     }
 
     /// After a plain handshake.
-    pub fn greeted() -> Self {
+    pub fn after_handshake() -> Self {
         let mut script = Self::default();
         script.raw(Side::Client, &[&[3][..], &Self::c1()].concat());
         script.raw(Side::Server, &[&[3][..], &Self::s1(), &Self::c1()].concat());
@@ -48,7 +48,7 @@ impl Script {
 
     /// Let in.
     pub fn connected() -> Self {
-        let mut script = Self::greeted();
+        let mut script = Self::after_handshake();
         script.connects();
         script.control(Side::Server, 5, &2_500_000_u32.to_be_bytes());
         script.control(Side::Server, 6, &[0, 0x26, 0x25, 0xA0, 2]);
