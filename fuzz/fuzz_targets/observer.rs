@@ -23,12 +23,12 @@ fn watch(turns: &[(Side, &[u8])], cut: usize) -> (Vec<Event>, Verdict) {
 }
 
 fuzz_target!(|input: (bool, u8, Vec<(bool, Vec<u8>)>)| {
-    let (greets, cut, said) = input;
-    let (block, long) = ([0; 1536], [3; 1]);
+    let (has_handshake, cut, said) = input;
+    let (block, version) = ([0; 1536], [3; 1]);
     let mut turns: Vec<(Side, &[u8])> = Vec::new();
-    if greets {
+    if has_handshake {
         for side in [Side::Client, Side::Server] {
-            turns.extend([(side, &long[..]), (side, &block[..])]);
+            turns.extend([(side, &version[..]), (side, &block[..])]);
         }
         turns.extend([(Side::Server, &block[..]), (Side::Client, &block[..])]);
     }

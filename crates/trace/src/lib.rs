@@ -1,8 +1,9 @@
 //! An onlooker at an RTMP conversation, and how what it sees is shown.
 //!
-//! An [`Observer`] takes the bytes of both sides and says what they mean and where they deviate from the rules. What it
-//! says becomes rows ([`show::rows`]), which are drawn as text ([`show::text`]), as a page ([`show::page`]) or as JSON
-//! ([`show::json`]). Where the bytes come from (a client, a proxy, a recording) is the caller's business.
+//! An [`Observer`] takes the bytes of both sides and says what they mean ([`Event`]), where they deviate from the rules
+//! ([`Rule`]) and how it went ([`Verdict`]). A [`Transcript`] draws what an observer says, as text, as JSON and as a
+//! page. Where the bytes come from (a client, a proxy, a recording) and where the lines go is the caller's business: no
+//! file, socket or clock is here.
 
 mod commands;
 mod control;
@@ -16,7 +17,7 @@ mod metadata;
 mod observer;
 mod payload;
 mod session;
-pub mod show;
+mod show;
 mod step;
 mod tag;
 mod verdict;
@@ -26,6 +27,7 @@ pub use figures::TrackFigures;
 pub use findings::Tally;
 pub use headwater_rtmp::rule::{Deviation, Rule, Severity};
 pub use observer::{Observer, PARTIAL_BYTES_MAX};
+pub use show::{Detail, Format, Paint, Report, Transcript, WIDTH_MIN};
 pub use step::{Phase, Step, StepState};
 pub use tag::{Packet, Tag};
 pub use verdict::{Failure, Outcome, Verdict};

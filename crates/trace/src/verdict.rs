@@ -74,6 +74,14 @@ impl Verdict {
         }
     }
 
+    /// Whether the conversation counts as good: it works and, if that is to be held too, has neither errors nor
+    /// warnings. Notes do not count.
+    #[must_use]
+    pub fn is_good(&self, strict: bool) -> bool {
+        let is_clean = self.count(Severity::Error) + self.count(Severity::Warning) == 0;
+        self.outcome == Outcome::Works && (is_clean || !strict)
+    }
+
     /// How many deviations of a weight there were, each occurrence counted.
     #[must_use]
     pub fn count(&self, severity: Severity) -> u64 {

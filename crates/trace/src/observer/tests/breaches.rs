@@ -9,7 +9,7 @@ use headwater_rtmp::command::Command;
 
 type Breach = (Rule, Script);
 
-pub fn all() -> Vec<Breach> {
+pub(super) fn all() -> Vec<Breach> {
     [handshake(), chunks(), control(), commands(), calls(), statuses(), data(), times(), tags(), codecs()]
         .concat()
 }
