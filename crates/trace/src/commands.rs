@@ -14,6 +14,8 @@ use crate::step::Step;
 
 /// Calls that wait for an answer and are remembered.
 const CALLS_MAX: usize = 64;
+/// How long an answer may take, at the end of a conversation.
+const ANSWER_NS_MAX: u64 = 1_000_000_000;
 /// FFmpeg's room for the fields of `onStatus`.
 const STATUS_BYTES_MAX: usize = 255;
 
@@ -40,8 +42,19 @@ pub(crate) struct Commands {
     is_connected: bool,
     streams_created: u64,
     object_encoding: f64,
-    refusal: Option<(Step, u64, Status)>,
+    refusal: Option<Refusal>,
 }
+
+/// A step that the server has refused.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) step: Step,
+    pub(crate) at_ns: u64,
+    /// In its own words, no longer than is worth keeping.
+    pub(crate) status: Status,
+}
+
+/// A command that waits for its answer.
 
 #[derive(Debug)]
 struct Call {
@@ -52,11 +65,12 @@ struct Call {
 }
 
 impl Commands {
-    /// The first refusal: of which step, when, and in which words.
-    pub(crate) fn refusal(&self) -> Option<&(Step, u64, Status)> {
+    /// The first refusal.
+    pub(crate) fn refusal(&self) -> Option<&Refusal> {
         self.refusal.as_ref()
     }
 
+    /// A message: the command that it answers.
     pub(crate) fn on_message(
         &mut self,
         observed: &Observed<'_>,
@@ -132,11 +146,8 @@ impl Commands {
             findings.deviation(Rule::ConnectTwice, side, String::new());
         }
         if command.transaction != 1.0 {
-            findings.deviation(
-                Rule::ConnectTransaction,
-                side,
-                format!("transaction {}", command.transaction),
-            );
+            let detail = format!("transaction {}", command.transaction);
+            findings.deviation(Rule::ConnectTransaction, side, detail);
         }
         let nothing = Object::new();
         let object = command.object.as_object().unwrap_or(&nothing);
@@ -227,28 +238,12 @@ impl Commands {
     ) {
         let side = Side::Server;
         let id = observed.raw.stream;
-        let information = command.argument(0);
-        let fault = shape_fault(command, information);
-        if let Some(fault) = fault {
-            findings.deviation(Rule::StatusShape, side, fault.into());
-        }
-        if command.transaction != 0.0 {
-            findings.deviation(Rule::StatusTransaction, side, format!("transaction {}", command.transaction));
-        }
-        let status = Status::from_value(information);
-        for (field, text) in [("code", &status.code), ("description", &status.description)] {
-            if text.len() > STATUS_BYTES_MAX {
-                findings.deviation_once(Rule::StatusLong, side, format!("{field} has {} bytes", text.len()));
-            }
-        }
-        let is_about_stream = status.code.starts_with("NetStream.");
+        let status = Status::from_value(command.argument(0));
+        check_status(command, &status, findings);
         let Some(stream) = session.streams.get_mut(id) else {
-            if is_about_stream {
-                findings.deviation(
-                    Rule::StatusStream,
-                    side,
-                    format!("{} on stream {id}", truncated(&status.code)),
-                );
+            if status.code.starts_with("NetStream.") {
+                let detail = format!("{} on stream {id}", truncated(&status.code));
+                findings.deviation(Rule::StatusStream, side, detail);
             }
             if status.level == Level::Error {
                 let step = self.next_refusable(session);
@@ -311,7 +306,7 @@ impl Commands {
             description: truncated(&status.description).into(),
             ..status
         };
-        self.refusal.get_or_insert((step, at_ns, status));
+        self.refusal.get_or_insert(Refusal { step, at_ns, status });
     }
 
     /// What an error on the connection itself refuses.
@@ -327,8 +322,8 @@ impl Commands {
     /// Calls that nobody has answered, though there was time.
     pub(crate) fn finish(&self, last_ns: u64, findings: &mut Findings) {
         for call in &self.calls {
-            let was_patient = call.at_ns + 1_000_000_000 < last_ns;
-            if !UNANSWERED.contains(&&*call.name) && was_patient {
+            let is_late = call.at_ns + ANSWER_NS_MAX < last_ns;
+            if is_late && !UNANSWERED.contains(&&*call.name) {
                 let detail = format!("{} (transaction {})", call.name, call.transaction);
                 findings.deviation(Rule::ResultMissing, call.side.other(), detail);
             }
@@ -339,7 +334,7 @@ impl Commands {
 /// `publish` or `play`: what the stream is used for from here on.
 fn open(id: MessageStreamId, command: &Command, role: Role, session: &mut Session, findings: &mut Findings) {
     let side = Side::Client;
-    if id == MessageStreamId::CONNECTION || !session.streams.is_open(id) {
+    if id == MessageStreamId::CONNECTION || session.streams.get(id).is_none_or(|stream| stream.is_deleted) {
         findings.deviation(Rule::CommandStream, side, format!("message stream {id}"));
     }
     if command.text(0).is_none_or(|name| name.is_empty()) {
@@ -349,9 +344,25 @@ fn open(id: MessageStreamId, command: &Command, role: Role, session: &mut Sessio
     session.streams.insert(id.0, Stream { role, wants_reset, ..Stream::default() });
 }
 
+/// Whether an `onStatus` has the form that clients read.
+fn check_status(command: &Command, status: &Status, findings: &mut Findings) {
+    let side = Side::Server;
+    if let Some(fault) = shape_fault(command) {
+        findings.deviation(Rule::StatusShape, side, fault.into());
+    }
+    if command.transaction != 0.0 {
+        findings.deviation(Rule::StatusTransaction, side, format!("transaction {}", command.transaction));
+    }
+    for (field, text) in [("code", &status.code), ("description", &status.description)] {
+        if text.len() > STATUS_BYTES_MAX {
+            findings.deviation_once(Rule::StatusLong, side, format!("{field} has {} bytes", text.len()));
+        }
+    }
+}
+
 /// What is wrong with the shape of an `onStatus`.
-fn shape_fault(command: &Command, information: &Value) -> Option<&'static str> {
-    let Value::Object(object) = information else { return Some("its information is no object") };
+fn shape_fault(command: &Command) -> Option<&'static str> {
+    let Value::Object(object) = command.argument(0) else { return Some("its information is no object") };
     let is_text = |key| matches!(object.get(key), Some(Value::String(_)));
     if !command.object.is_null() {
         return Some("its object is not null");

@@ -23,7 +23,7 @@ const PING_NS_MAX: u64 = 1_000_000_000;
 /// Pings of one side that are remembered.
 const PINGS_MAX: usize = 16;
 
-/// What each side has announced and received.
+/// The state of protocol control.
 #[derive(Debug, Default)]
 pub(crate) struct Control {
     client: Announcements,
@@ -32,6 +32,7 @@ pub(crate) struct Control {
     has_long_reply: bool,
 }
 
+/// What one side has announced, and what became of it.
 #[derive(Debug, Default)]
 struct Announcements {
     /// The chunk size; `None` = as it was at the start.
@@ -46,6 +47,7 @@ struct Announcements {
 }
 
 impl Control {
+    /// A message, of whatever kind: all count into the windows.
     pub(crate) fn on_message(
         &mut self,
         observed: &Observed<'_>,
@@ -65,10 +67,9 @@ impl Control {
                 self.chunk_size(side, size, &session.streams, findings);
             }
             Message::WindowAckSize(size) => {
-                let sent = self.announced(side).sent;
                 let announced = self.announced(side);
                 announced.window = Some(size).filter(|size| *size > 0);
-                announced.acknowledged = sent;
+                announced.acknowledged = announced.sent;
                 check_window(side, size, findings);
                 if side == Side::Server {
                     findings.step(Step::Window);

@@ -96,8 +96,8 @@ impl Conversation {
                 });
             tally.count += 1;
         }
-        if let Some((step, at_ns, _)) = self.commands.refusal() {
-            self.session.steps.refuse(*step, *at_ns);
+        if let Some(refusal) = self.commands.refusal() {
+            self.session.steps.refuse(refusal.step, refusal.at_ns);
         }
         let step = findings.step.filter(|step| self.session.steps.complete(*step, at_ns));
         (step, findings.deviations)

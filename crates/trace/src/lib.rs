@@ -4,6 +4,18 @@
 //! ([`Rule`]) and how it went ([`Verdict`]). A [`Transcript`] draws what an observer says, as text, as JSON and as a
 //! page. Where the bytes come from (a client, a proxy, a recording) and where the lines go is the caller's business: no
 //! file, socket or clock is here.
+//!
+//! ```
+//! use headwater_rtmp::capture::Side;
+//! use headwater_trace::{Detail, Format, Paint, Transcript};
+//!
+//! let format = Format::Text { width: 100, paint: Paint { is_on: false } };
+//! let mut transcript = Transcript::new(format, Detail::default(), None);
+//! let lines = transcript.feed(Side::Client, 0, b"GET / HTTP/1.1\r\n");
+//! assert!(lines.contains("HTTP, not RTMP"));
+//! let report = transcript.finish();
+//! assert!(!report.verdict.is_good(false));
+//! ```
 
 mod commands;
 mod control;

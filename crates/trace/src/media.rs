@@ -31,11 +31,13 @@ pub(crate) struct Media {
 #[derive(Debug)]
 struct Track {
     figures: TrackFigures,
-    /// The configuration's time, until the first frame behind it has come.
+    /// The configuration's time, until the first frame after it has come.
     header_ms: Option<u32>,
     /// Bytes of a NAL unit's length field.
     nal_length_bytes: usize,
+    /// Told that frames come without a configuration.
     misses_header: bool,
+    /// Told that audio and video lie apart, until they have come together.
     is_apart: bool,
 }
 
@@ -45,6 +47,7 @@ impl Media {
         self.tracks.iter().map(|track| &track.figures)
     }
 
+    /// A message: audio, video, and data about them.
     pub(crate) fn on_message(&mut self, observed: &Observed<'_>, session: &Session, findings: &mut Findings) {
         match observed.message {
             Message::Media { .. } => {
@@ -129,7 +132,7 @@ impl Media {
             findings.deviation_once(Rule::TagEmpty, side, "an empty configuration".into());
             return;
         }
-        match payload::config(tag, config) {
+        match payload::check_config(tag, config) {
             Ok(nal_length_bytes) => track.nal_length_bytes = nal_length_bytes,
             Err(fault) => findings.deviation(Rule::HeaderBroken, side, fault.into()),
         }
@@ -161,7 +164,7 @@ impl Media {
         }
         let data = tag.payload(&raw.payload);
         let nal_length_bytes = track.nal_length_bytes;
-        payload::frame(side, tag, data, nal_length_bytes, findings);
+        payload::check_frame(side, tag, data, nal_length_bytes, findings);
         self.check_apart(side, raw.stream, tag, findings);
     }
 
@@ -217,12 +220,10 @@ impl Track {
 /// Whether media may come here now.
 fn is_allowed(side: Side, stream: MessageStreamId, session: &Session, findings: &mut Findings) -> bool {
     let wanted = if side == Side::Client { Role::Publish } else { Role::Play };
-    match session.streams.role_of(stream) {
-        Some((role, true)) if role == wanted => return true,
-        Some((role, false)) if role == wanted => {
-            findings.deviation(Rule::MediaEarly, side, String::new());
-        }
-        _ if side == Side::Server && session.streams.is_deleted(stream) => {}
+    match session.streams.get(stream) {
+        Some(stream) if stream.role == wanted && stream.has_started => return true,
+        Some(stream) if stream.role == wanted => findings.deviation(Rule::MediaEarly, side, String::new()),
+        Some(stream) if side == Side::Server && stream.is_deleted => {}
         _ => findings.deviation(Rule::MediaStream, side, format!("message stream {stream}")),
     }
     false

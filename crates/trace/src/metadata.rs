@@ -42,6 +42,7 @@ impl Metadata {
         }
     }
 
+    /// A data message.
     pub(crate) fn on_data(
         &mut self,
         observed: &Observed<'_>,
@@ -73,9 +74,9 @@ impl Metadata {
         let (video_codec, audio_codec) = (codec("videocodecid"), codec("audiocodecid"));
         self.streams.retain(|known| (known.side, known.stream) != (side, raw.stream));
         self.remember(StreamMetadata { side, stream: raw.stream, video_codec, audio_codec });
-        match (side, session.streams.role_of(raw.stream)) {
-            (Side::Client, Some((Role::Publish, _))) => findings.step(Step::PublishMetadata),
-            (Side::Server, Some((Role::Play, _))) => findings.step(Step::PlayMetadata),
+        match (side, session.streams.get(raw.stream).map(|stream| stream.role)) {
+            (Side::Client, Some(Role::Publish)) => findings.step(Step::PublishMetadata),
+            (Side::Server, Some(Role::Play)) => findings.step(Step::PlayMetadata),
             _ => {}
         }
     }

@@ -58,8 +58,7 @@ struct Half {
     state: HalfState,
     bytes: u64,
     has_ended: bool,
-    oddities: Oddities,
-    /// Deviations that belong to the next event.
+    /// What was found before the next event was whole, and belongs to it.
     pending: Findings,
 }
 
@@ -67,8 +66,16 @@ struct Half {
 enum HalfState {
     Hello,
     Echo,
-    Messages(Box<Decoder>),
+    Messages(Box<Messages>),
     Lost,
+}
+
+/// A side after its handshake.
+#[derive(Debug)]
+struct Messages {
+    decoder: Decoder,
+    /// Those of the messages so far.
+    oddities: Oddities,
 }
 
 impl Default for Observer {
@@ -109,7 +116,7 @@ impl Observer {
             return;
         }
         let unfinished = match &half.state {
-            HalfState::Messages(decoder) => decoder.partial_bytes() + half.input.len(),
+            HalfState::Messages(messages) => messages.decoder.partial_bytes() + half.input.len(),
             _ => half.input.len(),
         };
         half.input = BytesMut::new();
@@ -173,21 +180,15 @@ impl Observer {
                 }
                 self.handshake.echo(side, &mut half.input, &mut findings).map(EventKind::Handshake)
             }
-            HalfState::Messages(decoder) => {
-                if !self.handshake.allows_messages(side) && decoder.position() == HANDSHAKE_BYTES {
+            HalfState::Messages(messages) => {
+                if !self.handshake.allows_messages(side) && messages.decoder.position() == HANDSHAKE_BYTES {
                     findings.deviation_once(Rule::ChunksEarly, side, String::new());
                 }
-                read(decoder, &mut half.input).map(|read| match read {
-                    Ok(raw) => message(
-                        side,
-                        at_ns,
-                        raw,
-                        decoder,
-                        &mut half.oddities,
-                        &mut self.conversation,
-                        &mut findings,
-                    ),
-                    Err(error) => EventKind::Lost(Lost::Chunks(error)),
+                let read = messages.decoder.read(&mut half.input).transpose();
+                let conversation = &mut self.conversation;
+                read.map(|read| {
+                    read.and_then(|raw| messages.message(side, at_ns, raw, conversation, &mut findings))
+                        .unwrap_or_else(|error| EventKind::Lost(Lost::Chunks(error)))
                 })
             }
         };
@@ -214,7 +215,6 @@ impl Half {
             state: HalfState::Hello,
             bytes: 0,
             has_ended: false,
-            oddities: Oddities::default(),
             pending: Findings::default(),
         }
     }
@@ -231,7 +231,9 @@ impl Half {
                     partial_bytes: PARTIAL_BYTES_MAX,
                     chunk_streams: CHUNK_STREAMS_MAX,
                 };
-                self.state = HalfState::Messages(Box::new(Decoder::new(limits, HANDSHAKE_BYTES)));
+                let decoder = Decoder::new(limits, HANDSHAKE_BYTES);
+                self.state =
+                    HalfState::Messages(Box::new(Messages { decoder, oddities: Oddities::default() }));
             }
             EventKind::Lost(_) => {
                 self.state = HalfState::Lost;
@@ -242,50 +244,42 @@ impl Half {
     }
 }
 
-/// The next message, or why there will be none.
-fn read(decoder: &mut Decoder, input: &mut BytesMut) -> Option<Result<RawMessage, Error>> {
-    decoder.read(input).transpose()
-}
-
-/// A message with its meaning; what it says about chunks is done.
-fn message(
-    side: Side,
-    at_ns: u64,
-    raw: RawMessage,
-    decoder: &mut Decoder,
-    before: &mut Oddities,
-    conversation: &mut Conversation,
-    findings: &mut Findings,
-) -> EventKind {
-    let message = match Message::decode(&raw) {
-        Ok(message) => message,
-        Err(error) => {
-            findings.deviation(Rule::AmfBroken, side, error.to_string());
-            Message::Ignored(raw.type_id)
+impl Messages {
+    /// A message with its meaning; what it says about chunks is done.
+    ///
+    /// # Errors
+    /// The chunks behind it cannot be read.
+    fn message(
+        &mut self,
+        side: Side,
+        at_ns: u64,
+        raw: RawMessage,
+        conversation: &mut Conversation,
+        findings: &mut Findings,
+    ) -> Result<EventKind, Error> {
+        let message = match Message::decode(&raw) {
+            Ok(message) => message,
+            Err(error) => {
+                findings.deviation(Rule::AmfBroken, side, error.to_string());
+                Message::Ignored(raw.type_id)
+            }
+        };
+        let before = std::mem::replace(&mut self.oddities, self.decoder.oddities());
+        findings.oddities(side, before, self.oddities);
+        let end = self.decoder.position();
+        match message {
+            Message::SetChunkSize(size) => self.decoder.set_chunk_size(size)?,
+            Message::Abort(id) => self.decoder.abort(id),
+            _ => {}
         }
-    };
-    let oddities = decoder.oddities();
-    findings.oddities(side, *before, oddities);
-    *before = oddities;
-    let end = decoder.position();
-    let sized = match message {
-        Message::SetChunkSize(size) => decoder.set_chunk_size(size),
-        Message::Abort(id) => {
-            decoder.abort(id);
-            Ok(())
-        }
-        _ => Ok(()),
-    };
-    if let Err(error) = sized {
-        return EventKind::Lost(Lost::Chunks(error));
+        let tag = match &message {
+            Message::Media { kind, body } => Some(Tag::read(*kind, body)),
+            _ => None,
+        };
+        let observed = Observed { side, at_ns, end, raw: &raw, message: &message, tag: tag.as_ref() };
+        let answers = conversation.on_message(&observed, findings);
+        Ok(EventKind::Message(Box::new(DecodedMessage { raw, message, tag, answers })))
     }
-    let tag = match &message {
-        Message::Media { kind, body } => Some(Tag::read(*kind, body)),
-        _ => None,
-    };
-    let observed = Observed { side, at_ns, end, raw: &raw, message: &message, tag: tag.as_ref() };
-    let answers = conversation.on_message(&observed, findings);
-    EventKind::Message(Box::new(DecodedMessage { raw, message, tag, answers }))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::tag::Tag;
 const UNITS_MAX: usize = 256;
 
 /// Checks a decoder configuration: the bytes of a NAL unit's length field, or what is wrong.
-pub(crate) fn config(tag: &Tag, config: &[u8]) -> Result<usize, &'static str> {
+pub(crate) fn check_config(tag: &Tag, config: &[u8]) -> Result<usize, &'static str> {
     const USUAL: usize = 4;
     let form = match (&tag.four_cc, &*tag.codec) {
         (Some(code), _) => *code,
@@ -39,7 +39,7 @@ pub(crate) fn config(tag: &Tag, config: &[u8]) -> Result<usize, &'static str> {
 }
 
 /// Checks a coded frame.
-pub(crate) fn frame(side: Side, tag: &Tag, data: &[u8], length_bytes: usize, findings: &mut Findings) {
+pub(crate) fn check_frame(side: Side, tag: &Tag, data: &[u8], length_bytes: usize, findings: &mut Findings) {
     let is_aac = tag.codec == "AAC" || tag.four_cc == Some(*b"mp4a");
     if is_aac && matches!(data, [0xFF, second, ..] if second & 0xF6 == 0xF0) {
         findings.deviation(Rule::AdtsFrame, side, String::new());
@@ -48,7 +48,7 @@ pub(crate) fn frame(side: Side, tag: &Tag, data: &[u8], length_bytes: usize, fin
         return;
     }
     match units(data, length_bytes) {
-        Ok(firsts) => key_flag(side, tag, &firsts, findings),
+        Ok(firsts) => check_key_flag(side, tag, &firsts, findings),
         Err(()) if matches!(data, [0, 0, 0, 1, ..] | [0, 0, 1, ..]) => {
             findings.deviation(Rule::StartCode, side, String::new());
         }
@@ -71,7 +71,7 @@ fn units(mut data: &[u8], length_bytes: usize) -> Result<Vec<u8>, ()> {
     Ok(firsts)
 }
 
-fn key_flag(side: Side, tag: &Tag, firsts: &[u8], findings: &mut Findings) {
+fn check_key_flag(side: Side, tag: &Tag, firsts: &[u8], findings: &mut Findings) {
     let is_avc = tag.codec == "H.264" || tag.four_cc == Some(*b"avc1");
     let picture = firsts.iter().find_map(|first| {
         if is_avc {

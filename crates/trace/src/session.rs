@@ -49,8 +49,11 @@ pub(crate) struct Streams {
 #[derive(Debug, Default)]
 pub(crate) struct Stream {
     pub(crate) role: Role,
+    /// The server has said Publish.Start or Play.Start: it may carry media.
     pub(crate) has_started: bool,
+    /// The server has said Play.Reset.
     pub(crate) has_reset: bool,
+    /// The player has not asked to keep what played before.
     pub(crate) wants_reset: bool,
     /// The client has deleted it. What the server has sent before it heard of that is no fault.
     pub(crate) is_deleted: bool,
@@ -93,22 +96,16 @@ impl Streams {
         }
     }
 
+    pub(crate) fn get(&self, id: MessageStreamId) -> Option<&Stream> {
+        self.streams.get(&id.0)
+    }
+
     pub(crate) fn get_mut(&mut self, id: MessageStreamId) -> Option<&mut Stream> {
         self.streams.get_mut(&id.0)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.streams.is_empty()
-    }
-
-    /// Whether it has been created and not deleted.
-    pub(crate) fn is_open(&self, id: MessageStreamId) -> bool {
-        self.streams.get(&id.0).is_some_and(|stream| !stream.is_deleted)
-    }
-
-    /// Whether the client has deleted it.
-    pub(crate) fn is_deleted(&self, id: MessageStreamId) -> bool {
-        self.streams.get(&id.0).is_some_and(|stream| stream.is_deleted)
     }
 
     /// Whether the client has asked to publish on some stream.
@@ -121,11 +118,6 @@ impl Streams {
         self.streams.values().any(|stream| stream.role == Role::Publish && stream.has_started)
     }
 
-    /// What a stream is used for, and whether it may carry media.
-    pub(crate) fn role_of(&self, id: MessageStreamId) -> Option<(Role, bool)> {
-        self.streams.get(&id.0).map(|stream| (stream.role, stream.has_started))
-    }
-
     /// Whether the server has sent StreamBegin for this stream.
     pub(crate) fn has_begun(&self, id: MessageStreamId) -> bool {
         self.begun.contains(&id.0)
@@ -133,7 +125,7 @@ impl Streams {
 
     /// The step that a StreamBegin completes.
     pub(crate) fn begin_step(&self, id: MessageStreamId) -> Option<Step> {
-        match self.role_of(id)?.0 {
+        match self.get(id)?.role {
             Role::None => None,
             Role::Publish => Some(Step::PublishBegin),
             Role::Play => Some(Step::PlayBegin),

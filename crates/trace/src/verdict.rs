@@ -4,6 +4,7 @@ use headwater_rtmp::capture::Side;
 use headwater_rtmp::command::Status;
 use headwater_rtmp::rule::Severity;
 
+use crate::commands::Refusal;
 use crate::conversation::Conversation;
 use crate::event::Lost;
 use crate::figures::TrackFigures;
@@ -108,9 +109,9 @@ fn outcome(conversation: &Conversation) -> Outcome {
 
 /// What was seen in place of the step, and what mends it.
 fn cause(conversation: &Conversation, step: Step) -> (String, &'static str) {
-    if let Some((refused, _, status)) = conversation.commands.refusal() {
-        let seen = format!("The server refused {}: {}", refused.name(), reason(status));
-        return (seen, refusal_mend(*refused, status));
+    if let Some(Refusal { step, status, .. }) = conversation.commands.refusal() {
+        let seen = format!("The server refused {}: {}", step.name(), reason(status));
+        return (seen, refusal_mend(*step, status));
     }
     for (side, who) in [(Side::Client, "client"), (Side::Server, "server")] {
         if let Some(Some(lost)) = conversation.lost.get(side as usize) {

@@ -14,6 +14,7 @@ use crate::event::{DecodedMessage, Echo, Event, EventKind, Handshake};
 
 /// Characters of a meaning; a hostile command could be megabytes long.
 const MEANING_MAX: usize = 2000;
+
 /// What kind of thing an event is: a word of at most 13 characters.
 pub(super) fn type_label(event: &Event) -> &'static str {
     match &event.kind {
