@@ -1,4 +1,4 @@
-//! Any bytes of both sides before an onlooker: no panic, how they are cut changes nothing, the tracks and tallies
+//! Any bytes of both sides before an observer: no panic, how they are cut changes nothing, the tracks and tallies
 //! stay few. With a true handshake in front, so that the messages are reached.
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! What an onlooker has seen.
+//! What an observer has seen.
 
 use headwater_rtmp::Error;
 use headwater_rtmp::capture::Side;

@@ -1,4 +1,4 @@
-//! The handshake of both sides as an onlooker sees it (RTMP 1.0 §5.2): who wrote which block, and whether the echoes
+//! The handshake of both sides as an observer sees it (RTMP 1.0 §5.2): who wrote which block, and whether the echoes
 //! are echoes.
 
 use bytes::{Buf, BytesMut};
@@ -19,7 +19,7 @@ pub(crate) struct HandshakeCheck {
 }
 
 impl HandshakeCheck {
-    /// Whether the other side may send messages when `side` has ended its part.
+    /// Whether `side` may send messages: it has the other side's echo.
     pub(crate) fn allows_messages(&self, side: Side) -> bool {
         match side {
             Side::Client => self.has_s2,

@@ -1,4 +1,4 @@
-//! An onlooker at an RTMP conversation, and how what it sees is shown.
+//! A passive observer of an RTMP conversation, and how what it sees is shown.
 //!
 //! An [`Observer`] takes the bytes of both sides and says what they mean ([`Event`]), where they deviate from the rules
 //! ([`Rule`]) and how it went ([`Verdict`]). A [`Transcript`] draws what an observer says, as text, as JSON and as a

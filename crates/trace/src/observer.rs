@@ -1,5 +1,5 @@
-//! An onlooker: the bytes of both sides of a conversation go in, what they mean comes out, with every deviation from
-//! the specification and from what programs in use need.
+//! A passive observer: the bytes of both sides of a conversation go in, what they mean comes out, with every deviation
+//! from the specification and from what programs in use need.
 //!
 //! It takes no part: nothing is ever sent. It serves a client that explains what it does, a proxy between two
 //! others, and a recorded conversation alike, and it lives without a clock.
@@ -41,7 +41,7 @@ const CHUNK_STREAMS_MAX: usize = 64;
 /// Bytes of a side before its first chunk.
 const HANDSHAKE_BYTES: u64 = 1 + 2 * BLOCK_BYTES as u64;
 
-/// Looks on.
+/// A passive observer of one conversation.
 #[derive(Debug)]
 pub struct Observer {
     client: Half,

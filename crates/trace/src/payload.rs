@@ -1,4 +1,4 @@
-//! The coded bytes as far as an onlooker judges them: configurations, lengths before NAL units, ADTS.
+//! The coded bytes as far as an observer judges them: configurations, lengths before NAL units, ADTS.
 
 use headwater_rtmp::capture::Side;
 use headwater_rtmp::rule::Rule;

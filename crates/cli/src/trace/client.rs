@@ -45,7 +45,7 @@ pub(super) async fn run(
         interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Into::into),
     };
     let Some(tracer) = tracer.lock().take() else { bail!("the conversation is gone") };
-    match (done, tracer.has_heard()) {
+    match (done, tracer.has_begun()) {
         // Nobody was reached: there is nothing to explain.
         (Err(error), false) => Err(error),
         (done, _) => {

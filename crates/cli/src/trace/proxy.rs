@@ -118,12 +118,12 @@ async fn pump(
         // A connection that was reset has ended, too.
         let count = from.read(&mut buffer).await.unwrap_or(0);
         let bytes = buffer.get(..count).unwrap_or_default();
-        tracer.lock().heard(side, bytes);
+        tracer.lock().on_bytes(side, bytes);
         if count == 0 {
             return to.shutdown().await;
         }
         if let Err(error) = to.write_all(bytes).await {
-            tracer.lock().closed(side.other());
+            tracer.lock().on_end(side.other());
             return Err(error);
         }
     }

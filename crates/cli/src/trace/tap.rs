@@ -1,4 +1,4 @@
-//! A stream whose bytes are heard by a [`Tracer`] as they pass.
+//! A stream whose bytes go to a [`Tracer`] as they pass.
 
 use std::io;
 use std::pin::Pin;
@@ -38,7 +38,7 @@ impl<S: AsyncRead> AsyncRead for Tap<S> {
         ready!(tap.stream.poll_read(context, buffer))?;
         if let Some(tracer) = &mut *tap.tracer.lock() {
             // No bytes: the server has closed its half.
-            tracer.heard(Side::Server, buffer.filled().get(before..).unwrap_or_default());
+            tracer.on_bytes(Side::Server, buffer.filled().get(before..).unwrap_or_default());
         }
         Poll::Ready(Ok(()))
     }
@@ -49,7 +49,7 @@ impl<S: AsyncWrite> AsyncWrite for Tap<S> {
         let tap = self.project();
         let count = ready!(tap.stream.poll_write(context, bytes))?;
         if let (Some(tracer), true) = (&mut *tap.tracer.lock(), count > 0) {
-            tracer.heard(Side::Client, bytes.get(..count).unwrap_or_default());
+            tracer.on_bytes(Side::Client, bytes.get(..count).unwrap_or_default());
         }
         Poll::Ready(Ok(count))
     }
@@ -62,7 +62,7 @@ impl<S: AsyncWrite> AsyncWrite for Tap<S> {
         let tap = self.project();
         ready!(tap.stream.poll_shutdown(context))?;
         if let Some(tracer) = &mut *tap.tracer.lock() {
-            tracer.closed(Side::Client);
+            tracer.on_end(Side::Client);
         }
         Poll::Ready(Ok(()))
     }

@@ -40,22 +40,22 @@ impl Tracer {
     }
 
     /// Bytes of one side, now.
-    pub(super) fn heard(&mut self, side: Side, bytes: &[u8]) {
+    pub(super) fn on_bytes(&mut self, side: Side, bytes: &[u8]) {
         let began = *self.began.get_or_insert_with(Instant::now);
         let at_ns = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.feed(side, at_ns, bytes);
     }
 
     /// A side has closed its half, now.
-    pub(super) fn closed(&mut self, side: Side) {
-        self.heard(side, &[]);
+    pub(super) fn on_end(&mut self, side: Side) {
+        self.on_bytes(side, &[]);
     }
 
     /// Bytes of one side at a time of their own; none: the side has closed its half.
     pub(super) fn feed(&mut self, side: Side, at_ns: u64, bytes: &[u8]) {
         if let Some(recorder) = &mut self.recorder {
             let written = recorder.record(side, at_ns, bytes);
-            self.keep(written);
+            self.check(written);
         }
         if bytes.is_empty() {
             let lines = self.transcript.end(side, at_ns);
@@ -78,7 +78,7 @@ impl Tracer {
     }
 
     /// Whether anybody has said anything.
-    pub(super) fn has_heard(&self) -> bool {
+    pub(super) fn has_begun(&self) -> bool {
         self.began.is_some()
     }
 
@@ -105,17 +105,18 @@ impl Tracer {
     /// Shows figures below all lines; none takes them away.
     fn show_figures(&mut self, lines: Vec<String>) {
         let drawn = self.screen.lock().figures(self.number, lines);
-        self.keep(drawn.map_err(Into::into));
+        self.check(drawn.map_err(Into::into));
     }
 
     fn print(&mut self, lines: &str) {
         if !lines.is_empty() {
             let printed = self.screen.lock().print(lines);
-            self.keep(printed.map_err(Into::into));
+            self.check(printed.map_err(Into::into));
         }
     }
 
-    fn keep(&mut self, done: anyhow::Result<()>) {
+    /// Remembers a failure; the first one counts.
+    fn check(&mut self, done: anyhow::Result<()>) {
         if let Err(error) = done {
             self.failure.get_or_insert(error);
         }

@@ -22,18 +22,18 @@ pub(super) fn event(event: &Event, connection: Option<usize>) -> String {
     object.insert("seconds".into(), seconds(event.at_ns));
     object.insert("from".into(), from(event.side).into());
     object.insert("type".into(), meaning::type_label(event).into());
-    if let EventKind::Message(seen) = &event.kind {
-        let raw = &seen.raw;
+    if let EventKind::Message(message) = &event.kind {
+        let raw = &message.raw;
         object.insert("type_id".into(), raw.type_id.into());
         object.insert("chunk_stream".into(), raw.chunk_stream.get().into());
         object.insert("message_stream".into(), raw.stream.0.into());
         object.insert("timestamp".into(), raw.timestamp.into());
         object.insert("bytes".into(), raw.payload.len().into());
-        if let Some(tag) = &seen.tag {
+        if let Some(tag) = &message.tag {
             object.insert("codec".into(), clean(&tag.codec).into());
             object.insert("key".into(), tag.is_key().into());
         }
-        if let Some(answered) = &seen.answers {
+        if let Some(answered) = &message.answers {
             object.insert("answers".into(), clean(&answered.name).into());
         }
     }

@@ -110,8 +110,8 @@ impl Rows {
             None => Tick::None,
         };
         let (streams, size) = match &event.kind {
-            EventKind::Message(seen) => {
-                let raw = &seen.raw;
+            EventKind::Message(message) => {
+                let raw = &message.raw;
                 (Some((raw.chunk_stream.get(), raw.stream.0)), Some(raw.payload.len() as u64))
             }
             EventKind::Handshake(part) => (None, Some(part.bytes())),

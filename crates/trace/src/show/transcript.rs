@@ -150,3 +150,34 @@ impl Transcript {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(format: Format, connection: Option<usize>) -> (String, Report) {
+        let mut transcript = Transcript::new(format, Detail::default(), connection).with_page("a <test>");
+        let lines = transcript.remark("hello") + &transcript.feed(Side::Client, 0, b"GET /");
+        (lines + &transcript.end(Side::Client, 5), transcript.finish())
+    }
+
+    #[test]
+    fn the_number_stands_in_front_of_each_line() {
+        let format = Format::Text { width: 80, paint: Paint { is_on: false } };
+        let (text, report) = lines(format, Some(7));
+        assert!(text.starts_with(" 7│ hello\n") && text.contains("HTTP, not RTMP"), "{text}");
+        for line in text.lines().chain(report.lines.lines()) {
+            assert!(line.starts_with(" 7│ ") && line.chars().count() <= 80, "{line}");
+        }
+        assert!(report.page.is_some_and(|page| page.contains("a &lt;test&gt;")));
+    }
+
+    #[test]
+    fn json_is_objects_only() {
+        let (text, report) = lines(Format::Json, Some(7));
+        for line in text.lines().chain(report.lines.lines()) {
+            let object: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert_eq!(object["connection"], 7, "{line}");
+        }
+    }
+}
