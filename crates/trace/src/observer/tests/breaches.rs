@@ -2,14 +2,14 @@
 
 use headwater_media::amf::{Object, Value};
 
-use super::super::Rule;
 use super::script::{AAC_CONFIG, AAC_FRAME, AVC_CONFIG, INTER, KEY, Script};
+use crate::Rule;
 use headwater_rtmp::capture::Side::{Client, Server};
 use headwater_rtmp::command::Command;
 
 type Breach = (Rule, Script);
 
-pub fn all() -> Vec<Breach> {
+pub(super) fn all() -> Vec<Breach> {
     [handshake(), chunks(), control(), commands(), calls(), statuses(), data(), times(), tags(), codecs()]
         .concat()
 }
@@ -100,21 +100,22 @@ fn chunks() -> Vec<Breach> {
 }
 
 fn control() -> Vec<Breach> {
-    let size = |size: u32| after(Script::greeted(), |script| script.control(Client, 1, &size.to_be_bytes()));
+    let size =
+        |size: u32| after(Script::after_handshake(), |script| script.control(Client, 1, &size.to_be_bytes()));
     vec![
         (
             Rule::ControlChunkStream,
-            after(Script::greeted(), |script| {
+            after(Script::after_handshake(), |script| {
                 script.message(Client, 4, 0, 5, 0, &[0, 0, 255, 255]);
             }),
         ),
         (
             Rule::ControlMessageStream,
-            after(Script::greeted(), |script| {
+            after(Script::after_handshake(), |script| {
                 script.message(Client, 2, 1, 5, 0, &[0, 0, 255, 255]);
             }),
         ),
-        (Rule::ControlShort, after(Script::greeted(), |script| script.control(Server, 5, &[1]))),
+        (Rule::ControlShort, after(Script::after_handshake(), |script| script.control(Server, 5, &[1]))),
         (Rule::ChunkSizeSmall, size(64)),
         (Rule::ChunkSizeLarge, size(128 << 20)),
         (Rule::ChunkSizeBit, size(1 << 31 | 4096)),
@@ -131,10 +132,10 @@ fn control() -> Vec<Breach> {
                 script.control(Server, 1, &4096_u32.to_be_bytes());
             }),
         ),
-        (Rule::WindowZero, after(Script::greeted(), |script| script.control(Server, 5, &[0; 4]))),
+        (Rule::WindowZero, after(Script::after_handshake(), |script| script.control(Server, 5, &[0; 4]))),
         (
             Rule::WindowMissing,
-            after(Script::greeted(), |script| {
+            after(Script::after_handshake(), |script| {
                 script.connects();
                 script.accepts_connect(1.0);
             }),
@@ -166,12 +167,12 @@ fn control() -> Vec<Breach> {
 
 fn commands() -> Vec<Breach> {
     let connect =
-        |command: Command| after(Script::greeted(), |script| script.command(Client, 3, 0, &command));
+        |command: Command| after(Script::after_handshake(), |script| script.command(Client, 3, 0, &command));
     let full = || Object::new().with("app", "a").with("tcUrl", "rtmp://h/a");
     vec![
         (
             Rule::AmfBroken,
-            after(Script::greeted(), |script| {
+            after(Script::after_handshake(), |script| {
                 script.message(Client, 3, 0, 20, 0, b"\xFFnothing");
             }),
         ),
@@ -183,7 +184,7 @@ fn commands() -> Vec<Breach> {
         ),
         (
             Rule::BeforeConnect,
-            after(Script::greeted(), |script| {
+            after(Script::after_handshake(), |script| {
                 script.call(Client, 0, "createStream", 2.0, &[]);
             }),
         ),
@@ -193,7 +194,7 @@ fn commands() -> Vec<Breach> {
         (Rule::ConnectAddress, connect(Command::new("connect", 1.0).object(Object::new().with("app", "x")))),
         (
             Rule::ConnectResult,
-            after(Script::greeted(), |script| {
+            after(Script::after_handshake(), |script| {
                 script.connects();
                 script.call(Server, 0, "_result", 1.0, &[]);
             }),

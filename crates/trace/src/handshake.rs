@@ -1,26 +1,26 @@
-//! The handshake of both sides as an onlooker sees it (RTMP 1.0 §5.2): who wrote which block, and whether the echoes
+//! The handshake of both sides as an observer sees it (RTMP 1.0 §5.2): who wrote which block, and whether the echoes
 //! are echoes.
 
 use bytes::{Buf, BytesMut};
-
-use super::event::{Echo, Greeting, Lost};
-use super::talk::Notes;
 use headwater_rtmp::capture::Side;
-use headwater_rtmp::handshake::{BLOCK_BYTES, Block, client_digest, is_signed, server_digest};
+use headwater_rtmp::handshake::{BLOCK_BYTES, Block, Schema, client_digest, is_signed, server_digest};
 use headwater_rtmp::rule::Rule;
+
+use crate::event::{Echo, Handshake, Lost};
+use crate::findings::Findings;
 
 /// C1 and S1, kept until they have been compared with S2 and C2.
 #[derive(Debug, Default)]
-pub(super) struct Greetings {
+pub(crate) struct HandshakeCheck {
     c1: Option<Box<Block>>,
     s1: Option<Box<Block>>,
     has_s2: bool,
     has_c2: bool,
 }
 
-impl Greetings {
-    /// Whether the other side may send messages when `side` has ended its part.
-    pub(super) fn allows_messages(&self, side: Side) -> bool {
+impl HandshakeCheck {
+    /// Whether `side` may send messages: it has the other side's echo.
+    pub(crate) fn allows_messages(&self, side: Side) -> bool {
         match side {
             Side::Client => self.has_s2,
             Side::Server => self.has_c2,
@@ -28,17 +28,22 @@ impl Greetings {
     }
 
     /// Whether the client may send C2.
-    pub(super) fn allows_c2(&self) -> bool {
+    pub(crate) fn allows_c2(&self) -> bool {
         self.s1.is_some()
     }
 
     /// Takes C0 C1 or S0 S1 when it is here in full.
-    pub(super) fn hello(&mut self, side: Side, input: &mut BytesMut, notes: &mut Notes) -> Option<Greeting> {
+    pub(crate) fn hello(
+        &mut self,
+        side: Side,
+        input: &mut BytesMut,
+        findings: &mut Findings,
+    ) -> Option<Handshake> {
         let version = *input.first()?;
         let block: Box<Block> = Box::new(input.get(1..=BLOCK_BYTES)?.try_into().ok()?);
         input.advance(1 + BLOCK_BYTES);
         if version != 3 {
-            notes.deviation(Rule::Version, side, format!("version {version}"));
+            findings.deviation(Rule::Version, side, format!("version {version}"));
         }
         let time_ms = block.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
         let peer = block.get(4..8).and_then(|bytes| bytes.try_into().ok()).unwrap_or([0; 4]);
@@ -46,30 +51,35 @@ impl Greetings {
             Side::Client => {
                 let digest = client_digest(&block).map(|(schema, _)| schema).filter(|_| peer != [0; 4]);
                 self.c1 = Some(block);
-                Some(Greeting::ClientHello { version, time_ms, peer, digest })
+                Some(Handshake::C0C1 { version, time_ms, peer, digest })
             }
             Side::Server => {
                 let digest = server_digest(&block).map(|(schema, _)| schema).filter(|_| peer != [0; 4]);
                 let is_copy = self.c1.as_ref().is_some_and(|c1| *c1 == block);
                 if is_copy {
-                    notes.deviation(Rule::S1Copy, side, "S1 is C1".into());
+                    findings.deviation(Rule::S1Copy, side, "S1 is C1".into());
                 }
                 if digest.is_none() && peer != [0; 4] {
                     let [a, b, c, d] = peer;
-                    notes.deviation(
+                    findings.deviation(
                         Rule::S1Version,
                         side,
                         format!("{a:02x} {b:02x} {c:02x} {d:02x}, no digest"),
                     );
                 }
                 self.s1 = Some(block);
-                Some(Greeting::ServerHello { version, time_ms, peer, digest })
+                Some(Handshake::S0S1 { version, time_ms, peer, digest })
             }
         }
     }
 
     /// Takes C2 or S2 when it is here in full.
-    pub(super) fn echo(&mut self, side: Side, input: &mut BytesMut, notes: &mut Notes) -> Option<Greeting> {
+    pub(crate) fn echo(
+        &mut self,
+        side: Side,
+        input: &mut BytesMut,
+        findings: &mut Findings,
+    ) -> Option<Handshake> {
         let block: Block = input.get(..BLOCK_BYTES)?.try_into().ok()?;
         input.advance(BLOCK_BYTES);
         match side {
@@ -78,24 +88,22 @@ impl Greetings {
                 let echo = echo_of(&block, self.s1.as_deref(), server_digest, false);
                 // Nothing compares with it any more.
                 self.c1 = self.c1.take().filter(|_| !self.has_s2);
-                notes.differs(echo, Rule::C2Echo, side);
-                Some(Greeting::ClientEcho(echo))
+                check_echo(echo, Rule::C2Echo, side, findings);
+                Some(Handshake::C2(echo))
             }
             Side::Server => {
                 self.has_s2 = true;
                 let echo = echo_of(&block, self.c1.as_deref(), client_digest, true);
-                notes.differs(echo, Rule::S2Echo, side);
-                Some(Greeting::ServerEcho(echo))
+                check_echo(echo, Rule::S2Echo, side, findings);
+                Some(Handshake::S2(echo))
             }
         }
     }
 }
 
-impl Notes {
-    fn differs(&mut self, echo: Echo, rule: Rule, side: Side) {
-        if let Echo::Other { differing } = echo {
-            self.deviation(rule, side, format!("{differing} of 1532 bytes differ, and no signature fits"));
-        }
+fn check_echo(echo: Echo, rule: Rule, side: Side, findings: &mut Findings) {
+    if let Echo::Other { differing } = echo {
+        findings.deviation(rule, side, format!("{differing} of 1532 bytes differ, and no signature fits"));
     }
 }
 
@@ -103,7 +111,7 @@ impl Notes {
 fn echo_of(
     echo: &Block,
     hello: Option<&Block>,
-    digest: impl Fn(&Block) -> Option<(headwater_rtmp::handshake::Schema, [u8; 32])>,
+    digest: impl Fn(&Block) -> Option<(Schema, [u8; 32])>,
     by_server: bool,
 ) -> Echo {
     let Some(hello) = hello else { return Echo::Other { differing: BLOCK_BYTES - 4 } };
@@ -119,12 +127,12 @@ fn echo_of(
 }
 
 /// What a first byte says that is not RTMP (RTMP 1.0 §5.2.2).
-pub(super) fn no_rtmp(side: Side, first: u8) -> Option<Lost> {
+pub(crate) fn not_rtmp(side: Side, first: u8) -> Option<Lost> {
     match (side, first) {
         (_, 6 | 8 | 9) => Some(Lost::Rtmpe(first)),
         (_, 0x14..=0x16) => Some(Lost::Tls),
         (Side::Client, b'A'..=b'Z') | (Side::Server, b'H') => Some(Lost::Http),
-        (_, 0x20..) => Some(Lost::NoRtmp(first)),
+        (_, 0x20..) => Some(Lost::NotRtmp(first)),
         _ => None,
     }
 }

@@ -3,17 +3,15 @@
 //! Self-contained: no script, nothing loaded from anywhere. Everything that a peer wrote is escaped. Readable in light
 //! and dark.
 
-use std::fs::File;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-
-use crate::observe::{Outcome, Severity, StepState, Tally, Verdict};
-use anyhow::Context;
 use headwater_rtmp::capture::Side;
+use headwater_rtmp::rule::Severity;
 
-use super::ladder::{self, Paint, wrapped};
-use super::story::{Row, Tick};
-use super::words::{clean, duration, grouped, shortened};
+use super::plain::{clean, duration, grouped, shortened, wrapped};
+use super::rows::{Row, Tick};
+use super::text::{self, Paint};
+use crate::findings::Tally;
+use crate::step::StepState;
+use crate::verdict::{Outcome, Verdict};
 
 /// Rows of one diagram; a browser draws no more at ease.
 const ROWS_MAX: usize = 2000;
@@ -36,23 +34,20 @@ const STYLE: &str = include_str!("page.css");
 
 /// A page in the making.
 #[derive(Debug)]
-pub struct Page {
-    path: PathBuf,
-    file: File,
+pub(super) struct Page {
     about: String,
     rows: Vec<Row>,
     left_out: u64,
 }
 
 impl Page {
-    /// Begins a file, so that a place where nothing can be written is told at once.
-    pub fn create(path: &Path, about: &str) -> anyhow::Result<Self> {
-        let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(Self { path: path.to_owned(), file, about: clean(about), rows: Vec::new(), left_out: 0 })
+    /// Before the first row. `about` says whose conversation it is.
+    pub(super) fn new(about: &str) -> Self {
+        Self { about: clean(about), rows: Vec::new(), left_out: 0 }
     }
 
     /// One more row.
-    pub fn add(&mut self, row: Row) {
+    pub(super) fn add(&mut self, row: Row) {
         if self.rows.len() < ROWS_MAX {
             self.rows.push(row);
         } else {
@@ -60,13 +55,8 @@ impl Page {
         }
     }
 
-    /// Writes it all.
-    pub fn write(mut self, verdict: &Verdict) -> anyhow::Result<()> {
-        let html = self.html(verdict);
-        self.file.write_all(html.as_bytes()).with_context(|| format!("cannot write {}", self.path.display()))
-    }
-
-    fn html(&self, verdict: &Verdict) -> String {
+    /// The whole page.
+    pub(super) fn html(&self, verdict: &Verdict) -> String {
         let about = escape(&self.about);
         let mut html = format!(
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -86,9 +76,9 @@ impl Page {
         }
         html += "<details>\n<summary>Every row in full</summary>\n<pre>";
         let paint = Paint { is_on: false };
-        html += &escape(&ladder::head(paint));
+        html += &escape(&text::head(paint));
         for row in &self.rows {
-            html += &escape(&ladder::row(row, TEXT_WIDTH, paint));
+            html += &escape(&text::row(row, TEXT_WIDTH, paint));
         }
         html += "</pre>\n</details>\n";
         html += &format!(
@@ -179,7 +169,7 @@ fn figures(verdict: &Verdict) -> String {
     if verdict.tracks.is_empty() {
         return String::new();
     }
-    let text = ladder::figures(&verdict.tracks, Paint { is_on: false });
+    let text = text::figures(&verdict.tracks, Paint { is_on: false });
     format!("<h2>Media</h2>\n<pre>{}</pre>\n", escape(&text))
 }
 

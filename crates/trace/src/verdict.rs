@@ -1,27 +1,15 @@
 //! The end of it: whether the conversation came to its media, and if not, where it stuck and what mends it.
 
-use super::event::{Failure, Lost, Outcome};
-use super::figures::TrackFigures;
-use super::step::{Phase, Step, StepState};
-use super::talk::Talk;
 use headwater_rtmp::capture::Side;
 use headwater_rtmp::command::Status;
-use headwater_rtmp::rule::{Rule, Severity};
+use headwater_rtmp::rule::Severity;
 
-/// One rule that one side has broken, however often.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tally {
-    /// The rule.
-    pub rule: Rule,
-    /// Who broke it.
-    pub side: Side,
-    /// How often.
-    pub count: u64,
-    /// When for the first time, in nanoseconds since the conversation's first byte.
-    pub first_ns: u64,
-    /// What was seen then. Holds the peer's own text: escape it before it is shown.
-    pub first_detail: String,
-}
+use crate::commands::Refusal;
+use crate::conversation::Conversation;
+use crate::event::Lost;
+use crate::figures::TrackFigures;
+use crate::findings::Tally;
+use crate::step::{Phase, Step, StepState};
 
 /// The verdict on a conversation.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,29 +30,57 @@ pub struct Verdict {
     pub duration_ns: u64,
 }
 
+/// How the conversation went.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Media flowed.
+    Works,
+    /// It did not come to that.
+    Failed(Failure),
+}
+
+/// Why a conversation did not come to its media.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The first step that is missing.
+    pub step: Step,
+    /// What was seen in its place. Holds the peer's own text: escape it before it is shown.
+    pub seen: String,
+    /// What the likely cause is, and what mends it.
+    pub mend: &'static str,
+}
+
 impl Verdict {
-    pub fn new(talk: &Talk, [client_bytes, server_bytes]: [u64; 2]) -> Self {
-        let plays = talk.steps.has(Step::Play);
-        let publishes = talk.steps.has(Step::Publish) || !plays;
+    pub(crate) fn new(conversation: &Conversation, [client_bytes, server_bytes]: [u64; 2]) -> Self {
+        let plays = conversation.session.steps.has(Step::Play);
+        let publishes = conversation.session.steps.has(Step::Publish) || !plays;
         let phases = [Phase::Handshake, Phase::Connection, Phase::Stream, Phase::Publish, Phase::Play];
         let phases = phases.into_iter().filter(|phase| match phase {
-            Phase::Publish => publishes && talk.steps.has(Step::Publish),
+            Phase::Publish => publishes && conversation.session.steps.has(Step::Publish),
             Phase::Play => plays,
             _ => true,
         });
         let phases = phases.map(|phase| {
             let steps = Step::ALL.iter().filter(|step| step.phase() == phase);
-            (phase, steps.map(|step| (*step, talk.steps.state(*step))).collect())
+            (phase, steps.map(|step| (*step, conversation.session.steps.state(*step))).collect())
         });
         Self {
-            outcome: outcome(talk),
+            outcome: outcome(conversation),
             phases: phases.collect(),
-            tallies: talk.tallies(),
-            tracks: talk.media.figures().cloned().collect(),
+            tallies: conversation.tallies(),
+            tracks: conversation.media.figures().cloned().collect(),
             client_bytes,
             server_bytes,
-            duration_ns: talk.last_ns,
+            duration_ns: conversation.last_ns,
         }
+    }
+
+    /// Whether the conversation counts as good: it works and, if that is to be held too, has neither errors nor
+    /// warnings. Notes do not count.
+    #[must_use]
+    pub fn is_good(&self, strict: bool) -> bool {
+        let is_clean = self.count(Severity::Error) + self.count(Severity::Warning) == 0;
+        self.outcome == Outcome::Works && (is_clean || !strict)
     }
 
     /// How many deviations of a weight there were, each occurrence counted.
@@ -74,35 +90,35 @@ impl Verdict {
     }
 }
 
-fn outcome(talk: &Talk) -> Outcome {
-    if talk.steps.has(Step::PublishMedia) || talk.steps.has(Step::PlayMedia) {
+fn outcome(conversation: &Conversation) -> Outcome {
+    if conversation.session.steps.has(Step::PublishMedia) || conversation.session.steps.has(Step::PlayMedia) {
         return Outcome::Works;
     }
     let step = Step::ALL.iter().copied().find(|step| {
         let other_way = match step.phase() {
-            Phase::Publish => talk.steps.has(Step::Play),
-            Phase::Play => !talk.steps.has(Step::Play),
+            Phase::Publish => conversation.session.steps.has(Step::Play),
+            Phase::Play => !conversation.session.steps.has(Step::Play),
             _ => false,
         };
-        step.is_needed() && !other_way && !talk.steps.has(*step)
+        step.is_needed() && !other_way && !conversation.session.steps.has(*step)
     });
     let step = step.unwrap_or(Step::PlayMedia);
-    let (seen, mend) = cause(talk, step);
+    let (seen, mend) = cause(conversation, step);
     Outcome::Failed(Failure { step, seen, mend })
 }
 
 /// What was seen in place of the step, and what mends it.
-fn cause(talk: &Talk, step: Step) -> (String, &'static str) {
-    if let Some((refused, _, status)) = talk.dialogue.refusal() {
-        let seen = format!("The server refused {}: {}", refused.name(), in_words(status));
-        return (seen, refusal_mend(*refused, status));
+fn cause(conversation: &Conversation, step: Step) -> (String, &'static str) {
+    if let Some(Refusal { step, status, .. }) = conversation.commands.refusal() {
+        let seen = format!("The server refused {}: {}", step.name(), reason(status));
+        return (seen, refusal_mend(*step, status));
     }
     for (side, who) in [(Side::Client, "client"), (Side::Server, "server")] {
-        if let Some(Some(lost)) = talk.lost.get(side as usize) {
+        if let Some(Some(lost)) = conversation.lost.get(side as usize) {
             return (format!("The {who} sends {lost}"), lost_mend(lost));
         }
     }
-    let seen = match talk.ended {
+    let seen = match conversation.ended {
         [Some(client), Some(server)] if server <= client => "The server closed the connection",
         [None, Some(_)] => "The server closed the connection",
         [Some(_), _] => "The client closed the connection",
@@ -111,7 +127,7 @@ fn cause(talk: &Talk, step: Step) -> (String, &'static str) {
     (format!("{seen} before {}", step.name()), silence_mend(step))
 }
 
-fn in_words(status: &Status) -> String {
+fn reason(status: &Status) -> String {
     match (status.code.is_empty(), status.description.is_empty()) {
         (false, false) => format!("{} ({})", status.description, status.code),
         (false, true) => status.code.clone().into_owned(),
@@ -146,7 +162,7 @@ const fn lost_mend(lost: &Lost) -> &'static str {
         Lost::Rtmpe(_) => "Use rtmp:// or rtmps:// in place of rtmpe://.",
         Lost::Tls => "One side speaks TLS. Use rtmps:// with the TLS port, and rtmp:// with the plain one.",
         Lost::Http => "One side speaks HTTP. Check the port: RTMP is 1935 as a rule.",
-        Lost::NoRtmp(_) => "Check the port, and what listens there.",
+        Lost::NotRtmp(_) => "Check the port, and what listens there.",
         Lost::Chunks(_) => {
             "The bytes make no sense as chunks. The sender has lost count, or a size was changed behind our back."
         }
@@ -155,14 +171,14 @@ const fn lost_mend(lost: &Lost) -> &'static str {
 
 const fn silence_mend(step: Step) -> &'static str {
     match step {
-        Step::ClientHello => "Nothing was sent. The client must speak first.",
-        Step::ServerHello => {
+        Step::C0C1 => "Nothing was sent. The client must speak first.",
+        Step::S0S1 => {
             "The server does not answer. Check that RTMP listens on this port, and that nothing between drops it."
         }
-        Step::ServerEcho => {
+        Step::S2 => {
             "The server keeps S2 back. FFmpeg and GStreamer wait for it before they send C2: send it at once after C1."
         }
-        Step::ClientEcho | Step::Connect => "The client goes no further after the handshake.",
+        Step::C2 | Step::Connect => "The client goes no further after the handshake.",
         Step::Connected => {
             "The server does not answer connect. Check the app in the address, and the server's log."
         }

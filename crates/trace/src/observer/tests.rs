@@ -6,6 +6,7 @@ mod script;
 use proptest::prelude::*;
 
 use super::*;
+use crate::{Outcome, Step, StepState};
 use script::Script;
 
 fn verdict(script: &Script) -> Verdict {
@@ -54,7 +55,7 @@ fn a_result_names_its_command() {
     Script::played().play(&mut observer, |_| usize::MAX);
     let mut answers = Vec::new();
     while let Some(event) = observer.next_event() {
-        if let What::Message(seen) = event.what {
+        if let EventKind::Message(seen) = event.kind {
             answers.extend(seen.answers.map(|answered| answered.name));
         }
     }
@@ -67,15 +68,15 @@ fn where_a_conversation_sticks() {
         Outcome::Failed(failure) => (failure.step, failure.seen),
         Outcome::Works => panic!("it works"),
     };
-    assert_eq!(failure(&Script::default()).0, Step::ClientHello);
-    assert_eq!(failure(&Script::greeted()).0, Step::Connect);
+    assert_eq!(failure(&Script::default()).0, Step::C0C1);
+    assert_eq!(failure(&Script::after_handshake()).0, Step::Connect);
     assert_eq!(failure(&Script::connected()).0, Step::CreateStream);
     let mut refused = Script::asks("publish");
     refused.status(1, "error", "NetStream.Publish.BadName", "taken");
     let (step, seen) = failure(&refused);
     assert_eq!(step, Step::PublishStart);
     assert_eq!(seen, "The server refused Publish.Start: taken (NetStream.Publish.BadName)");
-    let mut rejected = Script::greeted();
+    let mut rejected = Script::after_handshake();
     rejected.connects();
     rejected.rejects_connect("NetConnection.Connect.Rejected", "code=403 need auth; authmod=adobe");
     let (step, seen) = failure(&rejected);
@@ -93,11 +94,11 @@ fn where_a_conversation_sticks() {
 #[test]
 fn what_is_no_rtmp_is_counted_only() {
     for (first, lost) in
-        [(6, Lost::Rtmpe(6)), (0x16, Lost::Tls), (b'G', Lost::Http), (0xFF, Lost::NoRtmp(0xFF))]
+        [(6, Lost::Rtmpe(6)), (0x16, Lost::Tls), (b'G', Lost::Http), (0xFF, Lost::NotRtmp(0xFF))]
     {
         let mut observer = Observer::new();
         observer.feed(Side::Client, 0, &[first]);
-        assert_eq!(observer.next_event().map(|event| event.what), Some(What::Lost(lost)));
+        assert_eq!(observer.next_event().map(|event| event.kind), Some(EventKind::Lost(lost)));
         observer.feed(Side::Client, 0, &[3; 10_000]);
         assert_eq!(observer.next_event(), None);
         assert_eq!((observer.bytes(Side::Client), observer.client.input.capacity()), (10_001, 0));
@@ -132,7 +133,7 @@ fn a_side_that_is_lost_does_not_take_the_other_with_it() {
     script.play(&mut observer, |_| usize::MAX);
     let mut kinds = Vec::new();
     while let Some(event) = observer.next_event() {
-        kinds.push((event.side, matches!(event.what, What::Lost(_))));
+        kinds.push((event.side, matches!(event.kind, EventKind::Lost(_))));
     }
     assert_eq!(kinds[kinds.len() - 2..], [(Side::Client, true), (Side::Server, false)]);
 }

@@ -1,15 +1,19 @@
 //! Events and verdicts as JSON, one object a line. The fields are documented in `docs/trace.md`. What a peer wrote is
 //! escaped as in the text, because this too is read on terminals.
 
-use crate::observe::{Deviation, Event, Outcome, Severity, StepState, Verdict, What};
 use headwater_media::MediaKind;
 use headwater_rtmp::capture::Side;
+use headwater_rtmp::rule::{Deviation, Severity};
 use serde_json::{Map, Value, json};
 
-use super::words;
+use super::meaning;
+use super::plain::clean;
+use crate::event::{Event, EventKind};
+use crate::step::StepState;
+use crate::verdict::{Outcome, Verdict};
 
 /// An event.
-pub fn event(event: &Event, connection: Option<usize>) -> String {
+pub(super) fn event(event: &Event, connection: Option<usize>) -> String {
     let mut object = Map::new();
     object.insert("event".into(), kind(event).into());
     if let Some(number) = connection {
@@ -17,23 +21,23 @@ pub fn event(event: &Event, connection: Option<usize>) -> String {
     }
     object.insert("seconds".into(), seconds(event.at_ns));
     object.insert("from".into(), from(event.side).into());
-    object.insert("type".into(), words::kind(event).into());
-    if let What::Message(seen) = &event.what {
-        let raw = &seen.raw;
+    object.insert("type".into(), meaning::type_label(event).into());
+    if let EventKind::Message(message) = &event.kind {
+        let raw = &message.raw;
         object.insert("type_id".into(), raw.type_id.into());
         object.insert("chunk_stream".into(), raw.chunk_stream.get().into());
         object.insert("message_stream".into(), raw.stream.0.into());
         object.insert("timestamp".into(), raw.timestamp.into());
         object.insert("bytes".into(), raw.payload.len().into());
-        if let Some(tag) = &seen.tag {
-            object.insert("codec".into(), words::clean(&tag.codec).into());
+        if let Some(tag) = &message.tag {
+            object.insert("codec".into(), clean(&tag.codec).into());
             object.insert("key".into(), tag.is_key().into());
         }
-        if let Some(answered) = &seen.answers {
-            object.insert("answers".into(), words::clean(&answered.name).into());
+        if let Some(answered) = &message.answers {
+            object.insert("answers".into(), clean(&answered.name).into());
         }
     }
-    object.insert("meaning".into(), words::meaning(event).into());
+    object.insert("meaning".into(), meaning::meaning(event).into());
     if let Some(step) = event.step {
         object.insert("step".into(), step.name().into());
         object.insert("phase".into(), step.phase().name().into());
@@ -43,7 +47,7 @@ pub fn event(event: &Event, connection: Option<usize>) -> String {
 }
 
 /// The verdict.
-pub fn verdict(verdict: &Verdict, connection: Option<usize>) -> String {
+pub(super) fn verdict(verdict: &Verdict, connection: Option<usize>) -> String {
     let mut object = Map::new();
     object.insert("event".into(), "verdict".into());
     if let Some(number) = connection {
@@ -56,7 +60,7 @@ pub fn verdict(verdict: &Verdict, connection: Option<usize>) -> String {
             let why = json!({
                 "step": failure.step.name(),
                 "phase": failure.step.phase().name(),
-                "seen": words::clean(&failure.seen),
+                "seen": clean(&failure.seen),
                 "mend": failure.mend,
             });
             object.insert("failure".into(), why)
@@ -79,7 +83,7 @@ pub fn verdict(verdict: &Verdict, connection: Option<usize>) -> String {
             "by": from(tally.side),
             "count": tally.count,
             "first_seconds": seconds(tally.first_ns),
-            "first_detail": words::clean(&tally.first_detail),
+            "first_detail": clean(&tally.first_detail),
             "text": tally.rule.text(),
             "source": tally.rule.source(),
         })
@@ -114,7 +118,7 @@ fn tracks(verdict: &Verdict) -> Value {
             "message_stream": track.stream.0,
             "kind": if track.kind == MediaKind::Video { "video" } else { "audio" },
             "track": track.track,
-            "codec": words::clean(&track.codec),
+            "codec": clean(&track.codec),
             "headers": track.headers,
             "frames": track.frames,
             "key_frames": track.keys,
@@ -138,17 +142,17 @@ fn deviation(deviation: &Deviation) -> Value {
         "rule": rule.id(),
         "severity": rule.severity().to_string(),
         "by": from(deviation.side),
-        "detail": words::clean(&deviation.detail),
+        "detail": clean(&deviation.detail),
         "text": rule.text(),
         "source": rule.source(),
     })
 }
 
 const fn kind(event: &Event) -> &'static str {
-    match event.what {
-        What::Greeting(_) => "handshake",
-        What::Message(_) => "message",
-        What::Lost(_) => "lost",
+    match event.kind {
+        EventKind::Handshake(_) => "handshake",
+        EventKind::Message(_) => "message",
+        EventKind::Lost(_) => "lost",
         _ => "end",
     }
 }

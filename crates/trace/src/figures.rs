@@ -2,7 +2,7 @@
 
 use headwater_media::MediaKind;
 
-use super::tag::{Packet, Tag};
+use crate::tag::{Packet, Tag};
 use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::capture::Side;
 
@@ -52,7 +52,7 @@ pub struct TrackFigures {
 }
 
 impl TrackFigures {
-    pub fn new(side: Side, stream: MessageStreamId, tag: &Tag) -> Self {
+    pub(crate) fn new(side: Side, stream: MessageStreamId, tag: &Tag) -> Self {
         Self {
             side,
             stream,
@@ -99,7 +99,7 @@ impl TrackFigures {
     }
 
     /// Counts a message; for a frame, the step from the frame before, in milliseconds.
-    pub fn count(&mut self, tag: &Tag, raw_ms: u32, at_ns: u64, bytes: usize) -> Option<i64> {
+    pub(crate) fn count(&mut self, tag: &Tag, raw_ms: u32, at_ns: u64, bytes: usize) -> Option<i64> {
         self.bytes += bytes as u64;
         match tag.packet {
             Packet::Header => self.headers += 1,

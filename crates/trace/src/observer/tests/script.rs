@@ -2,7 +2,7 @@
 
 use headwater_media::amf::{Object, Value};
 
-use crate::observe::Observer;
+use crate::Observer;
 use headwater_rtmp::capture::Side;
 use headwater_rtmp::chunk::{CHUNK_SIZE_DEFAULT, ChunkStreamId, MessageStreamId, RawMessage, encode};
 use headwater_rtmp::command::{Command, Status};
@@ -12,33 +12,33 @@ use headwater_rtmp::{Output, message::type_id};
 /// Time between two turns.
 const TURN_NS: u64 = 1_000_000;
 
-pub const AVC_CONFIG: &[u8] =
+pub(super) const AVC_CONFIG: &[u8] =
     &[0x17, 0, 0, 0, 0, 1, 0x4D, 0x40, 0x1F, 0xFF, 0xE1, 0, 4, 0x67, 0x4D, 0x40, 0x1F, 1, 0, 1, 0x68];
-pub const AAC_CONFIG: &[u8] = &[0xAF, 0, 0x11, 0x90];
-pub const KEY: &[u8] = &[0x17, 1, 0, 0, 0, 0, 0, 0, 2, 0x65, 0x88];
-pub const INTER: &[u8] = &[0x27, 1, 0, 0, 0, 0, 0, 0, 2, 0x41, 0x9A];
-pub const AAC_FRAME: &[u8] = &[0xAF, 1, 0x21, 0x10];
+pub(super) const AAC_CONFIG: &[u8] = &[0xAF, 0, 0x11, 0x90];
+pub(super) const KEY: &[u8] = &[0x17, 1, 0, 0, 0, 0, 0, 0, 2, 0x65, 0x88];
+pub(super) const INTER: &[u8] = &[0x27, 1, 0, 0, 0, 0, 0, 0, 2, 0x41, 0x9A];
+pub(super) const AAC_FRAME: &[u8] = &[0xAF, 1, 0x21, 0x10];
 
 #[derive(Clone, Default)]
-pub struct Script {
+pub(super) struct Script {
     turns: Vec<(Side, Vec<u8>)>,
     /// Nanoseconds that pass before a turn, beyond the usual.
     pauses: Vec<(usize, u64)>,
 }
 
 impl Script {
-    pub fn c1() -> Vec<u8> {
+    pub(super) fn c1() -> Vec<u8> {
         let noise = (0..BLOCK_BYTES - 8).map(|at| (at * 7 % 251) as u8);
         [0; 8].into_iter().chain(noise).collect()
     }
 
-    pub fn s1() -> Vec<u8> {
+    pub(super) fn s1() -> Vec<u8> {
         let noise = (0..BLOCK_BYTES - 8).map(|at| (at * 11 % 241) as u8);
         [0, 0, 0, 9, 0, 0, 0, 0].into_iter().chain(noise).collect()
     }
 
     /// After a plain handshake.
-    pub fn greeted() -> Self {
+    pub(super) fn after_handshake() -> Self {
         let mut script = Self::default();
         script.raw(Side::Client, &[&[3][..], &Self::c1()].concat());
         script.raw(Side::Server, &[&[3][..], &Self::s1(), &Self::c1()].concat());
@@ -47,8 +47,8 @@ impl Script {
     }
 
     /// Let in.
-    pub fn connected() -> Self {
-        let mut script = Self::greeted();
+    pub(super) fn connected() -> Self {
+        let mut script = Self::after_handshake();
         script.connects();
         script.control(Side::Server, 5, &2_500_000_u32.to_be_bytes());
         script.control(Side::Server, 6, &[0, 0x26, 0x25, 0xA0, 2]);
@@ -58,7 +58,7 @@ impl Script {
     }
 
     /// With stream 1.
-    pub fn with_stream() -> Self {
+    pub(super) fn with_stream() -> Self {
         let mut script = Self::connected();
         script.call(Side::Client, 0, "createStream", 2.0, &[]);
         script.call(Side::Server, 0, "_result", 2.0, &[1.0.into()]);
@@ -66,14 +66,14 @@ impl Script {
     }
 
     /// Has asked to `publish` or `play`.
-    pub fn asks(act: &str) -> Self {
+    pub(super) fn asks(act: &str) -> Self {
         let mut script = Self::with_stream();
         script.call(Side::Client, 1, act, 3.0, &["x".into()]);
         script.control(Side::Server, 4, &[0, 0, 0, 0, 0, 1]);
         script
     }
 
-    pub fn starts(act: &str) -> Self {
+    pub(super) fn starts(act: &str) -> Self {
         let mut script = Self::asks(act);
         if act == "play" {
             script.status(1, "status", "NetStream.Play.Reset", "");
@@ -84,19 +84,19 @@ impl Script {
         script
     }
 
-    pub fn described(act: &str) -> Self {
+    pub(super) fn described(act: &str) -> Self {
         let mut script = Self::starts(act);
         script.metadata(act, Self::description());
         script
     }
 
-    pub fn description() -> Value {
+    pub(super) fn description() -> Value {
         let object = Object::new().with("videocodecid", 7.0).with("audiocodecid", 10.0);
         Value::EcmaArray(object)
     }
 
     /// With both configurations, at time 0.
-    pub fn configured(act: &str) -> Self {
+    pub(super) fn configured(act: &str) -> Self {
         let mut script = Self::described(act);
         script.media(Self::sender(act), 1, 9, 0, AVC_CONFIG);
         script.media(Self::sender(act), 1, 8, 0, AAC_CONFIG);
@@ -104,7 +104,7 @@ impl Script {
     }
 
     /// A player's stream that names both codecs and has a configuration of one.
-    pub fn configured_video_only() -> Self {
+    pub(super) fn configured_video_only() -> Self {
         let mut script = Self::described("play");
         script.media(Side::Server, 1, 9, 0, AVC_CONFIG);
         script
@@ -119,65 +119,72 @@ impl Script {
         script
     }
 
-    pub fn published() -> Self {
+    pub(super) fn published() -> Self {
         Self::flowing("publish")
     }
 
-    pub fn played() -> Self {
+    pub(super) fn played() -> Self {
         Self::flowing("play")
     }
 
-    pub fn sender(act: &str) -> Side {
+    pub(super) fn sender(act: &str) -> Side {
         if act == "play" { Side::Server } else { Side::Client }
     }
 
-    pub fn raw(&mut self, side: Side, bytes: &[u8]) {
+    pub(super) fn raw(&mut self, side: Side, bytes: &[u8]) {
         self.turns.push((side, bytes.to_vec()));
     }
 
-    pub fn ends(&mut self, side: Side) {
+    pub(super) fn ends(&mut self, side: Side) {
         self.turns.push((side, Vec::new()));
     }
 
     /// Time passes.
-    pub fn waits(&mut self, ns: u64) {
+    pub(super) fn waits(&mut self, ns: u64) {
         self.pauses.push((self.turns.len(), ns));
     }
 
-    pub fn connects(&mut self) {
+    pub(super) fn connects(&mut self) {
         let object = Object::new().with("app", "live").with("tcUrl", "rtmp://h/live");
         self.command(Side::Client, 3, 0, &Command::new("connect", 1.0).object(object));
     }
 
-    pub fn accepts_connect(&mut self, transaction: f64) {
+    pub(super) fn accepts_connect(&mut self, transaction: f64) {
         let status = Status::new("NetConnection.Connect.Success", "");
         let result = Command::new("_result", transaction).object(Object::new().with("fmsVer", "x"));
         self.command(Side::Server, 3, 0, &result.with(status.to_object()));
     }
 
-    pub fn rejects_connect(&mut self, code: &'static str, description: &'static str) {
+    pub(super) fn rejects_connect(&mut self, code: &'static str, description: &'static str) {
         let error = Command::new("_error", 1.0).with(Status::error(code, description).to_object());
         self.command(Side::Server, 3, 0, &error);
     }
 
     /// A command with a null object.
-    pub fn call(&mut self, side: Side, stream: u32, name: &str, transaction: f64, arguments: &[Value]) {
+    pub(super) fn call(
+        &mut self,
+        side: Side,
+        stream: u32,
+        name: &str,
+        transaction: f64,
+        arguments: &[Value],
+    ) {
         let command = arguments
             .iter()
             .fold(Command::new(name, transaction), |command, argument| command.with(argument.clone()));
         self.command(side, 3, stream, &command);
     }
 
-    pub fn command(&mut self, side: Side, chunk_stream: u32, stream: u32, command: &Command) {
+    pub(super) fn command(&mut self, side: Side, chunk_stream: u32, stream: u32, command: &Command) {
         self.message(side, chunk_stream, stream, type_id::COMMAND, 0, &command.encode());
     }
 
-    pub fn status(&mut self, stream: u32, level: &str, code: &str, description: &str) {
+    pub(super) fn status(&mut self, stream: u32, level: &str, code: &str, description: &str) {
         let object = Object::new().with("level", level).with("code", code).with("description", description);
         self.call(Side::Server, stream, "onStatus", 0.0, &[object.into()]);
     }
 
-    pub fn metadata(&mut self, act: &str, value: Value) {
+    pub(super) fn metadata(&mut self, act: &str, value: Value) {
         let mut payload = Vec::new();
         if act == "publish" {
             headwater_media::amf::amf0::encode(&"@setDataFrame".into(), &mut payload);
@@ -187,16 +194,16 @@ impl Script {
         self.message(Self::sender(act), 5, 1, type_id::DATA, 0, &payload);
     }
 
-    pub fn control(&mut self, side: Side, type_id: u8, payload: &[u8]) {
+    pub(super) fn control(&mut self, side: Side, type_id: u8, payload: &[u8]) {
         self.message(side, 2, 0, type_id, 0, payload);
     }
 
-    pub fn media(&mut self, side: Side, stream: u32, type_id: u8, timestamp: u32, body: &[u8]) {
+    pub(super) fn media(&mut self, side: Side, stream: u32, type_id: u8, timestamp: u32, body: &[u8]) {
         self.message(side, u32::from(type_id), stream, type_id, timestamp, body);
     }
 
     /// A message of type 0 chunks, in the chunk size of the start: longer ones need a size that both know.
-    pub fn message(
+    pub(super) fn message(
         &mut self,
         side: Side,
         chunk_stream: u32,
@@ -226,11 +233,11 @@ impl Script {
     }
 
     /// Plays it to an observer, each turn cut into pieces of the length that `cut` names for each piece.
-    pub fn play(&self, observer: &mut Observer, cut: impl FnMut(usize) -> usize) {
+    pub(super) fn play(&self, observer: &mut Observer, cut: impl FnMut(usize) -> usize) {
         self.play_with(observer, cut, |_| {});
     }
 
-    pub fn play_with(
+    pub(super) fn play_with(
         &self,
         observer: &mut Observer,
         mut cut: impl FnMut(usize) -> usize,

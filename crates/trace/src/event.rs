@@ -1,14 +1,14 @@
-//! What an onlooker has seen.
+//! What an observer has seen.
 
 use headwater_rtmp::Error;
 use headwater_rtmp::capture::Side;
 use headwater_rtmp::chunk::RawMessage;
 use headwater_rtmp::handshake::{BLOCK_BYTES, Schema};
 use headwater_rtmp::message::Message;
-
-use super::step::Step;
-use super::tag::Tag;
 use headwater_rtmp::rule::Deviation;
+
+use crate::step::Step;
+use crate::tag::Tag;
 
 /// Something that one side has sent, in full.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,7 +18,7 @@ pub struct Event {
     /// When its last byte came, in nanoseconds since the conversation's first byte.
     pub at_ns: u64,
     /// What it is.
-    pub what: What,
+    pub kind: EventKind,
     /// The step that it completes for the first time.
     pub step: Option<Step>,
     /// The rules that are broken by it, or whose breach shows with it.
@@ -28,11 +28,11 @@ pub struct Event {
 /// What has been sent.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum What {
+pub enum EventKind {
     /// A part of the handshake.
-    Greeting(Greeting),
+    Handshake(Handshake),
     /// A message.
-    Message(Box<Seen>),
+    Message(Box<DecodedMessage>),
     /// The side cannot be followed any more: from here on its bytes are counted only.
     Lost(Lost),
     /// The side has ended its half of the connection.
@@ -44,7 +44,7 @@ pub enum What {
 
 /// A message and its meaning.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Seen {
+pub struct DecodedMessage {
     /// As it travelled.
     pub raw: RawMessage,
     /// What it means; [`Message::Ignored`] also for a command that cannot be read.
@@ -66,9 +66,9 @@ pub struct Answered {
 
 /// A part of the handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Greeting {
+pub enum Handshake {
     /// C0 and C1.
-    ClientHello {
+    C0C1 {
         /// C0.
         version: u8,
         /// The epoch of C1, in milliseconds.
@@ -79,7 +79,7 @@ pub enum Greeting {
         digest: Option<Schema>,
     },
     /// S0 and S1.
-    ServerHello {
+    S0S1 {
         /// S0.
         version: u8,
         /// The epoch of S1, in milliseconds.
@@ -90,18 +90,18 @@ pub enum Greeting {
         digest: Option<Schema>,
     },
     /// S2.
-    ServerEcho(Echo),
+    S2(Echo),
     /// C2.
-    ClientEcho(Echo),
+    C2(Echo),
 }
 
-impl Greeting {
+impl Handshake {
     /// How many bytes it takes.
     #[must_use]
     pub const fn bytes(self) -> u64 {
         match self {
-            Self::ClientHello { .. } | Self::ServerHello { .. } => 1 + BLOCK_BYTES as u64,
-            Self::ServerEcho(_) | Self::ClientEcho(_) => BLOCK_BYTES as u64,
+            Self::C0C1 { .. } | Self::S0S1 { .. } => 1 + BLOCK_BYTES as u64,
+            Self::S2(_) | Self::C2(_) => BLOCK_BYTES as u64,
         }
     }
 }
@@ -135,28 +135,8 @@ pub enum Lost {
     Http,
     /// Anything else. Its first byte.
     #[error("not RTMP: the first byte is 0x{0:02x}, not 3")]
-    NoRtmp(u8),
+    NotRtmp(u8),
     /// The chunks make no sense any more.
     #[error("{0}")]
     Chunks(Error),
-}
-
-/// How the conversation went.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
-    /// Media flowed.
-    Works,
-    /// It did not come to that.
-    Failed(Failure),
-}
-
-/// Why a conversation did not come to its media.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// The first step that is missing.
-    pub step: Step,
-    /// What was seen in its place. Holds the peer's own text: escape it before it is shown.
-    pub seen: String,
-    /// What the likely cause is, and what mends it.
-    pub mend: &'static str,
 }

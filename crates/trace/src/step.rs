@@ -73,13 +73,13 @@ macro_rules! steps {
 
 steps! {
     /// C0 and C1 are here.
-    ClientHello Handshake needed "C0 C1"
+    C0C1 Handshake needed "C0 C1"
     /// S0 and S1 are here.
-    ServerHello Handshake needed "S0 S1"
+    S0S1 Handshake needed "S0 S1"
     /// S2 is here.
-    ServerEcho Handshake needed "S2"
+    S2 Handshake needed "S2"
     /// C2 is here.
-    ClientEcho Handshake needed "C2"
+    C2 Handshake needed "C2"
     /// The client asks to be let in.
     Connect Connection needed "connect"
     /// The server announces its window.
@@ -135,7 +135,7 @@ pub enum StepState {
 
 /// What was seen of the steps.
 #[derive(Clone, Copy, Debug)]
-pub struct Steps([StepState; Step::ALL.len()]);
+pub(crate) struct Steps([StepState; Step::ALL.len()]);
 
 impl Default for Steps {
     fn default() -> Self {
@@ -144,16 +144,16 @@ impl Default for Steps {
 }
 
 impl Steps {
-    pub fn state(&self, step: Step) -> StepState {
+    pub(crate) fn state(&self, step: Step) -> StepState {
         self.0.get(step as usize).copied().unwrap_or(StepState::Missing)
     }
 
-    pub fn has(&self, step: Step) -> bool {
+    pub(crate) fn has(&self, step: Step) -> bool {
         matches!(self.state(step), StepState::Seen(_))
     }
 
     /// Whether it is the first time.
-    pub fn see(&mut self, step: Step, at_ns: u64) -> bool {
+    pub(crate) fn complete(&mut self, step: Step, at_ns: u64) -> bool {
         let is_new = !self.has(step);
         if is_new && let Some(state) = self.0.get_mut(step as usize) {
             *state = StepState::Seen(at_ns);
@@ -161,7 +161,7 @@ impl Steps {
         is_new
     }
 
-    pub fn refuse(&mut self, step: Step, at_ns: u64) {
+    pub(crate) fn refuse(&mut self, step: Step, at_ns: u64) {
         if let Some(state) = self.0.get_mut(step as usize)
             && *state == StepState::Missing
         {

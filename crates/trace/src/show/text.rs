@@ -1,13 +1,17 @@
 //! Rows as text: columns that align, lines that wrap, colours where they are wanted.
 
-use crate::observe::{Outcome, Phase, Severity, Step, StepState, Tally, TrackFigures, Verdict};
 use headwater_media::MediaKind;
 use headwater_rtmp::capture::Side;
+use headwater_rtmp::rule::Severity;
 
-use super::story::{Row, Tick};
-use super::words::{clean, duration, grouped, shortened};
+use super::plain::{clean, duration, grouped, shortened, wrapped};
+use super::rows::{Row, Tick};
+use crate::figures::TrackFigures;
+use crate::findings::Tally;
+use crate::step::{Phase, Step, StepState};
+use crate::verdict::{Outcome, Verdict};
 
-/// The narrowest width that is laid out; anything less wraps in the terminal.
+/// The narrowest width that is laid out, in columns; a narrower terminal wraps.
 pub const WIDTH_MIN: usize = 60;
 /// Where the meaning begins.
 const MEANING_AT: usize = 42;
@@ -28,11 +32,13 @@ impl Paint {
         if self.is_on && !text.is_empty() { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
+    /// Text that stands back.
+    #[must_use]
     pub fn dim(self, text: &str) -> String {
         self.with("2", text)
     }
 
-    pub fn bold(self, text: &str) -> String {
+    fn bold(self, text: &str) -> String {
         self.with("1", text)
     }
 
@@ -61,26 +67,26 @@ impl Paint {
 }
 
 /// The names of the columns.
-pub fn head(paint: Paint) -> String {
+pub(super) fn head(paint: Paint) -> String {
     let names = format!("  {:>8}  {:>4} {:>3} {:<13}{:>6}  meaning", "seconds", "cs", "ms", "type", "bytes");
     format!("{}\n", paint.dim(names.trim_end()))
 }
 
 /// A heading across the width.
-pub fn rule(title: &str, width: usize, paint: Paint) -> String {
+fn heading(title: &str, width: usize, paint: Paint) -> String {
     let used = title.chars().count() + 4;
     format!("{}\n", paint.bold(&format!("── {title} {}", "─".repeat(width.saturating_sub(used)))))
 }
 
 /// A row, with the heading and the remarks that belong to it.
-pub fn row(row: &Row, width: usize, paint: Paint) -> String {
+pub(super) fn row(row: &Row, width: usize, paint: Paint) -> String {
     let width = width.max(WIDTH_MIN);
     let mut text = String::new();
     if let Some(skipped) = &row.skipped {
         text += &skip(skipped, paint);
     }
     if let Some(phase) = row.phase {
-        text += &rule(phase.name(), width, paint);
+        text += &heading(phase.name(), width, paint);
     }
     let tick = match row.tick {
         Tick::Done => paint.good("✓"),
@@ -119,14 +125,14 @@ pub fn row(row: &Row, width: usize, paint: Paint) -> String {
 }
 
 /// What was left out.
-pub fn skip(skipped: &str, paint: Paint) -> String {
+pub(super) fn skip(skipped: &str, paint: Paint) -> String {
     format!("{}\n", paint.dim(&format!("{}⋮ {skipped}", " ".repeat(REMARK_AT))))
 }
 
 /// The verdict: steps, figures, outcome, deviations.
-pub fn verdict(verdict: &Verdict, width: usize, paint: Paint) -> String {
+pub(super) fn verdict(verdict: &Verdict, width: usize, paint: Paint) -> String {
     let width = width.max(WIDTH_MIN);
-    let mut text = rule("verdict", width, paint);
+    let mut text = heading("verdict", width, paint);
     for (phase, steps) in &verdict.phases {
         text += &phase_line(*phase, steps, width, paint);
     }
@@ -213,7 +219,7 @@ fn tally_lines(tally: &Tally, width: usize, paint: Paint) -> String {
 }
 
 /// A line for each track.
-pub fn figures(tracks: &[TrackFigures], paint: Paint) -> String {
+pub(super) fn figures(tracks: &[TrackFigures], paint: Paint) -> String {
     tracks.iter().map(|track| figure_lines(track, tracks, paint)).collect()
 }
 
@@ -256,47 +262,4 @@ fn offset(audio: &TrackFigures, all: &[TrackFigures]) -> Option<i64> {
     let mut videos = all.iter().filter(|track| track.kind == MediaKind::Video && track.frames > 0);
     let video = videos.find(|track| (track.side, track.stream) == (audio.side, audio.stream))?;
     (audio.frames > 0).then_some(audio.last_ms - video.last_ms)
-}
-
-/// Text cut at spaces into lines of at most `width` characters; longer words are cut.
-pub fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    let mut used = 0;
-    for word in text.split(' ') {
-        let mut word = word;
-        let mut long = word.chars().count();
-        if used > 0 && used + 1 + long > width {
-            lines.push(String::new());
-            used = 0;
-        }
-        while long > width {
-            let cut = word.char_indices().nth(width).map_or(word.len(), |(at, _)| at);
-            let (start, rest) = word.split_at(cut);
-            if let Some(line) = lines.last_mut() {
-                line.push_str(start);
-            }
-            lines.push(String::new());
-            (word, long) = (rest, long - width);
-        }
-        if let Some(line) = lines.last_mut() {
-            if used > 0 {
-                line.push(' ');
-            }
-            line.push_str(word);
-            used = line.chars().count();
-        }
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_wrap_at_spaces_and_cut_long_words() {
-        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrapped("abcdefghij k", 4), ["abcd", "efgh", "ij k"]);
-        assert_eq!(wrapped("", 4), [""]);
-    }
 }

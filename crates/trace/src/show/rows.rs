@@ -3,10 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::observe::{Deviation, Event, Phase, Rule, Severity, Step, What};
 use headwater_rtmp::capture::Side;
+use headwater_rtmp::rule::{Deviation, Rule, Severity};
 
-use super::words::{self, clean, grouped};
+use super::meaning;
+use super::plain::{clean, grouped};
+use crate::event::{Event, EventKind};
+use crate::step::{Phase, Step};
 
 /// Media messages and acknowledgements of one side and kind that are shown before the rest is only counted.
 const SHOWN_OFTEN: u64 = 3;
@@ -15,37 +18,41 @@ const SHOWN_SELDOM: u64 = 100;
 /// Occurrences of a deviation that are marked at their place.
 const MARKED_MAX: u64 = 3;
 
-/// What to leave out.
+/// How much of a conversation is shown.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Detail {
-    /// Show each media message.
+    /// Every media message, and every deviation each time.
     pub all: bool,
-    /// Show whole AMF trees.
+    /// AMF values whole, as trees.
     pub expand: bool,
 }
 
-/// A line of the ladder.
+/// A line of the conversation.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub(super) struct Row {
     /// The phase that begins with it.
-    pub phase: Option<Phase>,
+    pub(super) phase: Option<Phase>,
     /// What was left out before it.
-    pub skipped: Option<String>,
-    pub tick: Tick,
-    pub at_ns: u64,
-    pub side: Side,
+    pub(super) skipped: Option<String>,
+    pub(super) tick: Tick,
+    /// When it came, in nanoseconds since the conversation's first byte.
+    pub(super) at_ns: u64,
+    pub(super) side: Side,
     /// Chunk stream and message stream; nothing for what is no message.
-    pub streams: Option<(u32, u32)>,
-    pub kind: &'static str,
-    pub size: Option<u64>,
-    pub meaning: String,
-    pub tree: Vec<String>,
-    pub remarks: Vec<Remark>,
+    pub(super) streams: Option<(u32, u32)>,
+    /// The message's type, a word of at most 13 characters.
+    pub(super) kind: &'static str,
+    /// Bytes, of a message or a part of the handshake.
+    pub(super) size: Option<u64>,
+    pub(super) meaning: String,
+    /// AMF values, one a line.
+    pub(super) tree: Vec<String>,
+    pub(super) remarks: Vec<Remark>,
 }
 
 /// Whether a row completes a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tick {
+pub(super) enum Tick {
     /// It does.
     Done,
     /// It refuses one.
@@ -56,14 +63,14 @@ pub enum Tick {
 
 /// A deviation at its place.
 #[derive(Clone, Debug)]
-pub struct Remark {
-    pub severity: Severity,
-    pub text: String,
+pub(super) struct Remark {
+    pub(super) severity: Severity,
+    pub(super) text: String,
 }
 
-/// Tells a conversation.
+/// Makes rows of a conversation's events, and counts what it leaves out.
 #[derive(Debug)]
-pub struct Story {
+pub(super) struct Rows {
     detail: Detail,
     phase: Option<Phase>,
     is_connected: bool,
@@ -72,8 +79,8 @@ pub struct Story {
     marked: BTreeMap<(Rule, Side), u64>,
 }
 
-impl Story {
-    pub fn new(detail: Detail) -> Self {
+impl Rows {
+    pub(super) fn new(detail: Detail) -> Self {
         Self {
             detail,
             phase: None,
@@ -85,8 +92,8 @@ impl Story {
     }
 
     /// The row of an event; `None` for what is only counted.
-    pub fn tell(&mut self, event: &Event) -> Option<Row> {
-        let kind = words::kind(event);
+    pub(super) fn row(&mut self, event: &Event) -> Option<Row> {
+        let kind = meaning::type_label(event);
         let remarks = self.remarks(&event.deviations);
         let shown = self.shown.entry((event.side, kind)).or_default();
         let is_often = matches!(kind, "audio" | "video" | "aggregate" | "Ack");
@@ -98,16 +105,16 @@ impl Story {
         }
         *shown += 1;
         let tick = match event.step {
-            _ if words::refuses(event) => Tick::Refused,
+            _ if meaning::refuses(event) => Tick::Refused,
             Some(_) => Tick::Done,
             None => Tick::None,
         };
-        let (streams, size) = match &event.what {
-            What::Message(seen) => {
-                let raw = &seen.raw;
+        let (streams, size) = match &event.kind {
+            EventKind::Message(message) => {
+                let raw = &message.raw;
                 (Some((raw.chunk_stream.get(), raw.stream.0)), Some(raw.payload.len() as u64))
             }
-            What::Greeting(greeting) => (None, Some(greeting.bytes())),
+            EventKind::Handshake(part) => (None, Some(part.bytes())),
             _ => (None, None),
         };
         Some(Row {
@@ -119,14 +126,14 @@ impl Story {
             streams,
             kind,
             size,
-            meaning: words::meaning(event),
-            tree: if self.detail.expand { words::tree(event) } else { Vec::new() },
+            meaning: meaning::meaning(event),
+            tree: if self.detail.expand { meaning::tree(event) } else { Vec::new() },
             remarks,
         })
     }
 
     /// What was left out since the last row.
-    pub fn skipped(&mut self) -> Option<String> {
+    pub(super) fn skipped(&mut self) -> Option<String> {
         let skipped = std::mem::take(&mut self.skipped);
         let counts: Vec<String> =
             skipped.into_iter().map(|(kind, count)| format!("{} {kind}", grouped(count))).collect();
@@ -135,10 +142,10 @@ impl Story {
 
     /// The phase that begins with an event.
     fn enter(&mut self, event: &Event) -> Option<Phase> {
-        let phase = match (event.step, &event.what) {
+        let phase = match (event.step, &event.kind) {
             (Some(step), _) => step.phase(),
-            (None, What::Message(_)) if self.is_connected => Phase::Stream,
-            (None, What::Message(_)) => Phase::Connection,
+            (None, EventKind::Message(_)) if self.is_connected => Phase::Stream,
+            (None, EventKind::Message(_)) => Phase::Connection,
             (None, _) => Phase::Handshake,
         };
         self.is_connected |= event.step == Some(Step::Connected);

@@ -1,15 +1,16 @@
-//! The coded bytes as far as an onlooker judges them: configurations, lengths before NAL units, ADTS.
+//! The coded bytes as far as an observer judges them: configurations, lengths before NAL units, ADTS.
 
-use super::tag::Tag;
-use super::talk::Notes;
 use headwater_rtmp::capture::Side;
 use headwater_rtmp::rule::Rule;
+
+use crate::findings::Findings;
+use crate::tag::Tag;
 
 /// NAL units of one frame that are looked at.
 const UNITS_MAX: usize = 256;
 
 /// Checks a decoder configuration: the bytes of a NAL unit's length field, or what is wrong.
-pub(super) fn config(tag: &Tag, config: &[u8]) -> Result<usize, &'static str> {
+pub(crate) fn check_config(tag: &Tag, config: &[u8]) -> Result<usize, &'static str> {
     const USUAL: usize = 4;
     let form = match (&tag.four_cc, &*tag.codec) {
         (Some(code), _) => *code,
@@ -38,21 +39,21 @@ pub(super) fn config(tag: &Tag, config: &[u8]) -> Result<usize, &'static str> {
 }
 
 /// Checks a coded frame.
-pub(super) fn frame(side: Side, tag: &Tag, data: &[u8], length_bytes: usize, notes: &mut Notes) {
+pub(crate) fn check_frame(side: Side, tag: &Tag, data: &[u8], length_bytes: usize, findings: &mut Findings) {
     let is_aac = tag.codec == "AAC" || tag.four_cc == Some(*b"mp4a");
     if is_aac && matches!(data, [0xFF, second, ..] if second & 0xF6 == 0xF0) {
-        notes.deviation(Rule::AdtsFrame, side, String::new());
+        findings.deviation(Rule::AdtsFrame, side, String::new());
     }
     if !tag.has_nal_units() || data.is_empty() {
         return;
     }
     match units(data, length_bytes) {
-        Ok(firsts) => key_flag(side, tag, &firsts, notes),
+        Ok(firsts) => check_key_flag(side, tag, &firsts, findings),
         Err(()) if matches!(data, [0, 0, 0, 1, ..] | [0, 0, 1, ..]) => {
-            notes.deviation(Rule::StartCode, side, String::new());
+            findings.deviation(Rule::StartCode, side, String::new());
         }
         Err(()) => {
-            notes.deviation(Rule::TagBroken, side, "the NAL units' lengths do not fill the frame".into());
+            findings.deviation(Rule::TagBroken, side, "the NAL units' lengths do not fill the frame".into());
         }
     }
 }
@@ -70,7 +71,7 @@ fn units(mut data: &[u8], length_bytes: usize) -> Result<Vec<u8>, ()> {
     Ok(firsts)
 }
 
-fn key_flag(side: Side, tag: &Tag, firsts: &[u8], notes: &mut Notes) {
+fn check_key_flag(side: Side, tag: &Tag, firsts: &[u8], findings: &mut Findings) {
     let is_avc = tag.codec == "H.264" || tag.four_cc == Some(*b"avc1");
     let picture = firsts.iter().find_map(|first| {
         if is_avc {
@@ -85,10 +86,10 @@ fn key_flag(side: Side, tag: &Tag, firsts: &[u8], notes: &mut Notes) {
     });
     match picture {
         Some(true) if !tag.is_key() => {
-            notes.deviation(Rule::KeyFlag, side, "an IDR that is not marked".into());
+            findings.deviation(Rule::KeyFlag, side, "an IDR that is not marked".into());
         }
         Some(false) if tag.is_key() => {
-            notes.deviation(Rule::KeyFlag, side, "marked, but no IDR (a recovery point?)".into());
+            findings.deviation(Rule::KeyFlag, side, "marked, but no IDR (a recovery point?)".into());
         }
         _ => {}
     }
