@@ -33,7 +33,8 @@ pub trait Cursor: fmt::Debug + Send + Sync {
     /// Number of the last frame that was used; what [`crate::DecoderSetup::unseen`] asks for.
     fn seen(&self) -> Option<u64>;
 
-    /// Has `watcher` called whenever there is something to read, and once soon after this call.
+    /// Has `watcher` called whenever there is something to read, and once soon after this call, never within it: who
+    /// asks may hold what the watcher needs.
     fn watch(&self, watcher: Arc<dyn Watcher>) -> Watch;
 
     /// Moves to where a decoder can begin anew: forward to a keyframe of a live stream, back to the one before of what

@@ -69,7 +69,8 @@ impl Cursor for MadeUp {
     }
 
     fn watch(&self, watcher: Arc<dyn Watcher>) -> Watch {
-        watcher.stream_changed();
+        let called = Arc::clone(&watcher);
+        tokio::spawn(async move { called.stream_changed() });
         Watch::new(watcher)
     }
 
