@@ -22,7 +22,7 @@ fuzz_target!(|input: (u16, &[u8])| {
     for (number, sample) in index.samples().iter().enumerate() {
         let range = sample.offset as usize..sample.offset as usize + sample.size as usize;
         let frame = index.frame(sample, Bytes::copy_from_slice(&file[range]));
-        if sample.mended {
+        if sample.needs_repair {
             // Its configuration may have changed inside a frame before it.
             let _ = frame;
         } else {

@@ -1,5 +1,5 @@
 //! Any messages as a publisher's: no panic, times of a track never go back, what comes out keeps the
-//! intake's promises, and written for any receiver it is read back as the same.
+//! normalizer's promises, and written for any receiver it is read back as the same.
 #![no_main]
 
 use std::collections::HashMap;
@@ -7,15 +7,16 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use headwater_media::codec::nal::{Framing, framing};
 use headwater_media::flv::{
-    Codecs, Dialect, Intake, Item, Items, Numbering, Tracks, config_bodies, frame_head,
+    CodecSet, Dialect, MediaItem, MediaItems, Normalizer, Numbering, TrackChoice, config_bodies, frame_head,
 };
 use headwater_media::{Codec, Error, Frame, MediaKind, Timestamp, Track, TrackId};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((&dialect, mut rest)) = bytes.split_first() else { return };
-    let mut viewer = Viewer { dialect: dialect_of(dialect), intake: Intake::new(), tracks: HashMap::new() };
-    let mut intake = Intake::new();
+    let mut viewer =
+        Viewer { dialect: dialect_of(dialect), normalizer: Normalizer::new(), tracks: HashMap::new() };
+    let mut normalizer = Normalizer::new();
     let mut newest: HashMap<TrackId, Timestamp> = HashMap::new();
     // Messages of a kind, a length and a time, then the body.
     while let Some((&[kind, len, a, b, c, d], tail)) = rest.split_first_chunk::<6>() {
@@ -23,14 +24,14 @@ fuzz_target!(|bytes: &[u8]| {
         rest = tail;
         let (time, body) = (u32::from_be_bytes([a, b, c, d]), Bytes::copy_from_slice(body));
         let items = match kind % 3 {
-            0 => intake.push_video(time, body),
-            1 => intake.push_audio(time, body),
-            _ => Ok(intake.push_data(time, body)),
+            0 => normalizer.push_video(time, body),
+            1 => normalizer.push_audio(time, body),
+            _ => Ok(normalizer.push_data(time, body)),
         };
         for item in items.into_iter().flatten() {
             match item {
-                Item::Track(track) => viewer.take_track(track),
-                Item::Frame(frame) => {
+                MediaItem::Track(track) => viewer.take_track(track),
+                MediaItem::Frame(frame) => {
                     let newest = newest.entry(frame.track).or_insert(frame.dts);
                     assert!(frame.dts >= *newest);
                     *newest = frame.dts;
@@ -41,25 +42,25 @@ fuzz_target!(|bytes: &[u8]| {
             }
         }
     }
-    let announced: Vec<&Track> = intake.tracks().collect();
+    let announced: Vec<&Track> = normalizer.tracks().collect();
     assert!(announced.iter().all(|track| viewer.tracks.contains_key(&track.id)));
 });
 
 fn dialect_of(bits: u8) -> Dialect {
     Dialect {
-        codecs: Codecs::ALL,
-        tracks: if bits & 1 == 0 { Tracks::All } else { Tracks::One { video: 0, audio: 0 } },
+        codecs: CodecSet::ALL,
+        tracks: if bits & 1 == 0 { TrackChoice::All } else { TrackChoice::One { video: 0, audio: 0 } },
         numbering: if bits & 2 == 0 { Numbering::FourCc } else { Numbering::Unofficial },
         extras: bits & 4 == 0,
         nanos: bits & 8 == 0,
     }
 }
 
-/// Someone who gets what the publisher's intake yields, written in his dialect.
+/// Someone who gets what the publisher's normalizer yields, written in his dialect.
 struct Viewer {
     dialect: Dialect,
-    intake: Intake,
-    /// As announced by the publisher's intake.
+    normalizer: Normalizer,
+    /// As announced by the publisher's normalizer.
     tracks: HashMap<TrackId, Track>,
 }
 
@@ -82,18 +83,18 @@ impl Viewer {
         let body = Bytes::from([head.as_slice(), &frame.payload].concat());
         let time = frame.dts.as_ms() as u32;
         let items = self.push(frame.track.kind, time, body).expect("what is written can be read");
-        let Some(Item::Frame(found)) = items.last() else { panic!("no frame came back of {frame:?}") };
+        let Some(MediaItem::Frame(found)) = items.last() else { panic!("no frame came back of {frame:?}") };
         assert_eq!((found.track, found.codec, found.key), (frame.track, frame.codec, frame.key));
         assert_eq!(found.payload, frame.payload);
         let sent = &self.tracks[&frame.track];
-        let back = self.intake.tracks().find(|track| track.id == frame.track).expect("it was announced");
+        let back = self.normalizer.tracks().find(|track| track.id == frame.track).expect("it was announced");
         assert_eq!(back.config, sent.config);
     }
 
-    fn push(&mut self, kind: MediaKind, time: u32, body: Bytes) -> Result<Items, Error> {
+    fn push(&mut self, kind: MediaKind, time: u32, body: Bytes) -> Result<MediaItems, Error> {
         match kind {
-            MediaKind::Video => self.intake.push_video(time, body),
-            _ => self.intake.push_audio(time, body),
+            MediaKind::Video => self.normalizer.push_video(time, body),
+            _ => self.normalizer.push_audio(time, body),
         }
     }
 }

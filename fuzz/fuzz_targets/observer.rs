@@ -1,9 +1,9 @@
-//! Any bytes of both sides before an onlooker: no panic, how they are cut changes nothing, the tracks and tallies
+//! Any bytes of both sides before an observer: no panic, how they are cut changes nothing, the tracks and tallies
 //! stay few. With a true handshake in front, so that the messages are reached.
 #![no_main]
 
 use headwater_rtmp::capture::Side;
-use headwater_trace::observe::{Event, Observer, Rule, Verdict};
+use headwater_trace::{Event, Observer, Rule, Verdict};
 use libfuzzer_sys::fuzz_target;
 
 fn watch(turns: &[(Side, &[u8])], cut: usize) -> (Vec<Event>, Verdict) {
@@ -23,12 +23,12 @@ fn watch(turns: &[(Side, &[u8])], cut: usize) -> (Vec<Event>, Verdict) {
 }
 
 fuzz_target!(|input: (bool, u8, Vec<(bool, Vec<u8>)>)| {
-    let (greets, cut, said) = input;
-    let (block, long) = ([0; 1536], [3; 1]);
+    let (has_handshake, cut, said) = input;
+    let (block, version) = ([0; 1536], [3; 1]);
     let mut turns: Vec<(Side, &[u8])> = Vec::new();
-    if greets {
+    if has_handshake {
         for side in [Side::Client, Side::Server] {
-            turns.extend([(side, &long[..]), (side, &block[..])]);
+            turns.extend([(side, &version[..]), (side, &block[..])]);
         }
         turns.extend([(Side::Server, &block[..]), (Side::Client, &block[..])]);
     }

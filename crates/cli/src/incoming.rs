@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
-use headwater_media::flv::{Demuxer, Intake};
+use headwater_media::flv::{Demuxer, Normalizer};
 use headwater_media::{MediaKind, Timestamp};
 use headwater_rtmp::command::Capabilities;
 use headwater_rtmp::handshake::Nonce;
@@ -48,7 +48,7 @@ pub(super) struct RtmpIncoming {
     connection: Connection<Line>,
     options: PlayOptions,
     trust: Trust,
-    intake: Intake,
+    normalizer: Normalizer,
     ready: VecDeque<Item>,
     /// Where the server sends us: the next connection, on its way to its first picture.
     next: Option<Beginning>,
@@ -143,7 +143,7 @@ async fn open_rtmp(url: RtmpUrl, options: PlayOptions, trust: Trust) -> anyhow::
         connection,
         options,
         trust,
-        intake: Intake::new(),
+        normalizer: Normalizer::new(),
         ready: VecDeque::new(),
         next: None,
         shift: Timestamp::ZERO,
@@ -202,10 +202,10 @@ impl RtmpIncoming {
     fn take(&mut self, event: ClientEvent) -> anyhow::Result<()> {
         let items = match event {
             ClientEvent::Media { kind: MediaKind::Audio, timestamp, body, .. } => {
-                self.intake.push_audio(timestamp, body)?
+                self.normalizer.push_audio(timestamp, body)?
             }
-            ClientEvent::Media { timestamp, body, .. } => self.intake.push_video(timestamp, body)?,
-            ClientEvent::Data { timestamp, payload, .. } => self.intake.push_data(timestamp, payload),
+            ClientEvent::Media { timestamp, body, .. } => self.normalizer.push_video(timestamp, body)?,
+            ClientEvent::Data { timestamp, payload, .. } => self.normalizer.push_data(timestamp, payload),
             event => return refuse(&event),
         };
         self.ready.extend(items.map(Item::from));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use clap::Args;
-use headwater_media::flv::{Announced, Dialect, frame_head};
+use headwater_media::flv::{AnnouncedTracks, Dialect, frame_head};
 use headwater_media::{Frame, MediaKind, Timestamp, Track};
 use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::command::PublishKind;
@@ -100,7 +100,7 @@ fn total(files: &[PathBuf], looped: bool) -> anyhow::Result<Option<Timestamp>> {
 pub(super) struct Outgoing<S> {
     connection: Connection<S>,
     stream: MessageStreamId,
-    announced: Announced,
+    announced: AnnouncedTracks,
     metadata: Option<Bytes>,
     at: Timestamp,
     /// How to come again when the server asks for it, and where it wants us.
@@ -119,7 +119,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outgoing<S> {
         Ok(Self {
             connection,
             stream,
-            announced: Announced::default(),
+            announced: AnnouncedTracks::default(),
             metadata: None,
             at: Timestamp::ZERO,
             redial: None,

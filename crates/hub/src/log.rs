@@ -269,6 +269,11 @@ impl Log {
         }
     }
 
+    /// The time of the frame `sequence`, else of the newest one.
+    pub(crate) fn time(&self, sequence: u64) -> Timestamp {
+        self.frame(sequence).or_else(|| self.frames.back()).map_or(Timestamp::ZERO, |frame| frame.dts)
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use headwater_media::Timestamp;
-use tokio::sync::Notify;
 
+use crate::cursor::{Range, Watch};
 use crate::log::{Batch, Log};
 use crate::name::StreamName;
 use crate::stream::{Snapshot, State, Stream};
-use crate::wake::{Seat, Watcher};
+use crate::wake::{Bell, Watcher};
 
 /// Frames that one read returns, at most.
 const BATCH_FRAMES_MAX: usize = 256;
@@ -57,6 +57,7 @@ pub enum Next {
 #[derive(Debug)]
 pub struct Subscriber {
     stream: Arc<Stream>,
+    start: Start,
     policy: LagPolicy,
     position: Position,
     seen: Option<u64>,
@@ -71,12 +72,6 @@ enum Position {
     At(u64),
 }
 
-/// A watcher's place at a stream; dropping it ends the calls.
-#[derive(Debug)]
-pub struct Watch {
-    _seat: Option<Seat>,
-}
-
 impl Subscriber {
     pub(crate) fn new(stream: Arc<Stream>, start: Start, policy: LagPolicy) -> Self {
         stream.viewers.fetch_add(1, Ordering::AcqRel);
@@ -88,7 +83,7 @@ impl Subscriber {
                 _ => Position::StartFrom(head),
             }
         };
-        Self { stream, policy, position, seen: None, skipped: 0 }
+        Self { stream, start, policy, position, seen: None, skipped: 0 }
     }
 
     /// The stream's name.
@@ -160,7 +155,25 @@ impl Subscriber {
 
     /// Has `watcher` called whenever the stream grows or ends, and once soon after this call.
     pub fn watch(&self, watcher: Arc<dyn Watcher>) -> Watch {
-        Watch { _seat: self.stream.audiences.add(watcher) }
+        Watch::new(self.stream.audiences.add(watcher))
+    }
+
+    /// Where it began.
+    pub(crate) fn start(&self) -> Start {
+        self.start
+    }
+
+    /// The time of the frame that comes next; of one that has not come yet, of the newest.
+    pub(crate) fn position(&self) -> Timestamp {
+        let inner = self.stream.inner.lock();
+        let (Position::At(at) | Position::StartFrom(at)) = self.position;
+        inner.log.time(at)
+    }
+
+    /// The times that the log holds.
+    pub(crate) fn range(&self) -> Range {
+        let inner = self.stream.inner.lock();
+        Range { from: inner.log.time(inner.log.base()), to: inner.log.time(inner.log.head()) }
     }
 
     /// Turns the cursor into one that a task awaits.
@@ -223,15 +236,6 @@ pub struct Awaited {
     _watch: Watch,
 }
 
-#[derive(Debug, Default)]
-struct Bell(Notify);
-
-impl Watcher for Bell {
-    fn stream_changed(&self) {
-        self.0.notify_one();
-    }
-}
-
 impl Awaited {
     /// Waits for frames and passes them out; `false` at the end of the broadcast. Cancel safe: frames
     /// count as used only when the call returns.
@@ -242,7 +246,7 @@ impl Awaited {
                     self.subscriber.advance(batch, batch.frames.len());
                     return true;
                 }
-                Next::Empty => self.bell.0.notified().await,
+                Next::Empty => self.bell.rung().await,
                 Next::Ended => return false,
             }
         }

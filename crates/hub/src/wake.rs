@@ -22,6 +22,23 @@ pub trait Watcher: Send + Sync {
     fn stream_changed(&self);
 }
 
+/// A watcher that wakes the task that waits for it.
+#[derive(Debug, Default)]
+pub struct Bell(Notify);
+
+impl Bell {
+    /// Waits until it was rung since the last time.
+    pub async fn rung(&self) {
+        self.0.notified().await;
+    }
+}
+
+impl Watcher for Bell {
+    fn stream_changed(&self) {
+        self.0.notify_one();
+    }
+}
+
 /// One task's share of all viewers. Drive it in rounds: [`Lane::rung`], then [`Lane::call_some`] until the round
 /// is over. Streams that grow meanwhile wait for the next round, so that whoever drives decides how often
 /// there is one.

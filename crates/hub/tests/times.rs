@@ -1,4 +1,4 @@
-//! What publishers' clocks do, through the intake and the hub together: viewers get one line that starts at
+//! What publishers' clocks do, through the normalizer and the hub together: viewers get one line that starts at
 //! zero, never goes back, has no hole, and keeps sound and picture together.
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
@@ -10,7 +10,7 @@ use headwater_hub::{
     Batch, Hub, HubConfig, LagPolicy, Next, Publisher, PublisherInfo, RepairedTimestamps, Start, StreamName,
     Subscriber,
 };
-use headwater_media::flv::{Intake, Item};
+use headwater_media::flv::{MediaItem, Normalizer};
 use headwater_media::{Frame, MediaKind};
 use proptest::prelude::*;
 
@@ -22,7 +22,7 @@ const SOUND_MS: u64 = 26;
 struct Stream {
     hub: Hub,
     publisher: Publisher,
-    intake: Intake,
+    normalizer: Normalizer,
     viewer: Subscriber,
     seen: Vec<Frame>,
 }
@@ -37,7 +37,7 @@ impl Stream {
         let viewer =
             hub.subscribe(&name(), Start::NewestKeyframe, LagPolicy::Lossless, Duration::ZERO).unwrap();
         let publisher = hub.publish(&name(), PublisherInfo::default(), Duration::ZERO).unwrap();
-        Self { hub, publisher, intake: Intake::new(), viewer, seen: Vec::new() }
+        Self { hub, publisher, normalizer: Normalizer::new(), viewer, seen: Vec::new() }
     }
 
     /// A message whose right time is `meant_ms`, sent with `stamp`.
@@ -47,18 +47,18 @@ impl Stream {
         let (head, stamp) =
             (if kind == MediaKind::Video { &b"\x12"[..] } else { b"\x2f\xff\xfb\x90\x64" }, stamp as u32);
         let body = Bytes::from([head, &meant].concat());
-        let before = *self.intake.mended();
+        let before = *self.normalizer.repaired();
         let items = match kind {
-            MediaKind::Video => self.intake.push_video(stamp, body),
-            _ => self.intake.push_audio(stamp, body),
+            MediaKind::Video => self.normalizer.push_video(stamp, body),
+            _ => self.normalizer.push_audio(stamp, body),
         };
         for item in items.unwrap() {
             match item {
-                Item::Track(track) => self.publisher.set_track(track),
-                Item::Frame(frame) => self.publisher.push(frame, Duration::from_millis(meant_ms)),
+                MediaItem::Track(track) => self.publisher.set_track(track),
+                MediaItem::Frame(frame) => self.publisher.push(frame, Duration::from_millis(meant_ms)),
             }
         }
-        let after = self.intake.mended();
+        let after = self.normalizer.repaired();
         self.publisher.count_repaired(RepairedTimestamps {
             jumps: after.restarted_clocks - before.restarted_clocks,
             clamped: after.clamped_timestamps - before.clamped_timestamps,
@@ -264,7 +264,7 @@ fn a_publisher_that_comes_back_goes_on_whatever_its_clock_says() {
     let Stream { hub, publisher, viewer, seen, .. } = stream;
     drop(publisher);
     let publisher = hub.publish(&name(), PublisherInfo::default(), Duration::from_secs(5)).unwrap();
-    let mut stream = Stream { hub, publisher, intake: Intake::new(), viewer, seen };
+    let mut stream = Stream { hub, publisher, normalizer: Normalizer::new(), viewer, seen };
     stream.run(4000, 8000, |_, meant| meant - 4000);
     check(&stream.frames(), 100, 60);
     assert_eq!(stream.repaired().jumps, 0, "a new publisher is no mistake");

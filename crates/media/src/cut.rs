@@ -6,43 +6,19 @@
 
 use bytes::Bytes;
 
-use crate::flv::{Dialect, Tags};
-use crate::index::{Index, Sample};
-use crate::mp4::Movie;
+use crate::flv::Dialect;
+use crate::flv::film::FilmTags;
+use crate::index::Index;
+use crate::mp4::movie::Movie;
+pub use crate::piece::{Piece, Span};
 use crate::{Error, Timestamp};
 
 /// How many steps lie between places whose position is known.
 const MARK_EVERY: usize = 1024;
 
-/// The part of a film that is wanted, in times of its index.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Span {
-    /// What is to be shown first; nothing = the film from its start.
-    pub from: Option<Timestamp>,
-    /// What is not to be shown any more; nothing = to the end.
-    pub until: Option<Timestamp>,
-}
-
-/// A piece of the file that is made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Piece {
-    /// Bytes that are not in the film's file.
-    Bytes(Bytes),
-    /// A range of the film's file.
-    File {
-        /// Its first byte.
-        offset: u64,
-        /// Its length.
-        len: u64,
-    },
-    /// The payload of a sample that has to be mended ([`Index::frame`]); its length is that of
-    /// [`Index::payload_len`].
-    Mended(Sample),
-}
-
 /// A place in the file that is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct CutPosition {
     /// Pieces before it are passed; 0 = the head.
     step: usize,
     /// Bytes of the next piece that are passed as well.
@@ -62,7 +38,7 @@ pub struct Cut {
 #[derive(Debug)]
 enum Body {
     Mp4(Movie),
-    Flv(Tags),
+    Flv(FilmTags),
 }
 
 impl Cut {
@@ -88,7 +64,7 @@ impl Cut {
     /// `Unsupported` if a receiver of this dialect can take nothing of the film, `Malformed` if nothing of the film
     /// lies within the span.
     pub fn flv(index: &Index, span: Span, dialect: Dialect) -> Result<Self, Error> {
-        let (tags, head) = Tags::new(index, span, dialect)?;
+        let (tags, head) = FilmTags::new(index, span, dialect)?;
         Ok(Self::new(index, head, Body::Flv(tags)))
     }
 
@@ -99,12 +75,12 @@ impl Cut {
     /// # Errors
     /// As [`flv`](Self::flv).
     pub fn flv_tail(index: &Index, from: usize, origin: Timestamp, dialect: Dialect) -> Result<Self, Error> {
-        let (tags, head) = Tags::tail(index, from, origin, dialect)?;
+        let (tags, head) = FilmTags::tail(index, from, origin, dialect)?;
         Ok(Self::new(index, head, Body::Flv(tags)))
     }
 
     /// Where a step of the body begins in the file.
-    pub(crate) fn position(&self, index: &Index, step: usize) -> u64 {
+    fn position(&self, index: &Index, step: usize) -> u64 {
         let mark = step / MARK_EVERY;
         let marked = self.marks.get(mark).copied().unwrap_or(0);
         let since = (mark * MARK_EVERY..step).map(|step| self.body.step_len(index, step)).sum::<u64>();
@@ -117,7 +93,7 @@ impl Cut {
     pub fn keyframe_at(&self, index: &Index, position: u64) -> Option<(usize, bool)> {
         let Body::Flv(tags) = &self.body else { return None };
         let number = tags.sample_of(self.seek(index, position).step.saturating_sub(1));
-        let exact = index.is_start(number) && tags.position(index, number, self) == position;
+        let exact = index.is_start(number) && self.position(index, tags.step_of(number)) == position;
         Some((index.last_start(number)?, exact))
     }
 
@@ -158,25 +134,25 @@ impl Cut {
 
     /// The place of a byte.
     #[must_use]
-    pub fn seek(&self, index: &Index, position: u64) -> Place {
+    pub fn seek(&self, index: &Index, position: u64) -> CutPosition {
         let Some(behind) = position.checked_sub(self.head.len() as u64) else {
-            return Place { step: 0, skip: position };
+            return CutPosition { step: 0, skip: position };
         };
         let mark = self.marks.partition_point(|&mark| mark <= behind).saturating_sub(1);
         let mut skip = behind - self.marks.get(mark).copied().unwrap_or(0);
         for step in mark * MARK_EVERY..self.body.steps() {
             let len = self.body.step_len(index, step);
             if skip < len {
-                return Place { step: step + 1, skip };
+                return CutPosition { step: step + 1, skip };
             }
             skip -= len;
         }
-        Place { step: self.body.steps() + 1, skip: 0 }
+        CutPosition { step: self.body.steps() + 1, skip: 0 }
     }
 
     /// The piece at a place, which moves behind it; `None` at the end. The caller passes over `skip` bytes, and
     /// sets it to 0.
-    pub fn next(&self, index: &Index, place: &mut Place) -> Option<Piece> {
+    pub fn next(&self, index: &Index, place: &mut CutPosition) -> Option<Piece> {
         let step = place.step;
         place.step += 1;
         let Some(step) = step.checked_sub(1) else { return Some(Piece::Bytes(self.head.clone())) };

@@ -1,37 +1,8 @@
-//! The [`Frame`]: one access unit of one track, and the names of tracks.
+//! The [`Frame`]: one access unit of one track.
 
 use bytes::Bytes;
 
-use crate::{Codec, Timestamp};
-
-/// What a track carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum MediaKind {
-    /// Pictures.
-    Video,
-    /// Sound.
-    Audio,
-    /// Script data: cue points, captions, anything a publisher sends by name.
-    Data,
-}
-
-/// Which track of a stream: the kind, and the number within the kind (0 = the main one).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TrackId {
-    /// What the track carries.
-    pub kind: MediaKind,
-    /// The track's number within its kind, as Enhanced RTMP counts them.
-    pub index: u8,
-}
-
-impl TrackId {
-    /// The main video track.
-    pub const VIDEO: Self = Self { kind: MediaKind::Video, index: 0 };
-    /// The main audio track.
-    pub const AUDIO: Self = Self { kind: MediaKind::Audio, index: 0 };
-    /// The script data track.
-    pub const DATA: Self = Self { kind: MediaKind::Data, index: 0 };
-}
+use crate::{Codec, MediaKind, Timestamp, TrackId};
 
 /// One access unit of one track.
 ///

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use crate::flv::Intake;
-use crate::mp4::FourCc;
+use crate::flv::normalizer::Normalizer;
+use crate::mp4::boxes::FourCc;
 use crate::{Error, Frame, MediaKind, Timestamp, Track};
 
 /// The largest number of samples of one file: 28 hours of film with sound.
@@ -28,9 +28,9 @@ pub struct Sample {
     pub track: u16,
     /// Whether decoding can start here.
     pub key: bool,
-    /// Whether the bytes in the file are not the payload but an FLV tag's body that has to be mended
+    /// Whether the bytes in the file are not the payload but an FLV tag's body that has to be repaired
     /// first (Annex B, ADTS). [`Index::frame`] does that.
-    pub mended: bool,
+    pub needs_repair: bool,
 }
 
 /// A track that can be played.
@@ -76,8 +76,8 @@ pub struct Index {
     pub(crate) metadata: Option<Bytes>,
     pub(crate) skipped: Vec<SkippedTrack>,
     pub(crate) samples: Vec<Sample>,
-    /// Payload lengths of mended samples, by offset.
-    pub(crate) mended: HashMap<u64, u32>,
+    /// Payload lengths of repaired samples, by offset.
+    pub(crate) repaired_lens: HashMap<u64, u32>,
     pub(crate) notes: Vec<String>,
 }
 
@@ -143,6 +143,11 @@ impl Index {
     #[must_use]
     pub fn samples(&self) -> &[Sample] {
         &self.samples
+    }
+
+    /// The access unit with that number.
+    pub(crate) fn sample(&self, number: u32) -> Option<&Sample> {
+        self.samples.get(number as usize)
     }
 
     /// What is wrong with the file though it can be played, in words for a person.
@@ -258,24 +263,24 @@ impl Index {
         (0..end).rev().find(starts).or_else(|| (end..self.samples.len()).find(starts))
     }
 
-    /// How long the payload of a sample is, in bytes: its size, unless it has to be mended.
+    /// How long the payload of a sample is, in bytes: its size, unless it has to be repaired.
     #[must_use]
     pub fn payload_len(&self, sample: &Sample) -> u32 {
-        if !sample.mended {
+        if !sample.needs_repair {
             return sample.size;
         }
-        self.mended.get(&sample.offset).copied().unwrap_or(sample.size)
+        self.repaired_lens.get(&sample.offset).copied().unwrap_or(sample.size)
     }
 
     /// The frame that a sample's bytes make.
     ///
     /// # Errors
-    /// `Misuse` if the sample is not of this index; `Malformed` if bytes that have to be mended are not
+    /// `Misuse` if the sample is not of this index; `Malformed` if bytes that have to be repaired are not
     /// those that were indexed.
     pub fn frame(&self, sample: &Sample, bytes: Bytes) -> Result<Frame, Error> {
         let track =
             self.track_of(sample).ok_or(Error::Misuse("a sample was used with the index of another file"))?;
-        let payload = if sample.mended { Intake::mend(track, bytes)? } else { bytes };
+        let payload = if sample.needs_repair { Normalizer::repair(track, bytes)? } else { bytes };
         let Track { id, codec, .. } = *track;
         Ok(Frame { track: id, codec, dts: sample.dts, pts: sample.pts, key: sample.key, payload })
     }

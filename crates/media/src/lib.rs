@@ -1,10 +1,13 @@
-//! What media bytes mean: frames, tracks, codecs, AMF, FLV and MP4.
+//! What media bytes mean: frames, tracks, codecs, AMF, FLV, MP4 and HLS.
 //!
 //! This crate turns bytes into meaning and back. It does no I/O, reads no clock and runs no task:
 //! bytes and time are arguments. It depends on no other crate of the house.
 //!
-//! The coin of the house is the [`Frame`]: one access unit of one track, its payload in the
+//! What is passed on everywhere is the [`Frame`]: one access unit of one track, its payload in the
 //! length-prefixed form that FLV and MP4 share, so that RTMP → FLV → MP4 never rewrites it.
+//!
+//! A file imports only from below: time and errors; codecs; track and frame; AMF; FLV tags and MP4 boxes; the
+//! [`index`] of a film; what reads and writes whole films; [`cut`] and [`hls`].
 
 pub mod amf;
 mod bits;
@@ -17,11 +20,12 @@ mod frame;
 pub mod hls;
 pub mod index;
 pub mod mp4;
+mod piece;
 mod time;
 mod track;
 
 pub use color_info::ColorInfo;
 pub use error::Error;
-pub use frame::{Frame, MediaKind, TrackId};
+pub use frame::Frame;
 pub use time::Timestamp;
-pub use track::{Codec, Track, TrackDetails};
+pub use track::{Codec, MediaKind, Track, TrackDetails, TrackId};

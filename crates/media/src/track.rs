@@ -1,9 +1,10 @@
-//! Codecs, and what a decoder must know before a track's first frame.
+//! Tracks: their names, their codecs, and what a decoder must know before the first frame.
 
 use std::fmt;
 
 use bytes::Bytes;
 
+use crate::Error;
 use crate::codec::aac::AudioSpecificConfig;
 use crate::codec::ac3::Ac3Header;
 use crate::codec::av1::Av1Config;
@@ -13,7 +14,35 @@ use crate::codec::h265::HevcConfig;
 use crate::codec::mp3::Mp3Header;
 use crate::codec::opus::{self, OpusConfig};
 use crate::codec::vp9::{VpConfig, VpKeyFrame};
-use crate::{Error, TrackId};
+
+/// What a track carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum MediaKind {
+    /// Pictures.
+    Video,
+    /// Sound.
+    Audio,
+    /// Script data: cue points, captions, anything a publisher sends by name.
+    Data,
+}
+
+/// Which track of a stream: the kind, and the number within the kind (0 = the main one).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TrackId {
+    /// What the track carries.
+    pub kind: MediaKind,
+    /// The track's number within its kind, as Enhanced RTMP counts them.
+    pub index: u8,
+}
+
+impl TrackId {
+    /// The main video track.
+    pub const VIDEO: Self = Self { kind: MediaKind::Video, index: 0 };
+    /// The main audio track.
+    pub const AUDIO: Self = Self { kind: MediaKind::Audio, index: 0 };
+    /// The script data track.
+    pub const DATA: Self = Self { kind: MediaKind::Data, index: 0 };
+}
 
 /// How the frames of a track are coded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may unwrap as tests may")]
 
 use bytes::Bytes;
-use headwater_media::cut::{Cut, Piece, Place, Span};
+use headwater_media::cut::{Cut, CutPosition, Piece, Span};
 use headwater_media::flv::{self, Dialect, Indexer, TagKind, TagReader, keyframe_index, parse_on_metadata};
 use headwater_media::index::Index;
 use headwater_media::mp4::Scan;
@@ -51,7 +51,7 @@ fn read(index: &Index, file: &[u8], piece: Piece) -> Bytes {
         Piece::File { offset, len } => {
             Bytes::copy_from_slice(&file[offset as usize..(offset + len) as usize])
         }
-        Piece::Mended(sample) => {
+        Piece::Repaired(sample) => {
             let bytes = &file[sample.offset as usize..sample.offset as usize + sample.size as usize];
             index.frame(&sample, Bytes::copy_from_slice(bytes)).unwrap().payload
         }
@@ -60,7 +60,7 @@ fn read(index: &Index, file: &[u8], piece: Piece) -> Bytes {
 
 /// The file from byte `position` on.
 fn made(cut: &Cut, index: &Index, file: &[u8], position: u64) -> Vec<u8> {
-    let mut place = if position == 0 { Place::default() } else { cut.seek(index, position) };
+    let mut place = if position == 0 { CutPosition::default() } else { cut.seek(index, position) };
     let mut out = Vec::new();
     loop {
         let skip = std::mem::take(&mut place.skip) as usize;
@@ -270,7 +270,7 @@ fn what_has_to_be_mended_is_mended_on_the_way() {
         irregular.extend(flv::previous_tag_size(body.len()));
     }
     let (regular, film) = (index(&file), index(&irregular));
-    assert!(film.samples().iter().any(|sample| sample.mended));
+    assert!(film.samples().iter().any(|sample| sample.needs_repair));
     for (id, as_mp4) in [(TrackId::VIDEO, true), (TrackId::AUDIO, true), (TrackId::VIDEO, false)] {
         let span = Span::default();
         let cut = if as_mp4 { Cut::mp4(&film, span) } else { Cut::flv(&film, span, Dialect::FULL) }.unwrap();
@@ -321,7 +321,7 @@ fn more_than_four_gibibytes_have_wide_offsets() {
     let film = huge();
     let cut = Cut::mp4(&film, Span::default()).unwrap();
     assert!(cut.len() > 1 << 32, "{}", cut.len());
-    let Some(Piece::Bytes(head)) = cut.next(&film, &mut Place::default()) else { panic!("no head") };
+    let Some(Piece::Bytes(head)) = cut.next(&film, &mut CutPosition::default()) else { panic!("no head") };
     assert!(head.windows(4).any(|kind| kind == b"co64") && !head.windows(4).any(|kind| kind == b"stco"));
     let mut scan = Scan::new(cut.len());
     while let Some(range) = scan.wants() {

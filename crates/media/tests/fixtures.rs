@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use bytes::{Bytes, BytesMut};
 use headwater_media::codec::aac::AudioSpecificConfig;
 use headwater_media::codec::h264::AvcConfig;
-use headwater_media::flv::demux::End;
-use headwater_media::flv::{self, Item};
+use headwater_media::flv::demux::FileEnd;
+use headwater_media::flv::{self, MediaItem};
 use headwater_media::index::{Index, Sample};
 use headwater_media::mp4::{self, Scan};
 use headwater_media::{Codec, Frame, MediaKind, Timestamp, Track, TrackId};
@@ -81,7 +81,7 @@ fn packet(frame: &Frame, timescale: u32) -> Packet {
     }
 }
 
-fn demux_flv(file: &[u8], cuts: impl Iterator<Item = usize>) -> Vec<Item> {
+fn demux_flv(file: &[u8], cuts: impl Iterator<Item = usize>) -> Vec<MediaItem> {
     let mut demuxer = flv::Demuxer::default();
     let mut items = Vec::new();
     let mut rest = file;
@@ -97,22 +97,22 @@ fn demux_flv(file: &[u8], cuts: impl Iterator<Item = usize>) -> Vec<Item> {
     while let Some(item) = demuxer.next_item().unwrap() {
         items.push(item);
     }
-    assert_eq!(demuxer.end(), End::Clean);
+    assert_eq!(demuxer.end(), FileEnd::Clean);
     items
 }
 
-fn frames(items: &[Item]) -> Vec<Frame> {
-    let media = |item: &Item| match item {
-        Item::Frame(frame) if frame.track.kind != MediaKind::Data => Some(frame.clone()),
+fn frames(items: &[MediaItem]) -> Vec<Frame> {
+    let media = |item: &MediaItem| match item {
+        MediaItem::Frame(frame) if frame.track.kind != MediaKind::Data => Some(frame.clone()),
         _ => None,
     };
     items.iter().filter_map(media).collect()
 }
 
-fn tracks(items: &[Item]) -> Vec<Track> {
-    let track = |item: &Item| match item {
-        Item::Track(track) => Some(track.clone()),
-        Item::Frame(_) => None,
+fn tracks(items: &[MediaItem]) -> Vec<Track> {
+    let track = |item: &MediaItem| match item {
+        MediaItem::Track(track) => Some(track.clone()),
+        MediaItem::Frame(_) => None,
     };
     items.iter().filter_map(track).collect()
 }
@@ -175,7 +175,7 @@ fn what_enhanced_files_say_of_their_tracks() {
         let mut demuxer = flv::Demuxer::default();
         demuxer.feed(&fixture(name));
         while demuxer.next_item().unwrap().is_some() {}
-        demuxer.intake().tracks().cloned().collect()
+        demuxer.normalizer().tracks().cloned().collect()
     };
     let codecs = |name: &str| last_word(name).iter().map(|track| track.codec).collect::<Vec<_>>();
     assert_eq!(codecs("hevc.flv"), [Codec::H265, Codec::Aac]);
@@ -271,8 +271,8 @@ fn flv_written_from_items_reads_back_as_the_same_items() {
         let mut at = Timestamp::ZERO;
         for item in &items {
             match item {
-                Item::Track(track) => muxer.write_track(track, at, &mut out),
-                Item::Frame(frame) => {
+                MediaItem::Track(track) => muxer.write_track(track, at, &mut out),
+                MediaItem::Frame(frame) => {
                     at = frame.dts;
                     muxer.write_frame(frame, &mut out);
                 }
@@ -284,16 +284,16 @@ fn flv_written_from_items_reads_back_as_the_same_items() {
 }
 
 /// Such metadata cannot be written so that ffmpeg does not stumble over it.
-fn without_colours_of_numbered_tracks(items: Vec<Item>) -> Vec<Item> {
+fn without_colours_of_numbered_tracks(items: Vec<MediaItem>) -> Vec<MediaItem> {
     let mut announced: Vec<Track> = Vec::new();
     let news = |item| match item {
-        Item::Track(mut track) => {
+        MediaItem::Track(mut track) => {
             if track.id.kind == MediaKind::Video && track.id.index > 0 {
                 track.extra = Bytes::new();
             }
             let is_news = announced.iter().rfind(|known| known.id == track.id) != Some(&track);
             announced.push(track.clone());
-            is_news.then_some(Item::Track(track))
+            is_news.then_some(MediaItem::Track(track))
         }
         item => Some(item),
     };
@@ -306,17 +306,17 @@ fn each_track_alone_reads_back_as_the_same_frames() {
         let items = demux_flv(&fixture(name), std::iter::empty());
         for index in 0..3 {
             for numbering in [flv::Numbering::FourCc, flv::Numbering::Unofficial] {
-                let tracks = flv::Tracks::One { video: index, audio: index };
+                let tracks = flv::TrackChoice::One { video: index, audio: index };
                 let dialect = flv::Dialect { tracks, numbering, ..flv::Dialect::FULL };
                 let mut muxer = flv::Muxer::new(Timestamp::ZERO, dialect);
                 let mut out = flv::file_header(true, true)[..].into();
                 let mut alone = Vec::new();
                 for item in &items {
                     match item {
-                        Item::Track(track) => muxer.write_track(track, Timestamp::ZERO, &mut out),
-                        Item::Frame(frame) => muxer.write_frame(frame, &mut out),
+                        MediaItem::Track(track) => muxer.write_track(track, Timestamp::ZERO, &mut out),
+                        MediaItem::Frame(frame) => muxer.write_frame(frame, &mut out),
                     }
-                    if let Item::Frame(frame) = item
+                    if let MediaItem::Frame(frame) = item
                         && frame.track.index == index
                         && frame.track.kind != MediaKind::Data
                     {
@@ -408,7 +408,7 @@ fn another_mp4_library_reads_the_fragments() {
 fn the_key_frame_index_leads_to_the_key_frames() {
     let file = fixture("keyframes.flv");
     let items = demux_flv(&file, std::iter::empty());
-    let Some(Item::Frame(script)) = items.first() else { panic!("no script data in front") };
+    let Some(MediaItem::Frame(script)) = items.first() else { panic!("no script data in front") };
     let about = flv::parse_on_metadata(&script.payload).unwrap();
     let index = flv::keyframe_index(&about).unwrap();
     // ffmpeg lists the first picture twice: as the configuration, and as the frame.

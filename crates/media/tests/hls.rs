@@ -5,7 +5,9 @@
 use bytes::Bytes;
 use headwater_media::cut::Piece;
 use headwater_media::flv::Indexer;
-use headwater_media::hls::{Cut, KEY_FRAMES_APART, Line, Presentation, SEGMENT_MAX, SEGMENT_TARGET};
+use headwater_media::hls::{
+    KEY_FRAMES_APART, MediaSegment, Presentation, SEGMENT_MAX, SEGMENT_TARGET, SegmentedTrack,
+};
 use headwater_media::index::{Index, Sample};
 use headwater_media::mp4::Scan;
 use headwater_media::{Error, Frame, MediaKind, Timestamp};
@@ -71,12 +73,12 @@ impl Film {
         Self { file, index, presentation }
     }
 
-    fn frame_for(&self, line: &Line, era: u32) -> Bytes {
+    fn frame_for(&self, line: &SegmentedTrack, era: u32) -> Bytes {
         let sample = &self.index.samples()[line.first_of(era).unwrap()];
         self.index.frame(sample, bytes_of(&self.file, sample)).unwrap().payload
     }
 
-    fn segment(&self, line: &Line, number: usize, cut: &Cut) -> Vec<u8> {
+    fn segment(&self, line: &SegmentedTrack, number: usize, cut: &MediaSegment) -> Vec<u8> {
         let frame = self.frame_for(line, cut.era);
         let (head, pieces) = self.presentation.segment(&self.index, line, number, cut, &frame).unwrap();
         let mut out = head.to_vec();
@@ -86,7 +88,7 @@ impl Film {
                 Piece::File { offset, len } => {
                     out.extend_from_slice(&self.file[offset as usize..(offset + len) as usize]);
                 }
-                Piece::Mended(sample) => {
+                Piece::Repaired(sample) => {
                     let bytes = bytes_of(&self.file, &sample);
                     out.extend_from_slice(&self.index.frame(&sample, bytes).unwrap().payload);
                 }
@@ -95,7 +97,7 @@ impl Film {
         out
     }
 
-    fn init(&self, line: &Line) -> Vec<u8> {
+    fn init(&self, line: &SegmentedTrack) -> Vec<u8> {
         let era = line.segments[0].era;
         let frame = self.frame_for(line, era);
         self.presentation.init(&self.index, line, era, &frame).unwrap().to_vec()
@@ -113,7 +115,7 @@ fn assert_close(is: Timestamp, should: Timestamp, what: &str) {
 fn segments_read_again_are_the_film() {
     for name in FILMS {
         let film = Film::new(name, Timestamp::from_ms(700));
-        for line in film.presentation.lines() {
+        for line in film.presentation.tracks() {
             let what = format!("{name}, track {}", line.track);
             let mut file = film.init(line);
             for (number, cut) in line.segments.iter().enumerate() {
@@ -143,7 +145,7 @@ fn segments_read_again_are_the_film() {
 fn each_segment_stands_alone_and_lasts_until_the_next() {
     for name in FILMS {
         let film = Film::new(name, Timestamp::from_ms(700));
-        for line in film.presentation.lines() {
+        for line in film.presentation.tracks() {
             let init = film.init(line);
             let mut ends: Option<u64> = None;
             for (number, cut) in line.segments.iter().enumerate().rev() {
@@ -183,7 +185,7 @@ fn fragment_times(segment: &[u8]) -> (u64, u64) {
 fn key_frames_come_one_by_one() {
     for name in FILMS {
         let film = Film::new(name, SEGMENT_TARGET);
-        for line in film.presentation.lines() {
+        for line in film.presentation.tracks() {
             let kind = film.index.tracks()[line.track].track.id.kind;
             assert_eq!(line.keys.is_empty(), kind == MediaKind::Audio, "{name}");
             for (number, cut) in line.keys.iter().enumerate() {
@@ -224,7 +226,7 @@ fn made_of(keys: &[usize], pictures: usize) -> Index {
 
 fn starts(index: &Index) -> (Vec<i64>, bool) {
     let presentation = Presentation::new(index, SEGMENT_TARGET).unwrap();
-    let line = &presentation.lines()[0];
+    let line = &presentation.tracks()[0];
     (line.segments.iter().map(|cut| cut.start.as_ms()).collect(), line.independent)
 }
 
@@ -259,7 +261,7 @@ fn what_hls_does_not_carry_is_refused_in_words() {
         Err(error @ Error::Unsupported { .. }) => assert!(error.to_string().contains("H.266"), "{error}"),
         Ok(presentation) => {
             assert!(presentation.left_out()[0].contains("H.266"), "{:?}", presentation.left_out());
-            assert!(presentation.lines().iter().all(|line| line.keys.is_empty()), "only sound is left");
+            assert!(presentation.tracks().iter().all(|line| line.keys.is_empty()), "only sound is left");
         }
         Err(error) => panic!("{error}"),
     }

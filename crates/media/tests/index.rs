@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use headwater_media::flv::{
-    self, Indexer, Item, TagKind, TagReader, file_header, previous_tag_size, tag_head,
+    self, Indexer, MediaItem, TagKind, TagReader, file_header, previous_tag_size, tag_head,
 };
 use headwater_media::index::{Index, Sample};
 use headwater_media::mp4::Scan;
@@ -68,9 +68,9 @@ fn demux(file: &[u8]) -> (Vec<Frame>, Vec<Track>) {
     let (mut frames, mut tracks) = (Vec::new(), Vec::new());
     while let Some(item) = demuxer.next_item().unwrap() {
         match item {
-            Item::Track(track) => tracks.push(track),
-            Item::Frame(frame) if flv::is_on_metadata(&frame.payload) => {}
-            Item::Frame(frame) => frames.push(frame),
+            MediaItem::Track(track) => tracks.push(track),
+            MediaItem::Frame(frame) if flv::is_on_metadata(&frame.payload) => {}
+            MediaItem::Frame(frame) => frames.push(frame),
         }
     }
     frames.sort_by_key(|frame| frame.dts);
@@ -98,7 +98,7 @@ fn an_index_leads_to_every_frame() {
         let index = index(&file);
         assert_eq!(frames(&index, &file), demux(&file).0, "{name}");
         assert_eq!(index.notes(), [""; 0], "{name}");
-        assert!(index.samples().iter().all(|sample| !sample.mended), "{name}");
+        assert!(index.samples().iter().all(|sample| !sample.needs_repair), "{name}");
         assert!(index.metadata().is_some(), "{name}");
     }
 }
@@ -121,7 +121,7 @@ fn frames_that_have_to_be_mended_are_mended_at_their_places() {
         _ => body.to_vec(),
     });
     let found = index(&irregular);
-    assert!(found.samples().iter().any(|sample| sample.mended));
+    assert!(found.samples().iter().any(|sample| sample.needs_repair));
     assert_eq!(frames(&found, &irregular), demux(&file).0);
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use headwater_media::flv::{Demuxer, Intake, Item};
+use headwater_media::flv::{Demuxer, MediaItem, Normalizer};
 use headwater_media::{Codec, Frame, MediaKind};
 use headwater_rtmp::capture::{Reader, Side};
 use headwater_rtmp::chunk::{Decoder, DecoderLimits};
@@ -86,15 +86,15 @@ fn heard(name: &str) -> Heard {
 /// Messages made regular.
 #[derive(Default)]
 struct Received {
-    intake: Intake,
+    normalizer: Normalizer,
     frames: Vec<Frame>,
 }
 
 impl Received {
     fn push(&mut self, kind: MediaKind, timestamp: u32, body: Bytes) {
         let items = match kind {
-            MediaKind::Video => self.intake.push_video(timestamp, body).unwrap(),
-            _ => self.intake.push_audio(timestamp, body).unwrap(),
+            MediaKind::Video => self.normalizer.push_video(timestamp, body).unwrap(),
+            _ => self.normalizer.push_audio(timestamp, body).unwrap(),
         };
         self.frames.extend(items.filter_map(frame));
     }
@@ -114,10 +114,10 @@ impl Received {
     }
 }
 
-fn frame(item: Item) -> Option<Frame> {
+fn frame(item: MediaItem) -> Option<Frame> {
     match item {
-        Item::Frame(frame) => Some(frame),
-        Item::Track(_) => None,
+        MediaItem::Frame(frame) => Some(frame),
+        MediaItem::Track(_) => None,
     }
 }
 
@@ -188,7 +188,7 @@ fn obs_publishes_what_it_was_set_to() {
     assert!(flash_ver(&heard).starts_with("FMLE/3.0 (compatible; FMSc/1.0)"), "{}", flash_ver(&heard));
     assert_eq!(publish_of(&heard), ("live/obs".into(), PublishKind::Live));
     let received = Received::of(&heard);
-    let tracks: Vec<_> = received.intake.tracks().map(|track| (track.codec, track.details())).collect();
+    let tracks: Vec<_> = received.normalizer.tracks().map(|track| (track.codec, track.details())).collect();
     assert_eq!(tracks.iter().map(|(codec, _)| *codec).collect::<Vec<_>>(), [Codec::H264, Codec::Aac]);
     let [(_, video), (_, audio)] = &tracks[..] else { panic!("{tracks:?}") };
     assert!(format!("{video:?}").contains("320") && format!("{audio:?}").contains("44100"), "{tracks:?}");
@@ -199,7 +199,7 @@ fn obs_publishes_what_it_was_set_to() {
         pictures > 30 && sounds.abs_diff(pictures * 43 / 10) < 20,
         "{pictures} pictures, {sounds} sounds"
     );
-    assert_eq!(received.intake.mended().clamped_timestamps, 0);
+    assert_eq!(received.normalizer.repaired().clamped_timestamps, 0);
 }
 
 /// A player asked for this, and what it got from the server is an unbroken run of the clip from a key frame

@@ -3,7 +3,7 @@
 //! `video=1` and `audio=2` choose a track by its number, `tracks=all` wants all of them, and `fourcc=off`
 //! wants H.265 and AV1 under the numbers 12 and 13, for players from before Enhanced RTMP.
 
-use headwater_media::flv::{Dialect, Numbering, Tracks};
+use headwater_media::flv::{Dialect, Numbering, TrackChoice};
 
 /// What a viewer asks for beyond the stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -33,11 +33,11 @@ impl TrackSelection {
     /// The dialect of a viewer that takes `offered` and has these selection.
     pub(crate) fn apply(self, offered: Dialect) -> Dialect {
         let chooses = self.video.is_some() || self.audio.is_some();
-        let one = Tracks::One { video: self.video.unwrap_or(0), audio: self.audio.unwrap_or(0) };
+        let one = TrackChoice::One { video: self.video.unwrap_or(0), audio: self.audio.unwrap_or(0) };
         Dialect {
             tracks: match (chooses, self.all_tracks) {
                 (true, _) => one,
-                (false, true) => Tracks::All,
+                (false, true) => TrackChoice::All,
                 (false, false) => offered.tracks,
             },
             numbering: if self.unofficial { Numbering::Unofficial } else { offered.numbering },
@@ -63,8 +63,8 @@ mod tests {
     #[test]
     fn a_track_can_be_chosen_by_number() {
         let chosen = dialect(&[("audio", "2"), ("tracks", "all")], Dialect::FULL);
-        assert_eq!(chosen.tracks, Tracks::One { video: 0, audio: 2 });
-        assert_eq!(dialect(&[("tracks", "all")], Dialect::PLAIN).tracks, Tracks::All);
+        assert_eq!(chosen.tracks, TrackChoice::One { video: 0, audio: 2 });
+        assert_eq!(dialect(&[("tracks", "all")], Dialect::PLAIN).tracks, TrackChoice::All);
     }
 
     #[test]

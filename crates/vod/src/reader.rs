@@ -30,12 +30,12 @@ pub enum Item {
     Frame(Frame),
 }
 
-impl From<flv::Item> for Item {
-    fn from(item: flv::Item) -> Self {
+impl From<flv::MediaItem> for Item {
+    fn from(item: flv::MediaItem) -> Self {
         match item {
-            flv::Item::Track(track) => Self::Track(track),
-            flv::Item::Frame(frame) if is_metadata(&frame) => Self::Metadata(frame.payload),
-            flv::Item::Frame(frame) => Self::Frame(frame),
+            flv::MediaItem::Track(track) => Self::Track(track),
+            flv::MediaItem::Frame(frame) if is_metadata(&frame) => Self::Metadata(frame.payload),
+            flv::MediaItem::Frame(frame) => Self::Frame(frame),
         }
     }
 }

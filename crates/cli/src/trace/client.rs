@@ -13,9 +13,9 @@ use headwater_rtmp::url::RtmpUrl;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::Setting;
-use super::conversation::{Conversation, is_good};
+use super::options::Options;
 use super::tap::Tap;
+use super::tracer::Tracer;
 use crate::incoming::{fresh_nonce, reach, refuse};
 use crate::publish::Outgoing;
 use headwater_vod::{Chain, Reader};
@@ -25,12 +25,12 @@ const START_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How long we listen to it after our last word.
 const FAREWELL_WAIT_MAX: Duration = Duration::from_millis(200);
 
-type Shared = Arc<Mutex<Option<Conversation>>>;
+type Shared = Arc<Mutex<Option<Tracer>>>;
 type Tapped = Connection<Tap<Line>, ClientSession>;
 
 /// Plays, or publishes `file`, for `span`; whether the conversation works.
 pub(super) async fn run(
-    setting: &Setting,
+    options: &Options,
     target: &str,
     file: Option<&Path>,
     span: Duration,
@@ -39,18 +39,18 @@ pub(super) async fn run(
     let film = file.map(Reader::open).transpose()?;
     let url: RtmpUrl = target.parse()?;
     let act = if film.is_some() { "publishing to" } else { "playing" };
-    let conversation: Shared = Arc::new(Mutex::new(Some(setting.conversation(&about(&url, act), None)?)));
-    let talked = tokio::select! {
-        talked = talk(setting, &conversation, url, film, span) => talked,
+    let tracer: Shared = Arc::new(Mutex::new(Some(options.tracer(&about(&url, act), None)?)));
+    let done = tokio::select! {
+        done = run_client(options, &tracer, url, film, span) => done,
         interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Into::into),
     };
-    let Some(conversation) = conversation.lock().take() else { bail!("the conversation is gone") };
-    match (talked, conversation.has_heard()) {
+    let Some(tracer) = tracer.lock().take() else { bail!("the conversation is gone") };
+    match (done, tracer.has_begun()) {
         // Nobody was reached: there is nothing to explain.
         (Err(error), false) => Err(error),
-        (talked, _) => {
-            let is_good = is_good(&conversation.finish()?, setting.strict);
-            if let Err(error) = talked {
+        (done, _) => {
+            let is_good = tracer.finish()?.is_good(options.strict);
+            if let Err(error) = done {
                 eprintln!("headwater: our client stopped: {error:#}");
             }
             Ok(is_good)
@@ -58,14 +58,14 @@ pub(super) async fn run(
     }
 }
 
-async fn talk(
-    setting: &Setting,
-    conversation: &Shared,
+async fn run_client(
+    options: &Options,
+    tracer: &Shared,
     url: RtmpUrl,
     film: Option<Reader>,
     span: Duration,
 ) -> anyhow::Result<()> {
-    let Ok(dialled) = timeout(START_WAIT_MAX, dial(setting, conversation, url)).await else {
+    let Ok(dialled) = timeout(START_WAIT_MAX, dial(options, tracer, url)).await else {
         bail!("no answer within {} s", START_WAIT_MAX.as_secs())
     };
     match film {
@@ -76,12 +76,12 @@ async fn talk(
 
 /// Dials until the server lets us in. A login with the URL's user and password takes three connections; each is a
 /// conversation, and the last one gets the verdict.
-async fn dial(setting: &Setting, conversation: &Shared, mut url: RtmpUrl) -> anyhow::Result<Tapped> {
+async fn dial(options: &Options, tracer: &Shared, mut url: RtmpUrl) -> anyhow::Result<Tapped> {
     // Whatever the server has, it may send: we only look at it.
     let capabilities = Capabilities { reconnect: false, ..Capabilities::FULL };
     let config = Arc::new(ClientConfig { capabilities, ..ClientConfig::default() });
     'dial: loop {
-        let stream = Tap::new(reach(&url, &setting.trust, DIAL_MAX).await?, Arc::clone(conversation));
+        let stream = Tap::new(reach(&url, &options.trust, DIAL_MAX).await?, Arc::clone(tracer));
         let session = ClientSession::new(Arc::clone(&config), url, fresh_nonce()?, Duration::ZERO);
         let mut connection = Connection::new(stream, session);
         loop {
@@ -89,9 +89,9 @@ async fn dial(setting: &Setting, conversation: &Shared, mut url: RtmpUrl) -> any
                 Some(ClientEvent::Connected { .. }) => return Ok(connection),
                 Some(ClientEvent::LoginAsked { url: with_answer }) => {
                     drop(connection);
-                    let mut next = setting.conversation(&about(&with_answer, "logging in to"), None)?;
+                    let mut next = options.tracer(&about(&with_answer, "logging in to"), None)?;
                     next.remark("── the server asks for a login: another connection");
-                    conversation.lock().replace(next);
+                    tracer.lock().replace(next);
                     url = with_answer;
                     continue 'dial;
                 }

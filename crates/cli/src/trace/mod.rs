@@ -1,17 +1,19 @@
 //! `headwater trace`: an RTMP conversation, shown and explained.
 //!
 //! The bytes come from a client of our own (`client`), from two peers that we sit between (`proxy`), or from a
-//! recording (`saved`); all of them go through [`headwater_trace::observe`] and become rows (`story`), which are drawn
-//! as text (`ladder`), as a page (`page`) or as JSON.
+//! recording (`saved`). Each conversation has a `tracer`, which gives its bytes to [`headwater_trace`] and what that
+//! says of them to the `screen` and to `files`.
 
 mod client;
-mod conversation;
+mod files;
+mod options;
 mod proxy;
-mod recorder;
 mod saved;
 mod screen;
 mod tap;
+mod tracer;
 
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -21,9 +23,8 @@ use anyhow::bail;
 use clap::Args;
 use parking_lot::Mutex;
 
-use conversation::{Conversation, is_broken_pipe};
-use headwater_trace::page::Page;
-use headwater_trace::story::Detail;
+use headwater_trace::Detail;
+use options::Options;
 use screen::Screen;
 
 use super::line::Trust;
@@ -106,46 +107,9 @@ fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
-/// What every conversation of one run shares.
-#[derive(Clone)]
-struct Setting {
-    screen: Arc<Mutex<Screen>>,
-    detail: Detail,
-    save: Option<PathBuf>,
-    html: Option<PathBuf>,
-    strict: bool,
-    trust: Trust,
-}
-
-impl Setting {
-    /// A conversation with all of its outputs. `about` says whose it is, in recording and page; `number` tells it
-    /// from others.
-    fn conversation(&self, about: &str, number: Option<usize>) -> anyhow::Result<Conversation> {
-        let made = format!("headwater {}, trace", env!("CARGO_PKG_VERSION"));
-        let file = |path: &PathBuf, ending: &str| match number {
-            Some(number) if path.is_dir() => path.join(format!("{number}.{ending}")),
-            None | Some(1) => path.clone(),
-            Some(number) => {
-                let mut name = path.clone().into_os_string();
-                name.push(format!(".{number}"));
-                name.into()
-            }
-        };
-        let save = self.save.as_ref().map(|path| file(path, "capture"));
-        let recorder = save.map(|path| recorder::Recorder::create(&path, &[about, &made])).transpose()?;
-        let page = self.html.as_ref().map(|path| Page::create(&file(path, "html"), about)).transpose()?;
-        let conversation = Conversation::new(Arc::clone(&self.screen), self.detail);
-        let conversation = conversation.recorded(recorder).drawn(page);
-        Ok(match number {
-            Some(number) => conversation.numbered(number),
-            None => conversation,
-        })
-    }
-}
-
 /// Runs the command; the status tells whether the conversation works.
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let setting = Setting {
+    let options = Options {
         screen: Arc::new(Mutex::new(Screen::new(arguments.width, arguments.json))),
         detail: Detail { all: arguments.all, expand: arguments.expand },
         save: arguments.save.clone(),
@@ -154,15 +118,15 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         trust: arguments.trust.clone(),
     };
     let done = match (&arguments.listen, &arguments.to, &arguments.target) {
-        (Some(listen), Some(to), _) => proxy::run(&setting, listen, to).await,
+        (Some(listen), Some(to), _) => proxy::run(&options, listen, to).await,
         (_, _, Some(target)) if target.contains("://") => {
             let file = arguments.publish.as_deref();
-            client::run(&setting, target, file, Duration::from_secs_f64(arguments.seconds)).await
+            client::run(&options, target, file, Duration::from_secs_f64(arguments.seconds)).await
         }
         (_, _, Some(_)) if arguments.publish.is_some() => {
             bail!("--publish needs the address to publish to: rtmp://HOST/APP/NAME")
         }
-        (_, _, Some(target)) => saved::run(&setting, target),
+        (_, _, Some(target)) => saved::run(&options, target),
         _ => bail!("name an address, a saved conversation, or --listen and --to"),
     };
     match done {
@@ -171,4 +135,9 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
         Err(error) => Err(error),
     }
+}
+
+/// Whether an error is only that nobody reads standard output any more.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -13,8 +13,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::Setting;
-use super::conversation::{Conversation, is_good};
+use super::options::Options;
+use super::tracer::Tracer;
 
 /// Bytes read at once.
 const READ_BYTES: usize = 64 << 10;
@@ -23,7 +23,7 @@ const CONVERSATIONS_MAX: usize = 16;
 const RTMP_PORT: u16 = 1935;
 
 /// Listens until Ctrl-C; whether all conversations worked.
-pub(super) async fn run(setting: &Setting, listen: &str, to: &str) -> anyhow::Result<bool> {
+pub(super) async fn run(options: &Options, listen: &str, to: &str) -> anyhow::Result<bool> {
     let listen_address = if listen.contains(':') { listen.to_owned() } else { format!("127.0.0.1:{listen}") };
     let to = server_address(to);
     let listener = TcpListener::bind(&listen_address)
@@ -41,8 +41,8 @@ pub(super) async fn run(setting: &Setting, listen: &str, to: &str) -> anyhow::Re
                 // A peer that is gone before it was accepted is no reason to stop.
                 let Ok((client, from)) = accepted else { continue };
                 number += 1;
-                let (setting, to) = (setting.clone(), to.clone());
-                conversations.spawn(pass_on(setting, client, from, to, number, stopped.clone()));
+                let (options, to) = (options.clone(), to.clone());
+                conversations.spawn(pass_on(options, client, from, to, number, stopped.clone()));
             }
             Some(done) = conversations.join_next() => all_good &= done??,
             interrupted = tokio::signal::ctrl_c() => {
@@ -69,7 +69,7 @@ fn server_address(to: &str) -> String {
 
 /// One conversation, from its first byte to the verdict.
 async fn pass_on(
-    setting: Setting,
+    options: Options,
     client: TcpStream,
     from: SocketAddr,
     to: String,
@@ -77,33 +77,33 @@ async fn pass_on(
     mut stopped: watch::Receiver<bool>,
 ) -> anyhow::Result<bool> {
     let about = format!("{from} to {to}, seen between the two");
-    let mut conversation = setting.conversation(&about, Some(number))?;
-    conversation.remark(&format!("# {about}"));
+    let mut tracer = options.tracer(&about, Some(number))?;
+    tracer.remark(&format!("# {about}"));
     let server = match TcpStream::connect(&to).await {
         Ok(server) => server,
         Err(error) => {
-            conversation.remark(&format!("cannot reach {to}: {error}"));
-            conversation.finish()?;
+            tracer.remark(&format!("cannot reach {to}: {error}"));
+            tracer.finish()?;
             return Ok(false);
         }
     };
     // Bytes leave as they come.
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
-    let conversation = Arc::new(Mutex::new(conversation));
+    let tracer = Arc::new(Mutex::new(tracer));
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     let both = async {
         tokio::join!(
-            pump(from_client, to_server, Side::Client, &conversation),
-            pump(from_server, to_client, Side::Server, &conversation),
+            pump(from_client, to_server, Side::Client, &tracer),
+            pump(from_server, to_client, Side::Server, &tracer),
         )
     };
     tokio::select! {
         _ = both => {}
         _ = stopped.wait_for(|stopped| *stopped) => {}
     }
-    let Some(conversation) = Arc::into_inner(conversation) else { return Ok(false) };
-    Ok(is_good(&conversation.into_inner().finish()?, setting.strict))
+    let Some(tracer) = Arc::into_inner(tracer) else { return Ok(false) };
+    Ok(tracer.into_inner().finish()?.is_good(options.strict))
 }
 
 /// Carries one direction to its end, and the end itself.
@@ -111,19 +111,19 @@ async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
     side: Side,
-    conversation: &Mutex<Conversation>,
+    tracer: &Mutex<Tracer>,
 ) -> io::Result<()> {
     let mut buffer = vec![0; READ_BYTES];
     loop {
         // A connection that was reset has ended, too.
         let count = from.read(&mut buffer).await.unwrap_or(0);
         let bytes = buffer.get(..count).unwrap_or_default();
-        conversation.lock().heard(side, bytes);
+        tracer.lock().on_bytes(side, bytes);
         if count == 0 {
             return to.shutdown().await;
         }
         if let Err(error) = to.write_all(bytes).await {
-            conversation.lock().closed(side.other());
+            tracer.lock().on_end(side.other());
             return Err(error);
         }
     }

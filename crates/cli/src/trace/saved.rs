@@ -3,25 +3,24 @@
 use anyhow::Context;
 use headwater_rtmp::capture::Reader;
 
-use super::Setting;
-use super::conversation::is_good;
+use super::options::Options;
 
 /// Explains a file; whether the conversation works.
-pub(super) fn run(setting: &Setting, path: &str) -> anyhow::Result<bool> {
+pub(super) fn run(options: &Options, path: &str) -> anyhow::Result<bool> {
     let file = std::fs::read(path).with_context(|| format!("cannot read {path}"))?;
     let reader = Reader::new(file)
         .with_context(|| format!("{path} is no conversation that `headwater trace --save` has written"))?;
     let about = if reader.comments().is_empty() { path.to_owned() } else { reader.comments().join(" ") };
-    let mut conversation = setting.conversation(&about, None)?;
+    let mut tracer = options.tracer(&about, None)?;
     for comment in reader.comments() {
-        conversation.remark(&format!("# {comment}"));
+        tracer.remark(&format!("# {comment}"));
     }
     for record in reader {
         let record = record.with_context(|| format!("{path} is damaged"))?;
-        conversation.feed(record.side, record.at_ns, &record.bytes);
-        if conversation.has_failed() {
+        tracer.feed(record.side, record.at_ns, &record.bytes);
+        if tracer.has_failed() {
             break;
         }
     }
-    Ok(is_good(&conversation.finish()?, setting.strict))
+    Ok(tracer.finish()?.is_good(options.strict))
 }

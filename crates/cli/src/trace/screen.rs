@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
-use headwater_trace::ladder::{Paint, WIDTH_MIN};
+use headwater_trace::{Format, Paint, WIDTH_MIN};
 
 /// How often the figures are drawn anew.
 const DRAW_EVERY: Duration = Duration::from_millis(200);
@@ -17,12 +17,12 @@ const WIDTH_MAX: usize = 160;
 #[derive(Debug)]
 pub(super) struct Screen {
     is_terminal: bool,
-    pub(super) paint: Paint,
-    pub(super) width: usize,
+    paint: Paint,
+    width: usize,
     /// Lines of figures at most: what has scrolled off the top cannot be drawn anew.
     live_lines_max: usize,
     /// One JSON object a line, no figures in place.
-    pub(super) json: bool,
+    is_json: bool,
     live: BTreeMap<usize, Vec<String>>,
     drawn_lines: usize,
     drawn_at: Option<Instant>,
@@ -42,11 +42,16 @@ impl Screen {
             paint: Paint { is_on: has_colour },
             width: width.clamp(WIDTH_MIN, WIDTH_MAX),
             live_lines_max: size.map_or(0, |(_, height)| usize::from(height.0 / 2)),
-            json,
+            is_json: json,
             live: BTreeMap::new(),
             drawn_lines: 0,
             drawn_at: None,
         }
+    }
+
+    /// The form of what is printed here.
+    pub(super) fn format(&self) -> Format {
+        if self.is_json { Format::Json } else { Format::Text { width: self.width, paint: self.paint } }
     }
 
     /// Whether figures are drawn in place.

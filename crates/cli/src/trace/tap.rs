@@ -1,4 +1,4 @@
-//! A stream whose bytes are heard by a [`Conversation`] as they pass.
+//! A stream whose bytes go to a [`Tracer`] as they pass.
 
 use std::io;
 use std::pin::Pin;
@@ -10,20 +10,20 @@ use parking_lot::Mutex;
 use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::conversation::Conversation;
+use super::tracer::Tracer;
 
 pin_project! {
     /// The client's end of a connection, tapped.
     pub(super) struct Tap<S> {
         #[pin]
         stream: S,
-        conversation: Arc<Mutex<Option<Conversation>>>,
+        tracer: Arc<Mutex<Option<Tracer>>>,
     }
 }
 
 impl<S> Tap<S> {
-    pub(super) fn new(stream: S, conversation: Arc<Mutex<Option<Conversation>>>) -> Self {
-        Self { stream, conversation }
+    pub(super) fn new(stream: S, tracer: Arc<Mutex<Option<Tracer>>>) -> Self {
+        Self { stream, tracer }
     }
 }
 
@@ -36,9 +36,9 @@ impl<S: AsyncRead> AsyncRead for Tap<S> {
         let tap = self.project();
         let before = buffer.filled().len();
         ready!(tap.stream.poll_read(context, buffer))?;
-        if let Some(conversation) = &mut *tap.conversation.lock() {
+        if let Some(tracer) = &mut *tap.tracer.lock() {
             // No bytes: the server has closed its half.
-            conversation.heard(Side::Server, buffer.filled().get(before..).unwrap_or_default());
+            tracer.on_bytes(Side::Server, buffer.filled().get(before..).unwrap_or_default());
         }
         Poll::Ready(Ok(()))
     }
@@ -48,8 +48,8 @@ impl<S: AsyncWrite> AsyncWrite for Tap<S> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let tap = self.project();
         let count = ready!(tap.stream.poll_write(context, bytes))?;
-        if let (Some(conversation), true) = (&mut *tap.conversation.lock(), count > 0) {
-            conversation.heard(Side::Client, bytes.get(..count).unwrap_or_default());
+        if let (Some(tracer), true) = (&mut *tap.tracer.lock(), count > 0) {
+            tracer.on_bytes(Side::Client, bytes.get(..count).unwrap_or_default());
         }
         Poll::Ready(Ok(count))
     }
@@ -61,8 +61,8 @@ impl<S: AsyncWrite> AsyncWrite for Tap<S> {
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let tap = self.project();
         ready!(tap.stream.poll_shutdown(context))?;
-        if let Some(conversation) = &mut *tap.conversation.lock() {
-            conversation.closed(Side::Client);
+        if let Some(tracer) = &mut *tap.tracer.lock() {
+            tracer.on_end(Side::Client);
         }
         Poll::Ready(Ok(()))
     }

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use headwater_media::flv::Codecs;
+use headwater_media::flv::CodecSet;
 use headwater_rtmp::command::Capabilities;
 use headwater_rtmp::session::{ClientConfig, ClientEvent};
 
@@ -80,7 +80,7 @@ fn a_player_that_takes_no_codec_of_the_stream_is_told_so() {
     silent.play("a").unwrap();
     assert_eq!(find(&mut silent, is_media).as_deref(), Some(AV1_CONFIG));
 
-    let codecs = Some(Codecs::flash().with(*b"hvc1"));
+    let codecs = Some(CodecSet::flash().with(*b"hvc1"));
     let capabilities = Capabilities { codecs, ..Capabilities::default() };
     let config = ClientConfig { capabilities, ..ClientConfig::default() };
     let mut choosy = Client::connect_with(server.rtmp, "live", config);

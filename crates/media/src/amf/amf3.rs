@@ -5,34 +5,20 @@
 //! `ArrayCollection` and `ObjectProxy` of Flex become what they wrap; other externalizable classes have
 //! bodies of unknown length and are an error.
 
+mod marker;
 mod write;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use self::marker::{
+    ARRAY, BYTE_ARRAY, DATE, DICTIONARY, DOUBLE, FALSE, INTEGER, NULL, OBJECT, STRING, TRUE, UNDEFINED,
+    VECTOR_DOUBLE, VECTOR_INT, VECTOR_OBJECT, VECTOR_UINT, XML, XML_DOCUMENT,
+};
 use super::read::{Reader, References};
 use super::{Error, Limits, Object, Text, Value};
 pub use write::{encode, encode_all};
-
-const UNDEFINED: u8 = 0x00;
-const NULL: u8 = 0x01;
-const FALSE: u8 = 0x02;
-const TRUE: u8 = 0x03;
-const INTEGER: u8 = 0x04;
-const DOUBLE: u8 = 0x05;
-const STRING: u8 = 0x06;
-const XML_DOCUMENT: u8 = 0x07;
-const DATE: u8 = 0x08;
-const ARRAY: u8 = 0x09;
-const OBJECT: u8 = 0x0A;
-const XML: u8 = 0x0B;
-const BYTE_ARRAY: u8 = 0x0C;
-const VECTOR_INT: u8 = 0x0D;
-const VECTOR_UINT: u8 = 0x0E;
-const VECTOR_DOUBLE: u8 = 0x0F;
-const VECTOR_OBJECT: u8 = 0x10;
-const DICTIONARY: u8 = 0x11;
 
 const ARRAY_COLLECTION: &str = "flex.messaging.io.ArrayCollection";
 const OBJECT_PROXY: &str = "flex.messaging.io.ObjectProxy";

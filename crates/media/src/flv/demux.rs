@@ -6,8 +6,8 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::intake::{Intake, Item, Items};
 use super::mux::{TAG_HEAD_LEN, TagKind};
+use super::normalizer::{MediaItem, MediaItems, Normalizer};
 use crate::Error;
 
 const FILE_HEAD: usize = 9;
@@ -31,7 +31,7 @@ pub struct Tag {
 
 /// How the bytes ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum FileEnd {
     /// Behind a tag.
     Clean,
     /// Inside a tag or header that began at this position; it is lost.
@@ -41,7 +41,7 @@ pub enum End {
 /// What was wrong with a file and read nevertheless.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Irregular {
+pub struct Irregularities {
     /// PreviousTagSize fields that fit no known habit of writers.
     pub wrong_sizes: u64,
     /// Bytes passed over in search of the next tag.
@@ -59,7 +59,7 @@ pub struct TagReader {
     max_body: u32,
     last_body: u64,
     all_tags: u64,
-    irregular: Irregular,
+    irregular: Irregularities,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +95,7 @@ impl TagReader {
             max_body,
             last_body: 0,
             all_tags: 0,
-            irregular: Irregular::default(),
+            irregular: Irregularities::default(),
         }
     }
 
@@ -135,19 +135,19 @@ impl TagReader {
 
     /// To be asked when no more bytes come: whether the last tag was whole.
     #[must_use]
-    pub fn end(&self) -> End {
+    pub fn end(&self) -> FileEnd {
         // The size field behind the last tag is often missing after a crash; no frame is lost by it.
         let between = matches!(self.state, State::FirstSize | State::Size);
         if between || (self.buffer.is_empty() && self.state == State::Tag) {
-            End::Clean
+            FileEnd::Clean
         } else {
-            End::Truncated(self.position)
+            FileEnd::Truncated(self.position)
         }
     }
 
     /// What was wrong so far.
     #[must_use]
-    pub const fn irregular(&self) -> &Irregular {
+    pub const fn irregular(&self) -> &Irregularities {
         &self.irregular
     }
 
@@ -284,12 +284,12 @@ impl TagReader {
     }
 }
 
-/// Reads items: the tags of [`TagReader`] made regular by an [`Intake`].
+/// Reads items: the tags of [`TagReader`] made regular by an [`Normalizer`].
 #[derive(Clone, Debug, Default)]
 pub struct Demuxer {
     tags: TagReader,
-    intake: Intake,
-    items: Items,
+    normalizer: Normalizer,
+    items: MediaItems,
 }
 
 impl Demuxer {
@@ -309,16 +309,16 @@ impl Demuxer {
     /// # Errors
     /// With the position of the tag. After [`Error::Unsupported`] or a malformed tag body the next call
     /// goes on behind that tag; an error of the file's structure comes again.
-    pub fn next_item(&mut self) -> Result<Option<Item>, Error> {
+    pub fn next_item(&mut self) -> Result<Option<MediaItem>, Error> {
         loop {
             if let Some(item) = self.items.next() {
                 return Ok(Some(item));
             }
             let Some(tag) = self.tags.next_tag()? else { return Ok(None) };
             let pushed = match tag.kind {
-                TagKind::Video => self.intake.push_video(tag.timestamp_ms, tag.body),
-                TagKind::Audio => self.intake.push_audio(tag.timestamp_ms, tag.body),
-                TagKind::Script => Ok(self.intake.push_data(tag.timestamp_ms, tag.body)),
+                TagKind::Video => self.normalizer.push_video(tag.timestamp_ms, tag.body),
+                TagKind::Audio => self.normalizer.push_audio(tag.timestamp_ms, tag.body),
+                TagKind::Script => Ok(self.normalizer.push_data(tag.timestamp_ms, tag.body)),
             };
             self.items = pushed.map_err(|error| error.located(tag.position))?;
         }
@@ -326,20 +326,20 @@ impl Demuxer {
 
     /// See [`TagReader::end`].
     #[must_use]
-    pub fn end(&self) -> End {
+    pub fn end(&self) -> FileEnd {
         self.tags.end()
     }
 
     /// See [`TagReader::irregular`].
     #[must_use]
-    pub const fn irregular(&self) -> &Irregular {
+    pub const fn irregular(&self) -> &Irregularities {
         self.tags.irregular()
     }
 
-    /// The state behind the items: tracks and what was mended.
+    /// The state behind the items: tracks and what was repaired.
     #[must_use]
-    pub const fn intake(&self) -> &Intake {
-        &self.intake
+    pub const fn normalizer(&self) -> &Normalizer {
+        &self.normalizer
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! FLV and RTMP have been extended twice: by FourCC tags with several tracks (Enhanced RTMP), and before
 //! that by codec numbers that nobody standardised. What a receiver cannot take is left out or written
-//! the older way; a receiver that can take nothing of what it came for is told so ([`Untaken`]).
+//! the older way; a receiver that can take nothing of what it came for is told so ([`UnacceptedCodec`]).
 
 use std::fmt;
 
@@ -12,9 +12,9 @@ use crate::{Codec, MediaKind, Track, TrackId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Dialect {
     /// The codecs.
-    pub codecs: Codecs,
+    pub codecs: CodecSet,
     /// Which of several tracks.
-    pub tracks: Tracks,
+    pub tracks: TrackChoice,
     /// How codecs are named that the original FLV does not know.
     pub numbering: Numbering,
     /// Whether colour information and channel layouts ([`Track::extra`]) are understood.
@@ -25,7 +25,7 @@ pub struct Dialect {
 
 /// Which of several tracks a receiver takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Tracks {
+pub enum TrackChoice {
     /// All of them: those after the first as multitrack messages.
     All,
     /// One video and one audio track, by number.
@@ -50,8 +50,8 @@ pub enum Numbering {
 impl Dialect {
     /// Everything that tags can carry: for files, and for receivers that have said that they take it.
     pub const FULL: Self = Self {
-        codecs: Codecs::ALL,
-        tracks: Tracks::All,
+        codecs: CodecSet::ALL,
+        tracks: TrackChoice::All,
         numbering: Numbering::FourCc,
         extras: true,
         nanos: true,
@@ -59,15 +59,15 @@ impl Dialect {
 
     /// For receivers that have said nothing: every codec, the first video and audio track, nothing beside.
     pub const PLAIN: Self =
-        Self { tracks: Tracks::One { video: 0, audio: 0 }, extras: false, nanos: false, ..Self::FULL };
+        Self { tracks: TrackChoice::One { video: 0, audio: 0 }, extras: false, nanos: false, ..Self::FULL };
 
     /// Whether frames of this track are for the receiver. Script data always is.
     #[must_use]
     pub fn admits(&self, track: TrackId, codec: Codec) -> bool {
         let chosen = match (self.tracks, track.kind) {
-            (Tracks::All, _) | (_, MediaKind::Data) => true,
-            (Tracks::One { video, .. }, MediaKind::Video) => track.index == video,
-            (Tracks::One { audio, .. }, MediaKind::Audio) => track.index == audio,
+            (TrackChoice::All, _) | (_, MediaKind::Data) => true,
+            (TrackChoice::One { video, .. }, MediaKind::Video) => track.index == video,
+            (TrackChoice::One { audio, .. }, MediaKind::Audio) => track.index == audio,
         };
         chosen && self.codecs.contains(codec)
     }
@@ -76,9 +76,12 @@ impl Dialect {
     /// cannot be taken, the first that can.
     ///
     /// # Errors
-    /// [`Untaken`] if the stream has pictures, and none that the receiver takes; or has only sound, and
+    /// [`UnacceptedCodec`] if the stream has pictures, and none that the receiver takes; or has only sound, and
     /// none that it takes.
-    pub fn fitted<'a>(self, tracks: impl Iterator<Item = &'a Track> + Clone) -> Result<Self, Untaken> {
+    pub fn fitted<'a>(
+        self,
+        tracks: impl Iterator<Item = &'a Track> + Clone,
+    ) -> Result<Self, UnacceptedCodec> {
         let of = |kind| tracks.clone().filter(move |track| track.id.kind == kind);
         let taken = |kind, wanted| {
             let mut fitting = of(kind).filter(|track| self.codecs.contains(track.codec));
@@ -86,21 +89,21 @@ impl Dialect {
             fitting.find(|track| track.id.index == wanted).map(|track| track.id.index).or(first)
         };
         let (video, audio) = match self.tracks {
-            Tracks::One { video, audio } => (video, audio),
-            Tracks::All => (0, 0),
+            TrackChoice::One { video, audio } => (video, audio),
+            TrackChoice::All => (0, 0),
         };
         let (shown, heard) = (taken(MediaKind::Video, video), taken(MediaKind::Audio, audio));
         let (pictures, sounds) = (of(MediaKind::Video).next(), of(MediaKind::Audio).next());
         match (shown, heard, pictures, sounds) {
             (None, _, Some(missed), _) | (None, None, None, Some(missed)) => {
-                return Err(Untaken { codec: missed.codec });
+                return Err(UnacceptedCodec { codec: missed.codec });
             }
             _ => {}
         }
         let tracks = match self.tracks {
-            Tracks::All => Tracks::All,
-            Tracks::One { .. } => {
-                Tracks::One { video: shown.unwrap_or(video), audio: heard.unwrap_or(audio) }
+            TrackChoice::All => TrackChoice::All,
+            TrackChoice::One { .. } => {
+                TrackChoice::One { video: shown.unwrap_or(video), audio: heard.unwrap_or(audio) }
             }
         };
         Ok(Self { tracks, ..self })
@@ -110,14 +113,14 @@ impl Dialect {
 /// A stream has nothing that a receiver takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the stream is {codec}, which this player says it does not take")]
-pub struct Untaken {
+pub struct UnacceptedCodec {
     /// The codec of the first track that the receiver would have needed.
     pub codec: Codec,
 }
 
 /// A set of codecs. The codecs of the Flash age (and script data) are members of every set.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Codecs(u16);
+pub struct CodecSet(u16);
 
 /// The codecs that a set can leave out, in the order of their bits.
 const BITS: [Codec; 12] = [
@@ -135,7 +138,7 @@ const BITS: [Codec; 12] = [
     Codec::Eac3,
 ];
 
-impl Codecs {
+impl CodecSet {
     /// Every codec.
     pub const ALL: Self = Self((1 << BITS.len()) - 1);
 
@@ -166,7 +169,7 @@ impl Codecs {
     }
 }
 
-impl fmt::Debug for Codecs {
+impl fmt::Debug for CodecSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.four_ccs().map(|code| code.escape_ascii().to_string())).finish()
     }
@@ -183,8 +186,8 @@ mod tests {
 
     #[test]
     fn a_set_knows_its_members_and_never_leaves_out_the_flash_age() {
-        assert!(Codecs::ALL.contains(Codec::Av1) && Codecs::ALL.contains(Codec::Eac3));
-        let flash = Codecs::flash();
+        assert!(CodecSet::ALL.contains(Codec::Av1) && CodecSet::ALL.contains(Codec::Eac3));
+        let flash = CodecSet::flash();
         assert!(flash.contains(Codec::Aac) && flash.contains(Codec::FlvAudio(0xB2)));
         assert!(flash.contains(Codec::Mp3 { flv_flags: 0x22 }) && !flash.contains(Codec::H265));
         assert!(flash.with(*b"hvc1").contains(Codec::H265));
@@ -198,22 +201,22 @@ mod tests {
             track(MediaKind::Video, 1, Codec::H264),
             track(MediaKind::Audio, 2, Codec::Aac),
         ];
-        let flash = Dialect { codecs: Codecs::flash(), ..Dialect::PLAIN };
+        let flash = Dialect { codecs: CodecSet::flash(), ..Dialect::PLAIN };
         let fitted = flash.fitted(tracks.iter()).unwrap();
-        assert_eq!(fitted.tracks, Tracks::One { video: 1, audio: 2 });
+        assert_eq!(fitted.tracks, TrackChoice::One { video: 1, audio: 2 });
         assert!(fitted.admits(tracks[1].id, Codec::H264) && !fitted.admits(tracks[0].id, Codec::H265));
-        let wanting = Dialect { tracks: Tracks::One { video: 1, audio: 9 }, ..Dialect::PLAIN };
-        assert_eq!(wanting.fitted(tracks.iter()).unwrap().tracks, Tracks::One { video: 1, audio: 2 });
+        let wanting = Dialect { tracks: TrackChoice::One { video: 1, audio: 9 }, ..Dialect::PLAIN };
+        assert_eq!(wanting.fitted(tracks.iter()).unwrap().tracks, TrackChoice::One { video: 1, audio: 2 });
         assert_eq!(Dialect::FULL.fitted(tracks.iter()), Ok(Dialect::FULL));
     }
 
     #[test]
     fn who_can_take_nothing_is_told() {
-        let flash = Dialect { codecs: Codecs::flash(), ..Dialect::PLAIN };
+        let flash = Dialect { codecs: CodecSet::flash(), ..Dialect::PLAIN };
         let (hevc, aac) = (track(MediaKind::Video, 0, Codec::H265), track(MediaKind::Audio, 0, Codec::Aac));
-        assert_eq!(flash.fitted([&hevc, &aac].into_iter()), Err(Untaken { codec: Codec::H265 }));
+        assert_eq!(flash.fitted([&hevc, &aac].into_iter()), Err(UnacceptedCodec { codec: Codec::H265 }));
         let opus = track(MediaKind::Audio, 0, Codec::Opus);
-        assert_eq!(flash.fitted([&opus].into_iter()), Err(Untaken { codec: Codec::Opus }));
+        assert_eq!(flash.fitted([&opus].into_iter()), Err(UnacceptedCodec { codec: Codec::Opus }));
         let avc = track(MediaKind::Video, 0, Codec::H264);
         assert!(
             flash.fitted([&avc, &opus].into_iter()).is_ok(),

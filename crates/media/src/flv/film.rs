@@ -7,8 +7,8 @@ use super::dialect::Dialect;
 use super::head::{config_bodies, frame_head};
 use super::metadata::{KEYFRAMES_MAX, insert_keyframes, metadata_payload, on_metadata, parse_on_metadata};
 use super::mux::{TAG_HEAD_LEN, TagKind, file_header, previous_tag_size, tag_head};
-use crate::cut::{Cut, Piece, Span};
 use crate::index::{Index, Sample};
+use crate::piece::{Piece, Span};
 use crate::{Error, Frame, MediaKind, Timestamp, Track};
 
 /// Steps of a sample: what stands before its payload, the payload, what stands behind it.
@@ -18,7 +18,7 @@ const TAIL_LEN: usize = 4;
 
 /// The tags of an FLV file that is made.
 #[derive(Debug)]
-pub(crate) struct Tags {
+pub(crate) struct FilmTags {
     first: usize,
     end: usize,
     /// What is at time 0.
@@ -28,7 +28,7 @@ pub(crate) struct Tags {
     changes: Vec<(usize, usize)>,
 }
 
-impl Tags {
+impl FilmTags {
     /// Tags from the keyframe on that the span begins with; what stands before them comes with it.
     pub(crate) fn new(index: &Index, span: Span, dialect: Dialect) -> Result<(Self, Bytes), Error> {
         let first = span.from.map_or(0, |from| index.start_for(from));
@@ -81,9 +81,9 @@ impl Tags {
         self.first + step / STEPS
     }
 
-    /// Where the tag of a sample begins, or the configuration before it.
-    pub(crate) fn position(&self, index: &Index, number: usize, cut: &Cut) -> u64 {
-        cut.position(index, number.saturating_sub(self.first) * STEPS)
+    /// The step that begins with the tag of a sample, or the configuration before it.
+    pub(crate) const fn step_of(&self, number: usize) -> usize {
+        number.saturating_sub(self.first) * STEPS
     }
 
     pub(crate) fn step_len(&self, index: &Index, step: usize) -> u64 {
@@ -113,7 +113,7 @@ impl Tags {
                 bytes.put_slice(head.as_slice());
                 Piece::Bytes(bytes.freeze())
             }
-            1 if sample.mended => Piece::Mended(*sample),
+            1 if sample.needs_repair => Piece::Repaired(*sample),
             1 => Piece::File { offset: sample.offset, len: sample.size.into() },
             _ => Piece::Bytes(Bytes::copy_from_slice(&previous_tag_size(body_len))),
         })

@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::dialect::{Dialect, Numbering, Tracks};
+use super::dialect::{Dialect, Numbering, TrackChoice};
 use crate::{Codec, Frame, MediaKind, Track, TrackId};
 
 /// First byte and packet types of the original tags.
@@ -140,9 +140,9 @@ pub fn config_bodies(track: &Track, dialect: &Dialect) -> Vec<Bytes> {
 /// What one receiver has been told of the tracks, so that it is told only what is new: ffmpeg takes a
 /// configuration that comes again for another one.
 #[derive(Clone, Debug, Default)]
-pub struct Announced(Vec<Track>);
+pub struct AnnouncedTracks(Vec<Track>);
 
-impl Announced {
+impl AnnouncedTracks {
     /// The tracks, as it was last told.
     #[must_use]
     pub fn tracks(&self) -> &[Track] {
@@ -209,7 +209,7 @@ fn original_codec(track: TrackId, codec: Codec, dialect: &Dialect) -> Option<Ori
 
 /// A chosen track stands alone, whatever its number; only beside others must it carry one.
 fn must_be_numbered(track: TrackId, dialect: &Dialect) -> bool {
-    dialect.tracks == Tracks::All && track.index > 0
+    dialect.tracks == TrackChoice::All && track.index > 0
 }
 
 fn enhanced_head(frame: &Frame, four_cc: [u8; 4], dialect: &Dialect) -> TagHead {
@@ -326,7 +326,7 @@ mod tests {
     fn the_second_track_carries_its_number_beside_others_and_none_alone() {
         let avc = frame(SECOND, Codec::H264, true, 40);
         assert_eq!(head(&avc, Dialect::FULL), b"\x96\x01avc1\x01\0\0\x28");
-        let alone = Dialect { tracks: Tracks::One { video: 1, audio: 0 }, ..Dialect::PLAIN };
+        let alone = Dialect { tracks: TrackChoice::One { video: 1, audio: 0 }, ..Dialect::PLAIN };
         assert_eq!(head(&avc, alone), [0x17, 1, 0, 0, 40]);
         assert_eq!(frame_head(&avc, &Dialect::PLAIN), None);
         let sound = TrackId { kind: MediaKind::Audio, index: 3 };
@@ -364,7 +364,7 @@ mod tests {
 
     #[test]
     fn a_receiver_is_told_only_what_is_new() {
-        let mut announced = Announced::default();
+        let mut announced = AnnouncedTracks::default();
         let mut track = Track::new(TrackId::VIDEO, Codec::H265, Bytes::from_static(b"!"));
         assert_eq!(announced.bodies(&track, &Dialect::FULL).len(), 1);
         assert_eq!(announced.bodies(&track, &Dialect::FULL).len(), 0);

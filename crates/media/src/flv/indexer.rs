@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use super::demux::{End, Tag, TagReader};
-use super::intake::{Intake, Item};
+use super::demux::{FileEnd, Tag, TagReader};
 use super::metadata::is_on_metadata;
 use super::mux::{TAG_HEAD_LEN, TagKind};
+use super::normalizer::{MediaItem, Normalizer};
 use crate::index::{Change, Index, IndexedTrack, MAX_SAMPLES, Sample};
 use crate::{Error, Frame, MediaKind, Timestamp, Track, TrackId};
 
@@ -18,21 +18,21 @@ const TIMESCALE: u32 = 1000;
 #[derive(Clone, Debug)]
 pub struct Indexer {
     tags: TagReader,
-    intake: Intake,
-    tracks: Vec<Growing>,
+    normalizer: Normalizer,
+    tracks: Vec<GrowingTrack>,
     changes: Vec<Change>,
     /// Tracks that are announced anew and whose next frame has not come yet.
     announced: Vec<Track>,
     metadata: Option<Bytes>,
     samples: Vec<Sample>,
-    mended: HashMap<u64, u32>,
+    repaired_lens: HashMap<u64, u32>,
     unusable: Unusable,
     /// Why reading does not go on.
     stopped: Option<Error>,
 }
 
 #[derive(Clone, Debug)]
-struct Growing {
+struct GrowingTrack {
     indexed: IndexedTrack,
     first: Option<Timestamp>,
     last: Timestamp,
@@ -52,13 +52,13 @@ impl Indexer {
     pub fn new(max_body: u32) -> Self {
         Self {
             tags: TagReader::new(max_body),
-            intake: Intake::new(),
+            normalizer: Normalizer::new(),
             tracks: Vec::new(),
             changes: Vec::new(),
             announced: Vec::new(),
             metadata: None,
             samples: Vec::new(),
-            mended: HashMap::new(),
+            repaired_lens: HashMap::new(),
             unusable: Unusable::default(),
             stopped: None,
         }
@@ -100,26 +100,26 @@ impl Indexer {
             return Err(self.stopped.unwrap_or_else(|| Error::malformed("FLV file", reason)));
         }
         let notes = self.notes();
-        let Self { tracks, mut changes, metadata, mut samples, mended, .. } = self;
+        let Self { tracks, mut changes, metadata, mut samples, repaired_lens, .. } = self;
         // A stable sort keeps each track's own order also where its times stand still.
         samples.sort_by_key(|sample| sample.dts);
         changes.sort_by_key(|change| change.from);
-        let tracks = tracks.into_iter().map(Growing::finish).collect();
-        Ok(Index { tracks, changes, metadata, skipped: Vec::new(), samples, mended, notes })
+        let tracks = tracks.into_iter().map(GrowingTrack::finish).collect();
+        Ok(Index { tracks, changes, metadata, skipped: Vec::new(), samples, repaired_lens, notes })
     }
 
     fn take(&mut self, tag: Tag) {
         let Tag { kind, timestamp_ms, position, body } = tag;
         let body_at = position + TAG_HEAD_LEN as u64;
         let items = match kind {
-            TagKind::Video => self.intake.push_video(timestamp_ms, body.clone()),
-            TagKind::Audio => self.intake.push_audio(timestamp_ms, body.clone()),
-            TagKind::Script => Ok(self.intake.push_data(timestamp_ms, body.clone())),
+            TagKind::Video => self.normalizer.push_video(timestamp_ms, body.clone()),
+            TagKind::Audio => self.normalizer.push_audio(timestamp_ms, body.clone()),
+            TagKind::Script => Ok(self.normalizer.push_data(timestamp_ms, body.clone())),
         };
         match items {
             Ok(items) => items.for_each(|item| match item {
-                Item::Track(track) => self.announced.push(track),
-                Item::Frame(frame) => self.add(&frame, &body, body_at),
+                MediaItem::Track(track) => self.announced.push(track),
+                MediaItem::Frame(frame) => self.add(&frame, &body, body_at),
             }),
             Err(error) => {
                 self.unusable.count += 1;
@@ -141,7 +141,7 @@ impl Indexer {
         let place = place_within(&frame.payload, body);
         let (offset, size) = place.map_or((body_at, body.len()), |at| (body_at + at, frame.payload.len()));
         if place.is_none() {
-            self.mended.insert(offset, frame.payload.len() as u32);
+            self.repaired_lens.insert(offset, frame.payload.len() as u32);
         }
         self.samples.push(Sample {
             offset,
@@ -150,7 +150,7 @@ impl Indexer {
             size: size as u32,
             track,
             key: frame.key,
-            mended: place.is_none(),
+            needs_repair: place.is_none(),
         });
     }
 
@@ -180,7 +180,7 @@ impl Indexer {
         let duration = Timestamp::ZERO;
         let indexed = IndexedTrack { track, number, timescale: TIMESCALE, duration, language: None };
         let zero = Timestamp::ZERO;
-        self.tracks.push(Growing { indexed, first: None, last: zero, step: zero });
+        self.tracks.push(GrowingTrack { indexed, first: None, last: zero, step: zero });
     }
 
     fn is_data(&self, sample: &Sample) -> bool {
@@ -192,7 +192,7 @@ impl Indexer {
         let mut notes = Vec::new();
         if let Some(error) = &self.stopped {
             notes.push(format!("nothing behind the damage can be played: {error}"));
-        } else if let End::Truncated(at) = self.tags.end() {
+        } else if let FileEnd::Truncated(at) = self.tags.end() {
             notes.push(format!("it ends inside the tag at byte {at}, which is left out"));
         }
         let skipped = self.tags.irregular().skipped_bytes;
@@ -206,7 +206,7 @@ impl Indexer {
     }
 }
 
-impl Growing {
+impl GrowingTrack {
     fn finish(mut self) -> IndexedTrack {
         let first = self.first.unwrap_or(self.last);
         self.indexed.duration = self.last + self.step - first;

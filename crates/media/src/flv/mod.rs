@@ -1,29 +1,28 @@
 //! FLV: tag bodies (shared with RTMP), what a publisher sends made regular, files in and out.
 //!
 //! A tag body is byte for byte the payload of an RTMP message of type 8, 9 or 18, so [`tag`] and
-//! [`Intake`] serve both.
+//! [`Normalizer`] serve both.
 
-mod begun;
 pub mod demux;
 mod dialect;
-mod film;
+pub(crate) mod film;
 mod head;
 mod indexer;
-mod intake;
+mod keyframe_gate;
 mod metadata;
 mod mux;
+pub(crate) mod normalizer;
 #[cfg(test)]
 mod round_trip;
 pub mod tag;
 mod timeline;
 
-pub use begun::Begun;
 pub use demux::{Demuxer, Tag, TagReader};
-pub use dialect::{Codecs, Dialect, Numbering, Tracks, Untaken};
-pub(crate) use film::Tags;
-pub use head::{Announced, TagHead, config_bodies, frame_head};
+pub use dialect::{CodecSet, Dialect, Numbering, TrackChoice, UnacceptedCodec};
+pub use head::{AnnouncedTracks, TagHead, config_bodies, frame_head};
 pub use indexer::Indexer;
-pub use intake::{Intake, Item, Items, Mended};
+pub use keyframe_gate::KeyframeGate;
 pub use metadata::{film_metadata, is_on_metadata, keyframe_index, on_metadata, parse_on_metadata};
 pub use mux::{FILE_HEADER_LEN, Muxer, TAG_HEAD_LEN, TagKind, file_header, previous_tag_size, tag_head};
-pub use tag::{Coded, Parts, TagBody, decode_audio, decode_video};
+pub use normalizer::{MediaItem, MediaItems, Normalizer, Repaired};
+pub use tag::{CodedFrame, TagBody, TagParts, decode_audio, decode_video};

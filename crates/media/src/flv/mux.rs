@@ -6,7 +6,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::dialect::Dialect;
-use super::head::{Announced, frame_head};
+use super::head::{AnnouncedTracks, frame_head};
 use crate::{Frame, MediaKind, Timestamp, Track};
 
 /// Bytes of [`file_header`].
@@ -74,7 +74,7 @@ pub const fn previous_tag_size(body_len: usize) -> [u8; 4] {
 pub struct Muxer {
     origin: Timestamp,
     dialect: Dialect,
-    announced: Announced,
+    announced: AnnouncedTracks,
 }
 
 impl Muxer {
@@ -82,7 +82,7 @@ impl Muxer {
     /// are not for a receiver of this `dialect` are left out.
     #[must_use]
     pub fn new(origin: Timestamp, dialect: Dialect) -> Self {
-        Self { origin, dialect, announced: Announced::default() }
+        Self { origin, dialect, announced: AnnouncedTracks::default() }
     }
 
     /// Appends the start of the file.

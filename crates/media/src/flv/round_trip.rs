@@ -3,18 +3,18 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::tag::{Coded, TagBody, decode_audio, decode_video};
-use super::{Codecs, Dialect, Numbering, Parts, Tracks, config_bodies, frame_head};
+use super::tag::{CodedFrame, TagBody, decode_audio, decode_video};
+use super::{CodecSet, Dialect, Numbering, TagParts, TrackChoice, config_bodies, frame_head};
 use crate::{Codec, Error, Frame, MediaKind, Timestamp, Track, TrackId};
 
 fn dialects() -> impl Strategy<Value = Dialect> {
     let tracks = prop_oneof![
-        Just(Tracks::All),
-        (0u8..3, 0u8..3).prop_map(|(video, audio)| Tracks::One { video, audio }),
+        Just(TrackChoice::All),
+        (0u8..3, 0u8..3).prop_map(|(video, audio)| TrackChoice::One { video, audio }),
     ];
     let numbering = prop_oneof![Just(Numbering::FourCc), Just(Numbering::Unofficial)];
     (tracks, numbering, any::<bool>(), any::<bool>()).prop_map(|(tracks, numbering, extras, nanos)| Dialect {
-        codecs: Codecs::ALL,
+        codecs: CodecSet::ALL,
         tracks,
         numbering,
         extras,
@@ -44,13 +44,13 @@ fn tracks() -> impl Strategy<Value = (TrackId, Codec)> {
     prop_oneof![(of(MediaKind::Video), video()), (of(MediaKind::Audio), audio())]
 }
 
-fn read(track: TrackId, body: Bytes) -> Result<Parts, Error> {
+fn read(track: TrackId, body: Bytes) -> Result<TagParts, Error> {
     if track.kind == MediaKind::Video { decode_video(body) } else { decode_audio(body) }
 }
 
 /// Where a receiver finds the track: one that stands alone has no number, nor have codecs of the Flash age.
 fn found_as(track: TrackId, codec: Codec, dialect: &Dialect) -> TrackId {
-    let numbered = dialect.tracks == Tracks::All && codec.four_cc().is_some();
+    let numbered = dialect.tracks == TrackChoice::All && codec.four_cc().is_some();
     TrackId { index: if numbered { track.index } else { 0 }, ..track }
 }
 
@@ -73,9 +73,9 @@ proptest! {
         let unofficial_av1 = codec == Codec::Av1 && body[0] & 0x80 == 0;
         let enhanced = if track.kind == MediaKind::Video { body[0] & 0x80 != 0 } else { body[0] >> 4 == 9 };
         let timed = unofficial_av1 || matches!(codec, Codec::H264 | Codec::H265 | Codec::H266);
-        let expected = Coded {
+        let expected = CodedFrame {
             track: found_as(track, codec, &dialect),
-            codec: if enhanced && matches!(codec, Codec::Mp3 { .. }) { Coded::MP3_UNKNOWN } else { codec },
+            codec: if enhanced && matches!(codec, Codec::Mp3 { .. }) { CodedFrame::MP3_UNKNOWN } else { codec },
             key: Some(key),
             composition_ms: if timed { composition_ms as i32 } else { 0 },
             nanos: if enhanced && dialect.nanos { nanos as u32 } else { 0 },
@@ -98,11 +98,11 @@ proptest! {
             let parts: Vec<TagBody> = read(id, body).unwrap().collect();
             let expected = match (is_extra, codec) {
                 (true, codec) => {
-                    let codec = if let Codec::Mp3 { .. } = codec { Coded::MP3_UNKNOWN } else { codec };
+                    let codec = if let Codec::Mp3 { .. } = codec { CodedFrame::MP3_UNKNOWN } else { codec };
                     TagBody::Extra { track: id, codec, bytes: track.extra.clone() }
                 }
                 (false, Codec::Mp3 { .. }) => {
-                    TagBody::Config(Track::new(id, Coded::MP3_UNKNOWN, track.config.clone()))
+                    TagBody::Config(Track::new(id, CodedFrame::MP3_UNKNOWN, track.config.clone()))
                 }
                 (false, codec) => TagBody::Config(Track::new(id, codec, track.config.clone())),
             };

@@ -1,6 +1,6 @@
 //! 32-bit timestamps made into one endless timeline.
 //!
-//! [`Unwrap`] undoes the wrap of the 32-bit field; [`Steady`] keeps each track from going backwards.
+//! [`TimestampUnwrap`] undoes the wrap of the 32-bit field; [`SteadyTimeline`] keeps each track from going backwards.
 
 /// How close to the 31-bit seam both sides of a jump must be to be taken for its wrap.
 const SEAM_MS: i64 = 10 * 60 * 1000;
@@ -14,11 +14,11 @@ const RESTART_MS: i64 = 3000;
 /// interleaved across the wrap in any order. Senders that mask bit 31 away (OBS in FLV, SRS) wrap at
 /// 2^31; a jump over that seam with both ends within ten minutes of it counts as such a wrap.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Unwrap {
+pub(crate) struct TimestampUnwrap {
     last: Option<(u32, i64)>,
 }
 
-impl Unwrap {
+impl TimestampUnwrap {
     /// The endless value of the next timestamp.
     pub(crate) fn extend(&mut self, timestamp_ms: u32) -> i64 {
         let extended = self.peek(timestamp_ms);
@@ -55,7 +55,7 @@ pub(crate) enum Step {
 
 /// Where a frame lies on the steady timeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct TimelinePosition {
     /// Decoding time in milliseconds.
     pub(crate) dts_ms: i64,
     /// How far that is behind the time that was sent.
@@ -64,7 +64,7 @@ pub(crate) struct Place {
     pub(crate) step: Step,
 }
 
-/// One track's part of [`Steady`].
+/// One track's part of [`SteadyTimeline`].
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct TrackTime {
     last: Option<i64>,
@@ -89,16 +89,16 @@ impl TrackTime {
 /// only when a second frame follows it there. Otherwise its time was a slip, and following it there and
 /// back would leave the tracks apart.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Steady {
+pub(crate) struct SteadyTimeline {
     shift: i64,
     newest: Option<i64>,
     /// Of each track by its number: the last place, and where it wanted to leap to.
     tracks: Vec<(i64, Option<i64>)>,
 }
 
-impl Steady {
+impl SteadyTimeline {
     /// The place of `extended` on the steady timeline of `track`.
-    pub(crate) fn place(&mut self, track: &mut TrackTime, extended: i64) -> Place {
+    pub(crate) fn place(&mut self, track: &mut TrackTime, extended: i64) -> TimelinePosition {
         if self.is_slip(track, extended) {
             return self.hold(track, extended);
         }
@@ -131,7 +131,7 @@ impl Steady {
         }
         track.leap = None;
         self.keep(track, dts_ms);
-        Place { dts_ms, delay_ms: dts_ms.saturating_sub(meant), step }
+        TimelinePosition { dts_ms, delay_ms: dts_ms.saturating_sub(meant), step }
     }
 
     /// Whether a frame leaps, neither the frame before nor another track has leapt there already, and
@@ -150,11 +150,11 @@ impl Steady {
     }
 
     /// Puts a frame just behind its predecessor, whatever time it has.
-    fn hold(&mut self, track: &mut TrackTime, extended: i64) -> Place {
+    fn hold(&mut self, track: &mut TrackTime, extended: i64) -> TimelinePosition {
         track.leap = Some(extended);
         let dts_ms = track.last.map_or(extended, |last| last.saturating_add(1));
         self.keep(track, dts_ms);
-        Place { dts_ms, delay_ms: 0, step: Step::Clamped }
+        TimelinePosition { dts_ms, delay_ms: 0, step: Step::Clamped }
     }
 
     /// Where the frame that leapt to this clock first was put, and the time that it had on it.
@@ -195,7 +195,7 @@ mod tests {
     fn starts_just_before_each_seam_go_through_it() {
         for seam in [0x00FF_FFFFu64, 1 << 31, 1 << 32] {
             let start = seam - 5000;
-            let mut unwrap = Unwrap::default();
+            let mut unwrap = TimestampUnwrap::default();
             for step in 0..1000 {
                 let sent = (start + step * 10) as u32;
                 assert_eq!(unwrap.extend(sent), (start + step * 10) as i64, "seam {seam:#x}");
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn a_sender_that_masks_bit_31_goes_through_its_wrap_with_interleaved_tracks() {
         let start = (1i64 << 31) - 5000;
-        let mut unwrap = Unwrap::default();
+        let mut unwrap = TimestampUnwrap::default();
         for step in 0..1000 {
             for late in [0, 800] {
                 let time = start + step * 10 - late;
@@ -217,17 +217,17 @@ mod tests {
 
     #[test]
     fn a_full_32_bit_sender_and_one_that_masks_are_told_apart_at_the_seam() {
-        let mut full = Unwrap::default();
+        let mut full = TimestampUnwrap::default();
         assert_eq!(full.extend(0x7FFF_FFFF), 0x7FFF_FFFF);
         assert_eq!(full.extend(0x8000_0000), 0x8000_0000);
-        let mut masked = Unwrap::default();
+        let mut masked = TimestampUnwrap::default();
         masked.extend(0x7FFF_FFFF);
         assert_eq!(masked.extend(0), 0x8000_0000);
     }
 
     #[test]
     fn a_restart_of_the_clock_keeps_both_tracks_in_step() {
-        let mut steady = Steady::default();
+        let mut steady = SteadyTimeline::default();
         let (mut video, mut audio) = (TrackTime::default(), TrackTime::default());
         steady.place(&mut video, 60_000);
         steady.place(&mut audio, 60_010);
@@ -245,7 +245,7 @@ mod tests {
     #[test]
     fn one_frame_alone_that_slips_moves_nothing() {
         for slip in [0, 900_000_000, -5000, 70_000] {
-            let mut steady = Steady::default();
+            let mut steady = SteadyTimeline::default();
             let (mut video, mut audio) = (TrackTime::default(), TrackTime::default());
             for step in 0..50 {
                 let at = 60_000 + step * 40;
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_leap_ahead_of_both_tracks_is_believed_with_the_second_frame() {
-        let mut steady = Steady::default();
+        let mut steady = SteadyTimeline::default();
         let (mut video, mut audio) = (TrackTime::default(), TrackTime::default());
         steady.place(&mut video, 0);
         steady.place(&mut audio, 10);
@@ -268,7 +268,7 @@ mod tests {
         assert_eq!(steady.place(&mut audio, 900_010).dts_ms, 900_010);
         assert_eq!(steady.place(&mut video, 900_040).dts_ms, 900_040);
         // A track that is alone is believed at once, and so is one that leaps to where another is.
-        let (mut steady, mut video) = (Steady::default(), TrackTime::default());
+        let (mut steady, mut video) = (SteadyTimeline::default(), TrackTime::default());
         steady.place(&mut video, 0);
         assert_eq!(steady.place(&mut video, 10_000).dts_ms, 10_000);
         let mut audio = TrackTime::default();
@@ -279,7 +279,7 @@ mod tests {
 
     #[test]
     fn jitter_is_clamped_and_equal_times_are_left() {
-        let mut steady = Steady::default();
+        let mut steady = SteadyTimeline::default();
         let mut track = TrackTime::default();
         let placed: Vec<i64> =
             [100, 140, 130, 140, 180, 180].map(|at| steady.place(&mut track, at).dts_ms).into();
@@ -289,7 +289,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_timestamps_never_go_back(times in prop::collection::vec(any::<u32>(), 0..200)) {
-            let (mut unwrap, mut steady) = (Unwrap::default(), Steady::default());
+            let (mut unwrap, mut steady) = (TimestampUnwrap::default(), SteadyTimeline::default());
             let mut track = TrackTime::default();
             let mut last = i64::MIN;
             for time in times {
@@ -303,7 +303,7 @@ mod tests {
         fn small_steps_forward_are_kept_to_the_millisecond(
             start in any::<u32>(), steps in prop::collection::vec(0u32..2000, 1..200),
         ) {
-            let mut unwrap = Unwrap::default();
+            let mut unwrap = TimestampUnwrap::default();
             let mut sent = start;
             let mut expected = i64::from(start);
             prop_assert_eq!(unwrap.extend(sent), expected);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::quoted;
+use super::quoted::quoted;
 
 /// What a rendition holds (4.3.4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,14 +10,13 @@
 
 mod master;
 mod playlist;
-mod segments;
+mod presentation;
+mod quoted;
+mod segment_starts;
+mod segmented_track;
 
 pub use master::{IFrameVariant, MasterPlaylist, Rendition, RenditionKind, Variant};
 pub use playlist::{MediaPlaylist, PlaylistType, Segment};
-pub use segments::{Cut, KEY_FRAMES_APART, Line, Presentation, SEGMENT_MAX, SEGMENT_TARGET};
-
-/// A quoted string (RFC 8216, 4.2): it has no way to write quotes and ends of lines, so they are left out.
-fn quoted(text: &str) -> String {
-    let text: String = text.chars().filter(|letter| *letter != '"' && !letter.is_control()).collect();
-    format!("\"{text}\"")
-}
+pub use presentation::{Presentation, SEGMENT_TARGET};
+pub use segment_starts::SEGMENT_MAX;
+pub use segmented_track::{KEY_FRAMES_APART, MediaSegment, SegmentedTrack};

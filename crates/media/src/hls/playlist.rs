@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::quoted;
+use super::quoted::quoted;
 use crate::Timestamp;
 
 /// What may still happen to a playlist (4.3.3.5).

@@ -1,6 +1,8 @@
-//! Boxes and their fields (ISO 14496-12, 4.2): headers, children, and a cursor over a body.
+//! Boxes and their fields (ISO 14496-12, 4.2): headers, children, and a cursor over a body; and boxes written.
 
 use std::fmt;
+
+use bytes::{BufMut, BytesMut};
 
 use crate::Error;
 
@@ -175,4 +177,28 @@ pub(super) fn records<'a, const N: usize>(fields: &mut Fields<'a>) -> Result<&'a
 pub(super) const fn pair(record: [u8; 8]) -> (u32, u32) {
     let [a, b, c, d, e, f, g, h] = record;
     (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]))
+}
+
+/// Appends a box; its size is filled in when its body is written.
+pub(super) fn put_box(out: &mut BytesMut, kind: &[u8; 4], body: impl FnOnce(&mut BytesMut)) {
+    let start = out.len();
+    out.put_u32(0);
+    out.put_slice(kind);
+    body(out);
+    let len = (out.len() - start) as u32;
+    out[start..start + 4].copy_from_slice(&len.to_be_bytes());
+}
+
+/// Appends a full box.
+pub(super) fn put_full(
+    out: &mut BytesMut,
+    kind: &[u8; 4],
+    version: u8,
+    flags: u32,
+    body: impl FnOnce(&mut BytesMut),
+) {
+    put_box(out, kind, |out| {
+        out.put_u32(u32::from(version) << 24 | flags);
+        body(out);
+    });
 }

@@ -1,9 +1,10 @@
 //! An MP4 file's index gathered: from `moov` and, of fragmented files, from every `moof`.
 
 use super::boxes::{Fields, FourCc, children, required};
-use super::entry::{Entry, Known, is_video, parse_stsd};
-use super::fragments::{Defaults, read_moof};
-use super::table::{RawSample, Tables};
+use super::entry::{Entry, SampleEntry, is_video, parse_stsd};
+use super::fragments::read_moof;
+use super::sample_table_reader::SampleTableReader;
+use super::track_builder::{SampleDefaults, TrackBuilder};
 use crate::index::{Index, IndexedTrack, MAX_SAMPLES, Sample, SkippedTrack};
 use crate::{Error, MediaKind, Timestamp, Track, TrackId};
 
@@ -12,24 +13,12 @@ pub const MAX_MOOV_LEN: u64 = 250 * 1024 * 1024;
 /// The largest number of tracks of one kind that are played.
 pub const MAX_TRACKS: usize = 16;
 
-/// A track while its samples are gathered.
-#[derive(Clone, Debug)]
-pub(super) struct Growing {
-    pub(super) indexed: IndexedTrack,
-    /// Added to every time of the track, in its ticks: the edit list.
-    shift: i64,
-    /// Where the next fragment without a time of its own goes on.
-    pub(super) next_dts: i64,
-    pub(super) defaults: Defaults,
-    beyond_end: u64,
-}
-
 /// Gathers an [`Index`] from `moov` and fragments.
 #[derive(Clone, Debug)]
-pub(super) struct Builder {
+pub(super) struct IndexBuilder {
     file_len: u64,
     fragmented: bool,
-    tracks: Vec<Growing>,
+    tracks: Vec<TrackBuilder>,
     index: Index,
     /// How it was before the first fragment whose samples go beyond the end of the file.
     overrun: Option<Overrun>,
@@ -40,10 +29,10 @@ struct Overrun {
     /// Where that fragment's `moof` begins.
     moof: u64,
     samples: usize,
-    tracks: Vec<Growing>,
+    tracks: Vec<TrackBuilder>,
 }
 
-impl Builder {
+impl IndexBuilder {
     pub(super) fn from_moov(moov: &[u8], file_len: u64) -> Result<Self, Error> {
         let movie_timescale = children(moov).find_kind(b"mvhd").and_then(|mvhd| timescale(mvhd).ok());
         let mvex = children(moov).find_kind(b"mvex");
@@ -58,7 +47,7 @@ impl Builder {
             builder.add_track(trak, movie_timescale.map_or(1000, |(scale, _)| scale))?;
         }
         for (_, trex) in mvex.into_iter().flat_map(children).filter(|(kind, _)| kind.0 == *b"trex") {
-            if let Ok((number, defaults)) = Defaults::parse_trex(trex)
+            if let Ok((number, defaults)) = SampleDefaults::parse_trex(trex)
                 && let Some(track) = builder.tracks.iter_mut().find(|track| track.indexed.number == number)
             {
                 track.defaults = defaults;
@@ -100,9 +89,9 @@ impl Builder {
     fn add_samples(&mut self, moof: &[u8], position: u64) -> Result<(), Error> {
         let Self { tracks, index, file_len, .. } = self;
         let mut overrun = None;
-        let read = read_moof(moof, position, tracks, |growing, number, sample| {
-            push(&mut index.samples, growing, number, &sample, *file_len);
-            let seen = index.samples.len() as u64 + growing.beyond_end;
+        let read = read_moof(moof, position, tracks, |track, number, sample| {
+            track.push(&mut index.samples, number, &sample, *file_len);
+            let seen = index.samples.len() as u64 + track.beyond_end;
             if seen > MAX_SAMPLES {
                 overrun = Some(too_many(seen));
             }
@@ -165,12 +154,11 @@ impl Builder {
         }
         let (shift, more_edits) = edit_shift(trak, indexed.timescale, movie_timescale);
         let number = self.tracks.len() as u16;
-        let mut growing =
-            Growing { indexed, shift, next_dts: 0, defaults: Defaults::default(), beyond_end: 0 };
+        let mut track = TrackBuilder::new(indexed, shift);
         let leftover = tables.walk(|sample| {
-            push(&mut self.index.samples, &mut growing, number, &sample, self.file_len);
+            track.push(&mut self.index.samples, number, &sample, self.file_len);
         });
-        let label = growing.indexed.number;
+        let label = track.indexed.number;
         if leftover.without_place > 0 {
             let count = leftover.without_place;
             self.index.notes.push(format!("track {label}: {count} samples lie in no chunk and are left out"));
@@ -184,7 +172,7 @@ impl Builder {
         if more_edits {
             self.index.notes.push(format!("track {label}: only the start of its edit list is followed"));
         }
-        self.tracks.push(growing);
+        self.tracks.push(track);
         Ok(())
     }
 }
@@ -192,7 +180,7 @@ impl Builder {
 /// A track box whose samples are of use.
 struct ParsedTrack<'a> {
     indexed: IndexedTrack,
-    tables: Tables<'a>,
+    tables: SampleTableReader<'a>,
     entry: FourCc,
 }
 
@@ -212,14 +200,14 @@ impl<'a> ParsedTrack<'a> {
         let minf = required(mdia, b"minf").map_err(broken)?;
         let stbl = required(minf, b"stbl").map_err(broken)?;
         let stsd = required(stbl, b"stsd").map_err(broken)?;
-        let Known { codec, config, extra } = match parse_stsd(stsd).map_err(broken)? {
+        let SampleEntry { codec, config, extra } = match parse_stsd(stsd).map_err(broken)? {
             Entry::Known(known) => known,
             Entry::Other(entry, reason) => return Err(skipped(entry, reason)),
         };
         if is_video(codec) != (kind == MediaKind::Video) {
             return Err(skipped(handler, "its codec is not of the kind that it claims to hold".to_owned()));
         }
-        let tables = Tables::parse(stbl).map_err(broken)?;
+        let tables = SampleTableReader::parse(stbl).map_err(broken)?;
         let id = TrackId { kind, index: 0 };
         Ok(Self {
             indexed: IndexedTrack {
@@ -233,25 +221,6 @@ impl<'a> ParsedTrack<'a> {
             entry: handler,
         })
     }
-}
-
-fn push(samples: &mut Vec<Sample>, track: &mut Growing, number: u16, raw: &RawSample, file_len: u64) {
-    let inside = raw.offset.checked_add(u64::from(raw.size)).is_some_and(|end| end <= file_len);
-    if !inside {
-        track.beyond_end += 1;
-        return;
-    }
-    let dts = raw.dts.saturating_add(track.shift);
-    let timescale = track.indexed.timescale;
-    samples.push(Sample {
-        offset: raw.offset,
-        dts: Timestamp::from_ticks(dts, timescale),
-        pts: Timestamp::from_ticks(dts.saturating_add(raw.composition), timescale),
-        size: raw.size,
-        track: number,
-        key: raw.key || track.indexed.track.id.kind == MediaKind::Audio,
-        mended: false,
-    });
 }
 
 /// Films may show pictures before their decoding time (composition offsets below zero in place of an edit list).

@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::mux::{put_box, put_full};
+use super::boxes::{put_box, put_full};
 use crate::codec::aac::AudioSpecificConfig;
 use crate::codec::ac3::Ac3Header;
 use crate::codec::flac::FlacConfig;

@@ -20,13 +20,13 @@ const OTI_MP3: [u8; 2] = [0x69, 0x6B];
 /// What the first sample description of a track says.
 pub(super) enum Entry {
     /// A codec that can be passed on, with its configuration.
-    Known(Known),
+    Known(SampleEntry),
     /// Anything else: its type, and why it is of no use.
     Other(FourCc, String),
 }
 
 /// A codec, its configuration, and for pictures what is said of their colours.
-pub(super) struct Known {
+pub(super) struct SampleEntry {
     pub(super) codec: Codec,
     pub(super) config: Bytes,
     pub(super) extra: Bytes,
@@ -61,7 +61,7 @@ pub(super) fn parse_stsd(stsd: &[u8]) -> Result<Entry, Error> {
     Ok(match parsed {
         Ok(Ok((codec, config))) => {
             let extra = if is_video(codec) { parse_colours(body).to_extra() } else { Bytes::new() };
-            Entry::Known(Known { codec, config, extra })
+            Entry::Known(SampleEntry { codec, config, extra })
         }
         Ok(Err(reason)) => Entry::Other(kind, reason),
         Err(error) => Entry::Other(kind, error.to_string()),

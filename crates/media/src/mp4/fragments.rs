@@ -1,37 +1,19 @@
 //! Fragments (`moof`): samples described where they lie (ISO 14496-12, 8.8).
 
 use super::boxes::{Fields, children};
-use super::builder::Growing;
-use super::table::RawSample;
+use super::sample_table_reader::RawSample;
+use super::track_builder::{SampleDefaults, TrackBuilder};
 use crate::Error;
 
 const NOT_SYNC: u32 = 0x0001_0000;
-
-/// What a sample is like unless something nearer to it says otherwise.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Defaults {
-    duration: u32,
-    size: u32,
-    flags: u32,
-}
-
-impl Defaults {
-    /// The track number and defaults of `trex`.
-    pub(super) fn parse_trex(trex: &[u8]) -> Result<(u32, Self), Error> {
-        let (_, _, mut fields) = Fields::full(trex, "trex")?;
-        let number = fields.u32()?;
-        fields.skip(4)?;
-        Ok((number, Self { duration: fields.u32()?, size: fields.u32()?, flags: fields.u32()? }))
-    }
-}
 
 /// Reads a `moof` that starts at `position`; `visit` gets the track, its number in `tracks` and each
 /// sample, and says whether to go on.
 pub(super) fn read_moof(
     moof: &[u8],
     position: u64,
-    tracks: &mut [Growing],
-    mut visit: impl FnMut(&mut Growing, u16, RawSample) -> bool,
+    tracks: &mut [TrackBuilder],
+    mut visit: impl FnMut(&mut TrackBuilder, u16, RawSample) -> bool,
 ) -> Result<(), Error> {
     // Without a base of its own, a track's data follows that of the one before it.
     let mut end_of_data = position;
@@ -58,11 +40,11 @@ struct TrackHead {
     /// The place in the list of tracks; `None` for tracks that are not played.
     track: Option<u16>,
     base: u64,
-    defaults: Defaults,
+    defaults: SampleDefaults,
 }
 
 impl TrackHead {
-    fn parse(traf: &[u8], moof: u64, end_of_data: u64, tracks: &[Growing]) -> Result<Self, Error> {
+    fn parse(traf: &[u8], moof: u64, end_of_data: u64, tracks: &[TrackBuilder]) -> Result<Self, Error> {
         let tfhd = super::boxes::required(traf, b"tfhd")?;
         let (_, flags, mut fields) = Fields::full(tfhd, "tfhd")?;
         let number = fields.u32()?;
@@ -97,7 +79,7 @@ struct Run<'a> {
     count: u32,
     offset: u64,
     first_flags: Option<u32>,
-    defaults: Defaults,
+    defaults: SampleDefaults,
     fields: Fields<'a>,
 }
 
@@ -119,8 +101,8 @@ impl<'a> Run<'a> {
     /// Calls `visit` for each sample; the end of the data comes back.
     fn walk(
         mut self,
-        track: &mut Growing,
-        mut visit: impl FnMut(&mut Growing, RawSample) -> bool,
+        track: &mut TrackBuilder,
+        mut visit: impl FnMut(&mut TrackBuilder, RawSample) -> bool,
     ) -> Result<u64, Error> {
         for index in 0..self.count {
             let duration = self.field(0x100, self.defaults.duration)?;

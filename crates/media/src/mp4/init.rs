@@ -2,8 +2,9 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::boxes::{put_box, put_full};
 use super::description::Description;
-use super::mux::{Output, put_box, put_full};
+use super::output_track::OutputTrack;
 use crate::MediaKind;
 
 /// Ticks per second of the movie itself; the tracks have their own.
@@ -13,7 +14,7 @@ const UNITY: [u32; 9] = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000];
 /// `und`.
 const UNDETERMINED_LANGUAGE: u16 = 0x55C4;
 
-pub(super) fn segment(tracks: &[Output]) -> Bytes {
+pub(super) fn segment(tracks: &[OutputTrack]) -> Bytes {
     let mut out = BytesMut::with_capacity(2048);
     put_box(&mut out, b"ftyp", |out| out.put_slice(b"iso6\0\0\0\0iso5iso6cmfcmp42"));
     put_box(&mut out, b"moov", |out| {
@@ -45,7 +46,7 @@ pub(super) fn segment(tracks: &[Output]) -> Bytes {
     out.freeze()
 }
 
-fn put_track(out: &mut BytesMut, number: u32, output: &Output) {
+fn put_track(out: &mut BytesMut, number: u32, output: &OutputTrack) {
     let description = &output.description;
     let is_video = output.track.id.kind == MediaKind::Video;
     let (width, height) = description.shown_size();

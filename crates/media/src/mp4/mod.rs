@@ -7,21 +7,24 @@
 //!
 //! The boxes are read by hand and leniently: one odd track or box must not cost the others.
 
-mod boxes;
+pub(crate) mod boxes;
 mod builder;
 mod description;
 mod entry;
 mod fragments;
 mod init;
-mod movie;
+pub(crate) mod movie;
+mod movie_track;
 mod mux;
-mod sample_tables;
+mod output_track;
+mod sample_table_reader;
+mod sample_table_writer;
 mod scan;
-mod table;
+mod track_builder;
 
 pub use boxes::{BoxHeader, FourCc};
 pub use builder::{MAX_MOOV_LEN, MAX_TRACKS};
-pub(crate) use movie::Movie;
-pub(crate) use mux::Unit;
-pub use mux::{Muxer, VIDEO_TIMESCALE};
+pub use mux::Muxer;
+pub(crate) use output_track::FragmentSample;
+pub use output_track::VIDEO_TIMESCALE;
 pub use scan::Scan;

@@ -2,13 +2,13 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::description::Description;
+use super::boxes::{put_box, put_full};
 use super::init::{language, put_matrix, put_media_information};
-use super::mux::{put_box, put_full};
-use super::sample_tables::{Tables, patch_chunk_offsets};
-use crate::cut::{Piece, Span};
-use crate::index::{Index, IndexedTrack, Sample};
-use crate::{Error, MediaKind, Timestamp, Track};
+use super::movie_track::{MovieTrack, tracks_of};
+use super::sample_table_writer::{SampleTableWriter, patch_chunk_offsets};
+use crate::index::{Index, Sample};
+use crate::piece::{Piece, Span};
+use crate::{Error, MediaKind, Timestamp};
 
 /// Ticks per second of the movie itself: fine enough for the edges of edits.
 const MOVIE_TIMESCALE: u32 = 90_000;
@@ -26,37 +26,28 @@ pub(crate) struct Movie {
     order: Vec<u32>,
 }
 
-/// A track of it.
-pub(super) struct Line<'a> {
-    pub(super) indexed: &'a IndexedTrack,
-    description: Description,
-    /// Numbers of its samples, in decoding order.
-    pub(super) samples: Vec<u32>,
-    /// How long the last one lasts.
-    pub(super) last_lasts: Timestamp,
-}
-
 impl Movie {
     /// What stands before the samples comes with it.
     pub(crate) fn new(index: &Index, span: Span) -> Result<(Self, Bytes), Error> {
-        let lines = lines(index, span)?;
-        let order = order(index, &lines);
+        let tracks = tracks_of(index, span)?;
+        let order = order(index, &tracks);
         let data_len: u64 =
-            order.iter().filter_map(|&number| sample(index, number)).map(|s| len(index, s)).sum();
+            order.iter().filter_map(|&number| index.sample(number)).map(|s| len(index, s)).sum();
         let shown =
-            span.from.map_or_else(|| first_shown(index, &lines), |from| picture_at(index, &lines, from));
-        let mut tables = Tables::new(index, &lines, &order);
+            span.from.map_or_else(|| first_shown(index, &tracks), |from| picture_at(index, &tracks, from));
+        let mut tables = SampleTableWriter::new(index, &tracks, &order);
         // An offset has 64 bits where 32 might not do.
         tables.wide = data_len > u64::from(u32::MAX / 2);
         let mut out = BytesMut::with_capacity(4096 + 16 * order.len());
         put_box(&mut out, b"ftyp", |out| out.put_slice(b"isom\0\0\x02\0isomiso2iso4mp41mp42"));
         let mut offsets = Vec::new();
         put_box(&mut out, b"moov", |out| {
-            let edits: Vec<_> = lines.iter().map(|line| Edit::new(index, line, shown, span.until)).collect();
+            let edits: Vec<_> =
+                tracks.iter().map(|track| Edit::new(index, track, shown, span.until)).collect();
             let movie_len = edits.iter().map(Edit::presented).max().unwrap_or(0);
-            put_movie_header(out, movie_len, lines.len() as u32 + 1);
-            for (number, (line, edit)) in (1..).zip(lines.iter().zip(&edits)) {
-                offsets.push(put_track(out, index, number, line, edit, &tables));
+            put_movie_header(out, movie_len, tracks.len() as u32 + 1);
+            for (number, (track, edit)) in (1..).zip(tracks.iter().zip(&edits)) {
+                offsets.push(put_track(out, index, number, track, edit, &tables));
             }
         });
         let data_head_len = if tables.wide { 16 } else { 8 };
@@ -85,14 +76,14 @@ impl Movie {
     /// As many samples from `step` on as lie in one piece of the file, and how many they are.
     pub(crate) fn pieces(&self, index: &Index, step: usize) -> Option<(Piece, usize)> {
         let first = self.sample(index, step)?;
-        if first.mended {
-            return Some((Piece::Mended(*first), 1));
+        if first.needs_repair {
+            return Some((Piece::Repaired(*first), 1));
         }
         let mut end = first.offset;
         let mut steps = 0;
         while let Some(sample) = self.sample(index, step + steps)
             && sample.offset == end
-            && !sample.mended
+            && !sample.needs_repair
         {
             end += u64::from(sample.size);
             steps += 1;
@@ -101,77 +92,30 @@ impl Movie {
     }
 
     fn sample<'a>(&self, index: &'a Index, step: usize) -> Option<&'a Sample> {
-        sample(index, *self.order.get(step)?)
+        index.sample(*self.order.get(step)?)
     }
-}
-
-pub(super) fn sample(index: &Index, number: u32) -> Option<&Sample> {
-    index.samples().get(number as usize)
 }
 
 fn len(index: &Index, sample: &Sample) -> u64 {
     index.payload_len(sample).into()
 }
 
-/// The tracks with their samples within the span.
-fn lines(index: &Index, span: Span) -> Result<Vec<Line<'_>>, Error> {
-    let until = span.until.map_or_else(|| index.samples().len(), |until| index.before(until));
-    let starts = span.from.map(|from| index.starts_for(from));
-    let mut lines = Vec::new();
-    for (place, indexed) in index.tracks().iter().enumerate() {
-        if indexed.track.id.kind == MediaKind::Data {
-            continue;
-        }
-        let start = starts.as_ref().map_or(0, |starts| starts.get(place).copied().unwrap_or(0));
-        let within = |number: &usize| {
-            index.samples().get(*number).is_some_and(|sample| usize::from(sample.track) == place)
-        };
-        let samples: Vec<u32> = (start..until).filter(within).map(|number| number as u32).collect();
-        if let Some(&last) = samples.last() {
-            let track = configured(index, indexed, &samples)?;
-            let description = Description::of(&track)?;
-            let last_lasts = index.lasts(last as usize);
-            lines.push(Line { indexed, description, samples, last_lasts });
-        }
-    }
-    // Readers number tracks of a kind in the order of the file.
-    lines.sort_by_key(|line| line.indexed.track.id);
-    if lines.is_empty() {
-        return Err(Error::malformed("part of a film", "there is nothing to play in it"));
-    }
-    Ok(lines)
-}
-
-/// The track with the configuration that holds for these samples: an MP4 file is written with one.
-fn configured(index: &Index, indexed: &IndexedTrack, samples: &[u32]) -> Result<Track, Error> {
-    let Track { id, codec, .. } = indexed.track;
-    let at = |number: Option<&u32>| number.map_or(0, |&number| number as usize);
-    let (first, last) = (at(samples.first()), at(samples.last()));
-    let changes = index.changes_within(first, last + 1);
-    if changes.iter().any(|(_, change)| index.changed_track(*change).is_some_and(|track| track.id == id)) {
-        let what = format!("another configuration of {codec} in the middle of an MP4 file");
-        return Err(Error::unsupported(what, "ask for FLV, or for a part without the change"));
-    }
-    let held = index.tracks_at(first).into_iter().find(|track| track.id == id);
-    Ok(held.unwrap_or_else(|| indexed.track.clone()))
-}
-
-/// The samples of all lines as they are to lie in the file.
-fn order(index: &Index, lines: &[Line<'_>]) -> Vec<u32> {
-    let all = || lines.iter().flat_map(|line| &line.samples).copied();
-    let at = |number: u32| sample(index, number).map_or(0, |sample| sample.offset);
+/// The samples of all tracks as they are to lie in the file.
+fn order(index: &Index, tracks: &[MovieTrack<'_>]) -> Vec<u32> {
+    let all = || tracks.iter().flat_map(|track| &track.samples).copied();
+    let at = |number: u32| index.sample(number).map_or(0, |sample| sample.offset);
     let mut order: Vec<u32> = all().collect();
     order.sort_unstable_by_key(|&number| at(number));
-    let track = |number: u32| sample(index, number).map_or(0, |sample| sample.track);
+    let track = |number: u32| index.sample(number).map_or(0, |sample| sample.track);
     let changes = order.windows(2).filter(|pair| track(pair[0]) != track(pair[1])).count();
-    let forward = lines.iter().all(|line| line.samples.windows(2).all(|pair| at(pair[0]) < at(pair[1])));
+    let forward = tracks.iter().all(|track| track.samples.windows(2).all(|pair| at(pair[0]) < at(pair[1])));
     let time = |number: Option<u32>| {
-        number.and_then(|number| sample(index, number)).map_or(Timestamp::ZERO, |s| s.dts)
+        number.and_then(|number| index.sample(number)).map_or(Timestamp::ZERO, |s| s.dts)
     };
     let (first, last) = (time(all().min()), time(all().max()));
     let portion = |number: u32| (time(Some(number)) - first).as_nanos() / PORTION.as_nanos();
     let portions = ((last - first).as_nanos() / PORTION.as_nanos()) as usize + 1;
-    let others = lines.len() - 1;
+    let others = tracks.len() - 1;
     let is_fine = changes <= CHANGES_MAX * (others + 1) * portions;
     let is_mixed = changes + 1 >= others * portions / PORTIONS_MAX;
     if !(forward && is_fine && is_mixed) {
@@ -181,18 +125,18 @@ fn order(index: &Index, lines: &[Line<'_>]) -> Vec<u32> {
 }
 
 /// What a film shows first: what is before time 0 only prepares for it.
-fn first_shown(index: &Index, lines: &[Line<'_>]) -> Timestamp {
-    let shown = lines.iter().flat_map(|line| &line.samples).filter_map(|&number| sample(index, number));
+fn first_shown(index: &Index, tracks: &[MovieTrack<'_>]) -> Timestamp {
+    let shown = tracks.iter().flat_map(|track| &track.samples).filter_map(|&number| index.sample(number));
     shown.map(|sample| sample.pts).min().unwrap_or_default().max(Timestamp::ZERO)
 }
 
 /// When the picture that is seen at `at` appears: FFmpeg begins an edit with a whole picture, and moves sound that
 /// does not against it.
-fn picture_at(index: &Index, lines: &[Line<'_>], at: Timestamp) -> Timestamp {
-    let Some(line) = lines.first().filter(|line| line.indexed.track.id.kind == MediaKind::Video) else {
+fn picture_at(index: &Index, tracks: &[MovieTrack<'_>], at: Timestamp) -> Timestamp {
+    let Some(track) = tracks.first().filter(|track| track.indexed.track.id.kind == MediaKind::Video) else {
         return at;
     };
-    let times = line.samples.iter().filter_map(|&number| Some(sample(index, number)?.pts));
+    let times = track.samples.iter().filter_map(|&number| Some(index.sample(number)?.pts));
     times.filter(|&pts| pts <= at).max().unwrap_or(at)
 }
 
@@ -211,23 +155,23 @@ struct Edit {
 
 impl Edit {
     /// `shown` is the time of the film at which the movie begins.
-    fn new(index: &Index, line: &Line<'_>, shown: Timestamp, until: Option<Timestamp>) -> Self {
-        let samples = || line.samples.iter().filter_map(|&number| sample(index, number));
+    fn new(index: &Index, track: &MovieTrack<'_>, shown: Timestamp, until: Option<Timestamp>) -> Self {
+        let samples = || track.samples.iter().filter_map(|&number| index.sample(number));
         let first = samples().next().map_or(shown, |sample| sample.dts);
         let last = samples().last().map_or(first, |sample| sample.dts);
         let earliest = samples().map(|sample| sample.pts).min().unwrap_or(first);
         let latest = samples().map(|sample| sample.pts).max().unwrap_or(first);
         let begin = earliest.max(shown);
-        let all = latest + line.last_lasts;
+        let all = latest + track.last_lasts;
         let end = until.map_or(all, |until| until.min(all)).max(begin);
-        let ticks = |time: Timestamp| time.to_ticks(line.indexed.timescale);
+        let ticks = |time: Timestamp| time.to_ticks(track.indexed.timescale);
         let delay = (begin - shown).to_ticks(MOVIE_TIMESCALE);
         let media_time = ticks(begin - first).max(0);
         Self {
             delay,
             lasts: (end - begin).to_ticks(MOVIE_TIMESCALE),
             media_time,
-            media_len: ticks(last + line.last_lasts - first),
+            media_len: ticks(last + track.last_lasts - first),
             is_needed: delay > 0 || media_time > 0 || end < all,
         }
     }
@@ -273,14 +217,14 @@ fn put_track(
     out: &mut BytesMut,
     index: &Index,
     number: u32,
-    line: &Line<'_>,
+    track: &MovieTrack<'_>,
     edit: &Edit,
-    tables: &Tables,
+    tables: &SampleTableWriter,
 ) -> std::ops::Range<usize> {
     // Of several tracks of a kind the first is on.
-    let flags = if line.indexed.track.id.index == 0 { 3 } else { 2 };
-    let is_video = line.indexed.track.id.kind == MediaKind::Video;
-    let (width, height) = line.description.shown_size();
+    let flags = if track.indexed.track.id.index == 0 { 3 } else { 2 };
+    let is_video = track.indexed.track.id.kind == MediaKind::Video;
+    let (width, height) = track.description.shown_size();
     let mut offsets = 0..0;
     put_box(out, b"trak", |out| {
         put_full(out, b"tkhd", 1, flags, |out| {
@@ -303,9 +247,9 @@ fn put_track(
         put_box(out, b"mdia", |out| {
             put_full(out, b"mdhd", 1, 0, |out| {
                 out.put_slice(&[0; 16]);
-                out.put_u32(line.indexed.timescale.max(1));
+                out.put_u32(track.indexed.timescale.max(1));
                 out.put_i64(edit.media_len);
-                out.put_u16(language(line.indexed.language.as_deref()));
+                out.put_u16(language(track.indexed.language.as_deref()));
                 out.put_u16(0);
             });
             put_full(out, b"hdlr", 0, 0, |out| {
@@ -314,8 +258,8 @@ fn put_track(
                 out.put_slice(&[0; 12]);
                 out.put_slice(if is_video { b"video\0" } else { b"sound\0" });
             });
-            put_media_information(out, is_video, &line.description, |out| {
-                offsets = tables.put(out, index, line);
+            put_media_information(out, is_video, &track.description, |out| {
+                offsets = tables.put(out, index, track);
             });
         });
     });

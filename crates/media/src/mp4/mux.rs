@@ -5,57 +5,18 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::description::{Description, unsupported};
+use super::boxes::{put_box, put_full};
 use super::init;
-use crate::codec::aac::AudioSpecificConfig;
-use crate::codec::ac3::Ac3Header;
-use crate::{Codec, Error, Frame, MediaKind, Timestamp, Track};
-
-/// Ticks per second of video tracks, and of audio whose sample rate no configuration tells.
-pub const VIDEO_TIMESCALE: u32 = 90_000;
-const OPUS_TIMESCALE: u32 = 48_000;
-/// A picture that stands alone is taken to last so many ticks: 1/25 s.
-const LONE_PICTURE: i64 = 3600;
-const KEY_FLAGS: u32 = 0x0200_0000;
-const DEPENDENT_FLAGS: u32 = 0x0101_0000;
+use super::output_track::{FragmentSample, OutputTrack};
+use crate::{Error, Frame, MediaKind, Timestamp, Track};
 
 /// Turns frames into fragments. Configurations are fixed at the start: a change of one needs a new muxer
 /// and a new initialisation segment.
 #[derive(Clone, Debug)]
 pub struct Muxer {
-    tracks: Vec<Output>,
+    tracks: Vec<OutputTrack>,
     origin: Timestamp,
     sequence: u32,
-}
-
-/// What a fragment says of one access unit.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Unit {
-    pub(crate) dts: Timestamp,
-    pub(crate) pts: Timestamp,
-    pub(crate) key: bool,
-    /// Bytes of its payload.
-    pub(crate) len: u32,
-}
-
-impl From<&Frame> for Unit {
-    fn from(frame: &Frame) -> Self {
-        let Frame { dts, pts, key, ref payload, .. } = *frame;
-        Self { dts, pts, key, len: payload.len() as u32 }
-    }
-}
-
-/// A track as it is written; its `track_ID` is its place in the list plus one.
-#[derive(Clone, Debug)]
-pub(super) struct Output {
-    pub(super) track: Track,
-    /// How its samples are coded, as far as a sample had to tell.
-    pub(super) description: Description,
-    /// Three letters of ISO 639-2.
-    pub(super) language: Option<String>,
-    pub(super) timescale: u32,
-    /// How long a frame lasts when nothing follows it, in ticks.
-    usual_duration: i64,
 }
 
 impl Muxer {
@@ -68,7 +29,8 @@ impl Muxer {
         if tracks.is_empty() {
             return Err(Error::Misuse("an MP4 muxer was asked for without tracks"));
         }
-        let tracks = tracks.iter().map(|track| Output::new(track, &[], None)).collect::<Result<_, _>>()?;
+        let tracks =
+            tracks.iter().map(|track| OutputTrack::new(track, &[], None)).collect::<Result<_, _>>()?;
         Ok(Self { tracks, origin, sequence: 0 })
     }
 
@@ -83,7 +45,7 @@ impl Muxer {
         language: Option<&str>,
         origin: Timestamp,
     ) -> Result<Self, Error> {
-        let track = Output::new(track, frame, language.map(str::to_owned))?;
+        let track = OutputTrack::new(track, frame, language.map(str::to_owned))?;
         Ok(Self { tracks: vec![track], origin, sequence: 0 })
     }
 
@@ -119,7 +81,7 @@ impl Muxer {
         check_data_len(data_len)?;
         self.sequence = self.sequence.wrapping_add(1);
         let mut out = BytesMut::with_capacity(data_len as usize + 128 + 16 * frames.len());
-        let units = |run: &[&Frame]| run.iter().map(|&frame| Unit::from(frame)).collect::<Vec<_>>();
+        let units = |run: &[&Frame]| run.iter().map(|&frame| FragmentSample::from(frame)).collect::<Vec<_>>();
         let described: Vec<_> =
             runs.iter().map(|(number, output, run)| (*number, *output, units(run))).collect();
         self.put_moof(&mut out, self.sequence, &described, until);
@@ -139,7 +101,7 @@ impl Muxer {
     pub(crate) fn fragment_head(
         &self,
         sequence: u32,
-        units: &[Unit],
+        units: &[FragmentSample],
         until: Timestamp,
     ) -> Result<Bytes, Error> {
         let ([output], false) = (self.tracks.as_slice(), units.is_empty()) else {
@@ -163,7 +125,7 @@ impl Muxer {
         &self,
         out: &mut BytesMut,
         sequence: u32,
-        runs: &[(u32, &Output, Vec<Unit>)],
+        runs: &[(u32, &OutputTrack, Vec<FragmentSample>)],
         until: Option<Timestamp>,
     ) {
         let mut offsets = Vec::with_capacity(runs.len());
@@ -192,110 +154,4 @@ fn check_data_len(data_len: u64) -> Result<(), Error> {
         return Err(Error::limit("size of an MP4 fragment in bytes", data_len, DATA_LEN_MAX));
     }
     Ok(())
-}
-
-impl Output {
-    fn new(track: &Track, frame: &[u8], language: Option<String>) -> Result<Self, Error> {
-        let (timescale, usual_duration) = match track.codec {
-            Codec::H264 | Codec::H265 | Codec::Av1 | Codec::Vp9 => (VIDEO_TIMESCALE, LONE_PICTURE),
-            Codec::Aac => {
-                let config = AudioSpecificConfig::parse(&track.config)?;
-                (config.sample_rate, i64::from(config.frame_length))
-            }
-            // 1152 samples at 44.1 kHz.
-            Codec::Mp3 { .. } => (VIDEO_TIMESCALE, 2351),
-            // 20 ms, the usual packet.
-            Codec::Opus => (OPUS_TIMESCALE, 960),
-            Codec::Flac => (track.details().sample_rate.unwrap_or(OPUS_TIMESCALE), 4096),
-            Codec::Ac3 | Codec::Eac3 => {
-                let head = Ac3Header::parse(frame)?;
-                (head.sample_rate, head.samples.into())
-            }
-            other => return Err(unsupported(other)),
-        };
-        // What cannot be described is refused now, not when the first fragment is due.
-        let description = Description::with_frame(track, frame)?;
-        Ok(Self { track: track.clone(), description, language, timescale, usual_duration })
-    }
-
-    fn holds(&self, codec: Codec) -> bool {
-        match (self.track.codec, codec) {
-            (Codec::Mp3 { .. }, Codec::Mp3 { .. }) => true,
-            (own, other) => own == other,
-        }
-    }
-
-    /// Writes `traf`; where its data offset stands in `out` comes back.
-    fn put_traf(
-        &self,
-        out: &mut BytesMut,
-        number: u32,
-        run: &[Unit],
-        origin: Timestamp,
-        until: Option<Timestamp>,
-    ) -> usize {
-        const DEFAULT_BASE_IS_MOOF: u32 = 0x2_0000;
-        const OFFSET_DURATION_SIZE_FLAGS_CTS: u32 = 0x1 | 0x100 | 0x200 | 0x400 | 0x800;
-        let ticks = |at: Timestamp| (at - origin).to_ticks(self.timescale).max(0);
-        let first = run.first().map_or(0, |unit| ticks(unit.dts));
-        let durations = self.durations(run, ticks, until);
-        let mut offset_field = 0;
-        put_box(out, b"traf", |out| {
-            put_full(out, b"tfhd", 0, DEFAULT_BASE_IS_MOOF, |out| out.put_u32(number));
-            put_full(out, b"tfdt", 1, 0, |out| out.put_i64(first));
-            put_full(out, b"trun", 1, OFFSET_DURATION_SIZE_FLAGS_CTS, |out| {
-                out.put_u32(run.len() as u32);
-                offset_field = out.len();
-                out.put_u32(0);
-                for (unit, duration) in run.iter().zip(durations) {
-                    let composition = (unit.pts - origin).to_ticks(self.timescale) - ticks(unit.dts);
-                    out.put_u32(duration);
-                    out.put_u32(unit.len);
-                    out.put_u32(if unit.key { KEY_FLAGS } else { DEPENDENT_FLAGS });
-                    out.put_i32(composition.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32);
-                }
-            });
-        });
-        offset_field
-    }
-
-    /// From each frame to the next; the last until `until`, or as long as usual.
-    fn durations(
-        &self,
-        run: &[Unit],
-        ticks: impl Fn(Timestamp) -> i64,
-        until: Option<Timestamp>,
-    ) -> Vec<u32> {
-        let times: Vec<i64> = run.iter().map(|unit| ticks(unit.dts)).collect();
-        let mut durations: Vec<i64> = times.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
-        let is_video = self.track.id.kind == MediaKind::Video;
-        let usual = if is_video { durations.last().copied() } else { None }.unwrap_or(self.usual_duration);
-        let known = until.zip(times.last()).map(|(until, &last)| ticks(until) - last);
-        durations.push(known.filter(|&duration| duration > 0).unwrap_or(usual));
-        durations.into_iter().map(|duration| duration.clamp(0, i64::from(u32::MAX)) as u32).collect()
-    }
-}
-
-/// Appends a box; its size is filled in when its body is written.
-pub(super) fn put_box(out: &mut BytesMut, kind: &[u8; 4], body: impl FnOnce(&mut BytesMut)) {
-    let start = out.len();
-    out.put_u32(0);
-    out.put_slice(kind);
-    body(out);
-    let len = (out.len() - start) as u32;
-    out[start..start + 4].copy_from_slice(&len.to_be_bytes());
-}
-
-/// Appends a full box.
-pub(super) fn put_full(
-    out: &mut BytesMut,
-    kind: &[u8; 4],
-    version: u8,
-    flags: u32,
-    body: impl FnOnce(&mut BytesMut),
-) {
-    put_box(out, kind, |out| {
-        out.put_u32(u32::from(version) << 24 | flags);
-        body(out);
-    });
 }

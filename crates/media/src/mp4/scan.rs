@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::boxes::{BoxHeader, FourCc};
-use super::builder::{Builder, MAX_MOOV_LEN};
+use super::builder::{IndexBuilder, MAX_MOOV_LEN};
 use crate::Error;
 use crate::index::Index;
 
@@ -34,7 +34,7 @@ pub struct Scan {
     position: u64,
     boxes: u32,
     state: State,
-    builder: Option<Builder>,
+    builder: Option<IndexBuilder>,
     /// The first box that goes beyond the end of the file.
     cut: Option<u64>,
 }
@@ -115,7 +115,7 @@ impl Scan {
                     return Err(Error::malformed("MP4 file", format!("it ends inside {kind}")));
                 }
                 self.read_body(kind, bytes)?;
-                let fragmented = self.builder.as_ref().is_some_and(Builder::is_fragmented);
+                let fragmented = self.builder.as_ref().is_some_and(IndexBuilder::is_fragmented);
                 self.go_to(if fragmented { end } else { self.file_len });
                 Ok(())
             }
@@ -170,7 +170,7 @@ impl Scan {
             Some(builder) => builder.add_fragment(body, self.position),
             None => {
                 debug_assert_eq!(kind.0, *b"moov");
-                self.builder = Some(Builder::from_moov(body, self.file_len)?);
+                self.builder = Some(IndexBuilder::from_moov(body, self.file_len)?);
                 Ok(())
             }
         }

@@ -2,7 +2,7 @@
 //! "Enhancing NetConnection connect Command").
 
 use headwater_media::amf::{Object, Value};
-use headwater_media::flv::{Codecs, Dialect, Tracks};
+use headwater_media::flv::{CodecSet, Dialect, TrackChoice};
 
 /// Bits of a FourCC's entry in an info map.
 const CAN_DECODE: u32 = 1;
@@ -23,9 +23,9 @@ const VIDEO: [[u8; 4]; 6] = [*b"avc1", *b"hvc1", *b"vvc1", *b"av01", *b"vp08", *
 /// What a peer can do beyond RTMP 1.0. The default: it has said nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities {
-    /// Codecs that it takes; `None` if it names none by FourCC, as most players do that take them all the
+    /// CodecSet that it takes; `None` if it names none by FourCC, as most players do that take them all the
     /// same.
-    pub codecs: Option<Codecs>,
+    pub codecs: Option<CodecSet>,
     /// It comes again when it is asked to (`NetConnection.Connect.ReconnectRequest`).
     pub reconnect: bool,
     /// It takes several tracks of a kind.
@@ -41,7 +41,7 @@ pub struct Capabilities {
 impl Capabilities {
     /// Everything: what this implementation takes and passes on.
     pub const FULL: Self = Self {
-        codecs: Some(Codecs::ALL),
+        codecs: Some(CodecSet::ALL),
         reconnect: true,
         multitrack: true,
         mod_ex: true,
@@ -87,8 +87,8 @@ impl Capabilities {
     #[must_use]
     pub fn dialect(&self) -> Dialect {
         Dialect {
-            codecs: self.codecs.unwrap_or(Codecs::ALL),
-            tracks: if self.multitrack { Tracks::All } else { Dialect::PLAIN.tracks },
+            codecs: self.codecs.unwrap_or(CodecSet::ALL),
+            tracks: if self.multitrack { TrackChoice::All } else { Dialect::PLAIN.tracks },
             extras: self.extras,
             nanos: self.nanos,
             ..Dialect::PLAIN
@@ -117,7 +117,7 @@ impl Capabilities {
 
 /// The codecs of all three lists together; `None` if there is no list. What Flash took is taken anyway,
 /// in its old form.
-fn codecs(object: &Object) -> Option<Codecs> {
+fn codecs(object: &Object) -> Option<CodecSet> {
     let list = match object.get("fourCcList") {
         Some(Value::StrictArray(list)) => Some(list.as_slice()),
         _ => None,
@@ -132,8 +132,8 @@ fn codecs(object: &Object) -> Option<Codecs> {
         let ability = value.as_number().map_or(0, |number| number as u32);
         (ability & (CAN_DECODE | CAN_FORWARD) != 0).then_some(key)
     });
-    Some(listed.chain(mapped).fold(Codecs::flash(), |codecs, name| match name.as_bytes() {
-        [b'*', ..] => Codecs::ALL,
+    Some(listed.chain(mapped).fold(CodecSet::flash(), |codecs, name| match name.as_bytes() {
+        [b'*', ..] => CodecSet::ALL,
         bytes => bytes.try_into().map_or(codecs, |four_cc| codecs.with(four_cc)),
     }))
 }
@@ -165,7 +165,7 @@ mod tests {
         assert!(codecs.contains(Codec::H265) && codecs.contains(Codec::Av1) && codecs.contains(Codec::H264));
         assert!(!codecs.contains(Codec::Vp9) && !codecs.contains(Codec::Opus));
         let all = Capabilities::read(&Object::new().with("fourCcList", list(&["*"])));
-        assert_eq!(all.codecs, Some(Codecs::ALL));
+        assert_eq!(all.codecs, Some(CodecSet::ALL));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, Bytes};
 
-use super::{
+use super::marker::{
     ARRAY, BYTE_ARRAY, DATE, DICTIONARY, DOUBLE, FALSE, INTEGER, NULL, OBJECT, STRING, TRUE, UNDEFINED,
     XML_DOCUMENT,
 };

@@ -8,6 +8,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 pub use sequence::SequenceHeader;
 
+use self::sequence::bit_depth;
 use super::colours::Colours;
 use crate::Error;
 
@@ -222,14 +223,6 @@ fn put_leb128(out: &mut BytesMut, mut value: usize) {
         value >>= 7;
     }
     out.put_u8(value as u8);
-}
-
-const fn bit_depth(high: bool, twelve: bool) -> u8 {
-    match (high, twelve) {
-        (false, _) => 8,
-        (true, false) => 10,
-        (true, true) => 12,
-    }
 }
 
 fn malformed(reason: impl Into<std::borrow::Cow<'static, str>>) -> Error {

@@ -1,6 +1,5 @@
 //! The sequence header (AV1 bitstream specification, 5.5): how large, how fast, how deep, what colours.
 
-use super::bit_depth;
 use crate::Error;
 use crate::bits::BitReader;
 use crate::codec::colours::Colours;
@@ -185,6 +184,15 @@ fn skip_tools(reader: &mut BitReader<'_>, is_reduced: bool) -> Result<(), Error>
     }
     // Super-resolution, directional enhancement, restoration.
     reader.skip(3)
+}
+
+/// Bits per sample, of the two flags that tell it.
+pub(super) const fn bit_depth(high: bool, twelve: bool) -> u8 {
+    match (high, twelve) {
+        (false, _) => 8,
+        (true, false) => 10,
+        (true, true) => 12,
+    }
 }
 
 const WHAT: &str = "AV1 sequence header";

@@ -1,3 +1,5 @@
+//! AV1 records and OBUs as encoders write them, and bytes that nobody wrote.
+
 use proptest::prelude::*;
 
 use super::*;

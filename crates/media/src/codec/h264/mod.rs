@@ -2,29 +2,19 @@
 //!
 //! The picture's measures are in [`sps`]. No slice is ever decoded.
 
+mod nal_unit;
 pub mod sps;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+pub use nal_unit::{NAL_IDR, NAL_PPS, NAL_SPS, nal_type};
 pub use sps::Sps;
 
+use self::sps::has_chroma_info;
 pub use super::nal::{Framing, annex_b_nals, annex_b_to_length_prefixed, framing, nals, trimmed};
 use super::nal::{merge_sets, put_unit, take_units};
 use crate::Error;
 use crate::bits::BitReader;
-
-/// NAL unit type of a slice of an IDR picture, where decoding can start.
-pub const NAL_IDR: u8 = 5;
-/// NAL unit type of a sequence parameter set.
-pub const NAL_SPS: u8 = 7;
-/// NAL unit type of a picture parameter set.
-pub const NAL_PPS: u8 = 8;
-
-/// The type of a NAL unit: the low five bits of its first byte; 0 (unspecified) if it is empty.
-#[must_use]
-pub fn nal_type(nal: &[u8]) -> u8 {
-    nal.first().map_or(0, |head| head & 0x1F)
-}
 
 /// What an H.264 decoder must know: the meaning of an AVCDecoderConfigurationRecord.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,11 +146,6 @@ impl AvcConfig {
         }
         Some(updated)
     }
-}
-
-/// Profiles whose SPS and record carry chroma format and bit depth.
-pub(crate) const fn has_chroma_info(profile: u8) -> bool {
-    matches!(profile, 100 | 110 | 122 | 144 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135)
 }
 
 fn take_sets(rest: &mut Bytes, count: u8, kind: u8) -> Result<Vec<Bytes>, Error> {

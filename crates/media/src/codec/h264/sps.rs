@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::has_chroma_info;
+use super::nal_unit::{NAL_SPS, nal_type};
 use crate::Error;
 use crate::bits::BitReader;
 use crate::codec::nal::without_emulation;
@@ -44,8 +44,8 @@ impl Sps {
     /// # Errors
     /// `Malformed` if it ends too early or a field is outside what the standard allows.
     pub fn parse(nal: &[u8]) -> Result<Self, Error> {
-        if super::nal_type(nal) != super::NAL_SPS {
-            return Err(malformed(format!("the NAL unit has type {}", super::nal_type(nal))));
+        if nal_type(nal) != NAL_SPS {
+            return Err(malformed(format!("the NAL unit has type {}", nal_type(nal))));
         }
         if nal.len() > MAX_LEN {
             return Err(Error::limit("SPS length in bytes", nal.len() as u64, MAX_LEN as u64));
@@ -192,6 +192,11 @@ fn skip_scaling_list(reader: &mut BitReader<'_>, size: u32) -> Result<(), Error>
         }
     }
     Ok(())
+}
+
+/// Profiles whose SPS and record carry chroma format and bit depth.
+pub(super) const fn has_chroma_info(profile: u8) -> bool {
+    matches!(profile, 100 | 110 | 122 | 144 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135)
 }
 
 fn malformed(reason: impl Into<Cow<'static, str>>) -> Error {

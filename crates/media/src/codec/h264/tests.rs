@@ -1,3 +1,5 @@
+//! H.264 records and parameter sets as encoders write them, and bytes that nobody wrote.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -2,29 +2,18 @@
 //!
 //! The picture's measures are in [`sps`]. No slice is ever decoded.
 
+mod nal_unit;
 pub mod sps;
-
-use std::ops::RangeInclusive;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-pub use sps::{Profile, Sps};
+pub use nal_unit::{NAL_KEY, NAL_PPS, NAL_SPS, NAL_VPS, nal_type};
+pub use sps::{ProfileTierLevel, Sps};
 
+use self::nal_unit::NAL_SEI;
 use super::nal::{merge_sets, put_unit, take_units};
 use crate::Error;
 use crate::bits::BitReader;
-
-/// NAL unit types of pictures where decoding can start: BLA (16–18), IDR (19, 20), CRA (21), and two
-/// that are reserved for the like.
-pub const NAL_KEY: RangeInclusive<u8> = 16..=23;
-/// NAL unit type of a video parameter set.
-pub const NAL_VPS: u8 = 32;
-/// NAL unit type of a sequence parameter set.
-pub const NAL_SPS: u8 = 33;
-/// NAL unit type of a picture parameter set.
-pub const NAL_PPS: u8 = 34;
-/// NAL unit types of supplemental information, before and behind the slices.
-const NAL_SEI: RangeInclusive<u8> = 39..=40;
 
 /// How many sets of a kind the standard can number.
 const VPS_MAX: usize = 16;
@@ -33,17 +22,11 @@ const PPS_MAX: usize = 64;
 /// More units of one kind are no configuration.
 const UNITS_MAX: usize = 64;
 
-/// The type of a NAL unit: six bits of its first byte. 0 (a trailing picture) if it is empty.
-#[must_use]
-pub fn nal_type(nal: &[u8]) -> u8 {
-    nal.first().map_or(0, |head| head >> 1 & 0x3F)
-}
-
 /// What an H.265 decoder must know: the meaning of an HEVCDecoderConfigurationRecord.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HevcConfig {
-    /// Profile, tier and level.
-    pub profile: Profile,
+    /// ProfileTierLevel, tier and level.
+    pub profile: ProfileTierLevel,
     /// How finely pictures are at least cut for parallel decoding; 0 = unknown.
     pub min_spatial_segmentation: u16,
     /// 0 = unknown, 1 slices, 2 tiles, 3 wavefronts.
@@ -239,7 +222,7 @@ impl HevcConfig {
         if version > 1 {
             return Err(malformed(format!("version {version} is unknown")));
         }
-        let profile = Profile::read(&mut reader)?;
+        let profile = ProfileTierLevel::read(&mut reader)?;
         let mut field = |reserved: usize, bits: u32| -> Result<u32, Error> {
             reader.skip(reserved)?;
             reader.bits(bits)

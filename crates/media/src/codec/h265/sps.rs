@@ -4,6 +4,7 @@ use std::fmt;
 
 use bytes::{BufMut, BytesMut};
 
+use super::nal_unit::{NAL_SPS, nal_type};
 use crate::Error;
 use crate::bits::BitReader;
 use crate::codec::nal::without_emulation;
@@ -14,7 +15,7 @@ const MAX_LEN: usize = 4096;
 
 /// What a decoder must be able to do (`profile_tier_level`, 7.3.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Profile {
+pub struct ProfileTierLevel {
     /// Which standard's profiles these are; 0 in practice.
     pub space: u8,
     /// Whether it is the high tier, for bit rates beyond the main tier's.
@@ -29,7 +30,7 @@ pub struct Profile {
     pub level: u8,
 }
 
-impl Profile {
+impl ProfileTierLevel {
     pub(super) fn read(reader: &mut BitReader<'_>) -> Result<Self, Error> {
         let mut profile = Self {
             space: reader.bits(2)? as u8,
@@ -54,7 +55,7 @@ impl Profile {
 }
 
 /// As it stands in a codec's name (ISO 14496-15, Annex E.3): `1.6.L93.B0`.
-impl fmt::Display for Profile {
+impl fmt::Display for ProfileTierLevel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(["", "A", "B", "C"][usize::from(self.space & 3)])?;
         let tier = if self.high_tier { 'H' } else { 'L' };
@@ -68,8 +69,8 @@ impl fmt::Display for Profile {
 /// What a sequence parameter set says about the picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sps {
-    /// Profile, tier and level.
-    pub profile: Profile,
+    /// ProfileTierLevel, tier and level.
+    pub profile: ProfileTierLevel,
     /// Temporal layers: 1–7.
     pub temporal_layers: u8,
     /// Whether a decoder can go up to a higher temporal layer at any picture.
@@ -98,8 +99,8 @@ impl Sps {
     /// `Malformed` if it ends too early, a field is outside what the standard allows, or it is one of a
     /// further layer, which is written otherwise; `Limit` above 4096 bytes.
     pub fn parse(nal: &[u8]) -> Result<Self, Error> {
-        if super::nal_type(nal) != super::NAL_SPS {
-            return Err(malformed(format!("the NAL unit has type {}", super::nal_type(nal))));
+        if nal_type(nal) != NAL_SPS {
+            return Err(malformed(format!("the NAL unit has type {}", nal_type(nal))));
         }
         if nal.len() > MAX_LEN {
             return Err(Error::limit("SPS length in bytes", nal.len() as u64, MAX_LEN as u64));
@@ -131,7 +132,7 @@ impl Sps {
             return Err(malformed("it announces 8 temporal layers, at most 7 are legal"));
         }
         let temporal_id_nested = reader.flag()?;
-        let profile = Profile::read(reader)?;
+        let profile = ProfileTierLevel::read(reader)?;
         skip_layer_profiles(reader, more_layers)?;
         Ok(Self {
             profile,

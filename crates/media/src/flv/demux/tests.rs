@@ -1,3 +1,5 @@
+//! FLV files cut anywhere, damaged, and with the habits of other writers.
+
 use proptest::prelude::*;
 
 use super::*;
@@ -30,7 +32,7 @@ fn tags_keep_their_time_and_place() {
     assert_eq!((tags[0].kind, tags[0].timestamp_ms, tags[0].position), (TagKind::Audio, 0xFEDC_BA98, 13));
     assert_eq!((tags[0].body.as_ref(), tags[1].body.as_ref()), (&[1u8, 2][..], &[][..]));
     assert_eq!(tags[1].position, 13 + 17);
-    assert_eq!((reader.end(), *reader.irregular()), (End::Clean, Irregular::default()));
+    assert_eq!((reader.end(), *reader.irregular()), (FileEnd::Clean, Irregularities::default()));
 }
 
 #[test]
@@ -76,7 +78,7 @@ fn a_truncated_end_gives_every_whole_tag() {
         let whole = usize::from(cut >= 13 + 14) + usize::from(cut >= 13 + 18 + 14);
         assert_eq!(tags.len(), whole, "cut at {cut}");
         let clean = [9..=13, 27..=31, 45..=48].iter().any(|clean| clean.contains(&cut));
-        assert_eq!(reader.end() == End::Clean, clean, "cut at {cut}");
+        assert_eq!(reader.end() == FileEnd::Clean, clean, "cut at {cut}");
     }
 }
 
@@ -112,7 +114,7 @@ fn what_is_no_flv_is_refused_with_its_place() {
     demuxer.feed(&file(&[&tag(TagKind::Video, 0, b"\x90dvh1\x00"), &tag(TagKind::Audio, 0, &[0x2F, 1, 2])]));
     let refused = demuxer.next_item().unwrap_err().to_string();
     assert!(refused.starts_with("Enhanced RTMP video dvh1 at byte 13 is not supported"), "{refused}");
-    assert!(matches!(demuxer.next_item(), Ok(Some(Item::Track(_)))), "reading goes on behind the tag");
+    assert!(matches!(demuxer.next_item(), Ok(Some(MediaItem::Track(_)))), "reading goes on behind the tag");
 }
 
 #[test]
@@ -156,6 +158,6 @@ proptest! {
             }
         }
         prop_assert_eq!(found, tags);
-        prop_assert_eq!(reader.end(), End::Clean);
+        prop_assert_eq!(reader.end(), FileEnd::Clean);
     }
 }

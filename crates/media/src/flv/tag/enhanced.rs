@@ -2,8 +2,9 @@
 
 use bytes::{Buf, Bytes};
 
-use super::{COMMAND, Coded, Form, MEND, Parts, TRACKS_MAX, TagBody, is_key};
+use super::body::{CodedFrame, MEND, TRACKS_MAX, TagBody, is_key};
 use crate::flv::head::enhanced as ex;
+use crate::flv::head::original::COMMAND;
 use crate::{Codec, Error, MediaKind, Track, TrackId};
 
 const SEQUENCE_END: u8 = 2;
@@ -24,8 +25,17 @@ pub(super) const fn is_audio(first: u8) -> bool {
     first & 0xF0 == ex::AUDIO
 }
 
+/// A tag body taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Split {
+    /// It has one part.
+    One(TagBody),
+    /// It has a part for each of several tracks.
+    Many(MultitrackParts),
+}
+
 /// Splits a tag whose first byte has been looked at.
-pub(super) fn decode(kind: MediaKind, body: Bytes) -> Result<Parts, Error> {
+pub(super) fn decode(kind: MediaKind, body: Bytes) -> Result<Split, Error> {
     let mut rest = Reader { kind, rest: body };
     let first = rest.byte()?;
     let mut head = Head { kind, frame_type: first >> 4 & 7, packet_type: first & 0xF, nanos: 0 };
@@ -34,30 +44,30 @@ pub(super) fn decode(kind: MediaKind, body: Bytes) -> Result<Parts, Error> {
         read_modifier(&mut rest, &mut head)?;
     }
     if kind == MediaKind::Video && head.frame_type == COMMAND && head.packet_type != ex::EXTRA {
-        return Ok(TagBody::Command.into());
+        return Ok(Split::One(TagBody::Command));
     }
     if head.packet_type == head.multitrack() {
         return decode_multitrack(head, rest);
     }
     let codec = rest.codec()?;
-    head.part(codec, 0, rest.rest).map(Parts::from)
+    head.part(codec, 0, rest.rest).map(Split::One)
 }
 
-fn decode_multitrack(mut head: Head, mut rest: Reader) -> Result<Parts, Error> {
+fn decode_multitrack(mut head: Head, mut rest: Reader) -> Result<Split, Error> {
     let types = rest.byte()?;
     head.packet_type = types & 0xF;
     let codec = match types >> 4 {
         ex::ONE_TRACK => {
             let (codec, index) = (rest.codec()?, rest.byte()?);
-            return head.part(codec, index, rest.rest).map(Parts::from);
+            return head.part(codec, index, rest.rest).map(Split::One);
         }
         MANY_TRACKS => Some(rest.codec()?),
         MANY_CODECS => None,
         form => return Err(head.malformed(format!("multitrack type {form} is unknown"))),
     };
-    let tracks = Tracks { head, codec, rest };
+    let tracks = MultitrackParts { head, codec, rest };
     tracks.check()?;
-    Ok(Parts(Form::Many(tracks)))
+    Ok(Split::Many(tracks))
 }
 
 /// Reads one prefix behind the packet type 7; the type that it stands before takes its place. Kinds of
@@ -82,14 +92,14 @@ fn read_modifier(rest: &mut Reader, head: &mut Head) -> Result<(), Error> {
 
 /// The parts of a body with a size before each.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Tracks {
+pub(super) struct MultitrackParts {
     head: Head,
     /// What all parts are coded as; `None` if each says it.
     codec: Option<Codec>,
     rest: Reader,
 }
 
-impl Tracks {
+impl MultitrackParts {
     /// Walks through all parts once, so that the rest of the program meets whole messages only.
     fn check(&self) -> Result<(), Error> {
         let mut walk = self.clone();
@@ -163,7 +173,7 @@ impl Head {
         if payload.is_empty() {
             return TagBody::Empty;
         }
-        TagBody::Frame(Coded { track, codec, key, composition_ms, nanos: self.nanos, payload })
+        TagBody::Frame(CodedFrame { track, codec, key, composition_ms, nanos: self.nanos, payload })
     }
 
     /// The packet type that says "several tracks".
@@ -229,7 +239,7 @@ const fn codec(kind: MediaKind, four_cc: [u8; 4]) -> Option<Codec> {
         (MediaKind::Video, b"vp08") => Codec::Vp8,
         (MediaKind::Video, b"vp09") => Codec::Vp9,
         (MediaKind::Audio, b"mp4a") => Codec::Aac,
-        (MediaKind::Audio, b".mp3") => Coded::MP3_UNKNOWN,
+        (MediaKind::Audio, b".mp3") => CodedFrame::MP3_UNKNOWN,
         (MediaKind::Audio, b"Opus") => Codec::Opus,
         (MediaKind::Audio, b"fLaC") => Codec::Flac,
         (MediaKind::Audio, b"ac-3") => Codec::Ac3,

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use super::{COMMAND, Coded, MEND, TagBody, is_key};
+use super::body::{CodedFrame, MEND, TagBody, is_key};
 use crate::flv::head::original::{
-    AVC, CODEC_CONFIG, CODED_FRAME, END_OF_SEQUENCE, UNOFFICIAL_AV1, UNOFFICIAL_HEVC,
+    AVC, CODEC_CONFIG, CODED_FRAME, COMMAND, END_OF_SEQUENCE, UNOFFICIAL_AV1, UNOFFICIAL_HEVC,
 };
 use crate::{Codec, Error, Track, TrackId};
 
@@ -90,5 +90,5 @@ fn coded(
         return TagBody::Empty;
     }
     let payload = body.slice(head_len..);
-    TagBody::Frame(Coded { track, codec, key: Some(key), composition_ms, nanos: 0, payload })
+    TagBody::Frame(CodedFrame { track, codec, key: Some(key), composition_ms, nanos: 0, payload })
 }

@@ -1,8 +1,10 @@
+//! Tag bodies of both forms, taken apart.
+
 use proptest::prelude::*;
 
 use super::*;
 use crate::flv::{Dialect, config_bodies, frame_head};
-use crate::{Frame, Timestamp};
+use crate::{Codec, Frame, Timestamp, Track, TrackId};
 
 fn h264_frame(key: bool, composition_ms: i64) -> Frame {
     let dts = Timestamp::from_ms(1000);
@@ -16,14 +18,14 @@ fn h264_frame(key: bool, composition_ms: i64) -> Frame {
     }
 }
 
-fn only(parts: Result<Parts, Error>) -> TagBody {
+fn only(parts: Result<TagParts, Error>) -> TagBody {
     match parts.unwrap().collect::<Vec<_>>().as_slice() {
         [part] => part.clone(),
         other => panic!("not one part: {other:?}"),
     }
 }
 
-fn coded(parts: Result<Parts, Error>) -> Coded {
+fn coded(parts: Result<TagParts, Error>) -> CodedFrame {
     match only(parts) {
         TagBody::Frame(coded) => coded,
         other => panic!("not a frame: {other:?}"),
@@ -53,7 +55,7 @@ fn nginx_marks_b_frames_as_disposable() {
     let body = Bytes::from_static(&[0x37, 1, 0, 0, 40, 0, 0, 0, 1, 0x01]);
     let frame = decode_video(body).unwrap().next();
     assert!(
-        matches!(frame, Some(TagBody::Frame(Coded { key: Some(false), composition_ms: 40, .. }))),
+        matches!(frame, Some(TagBody::Frame(CodedFrame { key: Some(false), composition_ms: 40, .. }))),
         "{frame:?}"
     );
 }
@@ -89,12 +91,12 @@ fn configurations_survive_the_way_out_and_in() {
 #[test]
 fn codecs_of_the_flash_age_pass_untouched() {
     for body in [&[0x22u8, 9, 9][..], &[0x14, 0, 1, 2], &[0x25, 7]] {
-        let Coded { codec, key, payload, .. } = coded(decode_video(Bytes::copy_from_slice(body)));
+        let CodedFrame { codec, key, payload, .. } = coded(decode_video(Bytes::copy_from_slice(body)));
         let frame = Frame { codec, key: key.unwrap(), payload, ..h264_frame(false, 0) };
         assert_eq!([frame_head(&frame, &Dialect::PLAIN).unwrap().as_slice(), &frame.payload].concat(), body);
     }
     for body in [&[0x2Fu8, 0xFF, 0xFB][..], &[0xB2, 1, 2], &[0x6A, 3], &[0x82, 4], &[0xE2, 5]] {
-        let Coded { codec, payload, .. } = coded(decode_audio(Bytes::copy_from_slice(body)));
+        let CodedFrame { codec, payload, .. } = coded(decode_audio(Bytes::copy_from_slice(body)));
         let frame = Frame { codec, payload, ..h264_frame(true, 0) };
         assert_eq!([frame_head(&frame, &Dialect::PLAIN).unwrap().as_slice(), &frame.payload].concat(), body);
     }
@@ -115,8 +117,8 @@ fn config(id: TrackId, codec: Codec, config: &'static [u8]) -> TagBody {
 
 const SECOND: TrackId = TrackId { kind: MediaKind::Video, index: 1 };
 
-fn hevc(key: Option<bool>, composition_ms: i32, payload: &'static [u8]) -> Coded {
-    Coded {
+fn hevc(key: Option<bool>, composition_ms: i32, payload: &'static [u8]) -> CodedFrame {
+    CodedFrame {
         track: TrackId::VIDEO,
         codec: Codec::H265,
         key,
@@ -169,7 +171,7 @@ fn enhanced_audio_of_one_track() {
         (b"\x91fLaC!", Codec::Flac),
         (b"\x91ac-3!", Codec::Ac3),
         (b"\x91ec-3!", Codec::Eac3),
-        (b"\x91.mp3!", Coded::MP3_UNKNOWN),
+        (b"\x91.mp3!", CodedFrame::MP3_UNKNOWN),
     ] {
         let coded = coded(decode_audio(Bytes::from_static(body)));
         assert_eq!((coded.codec, coded.key, coded.payload.as_ref()), (codec, Some(true), &b"!"[..]));
@@ -219,7 +221,7 @@ fn modifiers_stand_before_everything_and_unknown_ones_are_passed_over() {
 fn one_of_several_tracks() {
     assert_eq!(video(b"\x96\0hvc1\x01\x01"), config(SECOND, Codec::H265, b"\x01"));
     let fine = coded(decode_video(Bytes::from_static(b"\xA7\x02\x01\x02\x03\x06\x01hvc1\x01\0\0\x28!")));
-    assert_eq!(fine, Coded { track: SECOND, nanos: 0x01_02_03, ..hevc(Some(false), 40, b"!") });
+    assert_eq!(fine, CodedFrame { track: SECOND, nanos: 0x01_02_03, ..hevc(Some(false), 40, b"!") });
     let sound = coded(decode_audio(Bytes::from_static(b"\x95\x01mp4a\x03!")));
     assert_eq!((sound.track.index, sound.codec, sound.payload.as_ref()), (3, Codec::Aac, &b"!"[..]));
     assert!(decode_video(Bytes::from_static(b"\x96\x06hvc1\x01!")).is_err(), "several in several");
@@ -234,7 +236,7 @@ fn parts(body: &[u8]) -> Result<Vec<TagBody>, Error> {
 #[test]
 fn several_tracks_in_one_body() {
     let tracks = parts(b"\x96\x13hvc1\0\0\0\x02ab\x01\0\0\x01c").unwrap();
-    let second = Coded { track: SECOND, ..hevc(Some(true), 0, b"c") };
+    let second = CodedFrame { track: SECOND, ..hevc(Some(true), 0, b"c") };
     assert_eq!(tracks, [TagBody::Frame(hevc(Some(true), 0, b"ab")), TagBody::Frame(second)]);
     let codecs = parts(b"\x96\x20hvc1\0\0\0\x01aavc1\x01\0\0\x01b").unwrap();
     assert_eq!(codecs, [config(TrackId::VIDEO, Codec::H265, b"a"), config(SECOND, Codec::H264, b"b")]);
@@ -262,7 +264,7 @@ fn the_parts_of_one_body_are_counted() {
 
 #[test]
 fn unknown_codecs_are_refused_by_name() {
-    let message = |result: Result<Parts, Error>| result.unwrap_err().to_string();
+    let message = |result: Result<TagParts, Error>| result.unwrap_err().to_string();
     assert_eq!(
         message(decode_video(Bytes::from_static(b"\x90dvh1\x01"))),
         "Enhanced RTMP video dvh1 is not supported; send H.264, H.265, AV1, VP8 or VP9 video and AAC, Opus, \
@@ -297,7 +299,7 @@ proptest! {
     ) {
         let frame = Frame { payload: payload.into(), ..h264_frame(key, composition_ms) };
         let body = [frame_head(&frame, &Dialect::PLAIN).unwrap().as_slice(), &frame.payload].concat();
-        let expected = Coded {
+        let expected = CodedFrame {
             track: TrackId::VIDEO, codec: Codec::H264, key: Some(key),
             composition_ms: composition_ms as i32, nanos: 0, payload: frame.payload,
         };

@@ -2,13 +2,13 @@
 
 use bytes::{BufMut, BytesMut};
 
-use super::super::mux::{put_box, put_full};
+use super::super::boxes::{put_box, put_full};
 use super::super::{BoxHeader, Scan};
 use super::*;
 use crate::Codec;
 
 fn from_moov(moov: &[u8], file_len: u64) -> Result<Index, Error> {
-    Builder::from_moov(moov, file_len)?.finish()
+    IndexBuilder::from_moov(moov, file_len)?.finish()
 }
 
 const RECORD: &[u8] = &[

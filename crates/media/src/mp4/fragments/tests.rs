@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 use super::super::boxes::{BoxHeader, children};
-use super::super::mux::{put_box, put_full};
+use super::super::boxes::{put_box, put_full};
 use super::super::{Muxer, Scan};
 use crate::index::{Index, Sample};
 use crate::{Codec, Timestamp, Track, TrackId};

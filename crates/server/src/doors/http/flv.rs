@@ -9,13 +9,13 @@ use axum::body::{Body, HttpBody};
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
-use headwater_hub::{Awaited, Batch, DecoderSetup, PartContent, State, StreamName};
+use headwater_hub::{Batch, Bell, DecoderSetup, Next, PartContent, Playback, StreamName, Watch, Watcher};
 use headwater_media::MediaKind;
-use headwater_media::flv::{Begun, Dialect, Muxer};
+use headwater_media::flv::{Dialect, KeyframeGate, Muxer};
 
-use super::Shared;
+use super::{Shared, vod};
 use crate::metrics::Guard;
-use crate::sources;
+use crate::sources::{self, From};
 use crate::track_selection::TrackSelection;
 
 /// How often a waiting request looks whether it has waited long enough.
@@ -33,33 +33,32 @@ pub(super) async fn watch(
         let status = if shared.sources.hub.is_live(name) { StatusCode::OK } else { StatusCode::NOT_FOUND };
         return (status, headers).into_response();
     }
-    match open(shared, name, selection, "http-flv").await {
+    match open(shared, name, From::Live, selection, "http-flv").await {
         Ok(viewer) => (headers, Body::new(FlvBody { next: Box::pin(step(viewer)) })).into_response(),
         Err(refusal) => refusal,
     }
 }
 
-/// Opens a cursor and waits for the stream's first frames; the refusal says why there are none.
+/// Opens what `name` is and waits for the first frames; the refusal says why there are none.
 pub(super) async fn open(
     shared: &Shared,
     name: &StreamName,
+    from: From,
     selection: TrackSelection,
     door: &'static str,
 ) -> Result<Viewer, Response> {
-    let subscriber = sources::open_live(&shared.sources, name)
-        .map_err(|error| (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n")).into_response())?;
+    let cursor = sources::open(&shared.sources, name, name.name(), from).await;
+    let cursor = cursor.map_err(|refusal| vod::refused(&refusal))?;
+    let mut viewer = Viewer::new(
+        shared.sources.playback(cursor),
+        selection.apply(Dialect::PLAIN),
+        shared.metrics.viewer(door),
+    );
     let since = shared.sources.uptime.now();
-    let guard = shared.metrics.viewer(door);
-    let mut viewer = Viewer {
-        cursor: subscriber.into_awaited(),
-        batch: Batch::default(),
-        writer: Writer::new(selection.apply(Dialect::PLAIN)),
-        _guard: guard,
-    };
-    while !viewer.ready(WAIT_STEP).await {
-        let waited = shared.sources.uptime.now().saturating_sub(since);
-        let waits = viewer.cursor.subscriber().state() == State::Waiting;
-        if waits && sources::waited_enough(shared.sources.viewing, waited) {
+    while !viewer.is_ready(WAIT_STEP).await {
+        let now = shared.sources.uptime.now();
+        if viewer.playback.is_overdue(now) {
+            let waited = now.saturating_sub(since);
             let text = format!("nobody publishes {name}; waited {} s\n", waited.as_secs());
             return Err((StatusCode::NOT_FOUND, text).into_response());
         }
@@ -67,35 +66,48 @@ pub(super) async fn open(
     Ok(viewer)
 }
 
-/// One viewer: a cursor and what turns its frames into FLV.
+/// One viewer: its playback, and what turns frames into FLV.
 pub(super) struct Viewer {
-    cursor: Awaited,
+    playback: Playback,
+    bell: Arc<Bell>,
     batch: Batch,
     writer: Writer,
+    _watch: Watch,
     _guard: Guard,
 }
 
 impl Viewer {
-    /// Waits for the first frames for at most `step`; true when there are some or there never will be.
-    async fn ready(&mut self, step: Duration) -> bool {
-        match tokio::time::timeout(step, self.cursor.next(&mut self.batch)).await {
-            Ok(true) => true,
-            Ok(false) => {
-                self.batch.frames.clear();
-                true
-            }
-            Err(_) => false,
-        }
+    fn new(playback: Playback, takes: Dialect, guard: Guard) -> Self {
+        let bell = Arc::new(Bell::default());
+        let watch = playback.watch(Arc::clone(&bell) as Arc<dyn Watcher>);
+        let (batch, writer) = (Batch::default(), Writer::new(takes));
+        Self { playback, bell, batch, writer, _watch: watch, _guard: guard }
     }
 
-    /// The next piece of the file; `None` at the end of the broadcast.
+    /// Waits for the first frames for at most `step`; true when there are some or there never will be.
+    async fn is_ready(&mut self, step: Duration) -> bool {
+        tokio::time::timeout(step, self.read()).await.is_ok()
+    }
+
+    /// The next piece of the file; `None` at the end.
     pub(super) async fn next(&mut self) -> Option<Bytes> {
-        if self.batch.frames.is_empty() && !self.cursor.next(&mut self.batch).await {
+        if !self.read().await {
             return None;
         }
-        let bytes = self.writer.write(&self.batch);
-        self.batch.frames.clear();
+        let bytes = self.writer.write(&self.batch, &self.playback);
+        self.playback.advance(&self.batch, self.playback.admitted());
         Some(bytes)
+    }
+
+    /// Waits until there is something to send; false at the end.
+    async fn read(&mut self) -> bool {
+        loop {
+            match self.playback.read(&mut self.batch) {
+                Next::Frames => return true,
+                Next::Empty => self.bell.rung().await,
+                Next::Ended => return false,
+            }
+        }
     }
 }
 
@@ -106,22 +118,24 @@ struct Writer {
     takes: Dialect,
     fitted: Option<Arc<DecoderSetup>>,
     muxer: Option<Muxer>,
-    begun: Begun,
-    seen: Option<u64>,
+    begun: KeyframeGate,
+    /// The playback's breaks so far: one more, and every video track has to begin anew.
+    breaks: u64,
 }
 
 impl Writer {
     fn new(takes: Dialect) -> Self {
-        Self { takes, fitted: None, muxer: None, begun: Begun::default(), seen: None }
+        Self { takes, fitted: None, muxer: None, begun: KeyframeGate::default(), breaks: 0 }
     }
 
-    fn write(&mut self, batch: &Batch) -> Bytes {
-        let size = batch.frames.iter().map(|frame| frame.payload.len() + 32).sum::<usize>() + 1024;
+    fn write(&mut self, batch: &Batch, playback: &Playback) -> Bytes {
+        let frames = &batch.frames[..playback.admitted()];
+        let size = frames.iter().map(|frame| frame.payload.len() + 32).sum::<usize>() + 1024;
         let mut out = BytesMut::with_capacity(size);
-        let Some(first) = batch.frames.first() else { return Bytes::new() };
+        let Some(first) = frames.first() else { return Bytes::new() };
         let setup = &batch.setup;
         let (takes, is_new) = (self.takes, self.muxer.is_none());
-        let muxer = self.muxer.get_or_insert_with(|| Muxer::new(first.dts, takes));
+        let muxer = self.muxer.get_or_insert_with(|| Muxer::new(playback.origin(), takes));
         if !self.fitted.as_ref().is_some_and(|fitted| Arc::ptr_eq(fitted, setup)) {
             // Such a viewer has named no codec that it lacks, so there is always something for it.
             muxer.set_dialect(takes.fitted(setup.tracks()).unwrap_or(takes));
@@ -130,21 +144,21 @@ impl Writer {
         if is_new {
             muxer.write_header(setup.has(MediaKind::Audio), setup.has(MediaKind::Video), &mut out);
         }
-        for part in setup.unseen(self.seen) {
+        for part in setup.unseen(playback.seen()) {
             match part {
                 PartContent::Metadata(values) => muxer.write_script(values, first.dts, &mut out),
                 PartContent::Track(track) => muxer.write_track(track, first.dts, &mut out),
             }
         }
-        if self.seen.is_some_and(|seen| batch.first != seen + 1) {
-            self.begun = Begun::default();
+        if self.breaks != playback.breaks() {
+            self.breaks = playback.breaks();
+            self.begun = KeyframeGate::default();
         }
-        for frame in &batch.frames {
+        for frame in frames {
             if self.begun.admits(frame) {
                 muxer.write_frame(frame, &mut out);
             }
         }
-        self.seen = Some(batch.first + batch.frames.len() as u64 - 1);
         out.freeze()
     }
 }
@@ -181,6 +195,8 @@ impl HttpBody for FlvBody {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Metrics;
+    use crate::sources::made_up::{MadeUp, PICTURES};
     use headwater_hub::{Hub, HubConfig, LagPolicy, PublisherInfo, Start};
     use headwater_media::{Codec, Frame, Timestamp, Track, TrackId};
 
@@ -220,11 +236,30 @@ mod tests {
         }
         let cursor =
             hub.subscribe(&name, Start::NewestKeyframe, LagPolicy::Lossless, Duration::ZERO).unwrap();
-        let mut awaited = cursor.into_awaited();
-        let mut batch = Batch::default();
-        assert!(awaited.next(&mut batch).await);
-        let bytes = Writer::new(Dialect::PLAIN).write(&batch);
+        let playback = Playback::new(Box::new(cursor), Duration::ZERO, Duration::ZERO);
+        let bytes = Viewer::new(playback, Dialect::PLAIN, Arc::new(Metrics::default()).viewer("http-flv"))
+            .next()
+            .await
+            .unwrap();
         assert_eq!(&bytes[..5], b"FLV\x01\x05");
         assert_eq!(tags(&bytes), [(9, 0), (8, 0), (9, 0), (8, 0), (8, 13)]);
+    }
+
+    #[tokio::test]
+    async fn a_source_that_no_door_knows_is_played_as_flv() {
+        let guard = Arc::new(Metrics::default()).viewer("http-flv");
+        let mut viewer = Viewer::new(MadeUp::play(), Dialect::PLAIN, guard);
+        let mut file = Vec::new();
+        while let Some(bytes) = viewer.next().await {
+            file.extend_from_slice(&bytes);
+        }
+        assert_eq!(&file[..5], b"FLV\x01\x01");
+        let times: Vec<u32> = (0..PICTURES as u32).map(|number| number * 40).collect();
+        let told: Vec<u32> = tags(&file).into_iter().skip(1).map(|(_, ms)| ms).collect();
+        assert_eq!(told, times, "a configuration, then every picture");
+        for number in 0..PICTURES {
+            let payload = MadeUp::payload(number);
+            assert!(file.windows(payload.len()).any(|bytes| bytes == payload), "picture {number}");
+        }
     }
 }

@@ -46,7 +46,7 @@ use crate::access::Access;
 use crate::metrics::Metrics;
 use crate::net::listener::Accepted;
 use crate::net::tunnel::Tunnels;
-use crate::sources::Sources;
+use crate::sources::{From, Sources};
 use crate::stop::Stop;
 use crate::track_selection::TrackSelection;
 use headwater_vod::thumbnails::Gallery;
@@ -287,7 +287,9 @@ async fn other(
         let query = request.uri().query().unwrap_or_default();
         let selection = TrackSelection::read(query.split('&').filter_map(|pair| pair.split_once('=')));
         let response = match (request.method(), upgrade) {
-            (&Method::GET, Ok(upgrade)) => ws::watch(&shared, &name, selection, peer, upgrade).await,
+            (&Method::GET, Ok(upgrade)) => {
+                ws::watch(&shared, &name, From::Live, selection, peer, upgrade).await
+            }
             (&Method::GET | &Method::HEAD, Err(_)) => {
                 flv::watch(&shared, &name, selection, request.method()).await
             }

@@ -10,6 +10,7 @@ use headwater_hub::StreamName;
 
 use super::Shared;
 use super::flv::{self, Viewer};
+use crate::sources::From;
 use crate::track_selection::TrackSelection;
 
 /// What a viewer may say: nothing but pings and a farewell.
@@ -18,15 +19,16 @@ const INBOUND_BYTES_MAX: usize = 4096;
 /// How these viewers are counted.
 pub(super) const DOOR: &str = "ws-flv";
 
-/// Answers a WebSocket request for a stream.
+/// Answers a WebSocket request for a stream or a film.
 pub(super) async fn watch(
     shared: &Shared,
     name: &StreamName,
+    from: From,
     selection: TrackSelection,
     peer: SocketAddr,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    match flv::open(shared, name, selection, DOOR).await {
+    match flv::open(shared, name, from, selection, DOOR).await {
         Ok(viewer) => {
             upgrade.max_message_size(INBOUND_BYTES_MAX).max_frame_size(INBOUND_BYTES_MAX).on_upgrade({
                 let name = name.clone();

@@ -4,32 +4,30 @@
 //! Media to players is written by the lanes (see [`super::viewer`]); the task takes over while the socket
 //! is full.
 
-use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
-use headwater_hub::State;
+use bytes::BytesMut;
+use headwater_hub::News;
+use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::command::{Capabilities, Status, code};
 use headwater_rtmp::handshake::Nonce;
-use headwater_rtmp::session::{ServerSession, TimedOut};
-use headwater_rtmp::{Error, MessageStreamId};
+use headwater_rtmp::session::{ServerEvent, ServerSession, TimedOut};
 use tokio::io::Interest;
 
 use super::Shared;
-use super::playlist::Queued;
+use super::conversation::Conversation;
+use super::end::{End, sentence};
+use super::playing::PlayingStream;
 use super::publishing::Publishing;
-use super::requests::sentence;
 use super::transport::Transport;
-use super::viewer::{PlayEnding, Viewer};
 use super::wire::{Flow, Wire};
 use crate::access;
 use crate::metrics::Guard;
 use crate::net::listener::Accepted;
 use crate::net::tunnel;
-use crate::sources::{self, Watch};
 use crate::stop::Stop;
 
 /// Room for one read from a publisher; a keyframe takes several.
@@ -43,22 +41,8 @@ const EVENTS_PER_TURN: usize = 64;
 const TICK: Duration = Duration::from_secs(1);
 /// Replies that a peer may leave unread, in bytes. Who asks without reading would fill the memory.
 const REPLIES_BYTES_MAX: usize = 64 << 10;
-/// What is logged of a fault, and told to the peer.
-const FAULT_LETTERS_MAX: usize = 300;
 /// How long a peer has to take the last words and to hang up.
 const FAREWELL_MAX: Duration = Duration::from_secs(2);
-
-/// Why a connection ends.
-pub(super) enum End {
-    /// The peer hung up, or the network did.
-    Gone,
-    /// Everything was said; hang up.
-    Done,
-    /// The program stops.
-    Stopped,
-    /// The peer is let go: a reason from a small set for the metric, and words for the log.
-    LetGo(&'static str, String),
-}
 
 /// A connection with everything that hangs on it.
 pub(super) struct Connection {
@@ -66,8 +50,7 @@ pub(super) struct Connection {
     pub(super) peer: SocketAddr,
     /// Whether the peer is on this machine, and nobody in between.
     pub(super) is_local: bool,
-    pub(super) wire: Arc<Wire>,
-    pub(super) session: ServerSession,
+    pub(super) conversation: Conversation,
     /// What the client calls itself.
     pub(super) agent: String,
     /// What the client says that it can do beyond RTMP 1.0.
@@ -81,20 +64,6 @@ pub(super) struct Connection {
     pub(super) _movable: Option<Guard>,
     /// Since when it has been asked to come again, because the program stops.
     draining: Option<Duration>,
-}
-
-/// A message stream that plays.
-pub(super) struct PlayingStream {
-    pub(super) stream: MessageStreamId,
-    pub(super) name: String,
-    pub(super) viewer: Arc<Viewer>,
-    pub(super) since: Duration,
-    /// What follows when it is over.
-    pub(super) playlist: VecDeque<Queued>,
-    /// Whether the player has been told that all of a film was sent.
-    pub(super) is_complete: bool,
-    pub(super) watch: Watch,
-    pub(super) _counted: Guard,
 }
 
 /// Serves one connection to its end.
@@ -143,8 +112,10 @@ impl Connection {
         getrandom::fill(&mut nonce.0).map_err(|error| anyhow::anyhow!("{error}"))?;
         let now = shared.sources.uptime.now();
         Ok(Self {
-            session: ServerSession::new(Arc::clone(&shared.session_config), nonce, now),
-            wire: Arc::new(Wire::new(transport)),
+            conversation: Conversation {
+                session: ServerSession::new(Arc::clone(&shared.session_config), nonce, now),
+                wire: Arc::new(Wire::new(transport)),
+            },
             shared,
             peer,
             is_local,
@@ -167,7 +138,7 @@ impl Connection {
             return end;
         }
         loop {
-            let wire = Arc::clone(&self.wire);
+            let wire = Arc::clone(&self.conversation.wire);
             let interest =
                 if wire.is_blocked() { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
             let done = tokio::select! {
@@ -184,7 +155,7 @@ impl Connection {
             if let Err(end) = done {
                 return end;
             }
-            if self.session.is_closed() {
+            if self.conversation.session.is_closed() {
                 return End::Done;
             }
         }
@@ -198,14 +169,15 @@ impl Connection {
             return Err(End::Stopped);
         }
         let elsewhere = Some(config.drain_to.as_str()).filter(|url| !url.is_empty());
-        self.session.request_reconnect(elsewhere, "The server is stopping.");
-        self.say();
+        self.conversation.session.request_reconnect(elsewhere, "The server is stopping.");
+        self.conversation.say();
         self.draining = Some(self.shared.sources.uptime.now());
         Ok(())
     }
 
     async fn go_on(&mut self, readable: bool, writable: bool) -> Result<(), End> {
-        if writable && self.wire.is_blocked() && self.wire.unblock() == Flow::Clear {
+        if writable && self.conversation.wire.is_blocked() && self.conversation.wire.unblock() == Flow::Clear
+        {
             self.playing.iter().for_each(|playing| playing.viewer.deliver());
         }
         if readable { self.read().await } else { Ok(()) }
@@ -215,9 +187,9 @@ impl Connection {
     async fn read(&mut self) -> Result<(), End> {
         let publishes = !self.publishing.is_empty();
         self.input.reserve(if publishes { READ_BYTES } else { READ_BYTES_SMALL });
-        match self.wire.transport.try_read(&mut self.input) {
+        match self.conversation.wire.transport.try_read(&mut self.input) {
             Ok(0) => return Err(End::Gone),
-            Ok(_) => self.session.heard(self.shared.sources.uptime.now()),
+            Ok(_) => self.conversation.session.heard(self.shared.sources.uptime.now()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 return Err(End::LetGo("tls", format!("TLS: {error}")));
@@ -230,17 +202,18 @@ impl Connection {
     /// Lets the session make events of what has come.
     async fn take_input(&mut self) -> Result<(), End> {
         for number in 1_usize.. {
-            let event = self.session.read(&mut self.input).map_err(|error| self.fault(&error))?;
+            let event =
+                self.conversation.session.read(&mut self.input).map_err(|error| End::fault(&error))?;
             let Some(event) = event else { break };
-            let handled = self.handle(event).await;
-            self.say();
+            let handled = self.hear(event).await;
+            self.conversation.say();
             handled?;
             if number.is_multiple_of(EVENTS_PER_TURN) {
                 tokio::task::yield_now().await;
             }
         }
-        self.say();
-        let unread = self.wire.replies_waiting();
+        self.conversation.say();
+        let unread = self.conversation.wire.replies_waiting();
         if unread > REPLIES_BYTES_MAX {
             let text =
                 format!("it asks and reads no answer: {unread} bytes wait (limit {REPLIES_BYTES_MAX})");
@@ -253,48 +226,73 @@ impl Connection {
         Ok(())
     }
 
-    /// Passes what the session wants to say to the wire.
-    pub(super) fn say(&mut self) {
-        let output = self.session.output();
-        if !output.is_empty() {
-            let bytes = output.copy_to_bytes(output.remaining());
-            self.wire.send(bytes);
+    /// Media goes its own way; everything else is something that the client asks for.
+    async fn hear(&mut self, event: ServerEvent) -> Result<(), End> {
+        let now = self.shared.sources.uptime.now();
+        match event {
+            ServerEvent::Media { stream, kind, timestamp, body } => match self.publishing(stream) {
+                Some(publishing) => publishing.take(kind, timestamp, body, now),
+                None => Ok(()),
+            },
+            ServerEvent::Data { stream, timestamp, scope, payload } => {
+                if let Some(publishing) = self.publishing(stream) {
+                    publishing.take_data(timestamp, scope, payload, now);
+                }
+                Ok(())
+            }
+            request => self.handle(request).await,
         }
     }
 
-    /// The bell rang: the wire is broken, a stream has ended, or a player's buffer is full.
+    /// The bell rang: the wire is broken, or a player is to be told something.
     async fn look(&mut self) -> Result<(), End> {
-        if self.wire.failure().is_some() {
+        if self.conversation.wire.failure().is_some() {
             return Err(End::Gone);
         }
-        let news =
-            self.playing.iter().filter_map(|playing| Some((playing.stream, playing.viewer.buffer_news()?)));
-        for (stream, is_full) in news.collect::<Vec<_>>() {
-            // The stream is playing by the session's own account, so this cannot be refused.
-            let _ = self.session.tell_buffer(stream, is_full);
-        }
-        self.say();
-        let ended =
-            self.playing.iter().filter_map(|playing| Some((playing.stream, playing.viewer.ending()?)));
-        for (stream, ending) in ended.collect::<Vec<_>>() {
-            if let PlayEnding::Untaken(untaken) = ending {
-                let text = sentence(&untaken);
-                self.session.send_status(stream, &Status::error(code::PLAY_NO_SUPPORTED_TRACK, text.clone()));
-                return Err(End::LetGo("untaken", text));
-            }
-            self.play_on(stream).await?;
-            self.say();
-            if self.playing.is_empty() && self.publishing.is_empty() {
-                return Err(End::Done);
-            }
+        for stream in self.playing.iter().map(|playing| playing.stream).collect::<Vec<_>>() {
+            self.tell_news(stream).await?;
+            self.conversation.say();
         }
         Ok(())
+    }
+
+    /// Tells a player how it stands with its stream, and goes on with what follows when it is over.
+    async fn tell_news(&mut self, stream: MessageStreamId) -> Result<(), End> {
+        while let Some(playing) = self.playing(stream) {
+            let viewer = Arc::clone(&playing.viewer);
+            if let Some(unaccepted) = viewer.unaccepted() {
+                let text = sentence(&unaccepted);
+                let status = Status::error(code::PLAY_NO_SUPPORTED_TRACK, text.clone());
+                self.conversation.session.send_status(stream, &status);
+                return Err(End::LetGo("untaken", text));
+            }
+            let has_next = !playing.playlist.is_empty();
+            let (news, is_over) = viewer.with(|playback| (playback.news(), playback.has_ended()));
+            let session = &mut self.conversation.session;
+            // The stream is playing by the session's own account, so telling it cannot be refused.
+            match news {
+                Some(News::BufferFull) => drop(session.tell_buffer(stream, true)),
+                Some(News::BufferFed) => drop(session.tell_buffer(stream, false)),
+                Some(News::Ended(end)) => self.play_on(stream, Some(end)).await?,
+                None if is_over && has_next => self.play_on(stream, None).await?,
+                None => break,
+            }
+        }
+        if self.playing.is_empty() && self.publishing.is_empty() { Err(End::Done) } else { Ok(()) }
+    }
+
+    pub(super) fn playing(&self, stream: MessageStreamId) -> Option<&PlayingStream> {
+        self.playing.iter().find(|playing| playing.stream == stream)
+    }
+
+    fn publishing(&mut self, stream: MessageStreamId) -> Option<&mut Publishing> {
+        self.publishing.iter_mut().find(|publishing| publishing.stream() == stream)
     }
 
     pub(super) fn stop_playing(&mut self, stream: MessageStreamId) {
         if let Some(at) = self.playing.iter().position(|playing| playing.stream == stream) {
             let playing = self.playing.swap_remove(at);
-            let skipped = playing.viewer.skipped();
+            let skipped = playing.viewer.with(|playback| playback.skipped());
             tracing::info!(peer = %self.peer, stream = %playing.name, skipped, "stopped playing");
         }
     }
@@ -309,33 +307,22 @@ impl Connection {
         if self.publishing.iter().any(Publishing::is_evicted) {
             return Err(End::LetGo("evicted", "its stream was taken over or ended".into()));
         }
-        let (is_clear, written) = self.wire.progress();
-        self.session.sent(now, written, !is_clear);
-        self.session.check(now).map_err(timed_out)?;
+        let (is_clear, written) = self.conversation.wire.progress();
+        self.conversation.session.sent(now, written, !is_clear);
+        self.conversation.session.check(now).map_err(timed_out)?;
         self.check_waiting(now)
     }
 
     /// Players that wait for a stream wait a bounded time.
     fn check_waiting(&mut self, now: Duration) -> Result<(), End> {
-        let viewing = self.shared.sources.viewing;
-        let waited = self.playing.iter().find(|playing| {
-            playing.viewer.state() == State::Waiting
-                && sources::waited_enough(viewing, now.saturating_sub(playing.since))
-        });
+        let mut playing = self.playing.iter();
+        let waited = playing.find(|playing| playing.viewer.with(|playback| playback.is_overdue(now)));
         let Some(playing) = waited else { return Ok(()) };
         let (stream, text) = (playing.stream, format!("Nobody publishes {}.", playing.name));
-        self.session.send_status(stream, &Status::error(code::PLAY_STREAM_NOT_FOUND, text.clone()));
+        self.conversation
+            .session
+            .send_status(stream, &Status::error(code::PLAY_STREAM_NOT_FOUND, text.clone()));
         Err(End::LetGo("not_found", text))
-    }
-
-    fn fault(&self, error: &Error) -> End {
-        let reason = match error {
-            Error::Limit { .. } => "limit",
-            Error::Unsupported { .. } => "unsupported",
-            _ => "protocol",
-        };
-        // The text may quote the peer, who may have said 64 KiB.
-        End::LetGo(reason, error.to_string().chars().take(FAULT_LETTERS_MAX).collect())
     }
 
     /// Says farewell, logs why, and hangs up so that the peer still reads the last words.
@@ -343,20 +330,20 @@ impl Connection {
         let peer = self.peer;
         match &end {
             End::Gone | End::Done => tracing::debug!(%peer, "connection over"),
-            End::Stopped => self.session.close("The server is stopping."),
+            End::Stopped => self.conversation.session.close("The server is stopping."),
             End::LetGo(reason, text) => {
                 let place = self.place();
                 tracing::warn!(%peer, place, "let go: {text}");
                 self.shared.metrics.refused("rtmp", reason);
-                self.session.close(text.clone());
+                self.conversation.session.close(text.clone());
             }
         }
-        self.say();
+        self.conversation.say();
         self.publishing.clear();
         self.playing.clear();
         if !matches!(end, End::Gone) {
             // A peer that takes no farewell is cut off.
-            let _ = tokio::time::timeout(FAREWELL_MAX, hang_up(&self.wire)).await;
+            let _ = tokio::time::timeout(FAREWELL_MAX, hang_up(&self.conversation.wire)).await;
         }
     }
 
@@ -368,9 +355,11 @@ impl Connection {
         if let Some(playing) = self.playing.first() {
             return format!("playing {}", playing.name);
         }
-        match self.session.handshake_form() {
-            None => format!("handshake, after {} bytes", self.session.received_bytes()),
-            Some(_) => format!("before publish or play, after {} bytes", self.session.received_bytes()),
+        match self.conversation.session.handshake_form() {
+            None => format!("handshake, after {} bytes", self.conversation.session.received_bytes()),
+            Some(_) => {
+                format!("before publish or play, after {} bytes", self.conversation.session.received_bytes())
+            }
         }
     }
 }

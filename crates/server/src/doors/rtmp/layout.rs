@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use headwater_hub::{Batch, PartContent};
-use headwater_media::flv::{Begun, Dialect, TagKind, config_bodies, frame_head};
+use headwater_media::flv::{Dialect, KeyframeGate, TagKind, config_bodies, frame_head};
 use headwater_media::{Frame, MediaKind};
 use headwater_rtmp::chunk::{
     ChunkStreamId, Head, MessageStreamId, continuation_head, extended, message_head,
@@ -30,7 +30,7 @@ pub(super) struct Form {
     /// What the viewer's side takes.
     pub(super) dialect: Dialect,
     /// Which of its video tracks have begun.
-    pub(super) begun: Begun,
+    pub(super) begun: KeyframeGate,
 }
 
 /// What a viewer has asked not to get.
@@ -58,9 +58,9 @@ pub(super) struct Layout {
     /// For each frame, where its bytes end.
     ends: Vec<usize>,
     shared: Vec<Shared>,
-    /// The batch's version and the form that it is laid out for; `None` if it begins with what only one
-    /// viewer has not seen yet.
-    made_for: Option<(u64, Form)>,
+    /// The batch's version, how many of its frames, and the form that they are laid out in; `None` if it begins
+    /// with what only one viewer has not seen yet.
+    made_for: Option<(u64, usize, Form)>,
     origin_ms: i64,
     newest_ms: i64,
 }
@@ -81,10 +81,18 @@ struct Shared {
 }
 
 impl Layout {
-    /// Lays out `batch` for a viewer that has seen `seen` and whose time begins at `origin_ms`.
-    pub(super) fn prepare(&mut self, batch: &Batch, form: Form, seen: Option<u64>, origin_ms: i64) {
+    /// Lays out the first `frames` frames of `batch` for a viewer that has seen `seen` and whose time begins at
+    /// `origin_ms`.
+    pub(super) fn prepare(
+        &mut self,
+        batch: &Batch,
+        frames: usize,
+        form: Form,
+        seen: Option<u64>,
+        origin_ms: i64,
+    ) {
         let has_news = batch.setup.unseen(seen).next().is_some();
-        let wanted = (!has_news).then(|| (batch.version(), form));
+        let wanted = (!has_news).then(|| (batch.version(), frames, form));
         if wanted.is_some() && self.made_for == wanted && self.stamp(origin_ms) {
             return;
         }
@@ -103,7 +111,7 @@ impl Layout {
             }
         }
         let mut begun = form.begun;
-        for (index, frame) in batch.frames.iter().enumerate() {
+        for (index, frame) in batch.frames.iter().take(frames).enumerate() {
             if form.muted.admits(frame.track.kind) && begun.admits(frame) {
                 self.put_frame(form, index, frame);
             }

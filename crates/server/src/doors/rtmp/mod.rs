@@ -1,7 +1,10 @@
 //! The RTMP door: publishers in, players out.
 
 mod connection;
+mod conversation;
+mod end;
 mod layout;
+mod playing;
 mod playlist;
 mod publishing;
 mod requests;

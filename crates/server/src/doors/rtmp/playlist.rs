@@ -3,16 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_media::Timestamp;
+use headwater_hub::{Cursor, End as PlaybackEnd, Playback};
 use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::command::{Play2Request, PlayRequest, PlayStart, Status, Transition, code};
 use headwater_rtmp::session::{Following, Pending};
 use headwater_rtmp::url::StreamPath;
 
-use super::connection::{Connection, End, PlayingStream};
-use super::requests::{from, misuse};
-use super::viewer::Viewer;
-use crate::sources::{Cursor, From, Reel};
+use super::connection::Connection;
+use super::end::End;
+use super::playing::PlayingStream;
+use super::requests::from;
+use super::viewer::{Viewer, player_time};
+use crate::sources::From;
 
 /// What waits for its turn on one stream, at most.
 const PLAYLIST_MAX: usize = 64;
@@ -25,10 +27,10 @@ pub(super) struct Queued {
     path: StreamPath,
     from: From,
     duration_ms: Option<u64>,
-    data_at_once: bool,
+    data_first: bool,
     following: Following,
     /// Another rate of the same film: opened already, at the place where it takes over.
-    opened: Option<(String, Cursor)>,
+    opened: Option<(String, Box<dyn Cursor>)>,
 }
 
 impl Queued {
@@ -39,7 +41,7 @@ impl Queued {
             path,
             from: from(request.start),
             duration_ms,
-            data_at_once: request.data_at_once,
+            data_first: request.data_at_once,
             following: Following::Playlist,
             opened: None,
         }
@@ -56,8 +58,8 @@ impl Connection {
     pub(super) async fn play2(&mut self, pending: Pending<Play2Request>) -> Result<(), End> {
         let request = pending.clone();
         let stream = request.play.stream;
-        pending.accept(&mut self.session);
-        self.say();
+        pending.accept(&mut self.conversation.session);
+        self.conversation.say();
         let is_current = |playing: &PlayingStream| {
             request.old_name.is_empty() || playing.name.ends_with(&request.old_name)
         };
@@ -66,7 +68,8 @@ impl Connection {
             Transition::Stop => {
                 let Some(playing) = self.playing_mut(stream) else { return Ok(()) };
                 playing.playlist.clear();
-                stop_here(&playing.viewer);
+                playing.viewer.with(Playback::end_here);
+                self.conversation.wire.bell.notify_one();
                 Ok(())
             }
             Transition::Swap if !self.playing_mut(stream).is_some_and(|playing| is_current(playing)) => {
@@ -90,41 +93,53 @@ impl Connection {
     /// Another rate of the same film: opened now, it takes over at its next key frame.
     async fn switch(&mut self, request: &Play2Request) -> Result<(), End> {
         let stream = request.play.stream;
-        let Some(viewer) = self.viewer(stream) else { return Ok(()) };
-        let at = viewer.with_film(|film| film.position());
+        if self.playing(stream).is_none() {
+            return Ok(());
+        }
         let opened = self.open(&request.play.path, from(PlayStart::LiveOrRecorded)).await;
-        let ready = opened.map_err(|(_, text)| text).and_then(|(name, cursor)| {
-            let offset =
-                request.offset_ms.map(|ms| Timestamp::from_ms(i64::try_from(ms).unwrap_or(i64::MAX)));
-            let at = at.zip(cursor.film()).map(|(at, film)| (at.max(offset.unwrap_or(at)), film));
-            match at.map(|(at, film)| (film.start_after(at), film)) {
-                Some((Some(start), film)) => {
-                    film.seek(start);
-                    film.pause();
-                    Ok((start, (name, cursor)))
-                }
-                Some((None, _)) => Err(format!("{name} has no key frame behind this place.")),
-                None => Err("Only from one film to another can be switched.".to_owned()),
-            }
-        });
-        match ready {
-            Ok((start, opened)) => {
-                viewer.with_film(|film| film.play_until(Some(start)));
+        match opened.map_err(|(_, text)| text).and_then(|opened| self.change_over(request, opened)) {
+            Ok(opened) => {
                 let following = Following::Transition;
                 let next = Queued { following, opened: Some(opened), ..Queued::new(&request.play) };
                 self.put_first(stream, next);
             }
-            Err(text) => self.session.send_status(stream, &Status::warning(code::PLAY_FAILED, text)),
+            Err(text) => {
+                self.conversation.session.send_status(stream, &Status::warning(code::PLAY_FAILED, text));
+            }
         }
-        self.say();
+        self.conversation.say();
         Ok(())
+    }
+
+    /// What plays ends where `next` takes over; that is where `next` stands then. Or why it cannot.
+    fn change_over(
+        &self,
+        request: &Play2Request,
+        (name, mut next): (String, Box<dyn Cursor>),
+    ) -> Result<(String, Box<dyn Cursor>), String> {
+        let cannot = || "Only from one film to another can be switched.".to_owned();
+        let playing = self.playing(request.play.stream).ok_or_else(cannot)?;
+        playing.viewer.with(|playback| {
+            if playback.duration().is_none() || !next.can_seek() {
+                return Err(cannot());
+            }
+            let at = playback.position().max(request.offset_ms.map_or(playback.position(), player_time));
+            let none = || format!("{name} has no key frame behind this place.");
+            let start = next.next_start(at).ok_or_else(none)?;
+            next.seek(start);
+            next.rest();
+            playback.play_until(start);
+            Ok(())
+        })?;
+        Ok((name, next))
     }
 
     /// What plays ends here, and this follows.
     fn take_over(&mut self, stream: MessageStreamId, next: Queued) {
         self.put_first(stream, next);
-        if let Some(viewer) = self.viewer(stream) {
-            stop_here(&viewer);
+        if let Some(playing) = self.playing(stream) {
+            playing.viewer.with(Playback::end_here);
+            self.conversation.wire.bell.notify_one();
         }
     }
 
@@ -144,12 +159,17 @@ impl Connection {
         }
         playing.playlist.push_back(next);
         // What plays may be over already.
-        self.wire.bell.notify_one();
+        self.conversation.wire.bell.notify_one();
         Ok(())
     }
 
-    /// What a stream played is over: the next of its playlist begins, or the player is told that this was all.
-    pub(super) async fn play_on(&mut self, stream: MessageStreamId) -> Result<(), End> {
+    /// What a stream played is over: the next of its playlist begins, or the player is told that this was all. `end`
+    /// is why, if it has not been told yet.
+    pub(super) async fn play_on(
+        &mut self,
+        stream: MessageStreamId,
+        end: Option<PlaybackEnd>,
+    ) -> Result<(), End> {
         while let Some(mut next) = self.playing_mut(stream).and_then(|playing| playing.playlist.pop_front()) {
             let opened = match next.opened.take() {
                 Some(opened) => Ok(opened),
@@ -159,73 +179,69 @@ impl Connection {
                 Ok(opened) => return self.follow(stream, opened, &next),
                 Err((reason, text)) => {
                     tracing::info!(peer = %self.peer, "left out of the playlist: {text}");
-                    self.session.send_status(stream, &Status::warning(reason.code(), text));
+                    self.conversation.session.send_status(stream, &Status::warning(reason.code(), text));
                 }
             }
         }
-        self.complete(stream)
+        end.map_or(Ok(()), |end| self.complete(stream, end))
     }
 
     fn follow(
         &mut self,
         stream: MessageStreamId,
-        (name, cursor): (String, Cursor),
+        (name, cursor): (String, Box<dyn Cursor>),
         next: &Queued,
     ) -> Result<(), End> {
         tracing::info!(peer = %self.peer, stream = name, "playing next");
-        let is_film = cursor.origin().is_some();
-        self.session.play_next(stream, &next.path.name, is_film, next.following).map_err(misuse)?;
-        self.say();
-        let Some(viewer) = self.viewer(stream) else { return Ok(()) };
-        viewer.hold();
-        viewer.follow_with(cursor, next.following == Following::Transition);
-        viewer.with_film(|film| film.resume(film.position()));
-        self.prepare(&viewer, stream, (next.duration_ms, next.data_at_once));
+        let Some(playing) = self.playing(stream) else { return Ok(()) };
+        let viewer = Arc::clone(&playing.viewer);
+        let (is_recorded, buffer) = (cursor.can_seek(), self.buffer(stream));
+        let told = viewer.change(&mut self.conversation, |playing, session| {
+            playing.playback.follow(cursor, next.following == Following::Transition);
+            prepare(&mut playing.playback, next.duration_ms, next.data_first, buffer);
+            session.play_next(stream, &next.path.name, is_recorded, next.following)
+        });
         if let Some(playing) = self.playing_mut(stream) {
             playing.name = name;
-            playing.is_complete = false;
             playing.watch = Viewer::watch(&viewer);
         }
-        viewer.go_on();
-        Ok(())
+        told.map_err(End::misuse)
     }
 
-    /// All was sent. A film stays, so that the player may go back in it; a live stream is over.
-    fn complete(&mut self, stream: MessageStreamId) -> Result<(), End> {
-        let Some(playing) = self.playing_mut(stream) else { return Ok(()) };
-        let Some(duration) = playing.viewer.with_film(|film| film.duration()) else {
+    /// All was sent. What can be sought in stays, so that the player may go back; what is live is over.
+    fn complete(&mut self, stream: MessageStreamId, end: PlaybackEnd) -> Result<(), End> {
+        let Some(playing) = self.playing(stream) else { return Ok(()) };
+        let (duration, (_, bytes)) = playing.viewer.with(|playback| (playback.duration(), playback.sent()));
+        let Some(duration) = duration else {
             self.stop_playing(stream);
-            return self.session.end_play(stream).map_err(misuse);
+            return self.conversation.session.end_play(stream).map_err(End::misuse);
         };
-        if std::mem::replace(&mut playing.is_complete, true) {
-            return Ok(());
-        }
-        if let Some(text) = playing.viewer.breakage() {
-            let status = Status::warning(code::PLAY_FILE_STRUCTURE_INVALID, text);
-            self.session.send_status(stream, &status);
-            return self.session.complete_play(stream, duration.as_seconds(), 0).map_err(misuse);
-        }
-        let (_, bytes) = playing.viewer.sent();
-        self.session.complete_play(stream, duration.as_seconds(), bytes).map_err(misuse)
+        let session = &mut self.conversation.session;
+        let bytes = if let PlaybackEnd::Broken(text) = end {
+            session.send_status(stream, &Status::warning(code::PLAY_FILE_STRUCTURE_INVALID, text));
+            0
+        } else {
+            bytes
+        };
+        session.complete_play(stream, duration.as_seconds(), bytes).map_err(End::misuse)
     }
 
     /// What a viewer is to hold to before its first frame.
     pub(super) fn prepare(
         &self,
-        viewer: &Arc<Viewer>,
+        playback: &mut Playback,
         stream: MessageStreamId,
-        (duration_ms, data_at_once): (Option<u64>, bool),
+        duration_ms: Option<u64>,
+        data_first: bool,
     ) {
-        if data_at_once {
-            viewer.with_film(Reel::send_data_at_once);
-        }
-        if let Some(duration_ms) = duration_ms {
-            viewer.limit(duration_ms);
-        }
+        prepare(playback, duration_ms, data_first, self.buffer(stream));
+    }
+
+    /// How much the player of a stream has said that it holds.
+    fn buffer(&self, stream: MessageStreamId) -> Option<Duration> {
         let said = |wanted| self.buffers.iter().find(|(of, _)| *of == wanted).map(|(_, ms)| *ms);
-        if let Some(ms) = said(stream).or_else(|| said(MessageStreamId::CONNECTION)) {
-            viewer.with_film(|film| film.set_buffer(Duration::from_millis(ms.into())));
-        }
+        let ms = said(stream).or_else(|| said(MessageStreamId::CONNECTION))?;
+        Some(Duration::from_millis(ms.into()))
     }
 
     /// A player says how much it holds in its buffer; on stream 0 for all of its streams.
@@ -236,7 +252,7 @@ impl Connection {
         }
         let all = stream == MessageStreamId::CONNECTION;
         for playing in self.playing.iter().filter(|playing| all || playing.stream == stream) {
-            playing.viewer.with_film(|film| film.set_buffer(Duration::from_millis(ms.into())));
+            playing.viewer.with(|playback| playback.set_buffer(Duration::from_millis(ms.into())));
         }
     }
 
@@ -245,13 +261,14 @@ impl Connection {
     }
 }
 
-/// Of a film nothing more is sent than what has been.
-fn stop_here(viewer: &Viewer) {
-    let stop = |film: &Reel| {
-        let at = film.position();
-        film.play_until(Some(Timestamp::ZERO));
-        // What was read ahead goes too.
-        film.seek(at);
-    };
-    viewer.with_film(stop);
+fn prepare(playback: &mut Playback, duration_ms: Option<u64>, data_first: bool, buffer: Option<Duration>) {
+    if data_first {
+        playback.send_data_first();
+    }
+    if let Some(duration_ms) = duration_ms {
+        playback.limit(player_time(duration_ms));
+    }
+    if let Some(buffer) = buffer {
+        playback.set_buffer(buffer);
+    }
 }

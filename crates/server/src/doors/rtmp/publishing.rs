@@ -6,12 +6,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use headwater_hub::{Publisher, RepairedTimestamps, StreamName};
 use headwater_media::amf::{self, amf0};
-use headwater_media::flv::{Intake, Item};
+use headwater_media::flv::{MediaItem, Normalizer};
 use headwater_media::{Error, MediaKind};
 use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::message::DataScope;
 
-use super::connection::End;
+use super::end::End;
 use headwater_vod::is_metadata;
 
 /// A message stream that publishes.
@@ -19,10 +19,10 @@ pub(super) struct Publishing {
     stream: MessageStreamId,
     peer: SocketAddr,
     publisher: Publisher,
-    intake: Intake,
+    normalizer: Normalizer,
     /// Messages that could not be used. The first one is logged.
     unusable: u64,
-    /// What of the intake's mending the stream's figures have.
+    /// What of the normalizer's mending the stream's figures have.
     counted: RepairedTimestamps,
 }
 
@@ -32,7 +32,7 @@ impl Publishing {
             stream,
             peer,
             publisher,
-            intake: Intake::new(),
+            normalizer: Normalizer::new(),
             unusable: 0,
             counted: RepairedTimestamps::default(),
         }
@@ -60,8 +60,8 @@ impl Publishing {
         now: Duration,
     ) -> Result<(), End> {
         let items = match kind {
-            MediaKind::Audio => self.intake.push_audio(timestamp, body),
-            _ => self.intake.push_video(timestamp, body),
+            MediaKind::Audio => self.normalizer.push_audio(timestamp, body),
+            _ => self.normalizer.push_video(timestamp, body),
         };
         match items {
             Ok(items) => {
@@ -85,9 +85,9 @@ impl Publishing {
         if let Err(bomb) = nests_within_reason(&payload) {
             return self.leave_out(timestamp, &bomb);
         }
-        for item in self.intake.push_data(timestamp, payload) {
+        for item in self.normalizer.push_data(timestamp, payload) {
             match item {
-                Item::Frame(frame) if is_metadata(&frame) => self.publisher.set_metadata(frame.payload),
+                MediaItem::Frame(frame) if is_metadata(&frame) => self.publisher.set_metadata(frame.payload),
                 item => self.put(item, now),
             }
         }
@@ -100,11 +100,10 @@ impl Publishing {
         }
     }
 
-    /// Tells the stream what the intake has repaired in timestamps.
+    /// Tells the stream what the normalizer has mended in timestamps.
     fn count_repaired(&mut self) {
-        let repaired = self.intake.mended();
-        let all =
-            RepairedTimestamps { jumps: repaired.restarted_clocks, clamped: repaired.clamped_timestamps };
+        let mended = self.normalizer.repaired();
+        let all = RepairedTimestamps { jumps: mended.restarted_clocks, clamped: mended.clamped_timestamps };
         if all != self.counted {
             let (jumps, clamped) = (all.jumps - self.counted.jumps, all.clamped - self.counted.clamped);
             self.publisher.count_repaired(RepairedTimestamps { jumps, clamped });
@@ -112,10 +111,10 @@ impl Publishing {
         }
     }
 
-    fn put(&mut self, item: Item, now: Duration) {
+    fn put(&mut self, item: MediaItem, now: Duration) {
         match item {
-            Item::Track(track) => self.publisher.set_track(track),
-            Item::Frame(frame) => self.publisher.push(frame, now),
+            MediaItem::Track(track) => self.publisher.set_track(track),
+            MediaItem::Frame(frame) => self.publisher.push(frame, now),
         }
     }
 }
@@ -135,7 +134,7 @@ fn nests_within_reason(payload: &[u8]) -> Result<(), amf::Error> {
 
 impl Drop for Publishing {
     fn drop(&mut self) {
-        let repaired = self.intake.mended();
-        tracing::info!(peer = %self.peer, stream = %self.name(), unusable = self.unusable, ?repaired, "stopped publishing");
+        let mended = self.normalizer.repaired();
+        tracing::info!(peer = %self.peer, stream = %self.name(), unusable = self.unusable, ?mended, "stopped publishing");
     }
 }

@@ -3,29 +3,25 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use headwater_hub::{InvalidName, PublisherInfo, StreamName};
-use headwater_media::{MediaKind, Timestamp};
+use headwater_hub::{Cursor, InvalidName, PublisherInfo, StreamName};
+use headwater_media::flv::KeyframeGate;
+use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::command::{PlayRejection, PlayRequest, PlayStart, PublishRejection, PublishRequest};
-use headwater_rtmp::session::{
-    PauseRequest, Pending, ReceiveRequest, Role, SeekRejection, SeekRequest, ServerEvent,
-};
+use headwater_rtmp::session::{Pending, Role, ServerEvent};
 use headwater_rtmp::url::StreamPath;
-use headwater_rtmp::{Error, MessageStreamId};
-
-use super::connection::{Connection, End, PlayingStream};
-use super::publishing::Publishing;
-use super::viewer::Viewer;
-use crate::sources::{self, Cursor, From};
-use crate::track_selection::TrackSelection;
 use headwater_vod::Refusal;
+
+use super::connection::Connection;
+use super::end::{End, sentence};
+use super::layout::{Form, Muted};
+use super::playing::PlayingStream;
+use super::publishing::Publishing;
+use super::viewer::{Viewer, player_time};
+use crate::sources::{self, From};
+use crate::track_selection::TrackSelection;
 
 /// What is kept of a client's name for itself.
 const AGENT_LETTERS_MAX: usize = 100;
-
-/// The session refuses a call only when this program's account of the streams differs from its own.
-pub(super) fn misuse(error: Error) -> End {
-    End::LetGo("internal", format!("internal error: {error}"))
-}
 
 impl Connection {
     /// Acts on one event.
@@ -35,7 +31,7 @@ impl Connection {
                 self.agent = request.flash_ver.chars().take(AGENT_LETTERS_MAX).collect();
                 self.capabilities = request.capabilities;
                 self._movable = request.capabilities.reconnect.then(|| self.shared.metrics.count_movable());
-                request.accept(&mut self.session);
+                request.accept(&mut self.conversation.session);
                 Ok(())
             }
             ServerEvent::Publish(request) => self.publish(request),
@@ -45,37 +41,29 @@ impl Connection {
             ServerEvent::Play2(request) => self.play2(request).await,
             ServerEvent::StreamLength(request) => {
                 let seconds = self.stream_length(&request.path).await;
-                request.accept(&mut self.session, seconds);
+                request.accept(&mut self.conversation.session, seconds);
                 Ok(())
             }
             ServerEvent::BufferLength { stream, ms } => {
                 self.set_buffer(stream, ms);
                 Ok(())
             }
-            ServerEvent::Media { stream, kind, timestamp, body } => {
-                let now = self.shared.sources.uptime.now();
-                match self.publishing(stream) {
-                    Some(publishing) => publishing.take(kind, timestamp, body, now),
-                    None => Ok(()),
-                }
-            }
-            ServerEvent::Data { stream, timestamp, scope, payload } => {
-                let now = self.shared.sources.uptime.now();
-                if let Some(publishing) = self.publishing(stream) {
-                    publishing.take_data(timestamp, scope, payload, now);
-                }
-                Ok(())
-            }
             ServerEvent::Pause(request) => {
-                self.pause(request);
+                if let Some(playing) = of_stream(&self.playing, request.stream) {
+                    playing.pause(&mut self.conversation, request);
+                }
                 Ok(())
             }
             ServerEvent::Seek(request) => {
-                self.seek(request);
+                if let Some(playing) = of_stream(&self.playing, request.stream) {
+                    playing.seek(&mut self.conversation, request);
+                }
                 Ok(())
             }
             ServerEvent::Receive(request) => {
-                self.receive(request);
+                if let Some(playing) = of_stream(&self.playing, request.stream) {
+                    playing.receive(&mut self.conversation, request);
+                }
                 Ok(())
             }
             ServerEvent::Stopped { stream, role } => {
@@ -93,13 +81,13 @@ impl Connection {
             Ok(publishing) => {
                 tracing::info!(peer = %self.peer, stream = %publishing.name(), agent = self.agent, "publishing");
                 self.publishing.push(publishing);
-                request.accept(&mut self.session);
+                request.accept(&mut self.conversation.session);
                 return Ok(());
             }
             Err(refusal) => refusal,
         };
         let path = request.path.to_string();
-        request.reject(&mut self.session, reason, text.clone());
+        request.reject(&mut self.conversation.session, reason, text.clone());
         // Encoders of DJI believe they are live after a refusal: only hanging up tells them.
         Err(End::LetGo("publish_refused", format!("publish {path:?} refused: {text}")))
     }
@@ -124,37 +112,34 @@ impl Connection {
     }
 
     async fn play(&mut self, request: Pending<PlayRequest>) -> Result<(), End> {
-        let shared = Arc::clone(&self.shared);
         let stream = request.stream;
         let (name, cursor) = match self.open(&request.path, from(request.start)).await {
             Ok(opened) => opened,
             Err((reason, text)) => {
                 let path = request.path.to_string();
-                request.reject(&mut self.session, reason, text.clone());
+                request.reject(&mut self.conversation.session, reason, text.clone());
                 return Err(End::LetGo("play_refused", format!("play {path:?} refused: {text}")));
             }
         };
         tracing::info!(peer = %self.peer, stream = name, agent = self.agent, "playing");
-        let is_film = cursor.origin().is_some();
-        let takes = TrackSelection::read(request.path.query.iter()).apply(self.capabilities.dialect());
-        let (duration_ms, data_at_once) = (request.duration_ms, request.data_at_once);
-        request.accept(&mut self.session, is_film);
-        self.say();
-        let chunk_size = self.session.chunk_size() as usize;
-        let start = shared.sources.viewing.start;
-        let viewer =
-            Arc::new(Viewer::new(Arc::clone(&self.wire), cursor, start, takes, (stream, chunk_size)));
-        self.prepare(&viewer, stream, (duration_ms, data_at_once));
+        let dialect = TrackSelection::read(request.path.query.iter()).apply(self.capabilities.dialect());
+        let (duration_ms, data_first) = (request.duration_ms, request.data_at_once);
+        request.accept(&mut self.conversation.session, cursor.can_seek());
+        self.conversation.say();
+        let chunk_size = self.conversation.session.chunk_size() as usize;
+        let (muted, begun) = (Muted::default(), KeyframeGate::default());
+        let form = Form { stream, chunk_size, muted, dialect, begun };
+        let mut playback = self.shared.sources.playback(cursor);
+        self.prepare(&mut playback, stream, duration_ms, data_first);
+        let viewer = Arc::new(Viewer::new(Arc::clone(&self.conversation.wire), playback, form));
         self.stop_playing(stream);
         self.playing.push(PlayingStream {
             stream,
             name,
             watch: Viewer::watch(&viewer),
             viewer,
-            since: shared.sources.uptime.now(),
             playlist: VecDeque::new(),
-            is_complete: false,
-            _counted: shared.metrics.viewer("rtmp"),
+            _counted: self.shared.metrics.viewer("rtmp"),
         });
         Ok(())
     }
@@ -164,7 +149,7 @@ impl Connection {
         &self,
         path: &StreamPath,
         from: From,
-    ) -> Result<(String, Cursor), (PlayRejection, String)> {
+    ) -> Result<(String, Box<dyn Cursor>), (PlayRejection, String)> {
         let name = stream_name(path).map_err(|error| (PlayRejection::StreamNotFound, sentence(&error)))?;
         match sources::open(&self.shared.sources, &name, &asked_name(path), from).await {
             Ok(cursor) => Ok((name.to_string(), cursor)),
@@ -183,58 +168,6 @@ impl Connection {
         Some(film.index().duration().as_seconds())
     }
 
-    /// A paused viewer gets nothing more before it is told so, and is told that it goes on before it gets
-    /// more.
-    fn pause(&mut self, request: Pending<PauseRequest>) {
-        let PauseRequest { stream, pause, position_ms } = *request;
-        let viewer = self.viewer(stream);
-        if let (Some(viewer), true) = (&viewer, pause) {
-            viewer.pause();
-        }
-        request.accept(&mut self.session);
-        self.say();
-        if let (Some(viewer), false) = (&viewer, pause) {
-            viewer.resume(position_ms);
-        }
-    }
-
-    /// Nothing of the new place comes before the player has been told of it.
-    fn seek(&mut self, request: Pending<SeekRequest>) {
-        let SeekRequest { stream, position_ms } = *request;
-        let Some(viewer) = self.viewer(stream) else { return };
-        viewer.hold();
-        let can_be_sought_in = viewer.with_film(|_| ()).is_some();
-        if !can_be_sought_in {
-            let text = "A live stream cannot be sought in.";
-            request.reject(&mut self.session, SeekRejection::Failed, text);
-        } else if viewer.seek(position_ms) {
-            request.accept(&mut self.session);
-        } else {
-            let text = format!("The film is shorter than {position_ms} ms.");
-            request.reject(&mut self.session, SeekRejection::InvalidTime, text);
-        }
-        self.say();
-        self.playing.iter_mut().filter(|playing| playing.stream == stream).for_each(|playing| {
-            playing.is_complete = false;
-        });
-        viewer.go_on();
-    }
-
-    fn receive(&mut self, request: Pending<ReceiveRequest>) {
-        let ReceiveRequest { stream, kind, on } = *request;
-        let Some(viewer) = self.viewer(stream) else { return };
-        viewer.hold();
-        match kind {
-            MediaKind::Audio => viewer.receive_audio(on),
-            MediaKind::Video => viewer.receive_video(on),
-            MediaKind::Data => {}
-        }
-        let (position_ms, _) = viewer.sent();
-        request.accept(&mut self.session, u64::try_from(position_ms).unwrap_or(0));
-        self.say();
-        viewer.go_on();
-    }
-
     fn stopped(&mut self, stream: MessageStreamId, role: Role) {
         match role {
             Role::Publisher => {
@@ -246,17 +179,11 @@ impl Connection {
             Role::Player => self.stop_playing(stream),
         }
     }
+}
 
-    fn publishing(&mut self, stream: MessageStreamId) -> Option<&mut Publishing> {
-        self.publishing.iter_mut().find(|publishing| publishing.stream() == stream)
-    }
-
-    pub(super) fn viewer(&self, stream: MessageStreamId) -> Option<Arc<Viewer>> {
-        self.playing
-            .iter()
-            .find(|playing| playing.stream == stream)
-            .map(|playing| Arc::clone(&playing.viewer))
-    }
+/// The one of these that plays on `stream`.
+fn of_stream(playing: &[PlayingStream], stream: MessageStreamId) -> Option<&PlayingStream> {
+    playing.iter().find(|playing| playing.stream == stream)
 }
 
 /// Where a client wants to begin.
@@ -264,7 +191,7 @@ pub(super) fn from(start: PlayStart) -> From {
     match start {
         PlayStart::LiveOrRecorded => From::Any,
         PlayStart::Live => From::Live,
-        PlayStart::Recorded { ms } => From::Film(Timestamp::from_ms(i64::try_from(ms).unwrap_or(i64::MAX))),
+        PlayStart::Recorded { ms } => From::Film(player_time(ms)),
     }
 }
 
@@ -282,11 +209,4 @@ fn asked_name(path: &StreamPath) -> String {
 fn stream_name(path: &StreamPath) -> Result<StreamName, InvalidName> {
     let name = if path.name.is_empty() { &path.app } else { &path.name };
     StreamName::new(&path.app, name)
-}
-
-/// An error as a sentence for a person at the other end.
-pub(super) fn sentence(error: &impl ToString) -> String {
-    let text = error.to_string();
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }

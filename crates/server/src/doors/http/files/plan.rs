@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use headwater_media::cut::{self, Cut, Place};
+use headwater_media::cut::{self, Cut, CutPosition};
 use headwater_media::index::Sample;
 
 use super::disk::{self, Patience};
@@ -33,7 +33,7 @@ enum Part {
 struct Made {
     film: Arc<Film>,
     cut: Arc<Cut>,
-    place: Place,
+    place: CutPosition,
     /// Bytes from there on.
     len: u64,
 }
@@ -55,7 +55,7 @@ impl Piece {
         match piece {
             cut::Piece::Bytes(bytes) => Self::Bytes(bytes),
             cut::Piece::File { offset, len } => Self::File { file: Arc::clone(film.file()), offset, len },
-            cut::Piece::Mended(sample) => {
+            cut::Piece::Repaired(sample) => {
                 let range = 0..film.index().payload_len(&sample).into();
                 Self::Mended { film: Arc::clone(film), sample, range }
             }
@@ -134,7 +134,7 @@ impl Plan {
     /// A whole film written anew.
     pub(super) fn made(film: Arc<Film>, cut: Arc<Cut>) -> Self {
         let len = cut.len();
-        let made = Made { film, cut, place: Place::default(), len };
+        let made = Made { film, cut, place: CutPosition::default(), len };
         Self { parts: [Part::Made(made)].into(), len }
     }
 

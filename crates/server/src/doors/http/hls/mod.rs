@@ -13,7 +13,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use headwater_media::hls::{Line, Presentation};
+use headwater_media::hls::{Presentation, SegmentedTrack};
 
 use self::address::LineName;
 pub(super) use self::address::Wanted;
@@ -131,11 +131,12 @@ fn text(text: String) -> Plan {
 }
 
 impl Showing<'_> {
-    fn line(&self, name: LineName) -> Result<&Line, Refusal> {
+    fn line(&self, name: LineName) -> Result<&SegmentedTrack, Refusal> {
         let index = self.film.index();
-        let is_it =
-            |line: &&Line| index.tracks().get(line.track).is_some_and(|track| track.track.id == name.0);
-        let found = self.presentation.lines().iter().find(is_it);
+        let is_it = |line: &&SegmentedTrack| {
+            index.tracks().get(line.track).is_some_and(|track| track.track.id == name.0)
+        };
+        let found = self.presentation.tracks().iter().find(is_it);
         found.ok_or_else(|| self.none(&format!("track {name}")))
     }
 
@@ -148,7 +149,7 @@ impl Showing<'_> {
     }
 
     /// The frame that describes a line's codec, where its configuration does not.
-    async fn describing_frame(&self, line: &Line, era: u32) -> Result<Bytes, Refusal> {
+    async fn describing_frame(&self, line: &SegmentedTrack, era: u32) -> Result<Bytes, Refusal> {
         let index = self.film.index();
         if !line.needs_frame(index) {
             return Ok(Bytes::new());
@@ -160,7 +161,7 @@ impl Showing<'_> {
         Ok(frames.into_iter().next().map(|frame| frame.payload).unwrap_or_default())
     }
 
-    async fn init(&self, line: &Line, era: u32) -> Result<Plan, Refusal> {
+    async fn init(&self, line: &SegmentedTrack, era: u32) -> Result<Plan, Refusal> {
         if line.first_of(era).is_none() {
             return Err(self.none(&format!("initialisation segment {era}")));
         }
@@ -171,21 +172,21 @@ impl Showing<'_> {
         Ok(plan)
     }
 
-    async fn segment(&self, line: &Line, number: usize) -> Result<Plan, Refusal> {
+    async fn segment(&self, line: &SegmentedTrack, number: usize) -> Result<Plan, Refusal> {
         let cut = line.segments.get(number).ok_or_else(|| self.none(&format!("segment {number}")))?;
         self.cut(line, number, cut).await
     }
 
-    async fn key(&self, line: &Line, number: usize) -> Result<Plan, Refusal> {
+    async fn key(&self, line: &SegmentedTrack, number: usize) -> Result<Plan, Refusal> {
         let cut = line.keys.get(number).ok_or_else(|| self.none(&format!("key frame {number}")))?;
         self.cut(line, number, cut).await
     }
 
     async fn cut(
         &self,
-        line: &Line,
+        line: &SegmentedTrack,
         number: usize,
-        cut: &headwater_media::hls::Cut,
+        cut: &headwater_media::hls::MediaSegment,
     ) -> Result<Plan, Refusal> {
         let frame = self.describing_frame(line, cut.era).await?;
         let made = self.presentation.segment(self.film.index(), line, number, cut, &frame);

@@ -1,8 +1,8 @@
 //! The playlists of a film.
 
 use headwater_media::hls::{
-    Cut, IFrameVariant, Line, MasterPlaylist, MediaPlaylist, PlaylistType, Rendition, RenditionKind, Segment,
-    Variant,
+    IFrameVariant, MasterPlaylist, MediaPlaylist, MediaSegment, PlaylistType, Rendition, RenditionKind,
+    Segment, SegmentedTrack, Variant,
 };
 use headwater_media::{Codec, MediaKind, Timestamp, TrackDetails};
 
@@ -15,7 +15,7 @@ const TEXT: &str = "text";
 impl Showing<'_> {
     pub(super) async fn master(&self) -> Result<String, Refusal> {
         let mut described = Vec::new();
-        for line in self.presentation.lines() {
+        for line in self.presentation.tracks() {
             described.push((line, self.details(line).await?));
         }
         let (videos, sounds): (Vec<_>, Vec<_>) =
@@ -28,7 +28,7 @@ impl Showing<'_> {
         sound_codecs.sort();
         sound_codecs.dedup();
         let mut master = MasterPlaylist {
-            independent_segments: self.presentation.lines().iter().all(|line| line.independent),
+            independent_segments: self.presentation.tracks().iter().all(|line| line.independent),
             ..MasterPlaylist::default()
         };
         for (line, details) in &videos {
@@ -50,11 +50,11 @@ impl Showing<'_> {
         Ok(master.to_string())
     }
 
-    pub(super) fn media(&self, name: LineName, line: &Line) -> String {
+    pub(super) fn media(&self, name: LineName, line: &SegmentedTrack) -> String {
         self.playlist(name, line, &line.segments, "").to_string()
     }
 
-    pub(super) fn keys(&self, name: LineName, line: &Line) -> Result<String, Refusal> {
+    pub(super) fn keys(&self, name: LineName, line: &SegmentedTrack) -> Result<String, Refusal> {
         if line.keys.is_empty() {
             return Err(self.none(&format!("key frames in {name}")));
         }
@@ -83,9 +83,15 @@ impl Showing<'_> {
         path.ok_or_else(|| self.none(&format!("subtitles {number}")))
     }
 
-    fn playlist(&self, name: LineName, line: &Line, cuts: &[Cut], prefix: &str) -> MediaPlaylist {
+    fn playlist(
+        &self,
+        name: LineName,
+        line: &SegmentedTrack,
+        cuts: &[MediaSegment],
+        prefix: &str,
+    ) -> MediaPlaylist {
         let mut era = cuts.first().map(|cut| cut.era);
-        let segment = |(number, cut): (usize, &Cut)| Segment {
+        let segment = |(number, cut): (usize, &MediaSegment)| Segment {
             uri: format!("{name}/{prefix}{number}.m4s{}", self.state),
             start: cut.start,
             map: Some(format!("{name}/init-{}.mp4{}", cut.era, self.state)),
@@ -103,7 +109,7 @@ impl Showing<'_> {
 
     fn variant(
         &self,
-        line: &Line,
+        line: &SegmentedTrack,
         details: &TrackDetails,
         sound: (u64, u64),
         sound_codecs: &[String],
@@ -123,7 +129,7 @@ impl Showing<'_> {
         }
     }
 
-    fn i_frames(&self, line: &Line, details: &TrackDetails) -> IFrameVariant {
+    fn i_frames(&self, line: &SegmentedTrack, details: &TrackDetails) -> IFrameVariant {
         let (bandwidth, average_bandwidth) = line.key_bandwidth();
         IFrameVariant {
             uri: format!("hls/{}-keys.m3u8", self.name(line)),
@@ -134,7 +140,7 @@ impl Showing<'_> {
         }
     }
 
-    fn sounds(&self, sounds: &[(&Line, TrackDetails)]) -> Vec<Rendition> {
+    fn sounds(&self, sounds: &[(&SegmentedTrack, TrackDetails)]) -> Vec<Rendition> {
         let mut renditions: Vec<Rendition> = Vec::with_capacity(sounds.len());
         for (line, details) in sounds {
             let indexed = self.film.index().tracks().get(line.track);
@@ -171,12 +177,12 @@ impl Showing<'_> {
         })
     }
 
-    fn name(&self, line: &Line) -> LineName {
+    fn name(&self, line: &SegmentedTrack) -> LineName {
         let indexed = self.film.index().tracks().get(line.track);
         LineName(indexed.map_or(headwater_media::TrackId::DATA, |indexed| indexed.track.id))
     }
 
-    async fn details(&self, line: &Line) -> Result<TrackDetails, Refusal> {
+    async fn details(&self, line: &SegmentedTrack) -> Result<TrackDetails, Refusal> {
         let era = line.segments.first().map_or(0, |cut| cut.era);
         let frame = self.describing_frame(line, era).await?;
         let track = line.track_of(self.film.index(), era);
@@ -190,7 +196,7 @@ impl Showing<'_> {
 }
 
 /// Pictures per second over all; nothing for a film of one picture.
-fn counted_rate(line: &Line) -> Option<f64> {
+fn counted_rate(line: &SegmentedTrack) -> Option<f64> {
     let seconds = line.end.as_seconds();
     (line.samples > 1 && seconds > 0.0).then(|| line.samples as f64 / seconds)
 }

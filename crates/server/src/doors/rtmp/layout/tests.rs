@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use headwater_hub::{
     Hub, HubConfig, LagPolicy, Next, Publisher, PublisherInfo, Start, StreamName, Subscriber,
 };
-use headwater_media::flv::{Begun, Dialect};
+use headwater_media::flv::{Dialect, KeyframeGate};
 use headwater_media::{Codec, Timestamp, Track, TrackId};
 use headwater_rtmp::chunk::{Decoder, DecoderLimits};
 
@@ -36,7 +36,7 @@ fn form(chunk_size: usize) -> Form {
         chunk_size,
         muted: Muted::default(),
         dialect: Dialect::PLAIN,
-        begun: Begun::ALL,
+        begun: KeyframeGate::ALL,
     }
 }
 
@@ -64,13 +64,13 @@ fn viewers_side_by_side_share_the_bytes_and_have_their_own_time() {
     let mut layout = Layout::default();
     for chunk_size in [1, 2, 5, 128, 60_000] {
         let form = form(chunk_size);
-        layout.prepare(&batch, form, None, 0);
+        layout.prepare(&batch, batch.frames.len(), form, None, 0);
         let expected = [(9, 0, 10), (9, 0, 9_005), (8, 10, 102), (9, 40, 8)];
         assert_eq!(read(layout.bytes(), chunk_size as u32), expected);
-        layout.prepare(&batch, form, Some(7), 0);
+        layout.prepare(&batch, batch.frames.len(), form, Some(7), 0);
         assert_eq!(read(layout.bytes(), chunk_size as u32), expected[1..]);
         let room = layout.bytes().as_ptr();
-        layout.prepare(&batch, form, Some(7), -500);
+        layout.prepare(&batch, batch.frames.len(), form, Some(7), -500);
         assert_eq!(read(layout.bytes(), chunk_size as u32), [(9, 500, 9_005), (8, 510, 102), (9, 540, 8)]);
         assert_eq!(room, layout.bytes().as_ptr(), "only the times were written over");
     }
@@ -85,7 +85,7 @@ fn a_viewer_beyond_24_bits_of_time_gets_extended_timestamps() {
     cursor.read(&mut batch);
     let mut layout = Layout::default();
     for origin in [0, 0xFF_FFFF - 20, 5, 0xFF_FFFF, 1 << 31, 7] {
-        layout.prepare(&batch, form(128), Some(7), -origin);
+        layout.prepare(&batch, batch.frames.len(), form(128), Some(7), -origin);
         let base = u32::try_from(origin).unwrap();
         assert_eq!(read(layout.bytes(), 128), [(9, base, 305), (9, base + 40, 305)]);
     }
@@ -101,7 +101,7 @@ fn the_rest_of_a_frame_is_kept_byte_for_byte_wherever_the_socket_was_full() {
     cursor.read(&mut batch);
     for chunk_size in [128, 5_000, 60_000] {
         let mut layout = Layout::default();
-        layout.prepare(&batch, form(chunk_size), None, 0);
+        layout.prepare(&batch, batch.frames.len(), form(chunk_size), None, 0);
         let all = layout.bytes().to_vec();
         for written in (0..all.len()).step_by(7) {
             let used = layout.frames_within(written);
@@ -127,7 +127,7 @@ fn what_is_muted_takes_no_bytes_but_counts_as_used() {
     cursor.read(&mut batch);
     let mut layout = Layout::default();
     let muted = Form { muted: Muted { audio: true, video: false }, ..form(60_000) };
-    layout.prepare(&batch, muted, Some(7), 0);
+    layout.prepare(&batch, batch.frames.len(), muted, Some(7), 0);
     assert_eq!(read(layout.bytes(), 60_000), [(9, 0, 55)]);
     assert_eq!(layout.frames_within(layout.bytes().len()), 3);
 }

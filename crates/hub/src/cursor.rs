@@ -1,0 +1,197 @@
+//! The cursor: a viewer's place in what it watches, whatever that is.
+//!
+//! A live stream's log, a broadcast's archive and a film are watched the same way: a cursor is read, moved on and
+//! called when there is more. Nobody who holds one asks which of them it is; what differs between them is said by
+//! what a cursor can do.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use headwater_media::Timestamp;
+
+use crate::log::Batch;
+use crate::subscriber::{Next, Start, Subscriber};
+use crate::wake::Watcher;
+
+/// A place in a stream, live or recorded, and the way on from there.
+///
+/// Contract: [`read`](Self::read) fills a batch and moves nothing; [`advance`](Self::advance) moves past the frames of
+/// that batch that have gone out, since a write may stop within it. Cursors that stand side by side in one log fill one
+/// batch: its [version](Batch::version) tells whether what was made of it still holds. When `read` finds nothing, the
+/// watcher is called as soon as there is more.
+///
+/// Times are those of what is watched: a film's begin at zero, a broadcast's with its first frame.
+pub trait Cursor: fmt::Debug + Send + Sync {
+    /// Fills `batch` with what comes next and moves nothing.
+    fn read(&mut self, batch: &mut Batch) -> Next;
+
+    /// Moves past the first `frames` frames of the batch that was read last.
+    fn advance(&mut self, batch: &Batch, frames: usize);
+
+    /// Number of the last frame that was used; what [`crate::DecoderSetup::unseen`] asks for.
+    fn seen(&self) -> Option<u64>;
+
+    /// Has `watcher` called whenever there is something to read, and once soon after this call.
+    fn watch(&self, watcher: Arc<dyn Watcher>) -> Watch;
+
+    /// Moves to where a decoder can begin anew: forward to a keyframe of a live stream, back to the one before of what
+    /// is recorded. Everything that a decoder must know is told again.
+    fn restart(&mut self, start: Start);
+
+    /// Goes on after a rest: of what is live, where a viewer begins; of what is recorded, behind what a viewer has that
+    /// holds everything up to `seen` and has thrown away the rest.
+    fn resume(&mut self, seen: Timestamp);
+
+    /// Whether nobody has published yet what is watched.
+    fn is_waiting(&self) -> bool {
+        false
+    }
+
+    /// Frames that the viewer was moved past because it was too slow.
+    fn skipped(&self) -> u64 {
+        0
+    }
+
+    /// The time at which the viewer's own time begins, where that is not the first frame that it gets.
+    fn origin(&self) -> Option<Timestamp> {
+        None
+    }
+
+    /// The time of the first frame that has not gone out.
+    fn position(&self) -> Timestamp;
+
+    /// The times that can be asked for now.
+    fn range(&self) -> Range;
+
+    /// Whether any time of the [range](Self::range) can be gone to: the viewer can seek, and stand still.
+    fn can_seek(&self) -> bool {
+        false
+    }
+
+    /// Goes to the keyframe at or before `at`; where that is comes back. Everything that a decoder must know is told
+    /// again. Without effect where it [cannot](Self::can_seek) be sought in.
+    fn seek(&mut self, at: Timestamp) -> Timestamp;
+
+    /// The first time from `at` on at which a decoder can begin; none behind the last keyframe that is known.
+    fn next_start(&self, _at: Timestamp) -> Option<Timestamp> {
+        None
+    }
+
+    /// Reads nothing more ahead than one picture, until [`resume`](Self::resume).
+    fn rest(&mut self) {}
+
+    /// How much the player holds in its buffer: it is filled at once and then kept full. Live frames come when they do.
+    fn set_buffer(&mut self, _buffer: Duration) {}
+
+    /// How it stands with the player's buffer.
+    fn fill(&self) -> Fill {
+        Fill::Filling
+    }
+
+    /// Sends all script data now, in front of the frames, and not again at its times.
+    fn send_data_first(&mut self) {}
+
+    /// Why nothing more comes, once everything was read.
+    fn end(&self) -> Option<End>;
+}
+
+/// The times of what a cursor can read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Range {
+    /// Of the first frame.
+    pub from: Timestamp,
+    /// Of the end: live, it grows.
+    pub to: Timestamp,
+}
+
+/// How it stands with the player's buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fill {
+    /// It is being filled for the first time since it began to run here.
+    Filling,
+    /// It is full: nothing is sent for a while.
+    Full,
+    /// It is kept full.
+    Kept,
+}
+
+/// Why nothing more comes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The broadcast is over.
+    Over,
+    /// All that was asked for has been read; the viewer may go back.
+    Complete,
+    /// It cannot be read any more; a sentence says why.
+    Broken(String),
+}
+
+/// A watcher's place; dropping it ends the calls.
+pub struct Watch(
+    #[expect(dead_code, reason = "kept for what its drop does")] Option<Box<dyn Any + Send + Sync>>,
+);
+
+impl Watch {
+    /// Holds `place` for as long as the calls are wanted.
+    pub fn new(place: impl Any + Send + Sync) -> Self {
+        Self(Some(Box::new(place)))
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watch")
+    }
+}
+
+impl Cursor for Subscriber {
+    fn read(&mut self, batch: &mut Batch) -> Next {
+        Self::read(self, batch)
+    }
+
+    fn advance(&mut self, batch: &Batch, frames: usize) {
+        Self::advance(self, batch, frames);
+    }
+
+    fn seen(&self) -> Option<u64> {
+        Self::seen(self)
+    }
+
+    fn watch(&self, watcher: Arc<dyn Watcher>) -> Watch {
+        Self::watch(self, watcher)
+    }
+
+    fn restart(&mut self, start: Start) {
+        Self::restart(self, start);
+    }
+
+    fn resume(&mut self, _seen: Timestamp) {
+        Self::restart(self, self.start());
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.state() == crate::State::Waiting
+    }
+
+    fn skipped(&self) -> u64 {
+        Self::skipped(self)
+    }
+
+    fn position(&self) -> Timestamp {
+        Self::position(self)
+    }
+
+    fn range(&self) -> Range {
+        Self::range(self)
+    }
+
+    fn seek(&mut self, _at: Timestamp) -> Timestamp {
+        Self::position(self)
+    }
+
+    fn end(&self) -> Option<End> {
+        (self.state() == crate::State::Ended).then_some(End::Over)
+    }
+}

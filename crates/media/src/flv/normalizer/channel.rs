@@ -1,0 +1,168 @@
+//! One track of a publisher: what is known of it, and its frames made regular.
+
+use bytes::Bytes;
+
+use super::config::{DecoderConfig, Known};
+use super::repaired::{Dropped, Repaired};
+use super::{audio, extra, nal, obu, vp};
+use crate::codec::av1::Av1Config;
+use crate::flv::tag::CodedFrame;
+use crate::flv::timeline::TrackTime;
+use crate::{Codec, Error, Track, TrackId};
+
+/// Longest decoder configuration. They have a hundred bytes or two; comments may stand in FLAC's.
+const CONFIG_LEN_MAX: usize = 64 << 10;
+
+/// What is known of one track.
+#[derive(Clone, Debug)]
+pub(super) struct Channel {
+    pub(super) id: TrackId,
+    pub(super) time: TrackTime,
+    /// As announced; `None` until the first complete configuration.
+    track: Option<Track>,
+    /// The configuration as it was last sent, to tell a repeat from a change.
+    sent: Option<(Codec, Bytes)>,
+    known: Known,
+    /// What was said beside the configuration; it may come before it.
+    extra: Bytes,
+}
+
+impl Channel {
+    pub(super) const fn new(id: TrackId) -> Self {
+        Self { id, time: TrackTime::NEW, track: None, sent: None, known: Known::Nothing, extra: Bytes::new() }
+    }
+
+    /// As last announced.
+    pub(super) const fn track(&self) -> Option<&Track> {
+        self.track.as_ref()
+    }
+
+    /// Takes a configuration as it was sent; the track is returned if it changes and is complete.
+    pub(super) fn take_config(
+        &mut self,
+        codec: Codec,
+        config: &Bytes,
+        repaired: &mut Repaired,
+    ) -> Result<Option<Track>, Error> {
+        if matches!(codec, Codec::Mp3 { .. }) {
+            // It has none, and what the track is called only its frames tell.
+            repaired.count(Dropped::Empty);
+            return Ok(None);
+        }
+        if self.sent.as_ref().is_some_and(|(of, sent)| *of == codec && sent == config) {
+            repaired.repeated_configs += 1;
+            return Ok(None);
+        }
+        // It outlives its message: a slice would keep all of a message with several tracks in memory.
+        let config = Bytes::copy_from_slice(config);
+        let read = read_config(codec, &config)?;
+        // FLAC's has another form in tags than everywhere else: no repair.
+        repaired.synthesised_configs += u64::from(read.bytes != config && codec != Codec::Flac);
+        let track = self.announce(codec, read);
+        self.sent = Some((codec, config));
+        Ok(track)
+    }
+
+    /// Takes what is said beside the configuration; the track is returned if that changes it.
+    pub(super) fn take_extra(
+        &mut self,
+        bytes: &Bytes,
+        repaired: &mut Repaired,
+    ) -> Result<Option<Track>, Error> {
+        let extra = extra::read(self.id.kind, bytes)?;
+        if self.extra == extra {
+            repaired.repeated_configs += 1;
+            return Ok(None);
+        }
+        self.extra = extra;
+        let Some(track) = &mut self.track else { return Ok(None) };
+        track.extra = self.extra.clone();
+        Ok(Some(track.clone()))
+    }
+
+    /// Makes a frame regular; the track is returned if it changes with this frame.
+    pub(super) fn take_frame(
+        &mut self,
+        coded: &mut CodedFrame,
+        repaired: &mut Repaired,
+    ) -> Result<Option<Track>, Dropped> {
+        let codec = coded.codec;
+        let is_announced = self.is_announced(codec);
+        let found = match codec {
+            Codec::H264 | Codec::H265 | Codec::H266 => {
+                // Read again, so that no slice of the frame is kept.
+                let record = nal::tile(coded, &self.known, is_announced, repaired)?;
+                record.and_then(|record| read_config(codec, &record).ok())
+            }
+            Codec::Aac => audio::strip_adts(coded, &self.known, repaired)?,
+            Codec::Av1 => {
+                let announced = self.track.as_ref().filter(|_| is_announced).map(|track| &track.config);
+                obu::strip_delimiters(coded, announced)
+            }
+            CodedFrame::MP3_UNKNOWN => {
+                coded.codec = audio::mp3_codec(&coded.payload);
+                None
+            }
+            _ => None,
+        };
+        let track = found.and_then(|found| self.announce(codec, found));
+        repaired.synthesised_configs += u64::from(track.is_some());
+        if coded.payload.is_empty() {
+            return Err(Dropped::Empty);
+        }
+        coded.key.get_or_insert_with(|| match coded.codec {
+            Codec::Vp8 => vp::is_vp8_key(&coded.payload),
+            Codec::Vp9 => vp::is_vp9_key(&coded.payload),
+            _ => false,
+        });
+        match coded.codec {
+            codec if self.is_announced(codec) => Ok(track),
+            codec if codec.needs_config() => Err(Dropped::Unannounced),
+            codec => Ok(self.announce(codec, DecoderConfig::opaque(Bytes::new()))),
+        }
+    }
+
+    fn is_announced(&self, codec: Codec) -> bool {
+        self.track.as_ref().is_some_and(|track| track.codec == codec)
+    }
+
+    /// Remembers a configuration. The track is returned if that is a change and if it is complete.
+    fn announce(&mut self, codec: Codec, config: DecoderConfig) -> Option<Track> {
+        let DecoderConfig { known, bytes } = config;
+        if self.track.as_ref().is_some_and(|track| track.codec != codec) {
+            // What was said of the old codec's frames says nothing of the new one's.
+            self.extra = Bytes::new();
+            self.sent = None;
+        }
+        let complete = known.is_complete();
+        self.known = known;
+        let track = Track { extra: self.extra.clone(), ..Track::new(self.id, codec, bytes) };
+        if self.track.as_ref() == Some(&track) {
+            return None;
+        }
+        self.track = complete.then_some(track);
+        self.track.clone()
+    }
+}
+
+/// What must be known of a configuration, and the bytes that go to decoders: as they were sent, unless
+/// decoders would stumble over them.
+fn read_config(codec: Codec, config: &Bytes) -> Result<DecoderConfig, Error> {
+    if config.len() > CONFIG_LEN_MAX {
+        return Err(Error::limit(
+            "decoder configuration in bytes",
+            config.len() as u64,
+            CONFIG_LEN_MAX as u64,
+        ));
+    }
+    match codec {
+        Codec::H264 => nal::read_avc_config(config),
+        Codec::H265 => nal::read_hevc_config(config),
+        Codec::H266 => Ok(nal::read_vvc_config(config)),
+        Codec::Aac => audio::read_aac_config(config),
+        Codec::Av1 => Av1Config::parse(config).map(|_| DecoderConfig::opaque(config.clone())),
+        Codec::Flac => audio::read_flac_config(config),
+        Codec::Vp8 | Codec::Vp9 => vp::read_vp_config(config),
+        _ => Ok(DecoderConfig::opaque(config.clone())),
+    }
+}

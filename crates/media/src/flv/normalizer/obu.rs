@@ -1,0 +1,37 @@
+//! AV1 made regular: no temporal delimiters, as MP4 and Enhanced RTMP want it, and a configuration.
+
+use bytes::Bytes;
+
+use super::config::DecoderConfig;
+use crate::codec::av1::{Av1Config, sequence_header, without_delimiter};
+use crate::flv::tag::CodedFrame;
+
+/// Bytes of the configuration before its OBUs.
+const CONFIG_HEAD_LEN: usize = 4;
+
+/// Takes temporal delimiters off. A sequence header that differs from that of the configuration is a change of
+/// it, or stands in for it: then the configuration comes back. Decoding can start where there is one.
+/// `announced` is the configuration that goes to decoders, if the track is announced as AV1.
+pub(super) fn strip_delimiters(coded: &mut CodedFrame, announced: Option<&Bytes>) -> Option<DecoderConfig> {
+    loop {
+        let rest = without_delimiter(&coded.payload);
+        if rest.len() == coded.payload.len() {
+            break;
+        }
+        coded.payload = rest;
+    }
+    if coded.key == Some(false) && announced.is_some() {
+        return None;
+    }
+    let found = sequence_header(&coded.payload);
+    let key = found.is_some();
+    coded.key.get_or_insert(key);
+    let found = found?;
+    if let Some(announced) = announced {
+        let known = sequence_header(announced.get(CONFIG_HEAD_LEN..).unwrap_or_default());
+        if known.is_none_or(|known| known == found) {
+            return None;
+        }
+    }
+    Some(DecoderConfig::opaque(Av1Config::from_temporal_unit(&coded.payload).ok()?.to_bytes()))
+}

@@ -1,0 +1,36 @@
+//! VP8 and VP9: their configuration, and which frames decoding can start at.
+
+use bytes::Bytes;
+
+use super::config::DecoderConfig;
+use crate::Error;
+
+/// The version and flags that stand before the record in MP4, and that ffmpeg sends, are
+/// added where a sender left them out, for they are not of the record itself.
+pub(super) fn read_vp_config(config: &Bytes) -> Result<DecoderConfig, Error> {
+    const VERSION_AND_FLAGS: [u8; 4] = [1, 0, 0, 0];
+    const RECORD_LEN: usize = 8;
+    let bytes = match config.len() {
+        ..RECORD_LEN => {
+            return Err(Error::malformed("VPCodecConfigurationRecord", "it has less than 8 bytes"));
+        }
+        // As a record, these would be one without bits per sample.
+        12.. if config.starts_with(&VERSION_AND_FLAGS) => config.clone(),
+        _ => [&VERSION_AND_FLAGS, config.as_ref()].concat().into(),
+    };
+    Ok(DecoderConfig::opaque(bytes))
+}
+
+/// The first bit of a VP8 frame is 0 in key frames (RFC 6386, 9.1).
+pub(super) fn is_vp8_key(frame: &[u8]) -> bool {
+    frame.first().is_some_and(|head| head & 1 == 0)
+}
+
+/// The uncompressed header of a VP9 frame: marker, profile, whether it only shows another, type.
+pub(super) fn is_vp9_key(frame: &[u8]) -> bool {
+    const MARKER: u8 = 2;
+    let Some(&head) = frame.first() else { return false };
+    // Profile 3 has a bit more before the flags.
+    let flags = if head >> 4 & 3 == 3 { head >> 1 } else { head >> 2 };
+    head >> 6 == MARKER && flags & 3 == 0
+}

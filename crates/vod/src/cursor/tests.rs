@@ -1,0 +1,255 @@
+//! A viewer's place in a film, and its playback, beside a clock that does not run by itself.
+
+use std::path::Path;
+
+use headwater_hub::{News, Playback};
+use headwater_media::{Frame, MediaKind};
+
+use super::*;
+use crate::{Config, Film, FilmCursor, Library};
+
+const FOREVER: Duration = Duration::from_secs(1 << 30);
+const FAR: Timestamp = Timestamp::from_ms(1 << 40);
+
+fn testdata() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata")
+}
+
+async fn open(name: &str) -> (Arc<Library>, Arc<Film>) {
+    let library = Arc::new(Library::new(&testdata(), &Config::default()));
+    let film = library.open("vod", name).await.unwrap();
+    (library, film)
+}
+
+async fn cursor(name: &str, at_ms: i64) -> FilmCursor {
+    let (library, film) = open(name).await;
+    FilmCursor::on(library, "vod", film, Timestamp::from_ms(at_ms))
+}
+
+async fn play(name: &str) -> Playback {
+    playback(cursor(name, 0).await)
+}
+
+fn playback(cursor: FilmCursor) -> Playback {
+    Playback::new(Box::new(cursor), Duration::ZERO, Duration::ZERO)
+}
+
+/// What goes out within this time.
+async fn receive(playback: &mut Playback, within: Duration) -> Vec<Frame> {
+    let until = Instant::now() + within;
+    let mut frames = Vec::new();
+    let mut batch = Batch::default();
+    loop {
+        // The file is read on another thread, which a clock that stands still does not wait for.
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+        match playback.read(&mut batch) {
+            Next::Frames => {
+                // In portions: a socket does not take all at once.
+                let some = playback.admitted().div_ceil(2);
+                frames.extend(batch.frames[..some].iter().cloned());
+                playback.advance(&batch, some);
+            }
+            Next::Ended => return frames,
+            _ if Instant::now() >= until => return frames,
+            _ => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    }
+}
+
+/// The next frames, as soon as they come.
+async fn next_batch(cursor: &mut FilmCursor) -> Batch {
+    let mut batch = Batch::default();
+    while cursor.read(&mut batch) != Next::Frames {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    batch
+}
+
+fn last_ms(frames: &[Frame]) -> i64 {
+    frames.last().map_or(-1, |frame| frame.dts.as_ms())
+}
+
+fn videos(frames: &[Frame]) -> Vec<&Frame> {
+    frames.iter().filter(|frame| frame.track.kind == MediaKind::Video).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_large_buffer_gets_the_whole_film_at_once() {
+    for name in ["demo.flv", "bframes.mp4", "fragmented.mp4", "multitrack.flv", "film.f4v", "audio.flv"] {
+        let (library, film) = open(name).await;
+        let mut player = playback(FilmCursor::on(library, "vod", Arc::clone(&film), Timestamp::ZERO));
+        player.set_buffer(FOREVER);
+        let frames = receive(&mut player, Duration::from_secs(1)).await;
+        let samples: Vec<_> = film.index().samples().iter().collect();
+        let wanted = film.frames_of(&samples).await.unwrap();
+        let shift = film.index().origin().min(Timestamp::ZERO);
+        assert_eq!(frames.len(), wanted.len(), "{name}");
+        for (frame, wanted) in frames.iter().zip(&wanted) {
+            assert_eq!((frame.dts, &frame.payload), (wanted.dts - shift, &wanted.payload), "{name}");
+        }
+        assert_eq!(player.news(), Some(News::Ended(End::Complete)), "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_buffer_is_filled_at_once_and_then_kept_full() {
+    let mut player = play("demo.flv").await;
+    player.set_buffer(Duration::from_secs(2));
+    let filled = receive(&mut player, Duration::from_millis(100)).await;
+    assert!((1_900..=2_200).contains(&last_ms(&filled)), "{}", last_ms(&filled));
+    for second in 1..6 {
+        let frames = receive(&mut player, Duration::from_secs(1)).await;
+        let ahead = last_ms(&frames) - second * 1_000;
+        assert!((1_400..=2_400).contains(&ahead), "after {second} s it is {ahead} ms ahead");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_seek_goes_to_the_key_frame_before_and_tells_everything_again() {
+    let mut cursor = cursor("demo.flv", 3_500).await;
+    let batch = next_batch(&mut cursor).await;
+    assert_eq!((batch.frames[0].dts.as_ms(), batch.frames[0].key), (2_000, true));
+    cursor.advance(&batch, 3);
+    assert!(cursor.seen().is_some());
+    assert_eq!(cursor.seek(Timestamp::from_ms(7_999)).as_ms(), 6_000);
+    assert_eq!(cursor.seen(), None);
+    let batch = next_batch(&mut cursor).await;
+    assert_eq!(batch.frames[0].dts.as_ms(), 6_000);
+    assert_eq!(batch.setup.unseen(cursor.seen()).count(), 3, "metadata and two tracks");
+    assert_eq!(
+        cursor.seek(Timestamp::from_ms(60_000)).as_ms(),
+        8_000,
+        "behind the end is the last key frame"
+    );
+    cursor.advance(&batch, 5);
+    let rest = receive(&mut playback(cursor), Duration::from_secs(20)).await;
+    assert_eq!((rest[0].dts.as_ms(), last_ms(&rest)), (8_000, 9_984));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_film_stands_and_shows_one_picture_where_it_is_sought() {
+    let mut player = play("demo.flv").await;
+    player.set_buffer(Duration::from_secs(1));
+    receive(&mut player, Duration::from_millis(500)).await;
+    player.pause();
+    assert!(receive(&mut player, Duration::from_secs(5)).await.is_empty());
+    player.seek(Timestamp::from_ms(4_700)).unwrap();
+    let still = receive(&mut player, Duration::from_secs(5)).await;
+    assert_eq!(videos(&still).len(), 1);
+    assert_eq!((still.len() < 3, still[0].dts.as_ms(), still[0].key), (true, 4_000, true));
+    player.resume(Timestamp::from_ms(4_700));
+    let on = receive(&mut player, Duration::from_millis(50)).await;
+    assert_eq!(videos(&on)[0].dts.as_ms(), 4_040, "it goes on behind the picture");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_player_that_resumes_gets_what_is_later_than_it_has_seen() {
+    let mut player = play("demo.flv").await;
+    player.set_buffer(Duration::from_secs(3));
+    let before = receive(&mut player, Duration::from_millis(50)).await;
+    assert!(last_ms(&before) > 2_800);
+    player.pause();
+    player.resume(Timestamp::from_ms(1_000));
+    let again = receive(&mut player, Duration::from_millis(50)).await;
+    assert_eq!(videos(&again)[0].dts.as_ms(), 1_040);
+    assert!(player.seen().is_some(), "its decoder goes on: no configuration is sent again");
+    let place = last_ms(&again);
+    player.pause();
+    player.resume(Timestamp::from_ms(9_000));
+    let on = receive(&mut player, Duration::from_millis(50)).await;
+    assert!(on[0].dts.as_ms() - place < 50, "it cannot have seen what was not sent");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_film_ends_where_it_was_asked_to() {
+    let mut player = play("bframes.mp4").await;
+    player.set_buffer(FOREVER);
+    player.limit(Timestamp::from_ms(1_000));
+    let frames = receive(&mut player, Duration::from_secs(9)).await;
+    assert!(frames.iter().all(|frame| frame.dts < Timestamp::from_ms(1_000)));
+    assert!(last_ms(&frames) > 930, "{}", last_ms(&frames));
+    assert_eq!(player.news(), Some(News::Ended(End::Complete)));
+    player.play_until(FAR);
+    assert!(last_ms(&receive(&mut player, Duration::from_secs(9)).await) > 1_900);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_read_ahead_of_a_limit_is_not_sent() {
+    let mut cursor = cursor("demo.flv", 0).await;
+    let batch = next_batch(&mut cursor).await;
+    assert!(last_ms(&batch.frames) > 1_000);
+    let mut player = playback(cursor);
+    player.limit(Timestamp::ZERO);
+    let frames = receive(&mut player, Duration::from_secs(5)).await;
+    assert_eq!((videos(&frames).len(), last_ms(&frames)), (1, 0));
+    assert_eq!(player.news(), Some(News::Ended(End::Complete)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_is_told_once_and_a_player_may_go_back() {
+    let mut player = play("bframes.mp4").await;
+    player.set_buffer(FOREVER);
+    receive(&mut player, Duration::from_secs(9)).await;
+    assert_eq!(
+        (player.news(), player.news(), player.has_news()),
+        (Some(News::Ended(End::Complete)), None, false)
+    );
+    assert!(player.seek(FAR).is_err(), "there is no such place");
+    assert!(receive(&mut player, Duration::from_secs(1)).await.is_empty());
+    let breaks = player.breaks();
+    player.seek(Timestamp::ZERO).unwrap();
+    assert_eq!(player.breaks(), breaks + 1);
+    assert!(last_ms(&receive(&mut player, Duration::from_secs(9)).await) > 1_900);
+    assert_eq!(player.news(), Some(News::Ended(End::Complete)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn script_data_comes_at_once_if_wanted_so() {
+    let directory = std::env::temp_dir().join(format!("headwater-cues-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let source = std::fs::read(testdata().join("demo.flv")).unwrap();
+    let cue = [&b"\x02\x00\x0aonCuePoint\x02\x00\x01"[..], b"x"].concat();
+    let mut film = source.clone();
+    for ms in [20_000, 21_000] {
+        film.extend(headwater_media::flv::tag_head(headwater_media::flv::TagKind::Script, cue.len(), ms));
+        film.extend(&cue);
+        film.extend(headwater_media::flv::previous_tag_size(cue.len()));
+    }
+    std::fs::write(directory.join("film.flv"), &film).unwrap();
+    let library = Arc::new(Library::new(&directory, &Config::default()));
+    let opened = library.open("vod", "film").await.unwrap();
+    let mut player = playback(FilmCursor::on(library, "vod", opened, Timestamp::ZERO));
+    player.set_buffer(FOREVER);
+    player.send_data_first();
+    let frames = receive(&mut player, Duration::from_secs(1)).await;
+    let cues: Vec<usize> = (0..frames.len()).filter(|&at| frames[at].track.kind == MediaKind::Data).collect();
+    assert_eq!(cues.len(), 2, "each once");
+    assert!(cues.iter().all(|&at| frames[at].dts.as_ms() < 10_000), "in front of their time");
+    assert_eq!(videos(&frames).len(), 250);
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[tokio::test]
+async fn a_film_that_is_written_goes_on_with_what_comes() {
+    let directory = std::env::temp_dir().join(format!("headwater-player-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let whole = std::fs::read(testdata().join("demo.flv")).unwrap();
+    let path = directory.join("film.flv");
+    std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    let library = Arc::new(Library::new(&directory, &Config::default()));
+    let film = library.open("vod", "film").await.unwrap();
+    let mut player = playback(FilmCursor::on(library, "vod", film, Timestamp::ZERO));
+    player.set_buffer(FOREVER);
+    let first = receive(&mut player, Duration::from_millis(300)).await;
+    assert!(last_ms(&first) < 6_000 && player.news().is_none());
+    std::fs::write(&path, &whole).unwrap();
+    let mut all = first;
+    while last_ms(&all) < 9_984 {
+        let more = receive(&mut player, Duration::from_millis(500)).await;
+        all.extend(more);
+    }
+    assert_eq!(videos(&all).len(), 250);
+    std::fs::remove_dir_all(&directory).unwrap();
+}
