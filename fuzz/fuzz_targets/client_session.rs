@@ -3,6 +3,7 @@
 #![no_main]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use headwater_media::amf::Object;
@@ -79,7 +80,7 @@ fn put(output: &mut Output, stream: u32, type_id: u8, payload: Bytes) {
 
 fn run(bytes: &[u8], cut: usize) -> (Vec<ClientEvent>, Option<Error>) {
     let url = "rtmp://ann:secret@h/live/cam".parse().expect("a URL");
-    let mut session = ClientSession::new(Arc::new(ClientConfig::default()), url, Nonce([1; 32]), 0);
+    let mut session = ClientSession::new(Arc::new(ClientConfig::default()), url, Nonce([1; 32]), Duration::ZERO);
     let (mut input, mut events) = (BytesMut::new(), Vec::new());
     for piece in bytes.chunks(cut) {
         input.extend_from_slice(piece);

@@ -3,6 +3,7 @@
 #![no_main]
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use headwater_media::amf::Object;
@@ -70,7 +71,7 @@ fn put(output: &mut Output, stream: u32, type_id: u8, payload: Bytes) {
 
 /// What is heard, requests as they read.
 fn run(bytes: &[u8], cut: usize) -> (Vec<String>, Option<Error>) {
-    let mut session = ServerSession::new(Arc::new(ServerConfig::default()), Nonce([1; 32]), 0);
+    let mut session = ServerSession::new(Arc::new(ServerConfig::default()), Nonce([1; 32]), Duration::ZERO);
     let (mut input, mut events) = (BytesMut::new(), Vec::new());
     for piece in bytes.chunks(cut) {
         input.extend_from_slice(piece);

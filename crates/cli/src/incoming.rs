@@ -12,8 +12,8 @@ use headwater_media::flv::{Demuxer, Normalizer};
 use headwater_media::{MediaKind, Timestamp};
 use headwater_rtmp::command::Capabilities;
 use headwater_rtmp::handshake::Nonce;
-use headwater_rtmp::session::{ClientConfig, ClientEvent, PlayOptions};
-use headwater_rtmp::tokio::{Connection, Timeouts, connect_over};
+use headwater_rtmp::session::{ClientConfig, ClientEvent, PlayOptions, Timeouts};
+use headwater_rtmp::tokio::{Connection, DIAL_MAX, connect_over};
 use headwater_rtmp::url::{RtmpUrl, Scheme};
 use http_body::Body as _;
 use hyper::{Request, Uri};
@@ -104,10 +104,11 @@ pub(super) async fn dial_url(url: RtmpUrl, trust: &Trust) -> anyhow::Result<(Con
         nonce.0[0] = nonce.0[0].wrapping_add(1);
         nonce
     };
-    let timeouts = Timeouts { read: HTTP_WAIT_MAX, ..Timeouts::default() };
-    let config = Arc::new(ClientConfig { capabilities: Capabilities::FULL, ..ClientConfig::default() });
-    let reach = async |url: &RtmpUrl| reach(url, trust, timeouts.dial).await;
-    let connection = connect_over(&config, url.clone(), fresh, timeouts, reach).await?;
+    let timeouts = Timeouts { setup: HTTP_WAIT_MAX, read: HTTP_WAIT_MAX, ..Timeouts::default() };
+    let config =
+        Arc::new(ClientConfig { capabilities: Capabilities::FULL, timeouts, ..ClientConfig::default() });
+    let reach = async |url: &RtmpUrl| reach(url, trust, DIAL_MAX).await;
+    let connection = connect_over(&config, url.clone(), fresh, reach).await?;
     Ok((connection, url))
 }
 

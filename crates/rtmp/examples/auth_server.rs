@@ -10,6 +10,7 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use headwater_media::MediaKind;
@@ -19,7 +20,7 @@ use headwater_rtmp::command::PublishRejection;
 use headwater_rtmp::handshake::Nonce;
 use headwater_rtmp::message::{Data, DataScope};
 use headwater_rtmp::session::{Role, ServerConfig, ServerEvent, ServerSession};
-use headwater_rtmp::tokio::{Connection, Timeouts};
+use headwater_rtmp::tokio::Connection;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast::{self, error::RecvError};
 
@@ -52,8 +53,8 @@ pub async fn run(listener: TcpListener, key: String) -> Result<(), Failure> {
 
 /// One client, until it has said what it wants.
 async fn serve(socket: TcpStream, streams: &Streams) -> Result<(), Failure> {
-    let session = ServerSession::new(Arc::new(ServerConfig::default()), nonce(), 0);
-    let mut client = Connection::accepted(socket, session, Timeouts::default());
+    let session = ServerSession::new(Arc::new(ServerConfig::default()), nonce(), Duration::ZERO);
+    let mut client = Connection::accepted(socket, session);
     while let Some(event) = client.next_event().await? {
         match event {
             ServerEvent::Connect(request) => request.accept(client.session()),

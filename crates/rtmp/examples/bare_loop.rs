@@ -53,7 +53,7 @@ fn main() -> io::Result<()> {
 /// Answers one peer until it plays (then its socket goes to the stage) or, if it publishes, to its end.
 fn converse(mut socket: TcpStream, stage: &Mutex<Stage>, at_once: bool) -> io::Result<()> {
     socket.set_nodelay(true)?;
-    let mut session = ServerSession::new(Arc::default(), Nonce([7; 32]), 0);
+    let mut session = ServerSession::new(Arc::default(), Nonce([7; 32]), Duration::ZERO);
     let mut input = BytesMut::new();
     let mut buffer = [0; 16 << 10];
     loop {

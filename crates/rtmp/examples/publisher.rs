@@ -17,7 +17,7 @@ use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::command::PublishKind;
 use headwater_rtmp::handshake::Nonce;
 use headwater_rtmp::session::ClientConfig;
-use headwater_rtmp::tokio::{Connection, Timeouts, connect};
+use headwater_rtmp::tokio::{Connection, connect};
 use headwater_rtmp::url::RtmpUrl;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
@@ -32,7 +32,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 /// The whole file, once.
 pub async fn publish(file: &Path, url: RtmpUrl) -> Result<(), Box<dyn Error>> {
     let config = Arc::new(ClientConfig::default());
-    let mut connection = connect(&config, url.clone(), nonce, Timeouts::default()).await?;
+    let mut connection = connect(&config, url.clone(), nonce).await?;
     let stream = connection.publish(&url.stream, PublishKind::Live).await?;
     send(file, &mut connection, stream).await?;
     // A server that must find out by itself that nothing more comes keeps the name for a while.

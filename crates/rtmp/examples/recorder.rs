@@ -13,7 +13,7 @@ use std::sync::Arc;
 use headwater_media::flv::{TagKind, file_header, previous_tag_size, tag_head};
 use headwater_rtmp::handshake::Nonce;
 use headwater_rtmp::session::{ClientConfig, ClientEvent, PlayOptions};
-use headwater_rtmp::tokio::{Timeouts, connect};
+use headwater_rtmp::tokio::connect;
 use headwater_rtmp::url::RtmpUrl;
 
 #[tokio::main(flavor = "current_thread")]
@@ -28,7 +28,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 /// Until the stream ends. Gives back how many tags were written.
 pub async fn record(url: RtmpUrl, file: &Path) -> Result<u64, Box<dyn Error>> {
     let config = Arc::new(ClientConfig::default());
-    let mut connection = connect(&config, url.clone(), nonce, Timeouts::default()).await?;
+    let mut connection = connect(&config, url.clone(), nonce).await?;
     connection.play(&url.stream, PlayOptions::default()).await?;
 
     let mut out = BufWriter::new(File::create(file)?);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use headwater_rtmp::command::PublishKind;
 use headwater_rtmp::handshake::Nonce;
 use headwater_rtmp::session::{ClientConfig, ClientEvent, PlayOptions};
-use headwater_rtmp::tokio::{Timeouts, connect};
+use headwater_rtmp::tokio::connect;
 use headwater_rtmp::url::RtmpUrl;
 
 #[tokio::main(flavor = "current_thread")]
@@ -23,9 +23,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
 /// Until the source ends.
 pub async fn relay(from: RtmpUrl, to: RtmpUrl) -> Result<(), Box<dyn Error>> {
     let config = Arc::new(ClientConfig::default());
-    let mut source = connect(&config, from.clone(), nonce, Timeouts::default()).await?;
+    let mut source = connect(&config, from.clone(), nonce).await?;
     source.play(&from.stream, PlayOptions::default()).await?;
-    let mut target = connect(&config, to.clone(), nonce, Timeouts::default()).await?;
+    let mut target = connect(&config, to.clone(), nonce).await?;
     let stream = target.publish(&to.stream, PublishKind::Live).await?;
     loop {
         tokio::select! {

@@ -16,6 +16,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
+//! use std::time::Duration;
 //!
 //! use bytes::{Bytes, BytesMut};
 //! use headwater_rtmp::command::PublishKind;
@@ -24,8 +25,8 @@
 //! use headwater_rtmp::session::{ClientEvent, ClientSession, ServerEvent, ServerSession};
 //!
 //! let url = "rtmp://example.org/live/cam".parse()?;
-//! let mut client = ClientSession::new(Arc::default(), url, Nonce([1; 32]), 0);
-//! let mut server = ServerSession::new(Arc::default(), Nonce([2; 32]), 0);
+//! let mut client = ClientSession::new(Arc::default(), url, Nonce([1; 32]), Duration::ZERO);
+//! let mut server = ServerSession::new(Arc::default(), Nonce([2; 32]), Duration::ZERO);
 //! let (mut to_server, mut to_client) = (BytesMut::new(), BytesMut::new());
 //! let mut heard = Vec::new();
 //!

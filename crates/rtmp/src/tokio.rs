@@ -18,36 +18,18 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::command::Status;
-use crate::session::{ClientEvent, ClientSession, ServerEvent, ServerSession};
+use crate::session::{ClientEvent, ClientSession, ServerEvent, ServerSession, TimedOut};
 use crate::{Error, Output};
-pub use client::{connect, connect_over};
+pub use client::{DIAL_MAX, connect, connect_over};
 
 /// Bytes asked of the stream in one read.
 const READ_BYTES: usize = 64 << 10;
 
 /// Bytes read ahead while we write.
 const READ_AHEAD_BYTES_MAX: usize = 1 << 20;
-
-/// How long a connection waits for its peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timeouts {
-    /// For the TCP connection.
-    pub dial: Duration,
-    /// For the next byte, while [`Connection::next_event`] waits for one. A player of a live stream that
-    /// pauses may want more, and a server that waits for what its players say much more.
-    pub read: Duration,
-    /// For the peer to take what we send.
-    pub write: Duration,
-}
-
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self { dial: Duration::from_secs(10), read: Duration::from_secs(30), write: Duration::from_secs(10) }
-    }
-}
 
 /// Why a connection is over.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +48,7 @@ pub enum ConnectionError {
         /// What the system said.
         source: io::Error,
     },
-    /// The peer was silent for too long.
+    /// The peer was waited for in vain: for the TCP connection, or for as long as [`crate::session::Timeouts`] says.
     #[error("cannot {what} {address}: no progress for {} seconds", waited.as_secs())]
     TimedOut {
         /// What was tried.
@@ -100,6 +82,14 @@ pub trait Session: Debug + sealed::Sealed {
     /// Whether it takes nothing more until its caller has answered.
     #[doc(hidden)]
     fn awaits_answer(&self) -> bool;
+    #[doc(hidden)]
+    fn heard(&mut self, now: Duration);
+    #[doc(hidden)]
+    fn sent(&mut self, now: Duration, written: u64, more_wait: bool);
+    #[doc(hidden)]
+    fn next_deadline(&self) -> Option<Duration>;
+    #[doc(hidden)]
+    fn check(&mut self, now: Duration) -> Result<(), TimedOut>;
 }
 
 mod sealed {
@@ -123,6 +113,18 @@ impl Session for ClientSession {
     fn awaits_answer(&self) -> bool {
         false
     }
+    fn heard(&mut self, now: Duration) {
+        self.heard(now);
+    }
+    fn sent(&mut self, now: Duration, written: u64, more_wait: bool) {
+        self.sent(now, written, more_wait);
+    }
+    fn next_deadline(&self) -> Option<Duration> {
+        self.next_deadline()
+    }
+    fn check(&mut self, now: Duration) -> Result<(), TimedOut> {
+        self.check(now)
+    }
 }
 
 impl Session for ServerSession {
@@ -139,6 +141,18 @@ impl Session for ServerSession {
     fn awaits_answer(&self) -> bool {
         self.awaits_answer()
     }
+    fn heard(&mut self, now: Duration) {
+        self.heard(now);
+    }
+    fn sent(&mut self, now: Duration, written: u64, more_wait: bool) {
+        self.sent(now, written, more_wait);
+    }
+    fn next_deadline(&self) -> Option<Duration> {
+        self.next_deadline()
+    }
+    fn check(&mut self, now: Duration) -> Result<(), TimedOut> {
+        self.check(now)
+    }
 }
 
 /// A session and the stream that it runs over.
@@ -147,18 +161,21 @@ pub struct Connection<S, T = ClientSession> {
     stream: S,
     session: T,
     input: BytesMut,
-    timeouts: Timeouts,
     /// For errors.
     peer: String,
+    /// Where the session's time begins.
+    epoch: Instant,
+    /// Bytes that the stream has taken.
+    written: u64,
     /// The session has been asked for events since the last read and had none left.
     is_drained: bool,
     has_ended: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin, T: Session> Connection<S, T> {
-    fn over(stream: S, session: T, peer: String, timeouts: Timeouts) -> Self {
-        let input = BytesMut::new();
-        Self { stream, session, input, timeouts, peer, is_drained: false, has_ended: false }
+    fn over(stream: S, session: T, peer: String) -> Self {
+        let (input, epoch) = (BytesMut::new(), Instant::now());
+        Self { stream, session, input, peer, epoch, written: 0, is_drained: false, has_ended: false }
     }
 
     /// The session, to ask, to answer and to send. What it puts out leaves with the next
@@ -181,7 +198,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, T: Session> Connection<S, T> {
     /// Safe to cancel between bytes: nothing that was read is lost, and nothing is sent twice.
     ///
     /// # Errors
-    /// The conversation's or the stream's; [`Error::Misuse`] when a server's request has not been answered.
+    /// The conversation's or the stream's, [`ConnectionError::TimedOut`]; [`Error::Misuse`] when a server's request has not been answered.
     pub async fn next_event(&mut self) -> Result<Option<T::Event>, ConnectionError> {
         loop {
             if let Some(event) = self.poll_event()? {
@@ -215,7 +232,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, T: Session> Connection<S, T> {
 
     /// Waits until the peer has sent something (true) or closed (false). Then
     /// [`Connection::poll_event`] until it has no more. For the `select!` of who mostly sends; no time
-    /// limit: a server may rightly be silent towards a publisher, and a player towards its server.
+    /// limit: who waits for something else as well wakes by that.
     ///
     /// # Errors
     /// The stream's.
@@ -228,31 +245,52 @@ impl<S: AsyncRead + AsyncWrite + Unpin, T: Session> Connection<S, T> {
     /// kept, up to a limit: two sides that only write wait for each other for ever.
     ///
     /// # Errors
-    /// The stream's.
+    /// The stream's, [`ConnectionError::TimedOut`].
     pub async fn flush(&mut self) -> Result<(), ConnectionError> {
-        let waited = self.timeouts.write;
         while !self.session.output().is_empty() {
-            // Each step that makes progress starts the time anew: a slow line is not a dead one.
-            let step = timeout(waited, self.write_or_read()).await;
-            match settle(step, "write to", &self.peer, waited)? {
-                Progress::Wrote => {}
+            // Each write that makes progress starts the time anew: a slow line is not a dead one.
+            self.session.sent(self.epoch.elapsed(), self.written, true);
+            let Some(step) = until(self.deadline(), self.write_or_read()).await else {
+                self.check()?;
+                continue;
+            };
+            match self.settle("write to", step)? {
+                Progress::Wrote(count) => self.written += count as u64,
                 Progress::Read(count) => {
                     self.took(Ok(count))?;
                 }
             }
         }
-        let flushed = timeout(waited, self.stream.flush()).await;
-        settle(flushed, "write to", &self.peer, waited)
+        self.push_out("write to", false).await
     }
 
     /// Says goodbye: writes everything out and closes the sending half.
     ///
     /// # Errors
-    /// The stream's.
+    /// The stream's, [`ConnectionError::TimedOut`].
     pub async fn shutdown(mut self) -> Result<(), ConnectionError> {
         self.flush().await?;
-        let closed = timeout(self.timeouts.write, self.stream.shutdown()).await;
-        settle(closed, "close", &self.peer, self.timeouts.write)
+        self.push_out("close", true).await
+    }
+
+    /// What the stream itself holds back goes out; `close`: and its sending half is closed.
+    async fn push_out(&mut self, what: &'static str, close: bool) -> Result<(), ConnectionError> {
+        self.session.sent(self.epoch.elapsed(), self.written, true);
+        loop {
+            let deadline = self.deadline();
+            let stream = &mut self.stream;
+            let done = match close {
+                true => until(deadline, stream.shutdown()).await,
+                false => until(deadline, stream.flush()).await,
+            };
+            match done {
+                Some(done) => {
+                    self.session.sent(self.epoch.elapsed(), self.written, false);
+                    return self.settle(what, done);
+                }
+                None => self.check()?,
+            }
+        }
     }
 
     async fn write_or_read(&mut self) -> io::Result<Progress> {
@@ -261,7 +299,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin, T: Session> Connection<S, T> {
             if let Poll::Ready(written) = pin!(stream.write_buf(session.output())).poll(context) {
                 return Poll::Ready(match written {
                     Ok(0) => Err(io::ErrorKind::WriteZero.into()),
-                    written => written.map(|_| Progress::Wrote),
+                    written => written.map(Progress::Wrote),
                 });
             }
             if !*has_ended && input.len() < READ_AHEAD_BYTES_MAX {
@@ -274,12 +312,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin, T: Session> Connection<S, T> {
     }
 
     async fn fill(&mut self) -> Result<bool, ConnectionError> {
-        let waited = self.timeouts.read;
-        let read = timeout(waited, self.read_some()).await;
-        let read = settle(read, "read from", &self.peer, waited);
-        match read {
-            Ok(count) => self.took(Ok(count)),
-            Err(error) => Err(error),
+        loop {
+            match until(self.deadline(), self.read_some()).await {
+                Some(read) => return self.took(read),
+                None => self.check()?,
+            }
         }
     }
 
@@ -289,31 +326,42 @@ impl<S: AsyncRead + AsyncWrite + Unpin, T: Session> Connection<S, T> {
     }
 
     fn took(&mut self, read: io::Result<usize>) -> Result<bool, ConnectionError> {
-        let count = settle(Ok(read), "read from", &self.peer, self.timeouts.read)?;
+        let count = self.settle("read from", read)?;
+        self.session.heard(self.epoch.elapsed());
         self.is_drained &= count == 0;
         self.has_ended |= count == 0;
         Ok(count > 0)
     }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.session.next_deadline().and_then(|deadline| self.epoch.checked_add(deadline))
+    }
+
+    fn check(&mut self) -> Result<(), ConnectionError> {
+        let (what, waited) = match self.session.check(self.epoch.elapsed()) {
+            Ok(()) => return Ok(()),
+            Err(TimedOut::Setup(waited) | TimedOut::Read(waited)) => ("read from", waited),
+            Err(TimedOut::Write(waited)) => ("write to", waited),
+        };
+        Err(ConnectionError::TimedOut { what, address: self.peer.clone(), waited })
+    }
+
+    fn settle<R>(&self, what: &'static str, outcome: io::Result<R>) -> Result<R, ConnectionError> {
+        outcome.map_err(|source| ConnectionError::Io { what, address: self.peer.clone(), source })
+    }
+}
+
+/// `None`: the deadline has come first.
+async fn until<R>(deadline: Option<Instant>, work: impl Future<Output = R>) -> Option<R> {
+    match deadline {
+        Some(deadline) => timeout_at(deadline, work).await.ok(),
+        None => Some(work.await),
+    }
 }
 
 enum Progress {
-    Wrote,
+    Wrote(usize),
     Read(usize),
-}
-
-type Timed<T> = Result<io::Result<T>, tokio::time::error::Elapsed>;
-
-fn settle<T>(
-    outcome: Timed<T>,
-    what: &'static str,
-    peer: &str,
-    waited: Duration,
-) -> Result<T, ConnectionError> {
-    match outcome {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(source)) => Err(ConnectionError::Io { what, address: peer.to_owned(), source }),
-        Err(_) => Err(ConnectionError::TimedOut { what, address: peer.to_owned(), waited }),
-    }
 }
 
 #[cfg(test)]

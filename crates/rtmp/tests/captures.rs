@@ -7,6 +7,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use headwater_media::flv::{Demuxer, MediaItem, Normalizer};
@@ -45,7 +46,7 @@ struct Heard {
 
 /// What a server that lets everybody in makes of a client's bytes.
 fn heard_in(bytes: &[u8], cut: usize) -> Heard {
-    let mut server = ServerSession::new(Arc::new(ServerConfig::default()), Nonce([4; 32]), 0);
+    let mut server = ServerSession::new(Arc::new(ServerConfig::default()), Nonce([4; 32]), Duration::ZERO);
     let (mut input, mut heard) = (BytesMut::new(), Heard::default());
     for piece in bytes.chunks(cut.min(bytes.len())) {
         input.extend_from_slice(piece);

@@ -8,7 +8,7 @@ use crate::line::Line;
 use anyhow::bail;
 use headwater_rtmp::command::Capabilities;
 use headwater_rtmp::session::{ClientConfig, ClientEvent, ClientSession, PlayOptions};
-use headwater_rtmp::tokio::{Connection, Timeouts};
+use headwater_rtmp::tokio::{Connection, DIAL_MAX};
 use headwater_rtmp::url::RtmpUrl;
 use parking_lot::Mutex;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -80,11 +80,10 @@ async fn dial(options: &Options, tracer: &Shared, mut url: RtmpUrl) -> anyhow::R
     // Whatever the server has, it may send: we only look at it.
     let capabilities = Capabilities { reconnect: false, ..Capabilities::FULL };
     let config = Arc::new(ClientConfig { capabilities, ..ClientConfig::default() });
-    let timeouts = Timeouts::default();
     'dial: loop {
-        let stream = Tap::new(reach(&url, &options.trust, timeouts.dial).await?, Arc::clone(tracer));
-        let session = ClientSession::new(Arc::clone(&config), url, fresh_nonce()?, 0);
-        let mut connection = Connection::new(stream, session, timeouts);
+        let stream = Tap::new(reach(&url, &options.trust, DIAL_MAX).await?, Arc::clone(tracer));
+        let session = ClientSession::new(Arc::clone(&config), url, fresh_nonce()?, Duration::ZERO);
+        let mut connection = Connection::new(stream, session);
         loop {
             match connection.next_event().await? {
                 Some(ClientEvent::Connected { .. }) => return Ok(connection),

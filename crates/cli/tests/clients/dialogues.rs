@@ -46,7 +46,8 @@ impl Player {
     fn connect(server: &Server) -> Self {
         let socket = TcpStream::connect(server.rtmp_address()).unwrap();
         let url = server.rtmp_film("x").parse::<RtmpUrl>().unwrap();
-        let session = ClientSession::new(Arc::new(ClientConfig::default()), url, Nonce([7; 32]), 0);
+        let session =
+            ClientSession::new(Arc::new(ClientConfig::default()), url, Nonce([7; 32]), Duration::ZERO);
         let stream = MessageStreamId(1);
         let mut player = Self { socket, session, input: BytesMut::new(), stream };
         player.until("connected");

@@ -11,7 +11,7 @@ use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::command::PublishKind;
 use headwater_rtmp::handshake::Nonce;
 use headwater_rtmp::session::{ClientConfig, ClientEvent, ClientSession};
-use headwater_rtmp::tokio::{Connection, Timeouts};
+use headwater_rtmp::tokio::Connection;
 use tokio::net::TcpStream;
 
 use crate::flv_tags;
@@ -132,8 +132,9 @@ async fn one_byte_chunks_carry_everything() {
     let mut viewer = play(&server);
     server.wait_viewers(NAME, 1);
     let config = Arc::new(ClientConfig { chunk_size: 1, ..ClientConfig::default() });
-    let session = ClientSession::new(config, server.rtmp(NAME).parse().unwrap(), Nonce([7; 32]), 0);
-    let mut connection = Connection::dial(session, Timeouts::default()).await.unwrap();
+    let session =
+        ClientSession::new(config, server.rtmp(NAME).parse().unwrap(), Nonce([7; 32]), Duration::ZERO);
+    let mut connection = Connection::dial(session).await.unwrap();
     let stream = publish(&mut connection).await;
     let began = Instant::now();
     for (kind, time_ms, body) in flv_tags::read(&source).1 {

@@ -59,7 +59,7 @@ impl Client {
         let server = socket.peer_addr().unwrap();
         socket.set_nodelay(true).unwrap();
         let url = format!("rtmp://{server}/{app}").parse().unwrap();
-        let session = ClientSession::new(Arc::new(config), url, Nonce([7; 32]), 0);
+        let session = ClientSession::new(Arc::new(config), url, Nonce([7; 32]), Duration::ZERO);
         let mut client = Self { socket, session, input: BytesMut::new() };
         client.await_event(|event| matches!(event, ClientEvent::Connected { .. }).then_some(()));
         client

@@ -14,10 +14,12 @@ mod requests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use headwater_media::amf::Object;
 
+use super::deadlines::{Deadlines, TimedOut, Usage};
 use super::link::{Link, Received};
 use crate::chunk::MessageStreamId;
 use crate::command::{Command, PublishKind};
@@ -79,14 +81,18 @@ pub struct ClientSession {
     asked: BTreeMap<u32, Asked>,
     streams: BTreeMap<MessageStreamId, Use>,
     events: VecDeque<ClientEvent>,
+    deadlines: Deadlines,
 }
 
 /// The conversation.
 impl ClientSession {
     /// Greets at once: [`ClientSession::output`] holds C0 and C1. `connect` follows the handshake by
-    /// itself. `nonce` must be fresh for every connection; any `time_ms` will do.
+    /// itself. `nonce` must be fresh for every connection; `now` is where the deadlines and the handshake
+    /// begin to count, any value will do.
     #[must_use]
-    pub fn new(config: Arc<ClientConfig>, url: RtmpUrl, nonce: Nonce, time_ms: u32) -> Self {
+    pub fn new(config: Arc<ClientConfig>, url: RtmpUrl, nonce: Nonce, now: Duration) -> Self {
+        let deadlines = Deadlines::new(config.timeouts, now);
+        let time_ms = now.as_millis() as u32;
         let mut link = Link::new(config.limits.after_connect());
         let handshake = ClientHandshake::start(nonce, time_ms, config.offer_digest, &mut link.output);
         Self {
@@ -100,6 +106,7 @@ impl ClientSession {
             asked: BTreeMap::new(),
             streams: BTreeMap::new(),
             events: VecDeque::new(),
+            deadlines,
         }
     }
 
@@ -209,5 +216,45 @@ impl ClientSession {
         self.transaction = self.transaction.wrapping_add(1).max(1);
         self.asked.insert(self.transaction, what);
         self.transaction.into()
+    }
+}
+
+/// Deadlines: [`crate::session::Timeouts`].
+impl ClientSession {
+    /// Bytes of the server have come. Say it before [`Self::read`].
+    pub fn heard(&mut self, now: Duration) {
+        let usage = self.usage();
+        self.deadlines.heard(now, usage);
+    }
+
+    /// How the writing goes: `written` bytes have been taken since the connection opened, and more of them wait
+    /// that the server does not take for now, or none do.
+    pub fn sent(&mut self, now: Duration, written: u64, more_wait: bool) {
+        let usage = self.usage();
+        self.deadlines.sent(now, written, more_wait, usage);
+    }
+
+    /// When to [`check`](Self::check) again; it changes with whatever happens. `None`: nothing is waited for.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Duration> {
+        self.deadlines.next(self.usage())
+    }
+
+    /// Whether the server is still within its time.
+    ///
+    /// # Errors
+    /// [`TimedOut`]: close the connection.
+    pub fn check(&mut self, now: Duration) -> Result<(), TimedOut> {
+        let usage = self.usage();
+        self.deadlines.check(now, usage)
+    }
+
+    fn usage(&self) -> Usage {
+        let plays = |state: &Use| *state == Use::Playing;
+        let publishes = |state: &Use| matches!(state, Use::Publishing { .. });
+        Usage {
+            any: self.streams.values().any(|state| plays(state) || publishes(state)),
+            peer_sends: self.streams.values().any(plays),
+        }
     }
 }

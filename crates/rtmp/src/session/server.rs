@@ -15,9 +15,11 @@ mod event;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
+use super::deadlines::{Deadlines, TimedOut, Usage};
 use super::link::{Link, Received};
 use crate::chunk::MessageStreamId;
 use crate::handshake::{Form, Nonce, ServerHandshake};
@@ -95,24 +97,27 @@ pub struct ServerSession {
     streams: BTreeMap<MessageStreamId, Use>,
     events: VecDeque<ServerEvent>,
     stray_media_bytes: u64,
+    deadlines: Deadlines,
 }
 
 /// The conversation.
 impl ServerSession {
-    /// Before the first byte. `nonce` must be fresh for every connection; `time_ms` is the epoch that the
-    /// handshake announces, any value will do.
+    /// Before the first byte. `nonce` must be fresh for every connection; `now` is where the deadlines and the
+    /// handshake begin to count, any value will do.
     #[must_use]
-    pub fn new(config: Arc<ServerConfig>, nonce: Nonce, time_ms: u32) -> Self {
+    pub fn new(config: Arc<ServerConfig>, nonce: Nonce, now: Duration) -> Self {
+        let deadlines = Deadlines::new(config.timeouts, now);
         Self {
             link: Link::new(config.limits.before_connect()),
             config,
-            phase: Phase::Handshake(Box::new(ServerHandshake::new(nonce, time_ms))),
+            phase: Phase::Handshake(Box::new(ServerHandshake::new(nonce, now.as_millis() as u32))),
             form: None,
             has_published: false,
             base: Base::default(),
             streams: BTreeMap::new(),
             events: VecDeque::new(),
             stray_media_bytes: 0,
+            deadlines,
         }
     }
 
@@ -282,5 +287,44 @@ impl ServerSession {
         let mut all = self.streams.iter().filter(|(_, state)| publishes(state));
         let only = all.next().map(|(&stream, _)| stream);
         if all.next().is_some() { None } else { only }
+    }
+}
+
+/// Deadlines: [`crate::session::Timeouts`].
+impl ServerSession {
+    /// Bytes of the client have come. Say it before [`Self::read`].
+    pub fn heard(&mut self, now: Duration) {
+        let usage = self.usage();
+        self.deadlines.heard(now, usage);
+    }
+
+    /// How the writing goes: `written` bytes have been taken since the connection opened, and more of them wait
+    /// that the client does not take for now, or none do.
+    pub fn sent(&mut self, now: Duration, written: u64, more_wait: bool) {
+        let usage = self.usage();
+        self.deadlines.sent(now, written, more_wait, usage);
+    }
+
+    /// When to [`check`](Self::check) again; it changes with whatever happens. `None`: nothing is waited for.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Duration> {
+        self.deadlines.next(self.usage())
+    }
+
+    /// Whether the client is still within its time.
+    ///
+    /// # Errors
+    /// [`TimedOut`]: close the connection.
+    pub fn check(&mut self, now: Duration) -> Result<(), TimedOut> {
+        let usage = self.usage();
+        self.deadlines.check(now, usage)
+    }
+
+    fn usage(&self) -> Usage {
+        let publishes = |state: &Use| state.role() == Some(Role::Publisher);
+        Usage {
+            any: self.streams.values().any(|state| state.role().is_some()),
+            peer_sends: self.streams.values().any(publishes),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Sessions, tested as dialogues.
 
 mod client;
+mod deadlines;
 mod flash;
 mod kit;
 mod pair;

@@ -1,17 +1,21 @@
 //! How a client's connection begins: dialled, let in, and led through a login. Twin of `server.rs`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::{Connection, ConnectionError, Timeouts, settle};
+use super::{Connection, ConnectionError};
 use crate::MessageStreamId;
 use crate::command::PublishKind;
 use crate::handshake::Nonce;
 use crate::session::{ClientConfig, ClientEvent, ClientSession, PlayOptions};
 use crate::url::{RtmpUrl, Scheme};
+
+/// How long a TCP connection may take. [`connect_over`] takes a dialler of its own.
+pub const DIAL_MAX: Duration = Duration::from_secs(10);
 
 /// Dials and waits until the server has let us in: [`Connection::publish`] or [`Connection::play`] comes
 /// next. A login with the URL's user and password takes three connections, and is gone through here.
@@ -25,9 +29,8 @@ pub async fn connect(
     config: &Arc<ClientConfig>,
     url: RtmpUrl,
     nonce: impl FnMut() -> Nonce,
-    timeouts: Timeouts,
 ) -> Result<Connection<TcpStream>, ConnectionError> {
-    connect_over(config, url, nonce, timeouts, async |url: &RtmpUrl| reach(url, timeouts).await).await
+    connect_over(config, url, nonce, async |url: &RtmpUrl| reach(url).await).await
 }
 
 /// As [`connect`], over streams that `dial` opens: TLS, a tunnel, a test's pipe.
@@ -38,14 +41,13 @@ pub async fn connect_over<S: AsyncRead + AsyncWrite + Unpin, E: From<ConnectionE
     config: &Arc<ClientConfig>,
     url: RtmpUrl,
     mut nonce: impl FnMut() -> Nonce,
-    timeouts: Timeouts,
     mut dial: impl AsyncFnMut(&RtmpUrl) -> Result<S, E>,
 ) -> Result<Connection<S>, E> {
     let mut url = url;
     'dial: loop {
         let stream = dial(&url).await?;
-        let session = ClientSession::new(Arc::clone(config), url, nonce(), 0);
-        let mut connection = Connection::new(stream, session, timeouts);
+        let session = ClientSession::new(Arc::clone(config), url, nonce(), Duration::ZERO);
+        let mut connection = Connection::new(stream, session);
         loop {
             match connection.next_event().await? {
                 Some(ClientEvent::Connected { .. }) => return Ok(connection),
@@ -68,18 +70,25 @@ impl Connection<TcpStream> {
     ///
     /// # Errors
     /// [`ConnectionError::NeedsTls`] for `rtmps`, else what the network says.
-    pub async fn dial(session: ClientSession, timeouts: Timeouts) -> Result<Self, ConnectionError> {
-        let stream = reach(session.url(), timeouts).await?;
-        Ok(Self::new(stream, session, timeouts))
+    pub async fn dial(session: ClientSession) -> Result<Self, ConnectionError> {
+        let stream = reach(session.url()).await?;
+        Ok(Self::new(stream, session))
     }
 }
 
-async fn reach(url: &RtmpUrl, timeouts: Timeouts) -> Result<TcpStream, ConnectionError> {
+async fn reach(url: &RtmpUrl) -> Result<TcpStream, ConnectionError> {
     if url.scheme == Scheme::Rtmps {
         return Err(ConnectionError::NeedsTls(url.to_string()));
     }
-    let connected = timeout(timeouts.dial, TcpStream::connect((url.host.as_str(), url.port))).await;
-    let stream = settle(connected, "reach", &address(url), timeouts.dial)?;
+    let what = "reach";
+    let stream = match timeout(DIAL_MAX, TcpStream::connect((url.host.as_str(), url.port))).await {
+        Ok(reached) => {
+            reached.map_err(|source| ConnectionError::Io { what, address: address(url), source })?
+        }
+        Err(_) => {
+            return Err(ConnectionError::TimedOut { what, address: address(url), waited: DIAL_MAX });
+        }
+    };
     // Media comes in whole messages already; waiting for more only adds delay.
     let _ = stream.set_nodelay(true);
     Ok(stream)
@@ -88,9 +97,9 @@ async fn reach(url: &RtmpUrl, timeouts: Timeouts) -> Result<TcpStream, Connectio
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// A client over a stream that is already open.
     #[must_use]
-    pub fn new(stream: S, session: ClientSession, timeouts: Timeouts) -> Self {
+    pub fn new(stream: S, session: ClientSession) -> Self {
         let peer = address(session.url());
-        Self::over(stream, session, peer, timeouts)
+        Self::over(stream, session, peer)
     }
 
     /// Publishes `name` ([`ClientSession::publish`]) and waits for the verdict. What else the server says

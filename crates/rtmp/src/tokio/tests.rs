@@ -8,7 +8,7 @@ use headwater_media::MediaKind;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::TcpListener;
 
-use super::{Connection, ConnectionError, Timeouts, connect};
+use super::{Connection, ConnectionError, connect};
 use crate::Error;
 use crate::command::{ConnectRejection, PublishKind};
 use crate::handshake::Nonce;
@@ -17,8 +17,8 @@ use crate::session::{ClientConfig, ClientEvent, ClientSession, ServerConfig, Ser
 
 fn client(io: DuplexStream) -> Connection<DuplexStream> {
     let url = "rtmp://pipe/live/cam".parse().unwrap();
-    let session = ClientSession::new(Arc::default(), url, Nonce([1; 32]), 0);
-    Connection::new(io, session, Timeouts::default())
+    let session = ClientSession::new(Arc::default(), url, Nonce([1; 32]), Duration::ZERO);
+    Connection::new(io, session)
 }
 
 async fn wait_for(
@@ -35,7 +35,7 @@ async fn wait_for(
 
 /// Accepts everything; gives back the media that came until the client left.
 async fn serve(mut io: DuplexStream) -> Vec<Bytes> {
-    let mut session = ServerSession::new(Arc::new(ServerConfig::default()), Nonce([2; 32]), 0);
+    let mut session = ServerSession::new(Arc::new(ServerConfig::default()), Nonce([2; 32]), Duration::ZERO);
     let mut input = BytesMut::new();
     let mut media = Vec::new();
     loop {
@@ -76,8 +76,8 @@ async fn a_publisher_sends_everything_through_a_narrow_pipe() {
 #[tokio::test]
 async fn a_server_is_driven_like_a_client() {
     let (near, far) = duplex(700);
-    let session = ServerSession::new(Arc::new(ServerConfig::default()), Nonce([2; 32]), 0);
-    let mut server = Connection::serve(far, session, "the pipe", Timeouts::default());
+    let session = ServerSession::new(Arc::new(ServerConfig::default()), Nonce([2; 32]), Duration::ZERO);
+    let mut server = Connection::serve(far, session, "the pipe");
     assert_eq!(server.peer(), "the pipe");
     let publisher = tokio::spawn(async move {
         let mut connection = client(near);
@@ -113,8 +113,8 @@ async fn a_login_takes_three_connections() {
         for connections in 1.. {
             let (socket, _) = listener.accept().await.unwrap();
             let nonce = Nonce([connections; 32]);
-            let session = ServerSession::new(Arc::new(ServerConfig::default()), nonce, 0);
-            let mut connection = Connection::accepted(socket, session, Timeouts::default());
+            let session = ServerSession::new(Arc::new(ServerConfig::default()), nonce, Duration::ZERO);
+            let mut connection = Connection::accepted(socket, session);
             let Some(ServerEvent::Connect(request)) = connection.next_event().await.unwrap() else {
                 panic!()
             };
@@ -140,9 +140,9 @@ async fn a_login_takes_three_connections() {
         Nonce([number; 32])
     };
     let url = |password: &str| format!("rtmp://ann:{password}@{address}/live/cam").parse().unwrap();
-    let refused = connect(&config, url("wrong"), &mut nonce, Timeouts::default()).await.unwrap_err();
+    let refused = connect(&config, url("wrong"), &mut nonce).await.unwrap_err();
     assert!(refused.to_string().contains("reason=authfailed"), "{refused}");
-    assert!(connect(&config, url("s3cret"), &mut nonce, Timeouts::default()).await.is_ok());
+    assert!(connect(&config, url("s3cret"), &mut nonce).await.is_ok());
     assert_eq!(server.await.unwrap(), (6, "ann".to_owned()));
 }
 
@@ -152,6 +152,14 @@ async fn a_silent_server_is_given_up() {
     let error = client(near).next_event().await.unwrap_err();
     assert!(matches!(error, ConnectionError::TimedOut { waited, .. } if waited == Duration::from_secs(30)));
     assert_eq!(error.to_string(), "cannot read from pipe:1935: no progress for 30 seconds");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_takes_nothing_is_given_up() {
+    let (near, _far) = duplex(700);
+    let error = client(near).next_event().await.unwrap_err();
+    assert!(matches!(error, ConnectionError::TimedOut { waited, .. } if waited == Duration::from_secs(10)));
+    assert_eq!(error.to_string(), "cannot write to pipe:1935: no progress for 10 seconds");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use headwater_media::amf::Object;
 use crate::chunk::MessageStreamId;
 use crate::command::{Capabilities, PlayStart, Status, Transition};
 use crate::message::{DataScope, UserControl};
+use crate::session::deadlines::Timeouts;
 use crate::session::limits::Limits;
 use crate::url::RtmpUrl;
 
@@ -27,6 +28,8 @@ pub struct ClientConfig {
     pub capabilities: Capabilities,
     /// What a peer may ask of us.
     pub limits: Limits,
+    /// How long a peer is waited for.
+    pub timeouts: Timeouts,
 }
 
 impl Default for ClientConfig {
@@ -38,6 +41,7 @@ impl Default for ClientConfig {
             offer_digest: true,
             capabilities: Capabilities::default(),
             limits: Limits::default(),
+            timeouts: Timeouts::default(),
         }
     }
 }

@@ -225,6 +225,7 @@ impl ServerSession {
         let role = state.role();
         *state = Use::Idle;
         if let Some(role) = role {
+            self.deadlines.stopped();
             self.events.push_back(ServerEvent::Stopped { stream, role });
         }
     }

@@ -8,6 +8,7 @@ use headwater_media::MediaKind;
 use crate::chunk::MessageStreamId;
 use crate::command::{Capabilities, ConnectRequest, Play2Request, PlayRequest, PublishRequest};
 use crate::message::DataScope;
+use crate::session::deadlines::Timeouts;
 use crate::session::limits::Limits;
 use crate::url::{PathFault, StreamPath};
 
@@ -25,6 +26,8 @@ pub struct ServerConfig {
     pub capabilities: Capabilities,
     /// What a peer may ask of us.
     pub limits: Limits,
+    /// How long a peer is waited for.
+    pub timeouts: Timeouts,
 }
 
 impl Default for ServerConfig {
@@ -35,6 +38,7 @@ impl Default for ServerConfig {
             server_version: "FMS/3,5,3,888".to_owned(),
             capabilities: Capabilities::default(),
             limits: Limits::default(),
+            timeouts: Timeouts::default(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use headwater_media::amf::{Object, Value};
@@ -56,7 +57,7 @@ pub(super) struct Dialogue<T> {
 impl Dialogue<ServerSession> {
     /// After the handshake.
     pub(super) fn with_server(config: ServerConfig) -> Self {
-        let mut session = ServerSession::new(Arc::new(config), Nonce([1; 32]), 0);
+        let mut session = ServerSession::new(Arc::new(config), Nonce([1; 32]), Duration::ZERO);
         let mut input = BytesMut::from(&greeting()[..]);
         assert_eq!(session.read(&mut input), Ok(None));
         session.output().advance(1 + 2 * BLOCK_BYTES);
@@ -122,7 +123,7 @@ impl Dialogue<ClientSession> {
     /// The same, to a URL that is one already.
     pub(super) fn with_url(url: RtmpUrl) -> Self {
         let config = ClientConfig { offer_digest: false, ..ClientConfig::default() };
-        let mut session = ClientSession::new(Arc::new(config), url, Nonce([2; 32]), 0);
+        let mut session = ClientSession::new(Arc::new(config), url, Nonce([2; 32]), Duration::ZERO);
         let mut input = BytesMut::from(&greeting()[..]);
         assert_eq!(session.read(&mut input), Ok(None));
         session.output().advance(1 + 2 * BLOCK_BYTES);

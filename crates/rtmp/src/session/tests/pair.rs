@@ -1,6 +1,7 @@
 //! Both sides in memory, and the contract: how the bytes were cut never changes the events.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use headwater_media::MediaKind;
@@ -29,8 +30,8 @@ impl Pair {
     fn new(cut: usize) -> Self {
         let url = "rtmp://h/live/cam".parse().unwrap();
         Self {
-            client: ClientSession::new(Arc::default(), url, Nonce([3; 32]), 1),
-            server: ServerSession::new(Arc::new(ServerConfig::default()), Nonce([4; 32]), 2),
+            client: ClientSession::new(Arc::default(), url, Nonce([3; 32]), Duration::ZERO),
+            server: ServerSession::new(Arc::new(ServerConfig::default()), Nonce([4; 32]), Duration::ZERO),
             to_client: BytesMut::new(),
             to_server: BytesMut::new(),
             cut,
@@ -118,7 +119,7 @@ fn a_whole_life_is_the_same_however_the_bytes_are_cut() {
 
 /// What a server makes of these bytes, fed in pieces of these sizes in turn.
 fn run(bytes: &[u8], cuts: &[usize]) -> (Vec<Heard>, Option<Error>) {
-    let mut server = ServerSession::new(Arc::new(ServerConfig::default()), Nonce([4; 32]), 2);
+    let mut server = ServerSession::new(Arc::new(ServerConfig::default()), Nonce([4; 32]), Duration::ZERO);
     let (mut input, mut events, mut rest) = (BytesMut::new(), Vec::new(), bytes);
     for &cut in cuts.iter().cycle() {
         if rest.is_empty() {
@@ -216,7 +217,7 @@ proptest! {
     #[test]
     fn any_bytes_never_panic_a_client(garbage in prop::collection::vec(prop_oneof![any::<u8>(), 0u8..24], 0..500)) {
         let url = "rtmp://h/live/cam".parse().unwrap();
-        let mut client = ClientSession::new(Arc::default(), url, Nonce([3; 32]), 1);
+        let mut client = ClientSession::new(Arc::default(), url, Nonce([3; 32]), Duration::ZERO);
         let mut bytes = greeting();
         bytes.extend_from_slice(&chunks(0, type_id::COMMAND, 0, &Command::result(1.0).encode()));
         bytes.extend_from_slice(&garbage);

@@ -14,7 +14,7 @@ use headwater_hub::News;
 use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::command::{Capabilities, Status, code};
 use headwater_rtmp::handshake::Nonce;
-use headwater_rtmp::session::{ServerEvent, ServerSession};
+use headwater_rtmp::session::{ServerEvent, ServerSession, TimedOut};
 use tokio::io::Interest;
 
 use super::Shared;
@@ -60,10 +60,6 @@ pub(super) struct Connection {
     /// What players hold in their buffers, in milliseconds; they may say it before they play.
     pub(super) buffers: Vec<(MessageStreamId, u32)>,
     input: BytesMut,
-    since: Duration,
-    heard: Duration,
-    written: u64,
-    progressed: Duration,
     /// Counts the client while it can be sent elsewhere.
     pub(super) _movable: Option<Guard>,
     /// Since when it has been asked to come again, because the program stops.
@@ -115,10 +111,9 @@ impl Connection {
         let mut nonce = Nonce([0; 32]);
         getrandom::fill(&mut nonce.0).map_err(|error| anyhow::anyhow!("{error}"))?;
         let now = shared.sources.uptime.now();
-        let epoch_ms = u32::try_from(now.as_millis() & u128::from(u32::MAX)).unwrap_or(0);
         Ok(Self {
             conversation: Conversation {
-                session: ServerSession::new(Arc::clone(&shared.session_config), nonce, epoch_ms),
+                session: ServerSession::new(Arc::clone(&shared.session_config), nonce, now),
                 wire: Arc::new(Wire::new(transport)),
             },
             shared,
@@ -130,10 +125,6 @@ impl Connection {
             playing: Vec::new(),
             buffers: Vec::new(),
             input,
-            since: now,
-            heard: now,
-            written: 0,
-            progressed: now,
             _movable: None,
             draining: None,
         })
@@ -198,7 +189,7 @@ impl Connection {
         self.input.reserve(if publishes { READ_BYTES } else { READ_BYTES_SMALL });
         match self.conversation.wire.transport.try_read(&mut self.input) {
             Ok(0) => return Err(End::Gone),
-            Ok(_) => self.heard = self.shared.sources.uptime.now(),
+            Ok(_) => self.conversation.session.heard(self.shared.sources.uptime.now()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 return Err(End::LetGo("tls", format!("TLS: {error}")));
@@ -309,32 +300,16 @@ impl Connection {
     fn check_deadlines(&mut self) -> Result<(), End> {
         let now = self.shared.sources.uptime.now();
         let config = &self.shared.config;
-        let after = |since: Duration, ms: u64| now.saturating_sub(since) >= Duration::from_millis(ms);
-        if self.draining.is_some_and(|since| after(since, config.drain_ms)) {
+        if self.draining.is_some_and(|since| now.saturating_sub(since).as_millis() >= config.drain_ms.into())
+        {
             return Err(End::Stopped);
         }
         if self.publishing.iter().any(Publishing::is_evicted) {
             return Err(End::LetGo("evicted", "its stream was taken over or ended".into()));
         }
-        if self.publishing.is_empty() && self.playing.is_empty() && after(self.since, config.hello_ms_max) {
-            let text = format!(
-                "it neither published nor played within {} ms (limit hello_ms_max)",
-                config.hello_ms_max
-            );
-            return Err(End::LetGo("silent", text));
-        }
-        if !self.publishing.is_empty() && after(self.heard, config.silence_ms_max) {
-            let text =
-                format!("the publisher sent nothing for {} ms (limit silence_ms_max)", config.silence_ms_max);
-            return Err(End::LetGo("silent", text));
-        }
-        let (clear, written) = self.conversation.wire.progress();
-        if clear || written != self.written {
-            (self.written, self.progressed) = (written, now);
-        } else if after(self.progressed, config.stall_ms_max) {
-            let text = format!("it read nothing for {} ms (limit stall_ms_max)", config.stall_ms_max);
-            return Err(End::LetGo("stalled", text));
-        }
+        let (is_clear, written) = self.conversation.wire.progress();
+        self.conversation.session.sent(now, written, !is_clear);
+        self.conversation.session.check(now).map_err(timed_out)?;
         self.check_waiting(now)
     }
 
@@ -348,11 +323,6 @@ impl Connection {
             .session
             .send_status(stream, &Status::error(code::PLAY_STREAM_NOT_FOUND, text.clone()));
         Err(End::LetGo("not_found", text))
-    }
-
-    /// From now on the peer has to say in time what it wants next.
-    pub(super) fn restart_hello(&mut self) {
-        self.since = self.shared.sources.uptime.now();
     }
 
     /// Says farewell, logs why, and hangs up so that the peer still reads the last words.
@@ -392,6 +362,24 @@ impl Connection {
             }
         }
     }
+}
+
+/// The limits by the names that an operator finds them under.
+fn timed_out(why: TimedOut) -> End {
+    let ms = |limit: Duration| limit.as_millis();
+    let (reason, text) = match why {
+        TimedOut::Setup(limit) => {
+            let ms = ms(limit);
+            ("silent", format!("it neither published nor played within {ms} ms (limit hello_ms_max)"))
+        }
+        TimedOut::Read(limit) => {
+            ("silent", format!("the publisher sent nothing for {} ms (limit silence_ms_max)", ms(limit)))
+        }
+        TimedOut::Write(limit) => {
+            ("stalled", format!("it read nothing for {} ms (limit stall_ms_max)", ms(limit)))
+        }
+    };
+    End::LetGo(reason, text)
 }
 
 /// Writes out what waits, closes the sending half and reads until the peer closes its own: a reset would

@@ -14,9 +14,10 @@ mod wire;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use headwater_rtmp::command::Capabilities;
-use headwater_rtmp::session::{Limits, ServerConfig};
+use headwater_rtmp::session::{Limits, ServerConfig, Timeouts};
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -108,6 +109,11 @@ impl Config {
                 partial_bytes: 2 * self.message_bytes_max as usize,
                 message_streams: self.netstreams_max,
                 ..Limits::default()
+            },
+            timeouts: Timeouts {
+                setup: Duration::from_millis(self.hello_ms_max),
+                read: Duration::from_millis(self.silence_ms_max),
+                write: Duration::from_millis(self.stall_ms_max),
             },
             ..ServerConfig::default()
         }

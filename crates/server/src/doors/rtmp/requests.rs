@@ -178,8 +178,6 @@ impl Connection {
             }
             Role::Player => self.stop_playing(stream),
         }
-        // What the connection wants next it has to say in time.
-        self.restart_hello();
     }
 }
 
