@@ -9,7 +9,9 @@ use parking_lot::Mutex;
 
 use crate::log::LogConfig;
 use crate::name::StreamName;
-use crate::stream::{Publisher, PublisherInfo, Snapshot, State, Stream};
+use crate::publisher::Publisher;
+use crate::snapshot::{PublisherInfo, Snapshot, State};
+use crate::stream::Stream;
 use crate::subscriber::{LagPolicy, Start, Subscriber};
 use crate::wake::Lane;
 
@@ -122,11 +124,12 @@ impl Hub {
             Takeover::Always => Some(Duration::ZERO),
         };
         self.with_stream(name, now, self.config.streams_max, |stream| {
-            stream.seat(info, silence_max, now).map_err(|silence| PublishError::Taken {
+            let seated = stream.seat(info, silence_max, now).map_err(|silence| PublishError::Taken {
                 name: name.clone(),
                 address: stream.snapshot(now).publisher.unwrap_or_default().address,
                 silence_ms: silence.as_millis(),
-            })
+            });
+            seated.map(|number| Publisher::new(Arc::clone(stream), number))
         })?
     }
 

@@ -8,18 +8,27 @@
 //! (time since the program's start, monotonic). Whoever drives it calls [`Hub::sweep`] about once a
 //! second and runs one task per [`Lane`].
 
+mod awaited;
+mod batch;
 mod hub;
 mod log;
 mod name;
+mod publisher;
+mod setup;
+mod snapshot;
 mod stream;
 mod subscriber;
 mod timeline;
 mod wake;
 
+pub use awaited::Awaited;
+pub use batch::Batch;
 pub use hub::{Hub, HubConfig, Limit, PublishError, Takeover};
-pub use log::{Batch, DecoderSetup, LogConfig, Part, PartContent};
+pub use log::LogConfig;
 pub use name::{InvalidName, StreamName};
-pub use stream::{Publisher, PublisherInfo, Snapshot, State};
-pub use subscriber::{Awaited, LagPolicy, Next, Start, Subscriber, Watch};
+pub use publisher::Publisher;
+pub use setup::{DecoderSetup, Part, PartContent};
+pub use snapshot::{PublisherInfo, Snapshot, State};
+pub use subscriber::{LagPolicy, Next, Start, Subscriber};
 pub use timeline::RepairedTimestamps;
-pub use wake::{Lane, Watcher};
+pub use wake::{Lane, Watch, Watcher};

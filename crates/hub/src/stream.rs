@@ -4,73 +4,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use headwater_media::{Frame, MediaKind, Timestamp, Track, TrackId};
+use headwater_media::{Frame, MediaKind, Timestamp, TrackId};
 use parking_lot::Mutex;
 
-use crate::log::{DecoderSetup, Log, LogConfig, PartContent};
+use crate::batch::Batch;
+use crate::log::{Log, LogConfig};
 use crate::name::StreamName;
+use crate::setup::PartContent;
+use crate::snapshot::{PublisherInfo, Snapshot, State};
 use crate::timeline::{RepairedTimestamps, Timeline};
 use crate::wake::{Audiences, Lane};
 
 /// How long a publisher has to show all its tracks.
 const SETTLE_AFTER: Timestamp = Timestamp::from_ms(2_000);
 
+/// Frames that one read returns, at most.
+const BATCH_FRAMES_MAX: usize = 256;
+/// Payload bytes that one read returns, at most (one larger frame comes alone).
+const BATCH_BYTES_MAX: usize = 512 << 10;
+
 /// Streams made so far.
 static STREAMS: AtomicU64 = AtomicU64::new(0);
-
-/// Where a stream stands in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Nobody has published yet; viewers wait.
-    Waiting,
-    /// A publisher is there.
-    Live,
-    /// The publisher left; viewers stay until the reconnect window has passed.
-    Paused,
-    /// The broadcast is over; viewers get what is left of the log and then its end.
-    Ended,
-}
-
-/// Who publishes, for operators and for logs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PublisherInfo {
-    /// Address of the peer.
-    pub address: String,
-    /// What the peer calls itself (`flashVer`, user agent).
-    pub agent: String,
-    /// The door it came through, in lower case.
-    pub protocol: &'static str,
-}
-
-/// A stream in figures, at one moment.
-#[derive(Clone, Debug)]
-pub struct Snapshot {
-    /// Its name.
-    pub name: StreamName,
-    /// Where it stands.
-    pub state: State,
-    /// Time since the broadcast began; zero while waiting.
-    pub uptime: Duration,
-    /// Cursors that are open.
-    pub viewers: usize,
-    /// Payload bytes received in this broadcast.
-    pub bytes_in: u64,
-    /// Frames received in this broadcast.
-    pub frames_in: u64,
-    /// Payload bits per second over the last seconds.
-    pub bitrate_bps: u64,
-    /// Frames that slow viewers were moved past.
-    pub frames_skipped: u64,
-    /// Payload bytes in the log.
-    pub log_bytes: usize,
-    /// What holds for the newest frame.
-    pub setup: Arc<DecoderSetup>,
-    /// What was repaired in the publishers' timestamps.
-    pub repaired: RepairedTimestamps,
-    /// Who publishes.
-    pub publisher: Option<PublisherInfo>,
-}
 
 #[derive(Debug)]
 pub(crate) struct Stream {
@@ -135,14 +89,15 @@ impl Stream {
         }
     }
 
-    /// Seats a publisher. `silence_max`: how long the present one may have been silent and still keeps
-    /// its seat; `None` = it always keeps it. On refusal returns how long it has been silent.
+    /// Seats a publisher and returns the number that it is known by from here on. `silence_max`: how long
+    /// the present one may have been silent and still keeps its seat; `None` = it always keeps it. On
+    /// refusal returns how long it has been silent.
     pub(crate) fn seat(
-        self: &Arc<Self>,
+        &self,
         info: PublisherInfo,
         silence_max: Option<Duration>,
         now: Duration,
-    ) -> Result<Publisher, Duration> {
+    ) -> Result<u64, Duration> {
         let mut inner = self.inner.lock();
         if let Some(present) = &inner.publisher {
             let silence = now.saturating_sub(present.last_heard);
@@ -166,8 +121,57 @@ impl Stream {
         });
         inner.state = State::Live;
         inner.timeline.restart();
+        Ok(number)
+    }
+
+    /// From the next frame on, `content` holds, if the publisher `number` has the seat.
+    pub(crate) fn set(&self, number: u64, content: PartContent) {
+        let mut inner = self.inner.lock();
+        let Some(present) = inner.seated(number) else { return };
+        if let PartContent::Track(track) = &content
+            && !present.tracks.contains(&track.id)
+        {
+            present.tracks.push(track.id);
+        }
+        inner.log.set(content);
+    }
+
+    /// Appends a frame of the publisher `number`, if it has the seat, and rings.
+    pub(crate) fn push(&self, number: u64, mut frame: Frame, now: Duration) {
+        let mut inner = self.inner.lock();
+        let Some(present) = inner.seated(number) else { return };
+        present.last_heard = now;
+        if !present.admits(&frame) {
+            return;
+        }
+        inner.settle_tracks(&frame);
+        inner.bytes_in += frame.payload.len() as u64;
+        inner.frames_in += 1;
+        inner.timeline.place(&mut frame, now);
+        inner.log.push(frame);
         drop(inner);
-        Ok(Publisher { stream: Arc::clone(self), number })
+        self.audiences.ring();
+    }
+
+    /// The publisher `number` goes; the stream is paused if it had the seat.
+    pub(crate) fn leave(&self, number: u64) {
+        let mut inner = self.inner.lock();
+        if inner.seated(number).is_some() {
+            inner.left = inner.publisher.take().map_or(inner.left, |present| present.last_heard);
+            if inner.state == State::Live {
+                inner.state = State::Paused;
+            }
+        }
+    }
+
+    /// Whether the publisher `number` has the seat of a broadcast that goes on.
+    pub(crate) fn has_seated(&self, number: u64) -> bool {
+        let mut inner = self.inner.lock();
+        inner.state != State::Ended && inner.seated(number).is_some()
+    }
+
+    pub(crate) fn count_repaired(&self, repaired: RepairedTimestamps) {
+        self.inner.lock().timeline.count(repaired);
     }
 
     /// Ends the broadcast when its publisher has been away for longer than `window`. Returns whether the
@@ -199,6 +203,15 @@ impl Stream {
         self.inner.lock().state
     }
 
+    /// Fills `batch` with the frames from `sequence` on, unless it holds just these already: cursors side
+    /// by side share it.
+    pub(crate) fn fill(&self, log: &Log, sequence: u64, batch: &mut Batch) {
+        if !batch.is_current(self.number, sequence, log.head()) {
+            log.read(sequence, BATCH_FRAMES_MAX, BATCH_BYTES_MAX, batch);
+            batch.filled_from(self.number, log.head());
+        }
+    }
+
     pub(crate) fn snapshot(&self, now: Duration) -> Snapshot {
         let inner = self.inner.lock();
         let waiting = inner.state == State::Waiting;
@@ -215,85 +228,6 @@ impl Stream {
             setup: Arc::clone(inner.log.setup()),
             repaired: inner.timeline.repaired(),
             publisher: inner.publisher.as_ref().map(|present| present.info.clone()),
-        }
-    }
-}
-
-/// The one who appends to a stream's log. Dropping it leaves the stream paused, so that viewers stay
-/// through a reconnect.
-#[derive(Debug)]
-pub struct Publisher {
-    stream: Arc<Stream>,
-    number: u64,
-}
-
-impl Publisher {
-    /// The stream's name.
-    #[must_use]
-    pub fn name(&self) -> &StreamName {
-        &self.stream.name
-    }
-
-    /// Announces a track or its new configuration; holds from the next frame on.
-    pub fn set_track(&mut self, track: Track) {
-        let mut inner = self.stream.inner.lock();
-        let Some(present) = inner.seated(self.number) else { return };
-        if !present.tracks.contains(&track.id) {
-            present.tracks.push(track.id);
-        }
-        inner.log.set(PartContent::Track(track));
-    }
-
-    /// Sets the stream's `onMetaData` (AMF0 values, handler name first); holds from the next frame on.
-    pub fn set_metadata(&mut self, values: Bytes) {
-        let mut inner = self.stream.inner.lock();
-        if inner.seated(self.number).is_some() {
-            inner.log.set(PartContent::Metadata(values));
-        }
-    }
-
-    /// Appends a frame and rings the lanes that have viewers. The frame's timestamps are the
-    /// publisher's own; the log holds them moved onto the broadcast's line. Frames of a publisher that
-    /// has lost its seat are dropped, and so are its pictures before its first keyframe.
-    pub fn push(&mut self, mut frame: Frame, now: Duration) {
-        let mut inner = self.stream.inner.lock();
-        let Some(present) = inner.seated(self.number) else { return };
-        present.last_heard = now;
-        if !present.admits(&frame) {
-            return;
-        }
-        inner.settle_tracks(&frame);
-        inner.bytes_in += frame.payload.len() as u64;
-        inner.frames_in += 1;
-        inner.timeline.place(&mut frame, now);
-        inner.log.push(frame);
-        drop(inner);
-        self.stream.audiences.ring();
-    }
-
-    /// Adds what was repaired in this publisher's timestamps before they came here, so that operators see
-    /// all of it in [`Snapshot::repaired`].
-    pub fn count_repaired(&mut self, repaired: RepairedTimestamps) {
-        self.stream.inner.lock().timeline.count(repaired);
-    }
-
-    /// Whether another publisher has taken the seat or the broadcast was ended. The peer is to be let go
-    /// then.
-    #[must_use]
-    pub fn is_evicted(&self) -> bool {
-        let mut inner = self.stream.inner.lock();
-        inner.state == State::Ended || inner.seated(self.number).is_none()
-    }
-}
-
-impl Drop for Publisher {
-    fn drop(&mut self) {
-        let mut inner = self.stream.inner.lock();
-        if inner.seated(self.number).is_some() {
-            inner.left = inner.publisher.take().map_or(inner.left, |present| present.last_heard);
-            if inner.state == State::Live {
-                inner.state = State::Paused;
-            }
         }
     }
 }

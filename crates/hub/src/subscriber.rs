@@ -4,17 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use headwater_media::Timestamp;
-use tokio::sync::Notify;
 
-use crate::log::{Batch, Log};
+use crate::awaited::Awaited;
+use crate::batch::Batch;
+use crate::log::Log;
 use crate::name::StreamName;
-use crate::stream::{Snapshot, State, Stream};
-use crate::wake::{Seat, Watcher};
-
-/// Frames that one read returns, at most.
-const BATCH_FRAMES_MAX: usize = 256;
-/// Payload bytes that one read returns, at most (one larger frame comes alone).
-const BATCH_BYTES_MAX: usize = 512 << 10;
+use crate::snapshot::{Snapshot, State};
+use crate::stream::Stream;
+use crate::wake::{Watch, Watcher};
 
 /// Where a viewer starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,12 +66,6 @@ enum Position {
     StartFrom(u64),
     /// The next frame to read.
     At(u64),
-}
-
-/// A watcher's place at a stream; dropping it ends the calls.
-#[derive(Debug)]
-pub struct Watch {
-    _seat: Option<Seat>,
 }
 
 impl Subscriber {
@@ -133,9 +124,7 @@ impl Subscriber {
         if at >= inner.log.head() {
             return if over { Next::Ended } else { Next::Empty };
         }
-        if !batch.is_current(stream.number, at, inner.log.head()) {
-            batch.fill(stream.number, &inner.log, at, BATCH_FRAMES_MAX, BATCH_BYTES_MAX);
-        }
+        stream.fill(&inner.log, at, batch);
         Next::Frames
     }
 
@@ -160,15 +149,13 @@ impl Subscriber {
 
     /// Has `watcher` called whenever the stream grows or ends, and once soon after this call.
     pub fn watch(&self, watcher: Arc<dyn Watcher>) -> Watch {
-        Watch { _seat: self.stream.audiences.add(watcher) }
+        self.stream.audiences.add(watcher)
     }
 
     /// Turns the cursor into one that a task awaits.
     #[must_use]
-    pub fn into_awaited(self) -> Awaited {
-        let bell = Arc::new(Bell::default());
-        let watch = self.watch(Arc::clone(&bell) as Arc<dyn Watcher>);
-        Awaited { subscriber: self, bell, _watch: watch }
+    pub fn into_awaited(self) -> Awaited<Self> {
+        Awaited::new(self, Self::watch)
     }
 
     /// Where to read: honours the start, the trimmed front and the lag policy.
@@ -209,40 +196,17 @@ impl Subscriber {
     }
 }
 
-impl Drop for Subscriber {
-    fn drop(&mut self) {
-        self.stream.viewers.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-/// A cursor that a task awaits instead of being called.
-#[derive(Debug)]
-pub struct Awaited {
-    subscriber: Subscriber,
-    bell: Arc<Bell>,
-    _watch: Watch,
-}
-
-#[derive(Debug, Default)]
-struct Bell(Notify);
-
-impl Watcher for Bell {
-    fn stream_changed(&self) {
-        self.0.notify_one();
-    }
-}
-
-impl Awaited {
+impl Awaited<Subscriber> {
     /// Waits for frames and passes them out; `false` at the end of the broadcast. Cancel safe: frames
     /// count as used only when the call returns.
     pub async fn next(&mut self, batch: &mut Batch) -> bool {
         loop {
-            match self.subscriber.read(batch) {
+            match self.cursor_mut().read(batch) {
                 Next::Frames => {
-                    self.subscriber.advance(batch, batch.frames.len());
+                    self.cursor_mut().advance(batch, batch.frames.len());
                     return true;
                 }
-                Next::Empty => self.bell.0.notified().await,
+                Next::Empty => self.rung().await,
                 Next::Ended => return false,
             }
         }
@@ -251,6 +215,12 @@ impl Awaited {
     /// The cursor itself.
     #[must_use]
     pub fn subscriber(&self) -> &Subscriber {
-        &self.subscriber
+        self.cursor()
+    }
+}
+
+impl Drop for Subscriber {
+    fn drop(&mut self) {
+        self.stream.viewers.fetch_sub(1, Ordering::AcqRel);
     }
 }

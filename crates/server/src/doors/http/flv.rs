@@ -9,7 +9,7 @@ use axum::body::{Body, HttpBody};
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
-use headwater_hub::{Awaited, Batch, DecoderSetup, PartContent, State, StreamName};
+use headwater_hub::{Awaited, Batch, DecoderSetup, PartContent, State, StreamName, Subscriber};
 use headwater_media::MediaKind;
 use headwater_media::flv::{Dialect, KeyframeGate, Muxer};
 
@@ -69,7 +69,7 @@ pub(super) async fn open(
 
 /// One viewer: a cursor and what turns its frames into FLV.
 pub(super) struct Viewer {
-    cursor: Awaited,
+    cursor: Awaited<Subscriber>,
     batch: Batch,
     writer: Writer,
     _guard: Guard,

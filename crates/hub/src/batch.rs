@@ -1,0 +1,52 @@
+//! What a cursor reads at once: frames that follow each other and share one setup.
+
+use std::sync::Arc;
+
+use headwater_media::Frame;
+
+use crate::setup::DecoderSetup;
+
+/// Frames that follow each other and share one setup; what a cursor reads at once.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Sequence number of the first frame.
+    pub first: u64,
+    /// The frames, in order.
+    pub frames: Vec<Frame>,
+    /// What holds for them.
+    pub setup: Arc<DecoderSetup>,
+    /// Which stream's log it was filled from, and where that log's head was.
+    filled: Option<(u64, u64)>,
+    version: u64,
+}
+
+impl Batch {
+    /// Changes whenever the batch is filled anew: who has made something of it can tell whether that
+    /// still holds.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// Fills in frames, from the sequence number `first` on. Nobody shares them unless they are a log's.
+    pub fn refill(&mut self, first: u64, setup: &Arc<DecoderSetup>, frames: impl IntoIterator<Item = Frame>) {
+        self.first = first;
+        self.frames.clear();
+        self.frames.extend(frames);
+        if !Arc::ptr_eq(&self.setup, setup) {
+            self.setup = Arc::clone(setup);
+        }
+        self.filled = None;
+        self.version += 1;
+    }
+
+    /// Whether reading `stream` at `sequence` with its log's head at `head` would fill in just this.
+    pub(crate) fn is_current(&self, stream: u64, sequence: u64, head: u64) -> bool {
+        self.filled == Some((stream, head)) && self.first == sequence && !self.frames.is_empty()
+    }
+
+    /// What it holds was filled in from the log of `stream`, whose head is at `head`.
+    pub(crate) fn filled_from(&mut self, stream: u64, head: u64) {
+        self.filled = Some((stream, head));
+    }
+}
