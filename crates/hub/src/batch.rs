@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use headwater_media::Frame;
 
+use crate::groups::Group;
 use crate::setup::DecoderSetup;
 
 /// Frames that follow each other and share one setup; what a cursor reads at once.
@@ -15,6 +16,8 @@ pub struct Batch {
     pub frames: Vec<Frame>,
     /// What holds for them.
     pub setup: Arc<DecoderSetup>,
+    /// The group of the first frame, then those that begin in the batch.
+    groups: Vec<Group>,
     /// Which stream's log it was filled from, and where that log's head was.
     filled: Option<(u64, u64)>,
     version: u64,
@@ -28,6 +31,20 @@ impl Batch {
         self.version
     }
 
+    /// The groups that the frames belong to: that of the first frame, then those that begin in the batch.
+    /// None for frames that come from elsewhere than a log.
+    #[must_use]
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// The group that frame `at` of the batch belongs to.
+    #[must_use]
+    pub fn group(&self, at: usize) -> Option<Group> {
+        let sequence = self.first.saturating_add(at as u64);
+        self.groups.iter().rev().find(|group| group.first <= sequence).copied()
+    }
+
     /// Fills in frames, from the sequence number `first` on. Nobody shares them unless they are a log's.
     pub fn refill(&mut self, first: u64, setup: &Arc<DecoderSetup>, frames: impl IntoIterator<Item = Frame>) {
         self.first = first;
@@ -36,6 +53,7 @@ impl Batch {
         if !Arc::ptr_eq(&self.setup, setup) {
             self.setup = Arc::clone(setup);
         }
+        self.groups.clear();
         self.filled = None;
         self.version += 1;
     }
@@ -43,6 +61,10 @@ impl Batch {
     /// Whether reading `stream` at `sequence` with its log's head at `head` would fill in just this.
     pub(crate) fn is_current(&self, stream: u64, sequence: u64, head: u64) -> bool {
         self.filled == Some((stream, head)) && self.first == sequence && !self.frames.is_empty()
+    }
+
+    pub(crate) fn set_groups(&mut self, groups: impl Iterator<Item = Group>) {
+        self.groups.extend(groups);
     }
 
     /// What it holds was filled in from the log of `stream`, whose head is at `head`.

@@ -10,6 +10,7 @@
 
 mod awaited;
 mod batch;
+mod groups;
 mod hub;
 mod log;
 mod name;
@@ -23,6 +24,7 @@ mod wake;
 
 pub use awaited::Awaited;
 pub use batch::Batch;
+pub use groups::Group;
 pub use hub::{Hub, HubConfig, Limit, PublishError, Takeover};
 pub use log::LogConfig;
 pub use name::{InvalidName, StreamName};

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use headwater_media::{Frame, MediaKind, Timestamp, TrackId};
 
 use crate::batch::Batch;
+use crate::groups::Groups;
 use crate::setup::{DecoderSetup, PartContent};
 
 /// Bounds of a stream's log.
@@ -34,8 +35,8 @@ impl Default for LogConfig {
     }
 }
 
-/// Between two places where a viewer can start in a stream without video.
-const AUDIO_START_EVERY: Timestamp = Timestamp::from_ms(1_000);
+/// Between the beginnings of two groups in a stream without video.
+const AUDIO_GROUP_EVERY: Timestamp = Timestamp::from_ms(1_000);
 
 /// How far a start reaches back for keyframes of other video tracks.
 const REACH_BACK_MAX: Timestamp = Timestamp::from_ms(500);
@@ -48,8 +49,7 @@ pub(crate) struct Log {
     /// Sequence number of the front frame.
     base: u64,
     bytes: usize,
-    /// Where a viewer can start, oldest first.
-    starts: VecDeque<u64>,
+    groups: Groups,
     /// Setups, each with the first sequence it holds for; the newest last, never empty.
     setups: VecDeque<(u64, Arc<DecoderSetup>)>,
     last_audio_start: Option<Timestamp>,
@@ -62,17 +62,17 @@ impl Log {
             frames: VecDeque::new(),
             base: 0,
             bytes: 0,
-            starts: VecDeque::new(),
+            groups: Groups::new(),
             setups: VecDeque::from([(0, Arc::default())]),
             last_audio_start: None,
         }
     }
 
-    /// Appends a frame; opens a start where a viewer can begin with it; lets go of what is too old.
+    /// Appends a frame; begins a group where a viewer can start with it; lets go of what is too old.
     pub(crate) fn push(&mut self, frame: Frame) {
         if self.is_start(&frame) {
             let start = self.reach_back(&frame);
-            self.starts.push_back(start);
+            self.groups.begin(self.head(), start);
         }
         self.bytes += frame.payload.len();
         self.frames.push_back(frame);
@@ -114,12 +114,12 @@ impl Log {
 
     /// The newest place where a viewer can start.
     pub(crate) fn newest_start(&self) -> Option<u64> {
-        self.starts.back().copied()
+        self.groups.newest_start(self.base)
     }
 
     /// The first place at or after `sequence` where a viewer can start.
     pub(crate) fn start_from(&self, sequence: u64) -> Option<u64> {
-        self.starts.iter().copied().find(|start| *start >= sequence)
+        self.groups.start_from(sequence.max(self.base))
     }
 
     /// Media time between the frame `sequence` and the newest one; zero at the head.
@@ -148,6 +148,7 @@ impl Log {
             *n == 0 || bytes <= bytes_max
         });
         batch.refill(sequence, &self.setups[at].1, frames.map(|(_, frame)| frame.clone()));
+        batch.set_groups(self.groups.within(sequence, sequence + batch.frames.len() as u64));
     }
 
     fn frame(&self, sequence: u64) -> Option<&Frame> {
@@ -161,7 +162,7 @@ impl Log {
         }
         let due = self
             .last_audio_start
-            .is_none_or(|last| frame.dts - last >= AUDIO_START_EVERY || frame.dts < last);
+            .is_none_or(|last| frame.dts - last >= AUDIO_GROUP_EVERY || frame.dts < last);
         let start = frame.track.kind == MediaKind::Audio && due;
         if start {
             self.last_audio_start = Some(frame.dts);
@@ -210,9 +211,7 @@ impl Log {
                 self.base += 1;
             }
         }
-        while self.starts.front().is_some_and(|start| *start < self.base) {
-            self.starts.pop_front();
-        }
+        self.groups.trim(self.base);
         while self.setups.get(1).is_some_and(|(since, _)| *since <= self.base) {
             self.setups.pop_front();
         }
