@@ -6,7 +6,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::sync::broadcast;
 
+use crate::announce::{Announcement, Announcements, EndReason};
 use crate::log::LogConfig;
 use crate::name::StreamName;
 use crate::publisher::Publisher;
@@ -42,6 +44,9 @@ pub struct HubConfig {
     pub viewers_per_stream_max: usize,
     /// How many lanes share the viewers; about one per processor.
     pub lanes: usize,
+    /// Announcements kept for listeners that are slow, in all; one that is slower is told that it has
+    /// missed some. Between 1 and 65,536, rounded up to a power of two.
+    pub announcements_kept: usize,
 }
 
 impl Default for HubConfig {
@@ -53,6 +58,7 @@ impl Default for HubConfig {
             streams_max: 10_000,
             viewers_per_stream_max: 100_000,
             lanes: 1,
+            announcements_kept: 1024,
         }
     }
 }
@@ -92,6 +98,7 @@ pub struct Hub {
     config: HubConfig,
     lanes: Arc<[Lane]>,
     streams: Mutex<HashMap<StreamName, Arc<Stream>>>,
+    announcements: broadcast::Sender<Announcement>,
 }
 
 impl Hub {
@@ -99,13 +106,21 @@ impl Hub {
     #[must_use]
     pub fn new(config: HubConfig) -> Self {
         let lanes = (0..config.lanes.max(1)).map(|_| Lane::default()).collect();
-        Self { config, lanes, streams: Mutex::default() }
+        let (announcements, _) = broadcast::channel(config.announcements_kept.clamp(1, 1 << 16));
+        Self { config, lanes, streams: Mutex::default(), announcements }
     }
 
     /// The lanes; one task each calls the watchers.
     #[must_use]
     pub fn lanes(&self) -> Arc<[Lane]> {
         Arc::clone(&self.lanes)
+    }
+
+    /// Hears from now on what becomes of streams. What is there already is in [`Hub::list`], to be asked
+    /// for afterwards, so that nothing falls between the two.
+    #[must_use]
+    pub fn announcements(&self) -> Announcements {
+        Announcements::new(&self.announcements)
     }
 
     /// Takes the publisher's seat of `name`.
@@ -130,7 +145,7 @@ impl Hub {
                 silence_ms: silence.as_millis(),
             });
             seated.map(|number| Publisher::new(Arc::clone(stream), number))
-        })?
+        })
     }
 
     /// Opens a cursor on `name`. A stream that is not there yet is waited for.
@@ -151,7 +166,7 @@ impl Hub {
                 return Err(Limit::Viewers(viewers));
             }
             Ok(Subscriber::new(Arc::clone(stream), start, policy))
-        })?
+        })
     }
 
     /// Whether somebody publishes `name` or has left it within the reconnect window.
@@ -175,6 +190,7 @@ impl Hub {
     pub fn list(&self, now: Duration) -> Vec<Snapshot> {
         let streams: Vec<_> = self.streams.lock().values().cloned().collect();
         let mut list: Vec<_> = streams.iter().map(|stream| stream.snapshot(now)).collect();
+        list.retain(|snapshot| snapshot.state != State::Ended);
         list.sort_by(|a, b| a.name.cmp(&b.name));
         list
     }
@@ -189,28 +205,29 @@ impl Hub {
     /// Ends every broadcast, as the program stops.
     pub fn end_all(&self) {
         let streams = std::mem::take(&mut *self.streams.lock());
-        streams.values().for_each(|stream| stream.end());
+        streams.values().for_each(|stream| stream.end(EndReason::Shutdown));
     }
 
     /// Calls `seat` with the stream of that name, a new one if there is none and fewer than `streams_max`
-    /// are there. The map stays locked meanwhile, so that a sweep cannot remove the stream before somebody
-    /// sits in it.
-    fn with_stream<T>(
+    /// are there; a new one stays only if somebody is seated. The map stays locked meanwhile, so that a
+    /// sweep cannot remove the stream before somebody sits in it.
+    fn with_stream<T, E: From<Limit>>(
         &self,
         name: &StreamName,
         now: Duration,
         streams_max: usize,
-        seat: impl FnOnce(&Arc<Stream>) -> T,
-    ) -> Result<T, Limit> {
+        seat: impl FnOnce(&Arc<Stream>) -> Result<T, E>,
+    ) -> Result<T, E> {
         let mut streams = self.streams.lock();
         if let Some(stream) = streams.get(name).filter(|stream| stream.state() != State::Ended) {
-            return Ok(seat(stream));
+            return seat(stream);
         }
         if streams.len() >= streams_max {
-            return Err(Limit::Streams(streams.len()));
+            return Err(Limit::Streams(streams.len()).into());
         }
-        let stream = Arc::new(Stream::new(name.clone(), self.config.log.clone(), &self.lanes, now));
-        let seated = seat(&stream);
+        let log = self.config.log.clone();
+        let stream = Arc::new(Stream::new(name.clone(), log, &self.lanes, &self.announcements, now));
+        let seated = seat(&stream)?;
         streams.insert(name.clone(), stream);
         Ok(seated)
     }

@@ -8,6 +8,7 @@
 //! (time since the program's start, monotonic). Whoever drives it calls [`Hub::sweep`] about once a
 //! second and runs one task per [`Lane`].
 
+mod announce;
 mod awaited;
 mod batch;
 mod groups;
@@ -22,6 +23,7 @@ mod subscriber;
 mod timeline;
 mod wake;
 
+pub use announce::{Announcement, Announcements, Change, EndReason, Heard};
 pub use awaited::Awaited;
 pub use batch::Batch;
 pub use groups::Group;

@@ -36,6 +36,10 @@ pub struct PublisherInfo {
 pub struct Snapshot {
     /// Its name.
     pub name: StreamName,
+    /// Number of the broadcast, unique in the life of the program.
+    pub broadcast: u64,
+    /// How many announcements had been made of this broadcast; later ones bear higher numbers.
+    pub announced: u64,
     /// Where it stands.
     pub state: State,
     /// Time since the broadcast began; zero while waiting.

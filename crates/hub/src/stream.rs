@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use headwater_media::{Frame, MediaKind, Timestamp, TrackId};
 use parking_lot::Mutex;
+use tokio::sync::broadcast::Sender;
 
+use crate::announce::{Announcement, Announcer, Change, EndReason};
 use crate::batch::Batch;
 use crate::log::{Log, LogConfig};
 use crate::name::StreamName;
@@ -49,6 +51,7 @@ pub(crate) struct Inner {
     bytes_in: u64,
     frames_in: u64,
     rate: Rate,
+    announcer: Announcer,
 }
 
 #[derive(Debug)]
@@ -66,7 +69,14 @@ struct Seated {
 }
 
 impl Stream {
-    pub(crate) fn new(name: StreamName, config: LogConfig, lanes: &Arc<[Lane]>, now: Duration) -> Self {
+    pub(crate) fn new(
+        name: StreamName,
+        config: LogConfig,
+        lanes: &Arc<[Lane]>,
+        announcements: &Sender<Announcement>,
+        now: Duration,
+    ) -> Self {
+        let number = STREAMS.fetch_add(1, Ordering::Relaxed);
         let inner = Inner {
             log: Log::new(config),
             state: State::Waiting,
@@ -78,9 +88,10 @@ impl Stream {
             bytes_in: 0,
             frames_in: 0,
             rate: Rate::default(),
+            announcer: Announcer::new(announcements, name.clone(), number),
         };
         Self {
-            number: STREAMS.fetch_add(1, Ordering::Relaxed),
+            number,
             name,
             inner: Mutex::new(inner),
             audiences: Audiences::new(lanes),
@@ -105,9 +116,12 @@ impl Stream {
                 return Err(silence);
             }
         }
-        if inner.state == State::Waiting {
+        let change = if inner.state == State::Waiting {
             inner.began = now;
-        }
+            Change::Began(info.clone())
+        } else {
+            Change::PublisherCame(info.clone())
+        };
         inner.publishers_seen += 1;
         let number = inner.publishers_seen;
         inner.publisher = Some(Seated {
@@ -121,6 +135,7 @@ impl Stream {
         });
         inner.state = State::Live;
         inner.timeline.restart();
+        inner.announcer.announce(change);
         Ok(number)
     }
 
@@ -133,7 +148,9 @@ impl Stream {
         {
             present.tracks.push(track.id);
         }
-        inner.log.set(content);
+        if inner.log.set(content) {
+            inner.announce_setup();
+        }
     }
 
     /// Appends a frame of the publisher `number`, if it has the seat, and rings.
@@ -158,44 +175,51 @@ impl Stream {
         let mut inner = self.inner.lock();
         if inner.seated(number).is_some() {
             inner.left = inner.publisher.take().map_or(inner.left, |present| present.last_heard);
-            if inner.state == State::Live {
-                inner.state = State::Paused;
-            }
+            inner.state = State::Paused;
+            inner.announcer.announce(Change::PublisherLeft);
         }
     }
 
-    /// Whether the publisher `number` has the seat of a broadcast that goes on.
+    /// Whether the publisher `number` has the seat; after the end nobody has.
     pub(crate) fn has_seated(&self, number: u64) -> bool {
-        let mut inner = self.inner.lock();
-        inner.state != State::Ended && inner.seated(number).is_some()
+        self.inner.lock().seated(number).is_some()
     }
 
     pub(crate) fn count_repaired(&self, repaired: RepairedTimestamps) {
         self.inner.lock().timeline.count(repaired);
     }
 
-    /// Ends the broadcast when its publisher has been away for longer than `window`. Returns whether the
-    /// stream has no reason to be kept.
+    /// Ends the broadcast when its publisher has been away for longer than `window`, and the wait for one
+    /// when nobody waits. Returns whether the stream has ended.
     pub(crate) fn sweep(&self, window: Duration, now: Duration) -> bool {
         let mut inner = self.inner.lock();
         let bytes_in = inner.bytes_in;
         inner.rate.tick(bytes_in, now);
-        match inner.state {
+        let is_over = match inner.state {
             State::Live => false,
             State::Waiting => self.viewers.load(Ordering::Acquire) == 0,
+            State::Paused => now.saturating_sub(inner.left) >= window,
             State::Ended => true,
-            State::Paused if now.saturating_sub(inner.left) < window => false,
-            State::Paused => {
-                inner.state = State::Ended;
-                drop(inner);
-                self.audiences.ring();
-                true
-            }
+        };
+        drop(inner);
+        if is_over {
+            self.end(EndReason::PublisherGone);
         }
+        is_over
     }
 
-    pub(crate) fn end(&self) {
-        self.inner.lock().state = State::Ended;
+    /// Ends the broadcast, or the wait for it. Nothing is appended from here on.
+    pub(crate) fn end(&self, reason: EndReason) {
+        let mut inner = self.inner.lock();
+        let change = match inner.state {
+            State::Ended => return,
+            State::Waiting => Change::Unwanted,
+            State::Live | State::Paused => Change::Ended(reason),
+        };
+        inner.state = State::Ended;
+        inner.publisher = None;
+        inner.announcer.announce(change);
+        drop(inner);
         self.audiences.ring();
     }
 
@@ -217,6 +241,8 @@ impl Stream {
         let waiting = inner.state == State::Waiting;
         Snapshot {
             name: self.name.clone(),
+            broadcast: self.number,
+            announced: inner.announcer.announced(),
             state: inner.state,
             uptime: if waiting { Duration::ZERO } else { now.saturating_sub(inner.began) },
             viewers: self.viewers.load(Ordering::Relaxed),
@@ -233,6 +259,18 @@ impl Stream {
 }
 
 impl Inner {
+    /// A viewer has come: if it is the first to wait, that is announced.
+    pub(crate) fn want(&mut self) {
+        if self.state == State::Waiting && self.announcer.announced() == 0 {
+            self.announcer.announce(Change::Wanted);
+        }
+    }
+
+    fn announce_setup(&mut self) {
+        let setup = Arc::clone(self.log.setup());
+        self.announcer.announce(Change::SetupChanged(setup));
+    }
+
     fn seated(&mut self, number: u64) -> Option<&mut Seated> {
         self.publisher.as_mut().filter(|present| present.number == number)
     }
@@ -245,7 +283,9 @@ impl Inner {
         if !present.settled && frame.dts - first >= SETTLE_AFTER {
             present.settled = true;
             let tracks = present.tracks.clone();
-            self.log.forget_tracks(|id| tracks.contains(&id));
+            if self.log.forget_tracks(|id| tracks.contains(&id)) {
+                self.announce_setup();
+            }
         }
     }
 }

@@ -72,7 +72,8 @@ impl Subscriber {
     pub(crate) fn new(stream: Arc<Stream>, start: Start, policy: LagPolicy) -> Self {
         stream.viewers.fetch_add(1, Ordering::AcqRel);
         let position = {
-            let inner = stream.inner.lock();
+            let mut inner = stream.inner.lock();
+            inner.want();
             let head = inner.log.head();
             match (start, inner.log.newest_start()) {
                 (Start::NewestKeyframe, Some(start)) if inner.state != State::Paused => Position::At(start),

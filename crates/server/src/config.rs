@@ -129,6 +129,7 @@ impl Streams {
             streams_max: self.streams_max,
             viewers_per_stream_max: self.viewers_per_stream_max,
             lanes,
+            ..HubConfig::default()
         }
     }
 
