@@ -5,16 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use headwater_media::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
 use crate::announce::{Announcement, Announcements, EndReason};
 use crate::log::LogConfig;
 use crate::name::StreamName;
+use crate::position::Start;
 use crate::publisher::Publisher;
+use crate::reader::Reader;
 use crate::snapshot::{PublisherInfo, Snapshot, State};
 use crate::stream::Stream;
-use crate::subscriber::{LagPolicy, Start, Subscriber};
+use crate::subscriber::Subscriber;
 use crate::wake::Lane;
 
 /// When a second publisher may take the seat of the first.
@@ -40,8 +43,11 @@ pub struct HubConfig {
     /// Streams that exist at once, at most, awaited ones included. The last quarter is the publishers':
     /// anybody may await anything, and must not take their seats by it.
     pub streams_max: usize,
-    /// Cursors open on one stream, at most.
+    /// Viewers' cursors open on one stream, at most.
     pub viewers_per_stream_max: usize,
+    /// Readers open on one stream, at most. They are the server's own workers, a handful as a rule; each
+    /// costs a call whenever the stream grows.
+    pub readers_per_stream_max: usize,
     /// How many lanes share the viewers; about one per processor.
     pub lanes: usize,
     /// Announcements kept for listeners that are slow, in all; one that is slower is told that it has
@@ -57,6 +63,7 @@ impl Default for HubConfig {
             reconnect_window: Duration::from_secs(30),
             streams_max: 10_000,
             viewers_per_stream_max: 100_000,
+            readers_per_stream_max: 64,
             lanes: 1,
             announcements_kept: 1024,
         }
@@ -72,6 +79,20 @@ pub enum Limit {
     /// [`HubConfig::viewers_per_stream_max`].
     #[error("the stream has {0} viewers already (limit viewers_per_stream_max)")]
     Viewers(usize),
+    /// [`HubConfig::readers_per_stream_max`].
+    #[error("the stream has {0} readers already (limit readers_per_stream_max)")]
+    Readers(usize),
+}
+
+/// Why a reader is not opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReaderError {
+    /// Nobody publishes this name, or has within the reconnect window, and nobody waits for it.
+    #[error("there is no stream {0}")]
+    NoStream(StreamName),
+    /// A limit of the hub.
+    #[error(transparent)]
+    Limit(#[from] Limit),
 }
 
 /// Why a publisher is refused.
@@ -148,7 +169,9 @@ impl Hub {
         })
     }
 
-    /// Opens a cursor on `name`. A stream that is not there yet is waited for.
+    /// Opens a viewer's cursor on `name`. A stream that is not there yet is waited for, and with that
+    /// wanted. Farther behind than `lag_max`, in media time, the viewer jumps to the newest keyframe ahead
+    /// of it, and the frames between are counted as skipped.
     ///
     /// # Errors
     /// A limit.
@@ -156,7 +179,7 @@ impl Hub {
         &self,
         name: &StreamName,
         start: Start,
-        policy: LagPolicy,
+        lag_max: Timestamp,
         now: Duration,
     ) -> Result<Subscriber, Limit> {
         let streams_max = self.config.streams_max - self.config.streams_max / 4;
@@ -165,8 +188,23 @@ impl Hub {
             if viewers >= self.config.viewers_per_stream_max {
                 return Err(Limit::Viewers(viewers));
             }
-            Ok(Subscriber::new(Arc::clone(stream), start, policy))
+            Ok(Subscriber::new(Arc::clone(stream), start, lag_max))
         })
+    }
+
+    /// Opens a reader on a stream that is there. Who follows the announcements compares
+    /// [`Reader::broadcast`]: a new broadcast may have taken the place of the one announced.
+    ///
+    /// # Errors
+    /// [`ReaderError::NoStream`]: a reader does not wait for streams; a limit.
+    pub fn reader(&self, name: &StreamName, start: Start) -> Result<Reader, ReaderError> {
+        let streams = self.streams.lock();
+        let stream = streams.get(name).ok_or_else(|| ReaderError::NoStream(name.clone()))?;
+        let readers = stream.readers.load(Ordering::Acquire);
+        if readers >= self.config.readers_per_stream_max {
+            return Err(Limit::Readers(readers).into());
+        }
+        Ok(Reader::new(Arc::clone(stream), start))
     }
 
     /// Whether somebody publishes `name` or has left it within the reconnect window.

@@ -2,7 +2,8 @@
 //!
 //! A [`Publisher`] appends frames to its stream's log. A [`Subscriber`] holds a position in that log
 //! and nothing else: there is no queue per viewer, so a slow viewer costs a number, not memory. Late
-//! join, the GOP cache, skipping and lag are arithmetic on the cursor.
+//! join, the GOP cache, skipping and lag are arithmetic on the cursor. A [`Reader`] is the cursor of a
+//! worker: never moved on, and told what it has lost. [`Announcements`] tell workers what becomes of streams.
 //!
 //! The hub knows no protocol, opens no socket, starts no task and reads no clock: `now` is an argument
 //! (time since the program's start, monotonic). Whoever drives it calls [`Hub::sweep`] about once a
@@ -15,7 +16,9 @@ mod groups;
 mod hub;
 mod log;
 mod name;
+mod position;
 mod publisher;
+mod reader;
 mod setup;
 mod snapshot;
 mod stream;
@@ -27,12 +30,14 @@ pub use announce::{Announcement, Announcements, Change, EndReason, Heard};
 pub use awaited::Awaited;
 pub use batch::Batch;
 pub use groups::Group;
-pub use hub::{Hub, HubConfig, Limit, PublishError, Takeover};
+pub use hub::{Hub, HubConfig, Limit, PublishError, ReaderError, Takeover};
 pub use log::LogConfig;
 pub use name::{InvalidName, StreamName};
+pub use position::Start;
 pub use publisher::Publisher;
+pub use reader::{Loss, Reader, Reading};
 pub use setup::{DecoderSetup, Part, PartContent};
 pub use snapshot::{PublisherInfo, Snapshot, State};
-pub use subscriber::{LagPolicy, Next, Start, Subscriber};
+pub use subscriber::{Next, Subscriber};
 pub use timeline::RepairedTimestamps;
 pub use wake::{Lane, Watch, Watcher};

@@ -130,6 +130,16 @@ impl Log {
         }
     }
 
+    /// Decoding time of the frame `sequence`, if the log holds it.
+    pub(crate) fn time(&self, sequence: u64) -> Option<Timestamp> {
+        self.frame(sequence).map(|frame| frame.dts)
+    }
+
+    /// Decoding time of the newest frame.
+    pub(crate) fn newest_time(&self) -> Option<Timestamp> {
+        self.frames.back().map(|frame| frame.dts)
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }

@@ -44,8 +44,10 @@ pub struct Snapshot {
     pub state: State,
     /// Time since the broadcast began; zero while waiting.
     pub uptime: Duration,
-    /// Cursors that are open.
+    /// Viewers' cursors that are open.
     pub viewers: usize,
+    /// Readers that are open; they are no viewers.
+    pub readers: usize,
     /// Payload bytes received in this broadcast.
     pub bytes_in: u64,
     /// Frames received in this broadcast.
@@ -54,6 +56,8 @@ pub struct Snapshot {
     pub bitrate_bps: u64,
     /// Frames that slow viewers were moved past.
     pub frames_skipped: u64,
+    /// Frames that readers have lost, in all.
+    pub frames_lost: u64,
     /// Payload bytes in the log.
     pub log_bytes: usize,
     /// What holds for the newest frame.

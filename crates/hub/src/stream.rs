@@ -36,7 +36,9 @@ pub(crate) struct Stream {
     pub(crate) inner: Mutex<Inner>,
     pub(crate) audiences: Audiences,
     pub(crate) viewers: AtomicUsize,
+    pub(crate) readers: AtomicUsize,
     pub(crate) frames_skipped: AtomicU64,
+    pub(crate) frames_lost: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -96,7 +98,9 @@ impl Stream {
             inner: Mutex::new(inner),
             audiences: Audiences::new(lanes),
             viewers: AtomicUsize::new(0),
+            readers: AtomicUsize::new(0),
             frames_skipped: AtomicU64::new(0),
+            frames_lost: AtomicU64::new(0),
         }
     }
 
@@ -249,7 +253,9 @@ impl Stream {
             bytes_in: inner.bytes_in,
             frames_in: inner.frames_in,
             bitrate_bps: inner.rate.bits_per_second,
+            readers: self.readers.load(Ordering::Relaxed),
             frames_skipped: self.frames_skipped.load(Ordering::Relaxed),
+            frames_lost: self.frames_lost.load(Ordering::Relaxed),
             log_bytes: inner.log.bytes(),
             setup: Arc::clone(inner.log.setup()),
             repaired: inner.timeline.repaired(),

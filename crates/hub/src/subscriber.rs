@@ -9,31 +9,10 @@ use crate::awaited::Awaited;
 use crate::batch::Batch;
 use crate::log::Log;
 use crate::name::StreamName;
+use crate::position::{Position, Start};
 use crate::snapshot::{Snapshot, State};
 use crate::stream::Stream;
 use crate::wake::{Watch, Watcher};
-
-/// Where a viewer starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// At the newest keyframe that the log holds: a picture at once.
-    NewestKeyframe,
-    /// At the next keyframe that comes: no delay behind the publisher, but a wait.
-    NextKeyframe,
-}
-
-/// What becomes of a viewer that reads too slowly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LagPolicy {
-    /// Farther behind than this it jumps to the newest keyframe ahead of it, and the frames between are
-    /// counted as skipped. For players.
-    SkipToKeyframe {
-        /// The lag allowed, in media time.
-        lag_max: Timestamp,
-    },
-    /// It reads every frame that the log still holds. For recorders and segmenters.
-    Lossless,
-}
 
 /// What a read found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,33 +33,21 @@ pub enum Next {
 #[derive(Debug)]
 pub struct Subscriber {
     stream: Arc<Stream>,
-    policy: LagPolicy,
+    lag_max: Timestamp,
     position: Position,
     seen: Option<u64>,
     skipped: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Position {
-    /// Waits for the first start at or after this sequence.
-    StartFrom(u64),
-    /// The next frame to read.
-    At(u64),
-}
-
 impl Subscriber {
-    pub(crate) fn new(stream: Arc<Stream>, start: Start, policy: LagPolicy) -> Self {
+    pub(crate) fn new(stream: Arc<Stream>, start: Start, lag_max: Timestamp) -> Self {
         stream.viewers.fetch_add(1, Ordering::AcqRel);
         let position = {
             let mut inner = stream.inner.lock();
             inner.want();
-            let head = inner.log.head();
-            match (start, inner.log.newest_start()) {
-                (Start::NewestKeyframe, Some(start)) if inner.state != State::Paused => Position::At(start),
-                _ => Position::StartFrom(head),
-            }
+            start.position(&inner.log, inner.state == State::Paused)
         };
-        Self { stream, policy, position, seen: None, skipped: 0 }
+        Self { stream, lag_max, position, seen: None, skipped: 0 }
     }
 
     /// The stream's name.
@@ -140,11 +107,7 @@ impl Subscriber {
 
     /// Moves to the next keyframe that comes, as after a pause.
     pub fn restart(&mut self, start: Start) {
-        let inner = self.stream.inner.lock();
-        self.position = match (start, inner.log.newest_start()) {
-            (Start::NewestKeyframe, Some(start)) => Position::At(start),
-            _ => Position::StartFrom(inner.log.head()),
-        };
+        self.position = start.position(&self.stream.inner.lock().log, false);
         self.seen = None;
     }
 
@@ -159,7 +122,7 @@ impl Subscriber {
         Awaited::new(self, Self::watch)
     }
 
-    /// Where to read: honours the start, the trimmed front and the lag policy.
+    /// Where to read: honours the start, the trimmed front and the lag allowed.
     fn settle(&mut self, log: &Log) -> Option<u64> {
         let at = match self.position {
             Position::At(at) => at,
@@ -169,11 +132,7 @@ impl Subscriber {
                 return Some(start);
             }
         };
-        let too_late = match self.policy {
-            LagPolicy::SkipToKeyframe { lag_max } => at < log.base() || log.lag(at) > lag_max,
-            LagPolicy::Lossless => at < log.base(),
-        };
-        if !too_late {
+        if at >= log.base() && log.lag(at) <= self.lag_max {
             return Some(at);
         }
         match log.newest_start() {

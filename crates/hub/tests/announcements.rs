@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use headwater_hub::{
-    Announcement, Announcements, Change, EndReason, Heard, Hub, HubConfig, LagPolicy, Publisher,
-    PublisherInfo, Start, State, StreamName, Subscriber, Takeover,
+    Announcement, Announcements, Change, EndReason, Heard, Hub, HubConfig, Publisher, PublisherInfo, Start,
+    State, StreamName, Subscriber, Takeover,
 };
 use headwater_media::{Codec, Frame, Timestamp, Track, TrackId};
 use proptest::prelude::*;
@@ -35,8 +35,7 @@ fn info(address: &str) -> PublisherInfo {
 }
 
 fn view(hub: &Hub, n: u8, now: Duration) -> Subscriber {
-    let policy = LagPolicy::SkipToKeyframe { lag_max: Timestamp::from_ms(6_000) };
-    hub.subscribe(&name(n), Start::NewestKeyframe, policy, now).unwrap()
+    hub.subscribe(&name(n), Start::NewestKeyframe, Timestamp::from_ms(6_000), now).unwrap()
 }
 
 fn track(id: TrackId, config: u8) -> Track {

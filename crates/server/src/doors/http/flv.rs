@@ -181,7 +181,7 @@ impl HttpBody for FlvBody {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use headwater_hub::{Hub, HubConfig, LagPolicy, PublisherInfo, Start};
+    use headwater_hub::{Hub, HubConfig, PublisherInfo, Start};
     use headwater_media::{Codec, Frame, Timestamp, Track, TrackId};
 
     fn frame(track: TrackId, ms: i64, key: bool, payload: &'static [u8]) -> Frame {
@@ -219,7 +219,7 @@ mod tests {
             publisher.push(frame(track, ms, key, b"xyz"), Duration::ZERO);
         }
         let cursor =
-            hub.subscribe(&name, Start::NewestKeyframe, LagPolicy::Lossless, Duration::ZERO).unwrap();
+            hub.subscribe(&name, Start::NewestKeyframe, Timestamp::from_ms(6_000), Duration::ZERO).unwrap();
         let mut awaited = cursor.into_awaited();
         let mut batch = Batch::default();
         assert!(awaited.next(&mut batch).await);
