@@ -17,7 +17,7 @@ pub struct Batch {
     /// What holds for them.
     pub setup: Arc<DecoderSetup>,
     /// The group of the first frame, then those that begin in the batch.
-    groups: Vec<Group>,
+    pub(crate) groups: Vec<Group>,
     /// Which stream's log it was filled from, and where that log's head was.
     filled: Option<(u64, u64)>,
     version: u64,
@@ -45,15 +45,20 @@ impl Batch {
         self.groups.iter().rev().find(|group| group.first <= sequence).copied()
     }
 
-    /// Fills in frames, from the sequence number `first` on. Nobody shares them unless they are a log's.
+    /// Fills in frames that come from elsewhere than a log. Nobody shares them.
     pub fn refill(&mut self, first: u64, setup: &Arc<DecoderSetup>, frames: impl IntoIterator<Item = Frame>) {
+        self.begin(first, setup);
+        self.frames.extend(frames);
+    }
+
+    /// Empties it for the frames that come from `first` on, under `setup`.
+    pub(crate) fn begin(&mut self, first: u64, setup: &Arc<DecoderSetup>) {
         self.first = first;
         self.frames.clear();
-        self.frames.extend(frames);
+        self.groups.clear();
         if !Arc::ptr_eq(&self.setup, setup) {
             self.setup = Arc::clone(setup);
         }
-        self.groups.clear();
         self.filled = None;
         self.version += 1;
     }
@@ -61,10 +66,6 @@ impl Batch {
     /// Whether reading `stream` at `sequence` with its log's head at `head` would fill in just this.
     pub(crate) fn is_current(&self, stream: u64, sequence: u64, head: u64) -> bool {
         self.filled == Some((stream, head)) && self.first == sequence && !self.frames.is_empty()
-    }
-
-    pub(crate) fn set_groups(&mut self, groups: impl Iterator<Item = Group>) {
-        self.groups.extend(groups);
     }
 
     /// What it holds was filled in from the log of `stream`, whose head is at `head`.

@@ -50,10 +50,15 @@ impl Groups {
         self.list.range(at..).find(|group| group.number > 0).map(|group| group.start)
     }
 
-    /// The group in which `from` lies and those that begin after it and before `to`.
-    pub(crate) fn within(&self, from: u64, to: u64) -> impl Iterator<Item = Group> {
+    /// Appends to `into` the group in which `from` lies and those that begin after it and before `to`.
+    pub(crate) fn copy(&self, from: u64, to: u64, into: &mut Vec<Group>) {
+        // Most who ask are at the head.
+        let newest = self.newest();
+        if newest.first <= from {
+            return into.push(newest);
+        }
         let at = self.list.partition_point(|group| group.first <= from).saturating_sub(1);
-        self.list.range(at..).copied().take_while(move |group| group.first <= from || group.first < to)
+        into.extend(self.list.range(at..).take_while(|group| group.first < to));
     }
 
     /// Forgets those that have no frame at or after `base`.

@@ -149,16 +149,18 @@ impl Log {
     pub(crate) fn read(&self, sequence: u64, count_max: usize, bytes_max: usize, batch: &mut Batch) {
         let at = self.setups.partition_point(|(since, _)| *since <= sequence).saturating_sub(1);
         let setup_end = self.setups.get(at + 1).map_or(u64::MAX, |(since, _)| *since);
-        let from = usize::try_from(sequence.saturating_sub(self.base)).unwrap_or(usize::MAX);
-        let same_setup = usize::try_from(setup_end.saturating_sub(sequence)).unwrap_or(usize::MAX);
+        let end = self.head().min(setup_end).min(sequence.saturating_add(count_max as u64));
+        batch.begin(sequence, &self.setups[at].1);
         let mut bytes = 0;
-        let frames = self.frames.iter().skip(from).take(same_setup.min(count_max)).enumerate();
-        let frames = frames.take_while(|(n, frame)| {
+        for sequence in sequence..end {
+            let Some(frame) = self.frame(sequence) else { break };
             bytes += frame.payload.len();
-            *n == 0 || bytes <= bytes_max
-        });
-        batch.refill(sequence, &self.setups[at].1, frames.map(|(_, frame)| frame.clone()));
-        batch.set_groups(self.groups.within(sequence, sequence + batch.frames.len() as u64));
+            if bytes > bytes_max && !batch.frames.is_empty() {
+                break;
+            }
+            batch.frames.push(frame.clone());
+        }
+        self.groups.copy(sequence, sequence + batch.frames.len() as u64, &mut batch.groups);
     }
 
     fn frame(&self, sequence: u64) -> Option<&Frame> {

@@ -18,7 +18,9 @@ fn track(id: TrackId, config: &'static [u8]) -> PartContent {
 }
 
 fn starts(log: &Log) -> Vec<u64> {
-    log.groups.within(0, u64::MAX).filter(|group| group.number > 0).map(|group| group.start).collect()
+    let mut groups = Vec::new();
+    log.groups.copy(0, u64::MAX, &mut groups);
+    groups.iter().filter(|group| group.number > 0).map(|group| group.start).collect()
 }
 
 fn video_log(config: LogConfig) -> Log {
