@@ -35,14 +35,15 @@ pub struct Announcement {
 /// What has become of a stream.
 ///
 /// In the life of a broadcast `Wanted` comes first, if at all, then `Unwanted` as the last or `Began`; after
-/// `Began` any of the others, and `Ended` as the last. None comes twice but `SetupChanged`,
-/// `PublisherLeft` and `PublisherCame`.
+/// `Began` any of the others, and `Ended` as the last. `Began` and `Ended` come once. `Wanted` holds until
+/// `Unwanted` or until a publisher is there.
 #[derive(Clone, Debug)]
 pub enum Change {
-    /// A viewer waits for a stream that is not there: the first one of those who do.
+    /// Nobody publishes the stream and viewers wait for it: it is not there yet, or its publisher is away.
+    /// Said once for the first of them.
     Wanted,
-    /// Nobody waits any more for a stream that never came. Said by the sweep: a viewer that comes back at
-    /// once has not been away.
+    /// No viewer waits any more. Said by the sweep: one that comes back at once has not been away. If the
+    /// broadcast never began, it is over with this.
     Unwanted,
     /// The broadcast's first publisher is there.
     Began(PublisherInfo),

@@ -42,6 +42,8 @@ pub struct Snapshot {
     pub announced: u64,
     /// Where it stands.
     pub state: State,
+    /// Whether viewers wait and nobody publishes, as was announced.
+    pub is_wanted: bool,
     /// Time since the broadcast began; zero while waiting.
     pub uptime: Duration,
     /// Viewers' cursors that are open.

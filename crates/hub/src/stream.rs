@@ -54,6 +54,8 @@ pub(crate) struct Inner {
     frames_in: u64,
     rate: Rate,
     announcer: Announcer,
+    /// Whether it has been announced that viewers wait.
+    is_wanted: bool,
 }
 
 #[derive(Debug)]
@@ -91,6 +93,7 @@ impl Stream {
             frames_in: 0,
             rate: Rate::default(),
             announcer: Announcer::new(announcements, name.clone(), number),
+            is_wanted: false,
         };
         Self {
             number,
@@ -139,6 +142,7 @@ impl Stream {
         });
         inner.state = State::Live;
         inner.timeline.restart();
+        inner.is_wanted = false;
         inner.announcer.announce(change);
         Ok(number)
     }
@@ -181,6 +185,9 @@ impl Stream {
             inner.left = inner.publisher.take().map_or(inner.left, |present| present.last_heard);
             inner.state = State::Paused;
             inner.announcer.announce(Change::PublisherLeft);
+            if self.viewers.load(Ordering::Acquire) > 0 {
+                inner.want();
+            }
         }
     }
 
@@ -199,12 +206,17 @@ impl Stream {
         let mut inner = self.inner.lock();
         let bytes_in = inner.bytes_in;
         inner.rate.tick(bytes_in, now);
+        let is_unwanted = inner.is_wanted && self.viewers.load(Ordering::Acquire) == 0;
         let is_over = match inner.state {
             State::Live => false,
-            State::Waiting => self.viewers.load(Ordering::Acquire) == 0,
+            State::Waiting => is_unwanted,
             State::Paused => now.saturating_sub(inner.left) >= window,
             State::Ended => true,
         };
+        if is_unwanted && !is_over {
+            inner.is_wanted = false;
+            inner.announcer.announce(Change::Unwanted);
+        }
         drop(inner);
         if is_over {
             self.end(EndReason::PublisherGone);
@@ -221,6 +233,7 @@ impl Stream {
             State::Live | State::Paused => Change::Ended(reason),
         };
         inner.state = State::Ended;
+        inner.is_wanted = false;
         inner.publisher = None;
         inner.announcer.announce(change);
         drop(inner);
@@ -248,6 +261,7 @@ impl Stream {
             broadcast: self.number,
             announced: inner.announcer.announced(),
             state: inner.state,
+            is_wanted: inner.is_wanted,
             uptime: if waiting { Duration::ZERO } else { now.saturating_sub(inner.began) },
             viewers: self.viewers.load(Ordering::Relaxed),
             bytes_in: inner.bytes_in,
@@ -265,9 +279,10 @@ impl Stream {
 }
 
 impl Inner {
-    /// A viewer has come: if it is the first to wait, that is announced.
+    /// A viewer is there: if it is the first to wait, that is announced.
     pub(crate) fn want(&mut self) {
-        if self.state == State::Waiting && self.announcer.announced() == 0 {
+        if matches!(self.state, State::Waiting | State::Paused) && !self.is_wanted {
+            self.is_wanted = true;
             self.announcer.announce(Change::Wanted);
         }
     }

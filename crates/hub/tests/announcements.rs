@@ -80,7 +80,7 @@ fn a_broadcast_is_told_from_the_first_who_waits_to_its_end() {
     drop(publisher);
     drop(second);
     let third = hub.publish(&name(0), info("c"), SECOND).unwrap();
-    assert_eq!(hear(&mut listener), ["came: b", "left", "came: c"]);
+    assert_eq!(hear(&mut listener), ["came: b", "left", "wanted", "came: c"]);
     drop((viewers, third));
     hub.sweep(SECOND + WINDOW);
     hub.sweep(SECOND + WINDOW);
@@ -99,6 +99,29 @@ fn who_goes_before_the_stream_comes_wants_it_no_more() {
     hub.sweep(SECOND);
     let _viewer = view(&hub, 0, SECOND);
     assert_eq!(hear(&mut listener), ["unwanted", "wanted"]);
+}
+
+#[test]
+fn a_stream_whose_publisher_is_away_is_wanted_by_who_comes_or_stays() {
+    let hub = hub(64);
+    let publisher = hub.publish(&name(0), info("a"), SECOND).unwrap();
+    let mut listener = hub.announcements();
+    let viewer = view(&hub, 0, SECOND);
+    drop(viewer);
+    drop(publisher);
+    hub.sweep(SECOND);
+    assert_eq!(hear(&mut listener), ["left"], "nobody watches");
+    let viewer = view(&hub, 0, SECOND);
+    let again = view(&hub, 0, SECOND);
+    hub.sweep(SECOND);
+    assert_eq!(hear(&mut listener), ["wanted"]);
+    drop((viewer, again));
+    hub.sweep(SECOND);
+    hub.sweep(SECOND);
+    assert_eq!(hear(&mut listener), ["unwanted"]);
+    let _viewer = view(&hub, 0, SECOND);
+    hub.sweep(SECOND + WINDOW);
+    assert_eq!(hear(&mut listener), ["wanted", "ended: PublisherGone"]);
 }
 
 #[test]
@@ -148,6 +171,7 @@ async fn a_listener_waits_and_learns_that_the_hub_is_gone() {
 struct Known {
     name: StreamName,
     began: bool,
+    wanted: bool,
     publisher: Option<PublisherInfo>,
     announced: u64,
 }
@@ -175,16 +199,20 @@ impl Follower {
     fn take(&mut self, Announcement { name, broadcast, number, change }: Announcement) {
         let is_first = matches!(change, Change::Wanted | Change::Began(_));
         if is_first && !self.broadcasts.contains_key(&broadcast) {
-            self.broadcasts.insert(broadcast, Known { name, began: false, publisher: None, announced: 0 });
+            let known = Known { name, began: false, wanted: false, publisher: None, announced: 0 };
+            self.broadcasts.insert(broadcast, known);
         }
         let Some(known) = self.broadcasts.get_mut(&broadcast).filter(|known| known.announced < number) else {
             return;
         };
         known.announced = number;
         match change {
-            Change::Wanted | Change::SetupChanged(_) => {}
-            Change::Began(info) => (known.began, known.publisher) = (true, Some(info)),
-            Change::PublisherCame(info) => known.publisher = Some(info),
+            Change::SetupChanged(_) => {}
+            Change::Wanted => known.wanted = true,
+            Change::Unwanted if known.began => known.wanted = false,
+            Change::Began(info) | Change::PublisherCame(info) => {
+                (known.began, known.wanted, known.publisher) = (true, false, Some(info));
+            }
             Change::PublisherLeft => known.publisher = None,
             Change::Unwanted | Change::Ended(_) => drop(self.broadcasts.remove(&broadcast)),
         }
@@ -195,16 +223,29 @@ fn list(hub: &Hub, now: Duration) -> BTreeMap<u64, Known> {
     let known = |snapshot: headwater_hub::Snapshot| Known {
         name: snapshot.name,
         began: snapshot.state != State::Waiting,
+        wanted: snapshot.is_wanted,
         publisher: snapshot.publisher,
         announced: snapshot.announced,
     };
     hub.list(now).into_iter().map(|snapshot| (snapshot.broadcast, known(snapshot))).collect()
 }
 
-/// Checks the order of all announcements of one broadcast, and that none is missing.
+/// Where a broadcast stands, by what was announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stand {
+    Nothing,
+    /// Wanted, and never begun.
+    Awaited,
+    Live,
+    /// The publisher is away; whether it is wanted.
+    Away(bool),
+    Over,
+}
+
+/// Checks the order of all announcements of each broadcast, and that none is missing.
 #[derive(Debug, Default)]
 struct Witness {
-    last: BTreeMap<u64, (u64, Change)>,
+    last: BTreeMap<u64, (u64, Stand)>,
     begun: u64,
     ended: u64,
 }
@@ -212,21 +253,22 @@ struct Witness {
 impl Witness {
     fn take(&mut self, announcement: &Announcement) {
         let Announcement { broadcast, number, change, .. } = announcement;
-        let before = self.last.insert(*broadcast, (*number, change.clone()));
-        let (last, before) = before.map_or((0, None), |(number, change)| (number, Some(change)));
+        let (last, stand) = self.last.get(broadcast).copied().unwrap_or((0, Stand::Nothing));
         assert_eq!(*number, last + 1);
-        let is_over = matches!(before, Some(Change::Unwanted | Change::Ended(_)));
-        assert!(!is_over, "{change:?} after {before:?}");
-        let has_begun = !matches!(before, None | Some(Change::Wanted));
-        match change {
-            Change::Wanted => assert!(before.is_none()),
-            Change::Began(_) => assert!(!has_begun),
-            Change::Unwanted => assert!(matches!(before, Some(Change::Wanted))),
-            Change::PublisherLeft => assert!(has_begun && !matches!(before, Some(Change::PublisherLeft))),
-            Change::PublisherCame(_) | Change::SetupChanged(_) => assert!(has_begun),
-            Change::Ended(EndReason::PublisherGone) => assert!(matches!(before, Some(Change::PublisherLeft))),
-            Change::Ended(EndReason::Shutdown) => assert!(has_begun),
-        }
+        let next = match (stand, change) {
+            (Stand::Nothing, Change::Wanted) => Stand::Awaited,
+            (Stand::Nothing | Stand::Awaited, Change::Began(_)) => Stand::Live,
+            (Stand::Awaited, Change::Unwanted) => Stand::Over,
+            (Stand::Live, Change::SetupChanged(_)) => Stand::Live,
+            (Stand::Live | Stand::Away(_), Change::PublisherCame(_)) => Stand::Live,
+            (Stand::Live, Change::PublisherLeft) => Stand::Away(false),
+            (Stand::Away(false), Change::Wanted) => Stand::Away(true),
+            (Stand::Away(true), Change::Unwanted) => Stand::Away(false),
+            (Stand::Away(_), Change::Ended(EndReason::PublisherGone)) => Stand::Over,
+            (Stand::Live | Stand::Away(_), Change::Ended(EndReason::Shutdown)) => Stand::Over,
+            _ => panic!("{change:?} when it stands at {stand:?}"),
+        };
+        self.last.insert(*broadcast, (*number, next));
         self.begun += u64::from(matches!(change, Change::Began(_)));
         self.ended += u64::from(matches!(change, Change::Ended(_)));
     }
