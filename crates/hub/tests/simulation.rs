@@ -273,11 +273,21 @@ fn simulate(scenario: Scenario) {
         assert_eq!((viewer.frames, viewer.skips, viewer.cursor.skipped()), (frames, 0, 0));
     }
     drop(publisher);
+    let told = end(&hub, &mut workers, frames, &mut random);
+    assert!(frames < 1000 || readers < 10 || told > 0, "the simulation stalls some reader for long enough");
+    let skips: u64 = all.iter().map(|viewer| viewer.skips).sum();
+    assert!(frames < 1000 || skips > 0, "the simulation stalls somebody for long enough");
+}
+
+/// Ends the broadcast of so many frames; the readers read what is left. Returns how many frames they have
+/// lost in all.
+fn end(hub: &Hub, workers: &mut [Worker], frames: u64, random: &mut Random) -> u64 {
     let now = Duration::from_millis(frames * FRAME_MS);
     hub.sweep(now + HubConfig::default().reconnect_window);
-    for worker in &mut workers {
+    let mut batch = Batch::default();
+    for worker in &mut *workers {
         while !worker.ended {
-            worker.step(&mut batch, &mut random, frames);
+            worker.step(&mut batch, random, frames);
         }
         worker.check_end(frames);
     }
@@ -286,9 +296,7 @@ fn simulate(scenario: Scenario) {
         let snapshot = worker.reader.snapshot(now);
         assert_eq!((snapshot.frames_lost, snapshot.readers), (told, workers.len()));
     }
-    assert!(frames < 1000 || readers < 10 || told > 0, "the simulation stalls some reader for long enough");
-    let skips: u64 = all.iter().map(|viewer| viewer.skips).sum();
-    assert!(frames < 1000 || skips > 0, "the simulation stalls somebody for long enough");
+    told
 }
 
 #[test]
