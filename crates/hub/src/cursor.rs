@@ -4,16 +4,15 @@
 //! called when there is more. Nobody who holds one asks which of them it is; what differs between them is said by
 //! what a cursor can do.
 
-use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_media::Timestamp;
 
-use crate::log::Batch;
-use crate::subscriber::{Next, Start, Subscriber};
-use crate::wake::Watcher;
+use crate::batch::Batch;
+use crate::position::Start;
+use crate::wake::{Watch, Watcher};
 
 /// A place in a stream, live or recorded, and the way on from there.
 ///
@@ -98,6 +97,17 @@ pub trait Cursor: fmt::Debug + Send + Sync {
     fn end(&self) -> Option<End>;
 }
 
+/// What a read found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// The batch holds at least one frame.
+    Frames,
+    /// Nothing new: wait for the next call of the watcher.
+    Empty,
+    /// The broadcast is over and everything has been read.
+    Ended,
+}
+
 /// The times of what a cursor can read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Range {
@@ -127,72 +137,4 @@ pub enum End {
     Complete,
     /// It cannot be read any more; a sentence says why.
     Broken(String),
-}
-
-/// A watcher's place; dropping it ends the calls.
-pub struct Watch(
-    #[expect(dead_code, reason = "kept for what its drop does")] Option<Box<dyn Any + Send + Sync>>,
-);
-
-impl Watch {
-    /// Holds `place` for as long as the calls are wanted.
-    pub fn new(place: impl Any + Send + Sync) -> Self {
-        Self(Some(Box::new(place)))
-    }
-}
-
-impl fmt::Debug for Watch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Watch")
-    }
-}
-
-impl Cursor for Subscriber {
-    fn read(&mut self, batch: &mut Batch) -> Next {
-        Self::read(self, batch)
-    }
-
-    fn advance(&mut self, batch: &Batch, frames: usize) {
-        Self::advance(self, batch, frames);
-    }
-
-    fn seen(&self) -> Option<u64> {
-        Self::seen(self)
-    }
-
-    fn watch(&self, watcher: Arc<dyn Watcher>) -> Watch {
-        Self::watch(self, watcher)
-    }
-
-    fn restart(&mut self, start: Start) {
-        Self::restart(self, start);
-    }
-
-    fn resume(&mut self, _seen: Timestamp) {
-        Self::restart(self, self.start());
-    }
-
-    fn is_waiting(&self) -> bool {
-        self.state() == crate::State::Waiting
-    }
-
-    fn skipped(&self) -> u64 {
-        Self::skipped(self)
-    }
-
-    fn position(&self) -> Timestamp {
-        Self::position(self)
-    }
-
-    fn range(&self) -> Range {
-        Self::range(self)
-    }
-
-    fn seek(&mut self, _at: Timestamp) -> Timestamp {
-        Self::position(self)
-    }
-
-    fn end(&self) -> Option<End> {
-        (self.state() == crate::State::Ended).then_some(End::Over)
-    }
 }

@@ -5,12 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use headwater_media::Timestamp;
 use parking_lot::Mutex;
+use tokio::sync::broadcast;
 
+use crate::announce::{Announcement, Announcements, EndReason};
 use crate::log::LogConfig;
 use crate::name::StreamName;
-use crate::stream::{Publisher, PublisherInfo, Snapshot, State, Stream};
-use crate::subscriber::{LagPolicy, Start, Subscriber};
+use crate::position::Start;
+use crate::publisher::Publisher;
+use crate::reader::Reader;
+use crate::snapshot::{PublisherInfo, Snapshot, State};
+use crate::stream::Stream;
+use crate::subscriber::Subscriber;
 use crate::wake::Lane;
 
 /// When a second publisher may take the seat of the first.
@@ -36,10 +43,16 @@ pub struct HubConfig {
     /// Streams that exist at once, at most, awaited ones included. The last quarter is the publishers':
     /// anybody may await anything, and must not take their seats by it.
     pub streams_max: usize,
-    /// Cursors open on one stream, at most.
+    /// Viewers' cursors open on one stream, at most.
     pub viewers_per_stream_max: usize,
+    /// Readers open on one stream, at most. They are the server's own workers, a handful as a rule; each
+    /// costs a call whenever the stream grows.
+    pub readers_per_stream_max: usize,
     /// How many lanes share the viewers; about one per processor.
     pub lanes: usize,
+    /// Announcements kept for listeners that are slow, in all; one that is slower is told that it has
+    /// missed some. Between 1 and 65,536, rounded up to a power of two.
+    pub announcements_kept: usize,
 }
 
 impl Default for HubConfig {
@@ -50,7 +63,9 @@ impl Default for HubConfig {
             reconnect_window: Duration::from_secs(30),
             streams_max: 10_000,
             viewers_per_stream_max: 100_000,
+            readers_per_stream_max: 64,
             lanes: 1,
+            announcements_kept: 1024,
         }
     }
 }
@@ -64,6 +79,20 @@ pub enum Limit {
     /// [`HubConfig::viewers_per_stream_max`].
     #[error("the stream has {0} viewers already (limit viewers_per_stream_max)")]
     Viewers(usize),
+    /// [`HubConfig::readers_per_stream_max`].
+    #[error("the stream has {0} readers already (limit readers_per_stream_max)")]
+    Readers(usize),
+}
+
+/// Why a reader is not opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReaderError {
+    /// Nobody publishes this name, or has within the reconnect window, and nobody waits for it.
+    #[error("there is no stream {0}")]
+    NoStream(StreamName),
+    /// A limit of the hub.
+    #[error(transparent)]
+    Limit(#[from] Limit),
 }
 
 /// Why a publisher is refused.
@@ -90,6 +119,7 @@ pub struct Hub {
     config: HubConfig,
     lanes: Arc<[Lane]>,
     streams: Mutex<HashMap<StreamName, Arc<Stream>>>,
+    announcements: broadcast::Sender<Announcement>,
 }
 
 impl Hub {
@@ -97,13 +127,21 @@ impl Hub {
     #[must_use]
     pub fn new(config: HubConfig) -> Self {
         let lanes = (0..config.lanes.max(1)).map(|_| Lane::default()).collect();
-        Self { config, lanes, streams: Mutex::default() }
+        let (announcements, _) = broadcast::channel(config.announcements_kept.clamp(1, 1 << 16));
+        Self { config, lanes, streams: Mutex::default(), announcements }
     }
 
     /// The lanes; one task each calls the watchers.
     #[must_use]
     pub fn lanes(&self) -> Arc<[Lane]> {
         Arc::clone(&self.lanes)
+    }
+
+    /// Hears from now on what becomes of streams. What is there already is in [`Hub::list`], to be asked
+    /// for afterwards, so that nothing falls between the two.
+    #[must_use]
+    pub fn announcements(&self) -> Announcements {
+        Announcements::new(&self.announcements)
     }
 
     /// Takes the publisher's seat of `name`.
@@ -122,15 +160,18 @@ impl Hub {
             Takeover::Always => Some(Duration::ZERO),
         };
         self.with_stream(name, now, self.config.streams_max, |stream| {
-            stream.seat(info, silence_max, now).map_err(|silence| PublishError::Taken {
+            let seated = stream.seat(info, silence_max, now).map_err(|silence| PublishError::Taken {
                 name: name.clone(),
                 address: stream.snapshot(now).publisher.unwrap_or_default().address,
                 silence_ms: silence.as_millis(),
-            })
-        })?
+            });
+            seated.map(|number| Publisher::new(Arc::clone(stream), number))
+        })
     }
 
-    /// Opens a cursor on `name`. A stream that is not there yet is waited for.
+    /// Opens a viewer's cursor on `name`. A stream that is not there yet is waited for, and with that
+    /// wanted. Farther behind than `lag_max`, in media time, the viewer jumps to the newest keyframe ahead
+    /// of it, and the frames between are counted as skipped.
     ///
     /// # Errors
     /// A limit.
@@ -138,7 +179,7 @@ impl Hub {
         &self,
         name: &StreamName,
         start: Start,
-        policy: LagPolicy,
+        lag_max: Timestamp,
         now: Duration,
     ) -> Result<Subscriber, Limit> {
         let streams_max = self.config.streams_max - self.config.streams_max / 4;
@@ -147,8 +188,23 @@ impl Hub {
             if viewers >= self.config.viewers_per_stream_max {
                 return Err(Limit::Viewers(viewers));
             }
-            Ok(Subscriber::new(Arc::clone(stream), start, policy))
-        })?
+            Ok(Subscriber::new(Arc::clone(stream), start, lag_max))
+        })
+    }
+
+    /// Opens a reader on a stream that is there. Who follows the announcements compares
+    /// [`Reader::broadcast`]: a new broadcast may have taken the place of the one announced.
+    ///
+    /// # Errors
+    /// [`ReaderError::NoStream`]: a reader does not wait for streams; a limit.
+    pub fn reader(&self, name: &StreamName, start: Start) -> Result<Reader, ReaderError> {
+        let streams = self.streams.lock();
+        let stream = streams.get(name).ok_or_else(|| ReaderError::NoStream(name.clone()))?;
+        let readers = stream.readers.load(Ordering::Acquire);
+        if readers >= self.config.readers_per_stream_max {
+            return Err(Limit::Readers(readers).into());
+        }
+        Ok(Reader::new(Arc::clone(stream), start))
     }
 
     /// Whether somebody publishes `name` or has left it within the reconnect window.
@@ -172,6 +228,7 @@ impl Hub {
     pub fn list(&self, now: Duration) -> Vec<Snapshot> {
         let streams: Vec<_> = self.streams.lock().values().cloned().collect();
         let mut list: Vec<_> = streams.iter().map(|stream| stream.snapshot(now)).collect();
+        list.retain(|snapshot| snapshot.state != State::Ended);
         list.sort_by(|a, b| a.name.cmp(&b.name));
         list
     }
@@ -186,28 +243,29 @@ impl Hub {
     /// Ends every broadcast, as the program stops.
     pub fn end_all(&self) {
         let streams = std::mem::take(&mut *self.streams.lock());
-        streams.values().for_each(|stream| stream.end());
+        streams.values().for_each(|stream| stream.end(EndReason::Shutdown));
     }
 
     /// Calls `seat` with the stream of that name, a new one if there is none and fewer than `streams_max`
-    /// are there. The map stays locked meanwhile, so that a sweep cannot remove the stream before somebody
-    /// sits in it.
-    fn with_stream<T>(
+    /// are there; a new one stays only if somebody is seated. The map stays locked meanwhile, so that a
+    /// sweep cannot remove the stream before somebody sits in it.
+    fn with_stream<T, E: From<Limit>>(
         &self,
         name: &StreamName,
         now: Duration,
         streams_max: usize,
-        seat: impl FnOnce(&Arc<Stream>) -> T,
-    ) -> Result<T, Limit> {
+        seat: impl FnOnce(&Arc<Stream>) -> Result<T, E>,
+    ) -> Result<T, E> {
         let mut streams = self.streams.lock();
         if let Some(stream) = streams.get(name).filter(|stream| stream.state() != State::Ended) {
-            return Ok(seat(stream));
+            return seat(stream);
         }
         if streams.len() >= streams_max {
-            return Err(Limit::Streams(streams.len()));
+            return Err(Limit::Streams(streams.len()).into());
         }
-        let stream = Arc::new(Stream::new(name.clone(), self.config.log.clone(), &self.lanes, now));
-        let seated = seat(&stream);
+        let log = self.config.log.clone();
+        let stream = Arc::new(Stream::new(name.clone(), log, &self.lanes, &self.announcements, now));
+        let seated = seat(&stream)?;
         streams.insert(name.clone(), stream);
         Ok(seated)
     }

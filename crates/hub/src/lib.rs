@@ -2,7 +2,8 @@
 //!
 //! A [`Publisher`] appends frames to its stream's log. A [`Subscriber`] holds a position in that log
 //! and nothing else: there is no queue per viewer, so a slow viewer costs a number, not memory. Late
-//! join, the GOP cache, skipping and lag are arithmetic on the cursor.
+//! join, the GOP cache, skipping and lag are arithmetic on the cursor. A [`Reader`] is the cursor of a
+//! worker: never moved on, and told what it has lost. [`Announcements`] tell workers what becomes of streams.
 //!
 //! Who plays, plays a [`Cursor`], of which the subscriber is one: [`Playback`] adds what a player can ask of it.
 //!
@@ -10,22 +11,39 @@
 //! (time since the program's start, monotonic). Whoever drives it calls [`Hub::sweep`] about once a
 //! second and runs one task per [`Lane`].
 
+mod announce;
+mod awaited;
+mod batch;
 mod cursor;
+mod groups;
 mod hub;
 mod log;
 mod name;
 mod playback;
+mod position;
+mod publisher;
+mod reader;
+mod setup;
+mod snapshot;
 mod stream;
 mod subscriber;
 mod timeline;
 mod wake;
 
-pub use cursor::{Cursor, End, Fill, Range, Watch};
-pub use hub::{Hub, HubConfig, Limit, PublishError, Takeover};
-pub use log::{Batch, DecoderSetup, LogConfig, Part, PartContent};
+pub use announce::{Announcement, Announcements, Change, EndReason, Heard};
+pub use awaited::Awaited;
+pub use batch::Batch;
+pub use cursor::{Cursor, End, Fill, Next, Range};
+pub use groups::Group;
+pub use hub::{Hub, HubConfig, Limit, PublishError, ReaderError, Takeover};
+pub use log::LogConfig;
 pub use name::{InvalidName, StreamName};
 pub use playback::{News, Playback, SeekError};
-pub use stream::{Publisher, PublisherInfo, Snapshot, State};
-pub use subscriber::{Awaited, LagPolicy, Next, Start, Subscriber};
+pub use position::Start;
+pub use publisher::Publisher;
+pub use reader::{Loss, Reader, Reading};
+pub use setup::{DecoderSetup, Part, PartContent};
+pub use snapshot::{PublisherInfo, Snapshot, State};
+pub use subscriber::Subscriber;
 pub use timeline::RepairedTimestamps;
-pub use wake::{Bell, Lane, Watcher};
+pub use wake::{Bell, Lane, Watch, Watcher};

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use headwater_media::{MediaKind, Timestamp};
 
-use crate::cursor::{Cursor, End, Fill, Watch};
-use crate::log::Batch;
-use crate::subscriber::{Next, Start};
-use crate::wake::Watcher;
+use crate::batch::Batch;
+use crate::cursor::{Cursor, End, Fill, Next};
+use crate::position::Start;
+use crate::wake::{Watch, Watcher};
 
 /// Players know a length in whole seconds, or to the end of the sound: a place this far behind the end is taken for the
 /// end.

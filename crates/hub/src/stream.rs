@@ -4,73 +4,29 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use headwater_media::{Frame, MediaKind, Timestamp, Track, TrackId};
+use headwater_media::{Frame, MediaKind, Timestamp, TrackId};
 use parking_lot::Mutex;
+use tokio::sync::broadcast::Sender;
 
-use crate::log::{DecoderSetup, Log, LogConfig, PartContent};
+use crate::announce::{Announcement, Announcer, Change, EndReason};
+use crate::batch::Batch;
+use crate::log::{Log, LogConfig};
 use crate::name::StreamName;
+use crate::setup::PartContent;
+use crate::snapshot::{PublisherInfo, Snapshot, State};
 use crate::timeline::{RepairedTimestamps, Timeline};
 use crate::wake::{Audiences, Lane};
 
 /// How long a publisher has to show all its tracks.
 const SETTLE_AFTER: Timestamp = Timestamp::from_ms(2_000);
 
+/// Frames that one read returns, at most.
+const BATCH_FRAMES_MAX: usize = 256;
+/// Payload bytes that one read returns, at most (one larger frame comes alone).
+const BATCH_BYTES_MAX: usize = 512 << 10;
+
 /// Streams made so far.
 static STREAMS: AtomicU64 = AtomicU64::new(0);
-
-/// Where a stream stands in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Nobody has published yet; viewers wait.
-    Waiting,
-    /// A publisher is there.
-    Live,
-    /// The publisher left; viewers stay until the reconnect window has passed.
-    Paused,
-    /// The broadcast is over; viewers get what is left of the log and then its end.
-    Ended,
-}
-
-/// Who publishes, for operators and for logs.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PublisherInfo {
-    /// Address of the peer.
-    pub address: String,
-    /// What the peer calls itself (`flashVer`, user agent).
-    pub agent: String,
-    /// The door it came through, in lower case.
-    pub protocol: &'static str,
-}
-
-/// A stream in figures, at one moment.
-#[derive(Clone, Debug)]
-pub struct Snapshot {
-    /// Its name.
-    pub name: StreamName,
-    /// Where it stands.
-    pub state: State,
-    /// Time since the broadcast began; zero while waiting.
-    pub uptime: Duration,
-    /// Cursors that are open.
-    pub viewers: usize,
-    /// Payload bytes received in this broadcast.
-    pub bytes_in: u64,
-    /// Frames received in this broadcast.
-    pub frames_in: u64,
-    /// Payload bits per second over the last seconds.
-    pub bitrate_bps: u64,
-    /// Frames that slow viewers were moved past.
-    pub frames_skipped: u64,
-    /// Payload bytes in the log.
-    pub log_bytes: usize,
-    /// What holds for the newest frame.
-    pub setup: Arc<DecoderSetup>,
-    /// What was repaired in the publishers' timestamps.
-    pub repaired: RepairedTimestamps,
-    /// Who publishes.
-    pub publisher: Option<PublisherInfo>,
-}
 
 #[derive(Debug)]
 pub(crate) struct Stream {
@@ -80,7 +36,9 @@ pub(crate) struct Stream {
     pub(crate) inner: Mutex<Inner>,
     pub(crate) audiences: Audiences,
     pub(crate) viewers: AtomicUsize,
+    pub(crate) readers: AtomicUsize,
     pub(crate) frames_skipped: AtomicU64,
+    pub(crate) frames_lost: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -95,6 +53,9 @@ pub(crate) struct Inner {
     bytes_in: u64,
     frames_in: u64,
     rate: Rate,
+    announcer: Announcer,
+    /// Whether it has been announced that viewers wait.
+    is_wanted: bool,
 }
 
 #[derive(Debug)]
@@ -112,7 +73,14 @@ struct Seated {
 }
 
 impl Stream {
-    pub(crate) fn new(name: StreamName, config: LogConfig, lanes: &Arc<[Lane]>, now: Duration) -> Self {
+    pub(crate) fn new(
+        name: StreamName,
+        config: LogConfig,
+        lanes: &Arc<[Lane]>,
+        announcements: &Sender<Announcement>,
+        now: Duration,
+    ) -> Self {
+        let number = STREAMS.fetch_add(1, Ordering::Relaxed);
         let inner = Inner {
             log: Log::new(config),
             state: State::Waiting,
@@ -124,25 +92,30 @@ impl Stream {
             bytes_in: 0,
             frames_in: 0,
             rate: Rate::default(),
+            announcer: Announcer::new(announcements, name.clone(), number),
+            is_wanted: false,
         };
         Self {
-            number: STREAMS.fetch_add(1, Ordering::Relaxed),
+            number,
             name,
             inner: Mutex::new(inner),
             audiences: Audiences::new(lanes),
             viewers: AtomicUsize::new(0),
+            readers: AtomicUsize::new(0),
             frames_skipped: AtomicU64::new(0),
+            frames_lost: AtomicU64::new(0),
         }
     }
 
-    /// Seats a publisher. `silence_max`: how long the present one may have been silent and still keeps
-    /// its seat; `None` = it always keeps it. On refusal returns how long it has been silent.
+    /// Seats a publisher and returns the number that it is known by from here on. `silence_max`: how long
+    /// the present one may have been silent and still keeps its seat; `None` = it always keeps it. On
+    /// refusal returns how long it has been silent.
     pub(crate) fn seat(
-        self: &Arc<Self>,
+        &self,
         info: PublisherInfo,
         silence_max: Option<Duration>,
         now: Duration,
-    ) -> Result<Publisher, Duration> {
+    ) -> Result<u64, Duration> {
         let mut inner = self.inner.lock();
         if let Some(present) = &inner.publisher {
             let silence = now.saturating_sub(present.last_heard);
@@ -150,9 +123,12 @@ impl Stream {
                 return Err(silence);
             }
         }
-        if inner.state == State::Waiting {
+        let change = if inner.state == State::Waiting {
             inner.began = now;
-        }
+            Change::Began(info.clone())
+        } else {
+            Change::PublisherCame(info.clone())
+        };
         inner.publishers_seen += 1;
         let number = inner.publishers_seen;
         inner.publisher = Some(Seated {
@@ -166,98 +142,29 @@ impl Stream {
         });
         inner.state = State::Live;
         inner.timeline.restart();
-        drop(inner);
-        Ok(Publisher { stream: Arc::clone(self), number })
+        inner.is_wanted = false;
+        inner.announcer.announce(change);
+        Ok(number)
     }
 
-    /// Ends the broadcast when its publisher has been away for longer than `window`. Returns whether the
-    /// stream has no reason to be kept.
-    pub(crate) fn sweep(&self, window: Duration, now: Duration) -> bool {
+    /// From the next frame on, `content` holds, if the publisher `number` has the seat.
+    pub(crate) fn set(&self, number: u64, content: PartContent) {
         let mut inner = self.inner.lock();
-        let bytes_in = inner.bytes_in;
-        inner.rate.tick(bytes_in, now);
-        match inner.state {
-            State::Live => false,
-            State::Waiting => self.viewers.load(Ordering::Acquire) == 0,
-            State::Ended => true,
-            State::Paused if now.saturating_sub(inner.left) < window => false,
-            State::Paused => {
-                inner.state = State::Ended;
-                drop(inner);
-                self.audiences.ring();
-                true
-            }
-        }
-    }
-
-    pub(crate) fn end(&self) {
-        self.inner.lock().state = State::Ended;
-        self.audiences.ring();
-    }
-
-    pub(crate) fn state(&self) -> State {
-        self.inner.lock().state
-    }
-
-    pub(crate) fn snapshot(&self, now: Duration) -> Snapshot {
-        let inner = self.inner.lock();
-        let waiting = inner.state == State::Waiting;
-        Snapshot {
-            name: self.name.clone(),
-            state: inner.state,
-            uptime: if waiting { Duration::ZERO } else { now.saturating_sub(inner.began) },
-            viewers: self.viewers.load(Ordering::Relaxed),
-            bytes_in: inner.bytes_in,
-            frames_in: inner.frames_in,
-            bitrate_bps: inner.rate.bits_per_second,
-            frames_skipped: self.frames_skipped.load(Ordering::Relaxed),
-            log_bytes: inner.log.bytes(),
-            setup: Arc::clone(inner.log.setup()),
-            repaired: inner.timeline.repaired(),
-            publisher: inner.publisher.as_ref().map(|present| present.info.clone()),
-        }
-    }
-}
-
-/// The one who appends to a stream's log. Dropping it leaves the stream paused, so that viewers stay
-/// through a reconnect.
-#[derive(Debug)]
-pub struct Publisher {
-    stream: Arc<Stream>,
-    number: u64,
-}
-
-impl Publisher {
-    /// The stream's name.
-    #[must_use]
-    pub fn name(&self) -> &StreamName {
-        &self.stream.name
-    }
-
-    /// Announces a track or its new configuration; holds from the next frame on.
-    pub fn set_track(&mut self, track: Track) {
-        let mut inner = self.stream.inner.lock();
-        let Some(present) = inner.seated(self.number) else { return };
-        if !present.tracks.contains(&track.id) {
+        let Some(present) = inner.seated(number) else { return };
+        if let PartContent::Track(track) = &content
+            && !present.tracks.contains(&track.id)
+        {
             present.tracks.push(track.id);
         }
-        inner.log.set(PartContent::Track(track));
-    }
-
-    /// Sets the stream's `onMetaData` (AMF0 values, handler name first); holds from the next frame on.
-    pub fn set_metadata(&mut self, values: Bytes) {
-        let mut inner = self.stream.inner.lock();
-        if inner.seated(self.number).is_some() {
-            inner.log.set(PartContent::Metadata(values));
+        if inner.log.set(content) {
+            inner.announce_setup();
         }
     }
 
-    /// Appends a frame and rings the lanes that have viewers. The frame's timestamps are the
-    /// publisher's own; the log holds them moved onto the broadcast's line. Frames of a publisher that
-    /// has lost its seat are dropped, and so are its pictures before its first keyframe.
-    pub fn push(&mut self, mut frame: Frame, now: Duration) {
-        let mut inner = self.stream.inner.lock();
-        let Some(present) = inner.seated(self.number) else { return };
+    /// Appends a frame of the publisher `number`, if it has the seat, and rings.
+    pub(crate) fn push(&self, number: u64, mut frame: Frame, now: Duration) {
+        let mut inner = self.inner.lock();
+        let Some(present) = inner.seated(number) else { return };
         present.last_heard = now;
         if !present.admits(&frame) {
             return;
@@ -268,37 +175,123 @@ impl Publisher {
         inner.timeline.place(&mut frame, now);
         inner.log.push(frame);
         drop(inner);
-        self.stream.audiences.ring();
+        self.audiences.ring();
     }
 
-    /// Adds what was repaired in this publisher's timestamps before they came here, so that operators see
-    /// all of it in [`Snapshot::repaired`].
-    pub fn count_repaired(&mut self, repaired: RepairedTimestamps) {
-        self.stream.inner.lock().timeline.count(repaired);
-    }
-
-    /// Whether another publisher has taken the seat or the broadcast was ended. The peer is to be let go
-    /// then.
-    #[must_use]
-    pub fn is_evicted(&self) -> bool {
-        let mut inner = self.stream.inner.lock();
-        inner.state == State::Ended || inner.seated(self.number).is_none()
-    }
-}
-
-impl Drop for Publisher {
-    fn drop(&mut self) {
-        let mut inner = self.stream.inner.lock();
-        if inner.seated(self.number).is_some() {
+    /// The publisher `number` goes; the stream is paused if it had the seat.
+    pub(crate) fn leave(&self, number: u64) {
+        let mut inner = self.inner.lock();
+        if inner.seated(number).is_some() {
             inner.left = inner.publisher.take().map_or(inner.left, |present| present.last_heard);
-            if inner.state == State::Live {
-                inner.state = State::Paused;
+            inner.state = State::Paused;
+            inner.announcer.announce(Change::PublisherLeft);
+            if self.viewers.load(Ordering::Acquire) > 0 {
+                inner.want();
             }
+        }
+    }
+
+    /// Whether the publisher `number` has the seat; after the end nobody has.
+    pub(crate) fn has_seated(&self, number: u64) -> bool {
+        self.inner.lock().seated(number).is_some()
+    }
+
+    pub(crate) fn count_repaired(&self, repaired: RepairedTimestamps) {
+        self.inner.lock().timeline.count(repaired);
+    }
+
+    /// Ends the broadcast when its publisher has been away for longer than `window`, and the wait for one
+    /// when nobody waits. Returns whether the stream has ended.
+    pub(crate) fn sweep(&self, window: Duration, now: Duration) -> bool {
+        let mut inner = self.inner.lock();
+        let bytes_in = inner.bytes_in;
+        inner.rate.tick(bytes_in, now);
+        let is_unwanted = inner.is_wanted && self.viewers.load(Ordering::Acquire) == 0;
+        let is_over = match inner.state {
+            State::Live => false,
+            State::Waiting => is_unwanted,
+            State::Paused => now.saturating_sub(inner.left) >= window,
+            State::Ended => true,
+        };
+        if is_unwanted && !is_over {
+            inner.is_wanted = false;
+            inner.announcer.announce(Change::Unwanted);
+        }
+        drop(inner);
+        if is_over {
+            self.end(EndReason::PublisherGone);
+        }
+        is_over
+    }
+
+    /// Ends the broadcast, or the wait for it. Nothing is appended from here on.
+    pub(crate) fn end(&self, reason: EndReason) {
+        let mut inner = self.inner.lock();
+        let change = match inner.state {
+            State::Ended => return,
+            State::Waiting => Change::Unwanted,
+            State::Live | State::Paused => Change::Ended(reason),
+        };
+        inner.state = State::Ended;
+        inner.is_wanted = false;
+        inner.publisher = None;
+        inner.announcer.announce(change);
+        drop(inner);
+        self.audiences.ring();
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.inner.lock().state
+    }
+
+    /// Fills `batch` with the frames from `sequence` on, unless it holds just these already: cursors side
+    /// by side share it.
+    pub(crate) fn fill(&self, log: &Log, sequence: u64, batch: &mut Batch) {
+        if !batch.is_current(self.number, sequence, log.head()) {
+            log.read(sequence, BATCH_FRAMES_MAX, BATCH_BYTES_MAX, batch);
+            batch.filled_from(self.number, log.head());
+        }
+    }
+
+    pub(crate) fn snapshot(&self, now: Duration) -> Snapshot {
+        let inner = self.inner.lock();
+        let waiting = inner.state == State::Waiting;
+        Snapshot {
+            name: self.name.clone(),
+            broadcast: self.number,
+            announced: inner.announcer.announced(),
+            state: inner.state,
+            is_wanted: inner.is_wanted,
+            uptime: if waiting { Duration::ZERO } else { now.saturating_sub(inner.began) },
+            viewers: self.viewers.load(Ordering::Relaxed),
+            bytes_in: inner.bytes_in,
+            frames_in: inner.frames_in,
+            bitrate_bps: inner.rate.bits_per_second,
+            readers: self.readers.load(Ordering::Relaxed),
+            frames_skipped: self.frames_skipped.load(Ordering::Relaxed),
+            frames_lost: self.frames_lost.load(Ordering::Relaxed),
+            log_bytes: inner.log.bytes(),
+            setup: Arc::clone(inner.log.setup()),
+            repaired: inner.timeline.repaired(),
+            publisher: inner.publisher.as_ref().map(|present| present.info.clone()),
         }
     }
 }
 
 impl Inner {
+    /// A viewer is there: if it is the first to wait, that is announced.
+    pub(crate) fn want(&mut self) {
+        if matches!(self.state, State::Waiting | State::Paused) && !self.is_wanted {
+            self.is_wanted = true;
+            self.announcer.announce(Change::Wanted);
+        }
+    }
+
+    fn announce_setup(&mut self) {
+        let setup = Arc::clone(self.log.setup());
+        self.announcer.announce(Change::SetupChanged(setup));
+    }
+
     fn seated(&mut self, number: u64) -> Option<&mut Seated> {
         self.publisher.as_mut().filter(|present| present.number == number)
     }
@@ -311,7 +304,9 @@ impl Inner {
         if !present.settled && frame.dts - first >= SETTLE_AFTER {
             present.settled = true;
             let tracks = present.tracks.clone();
-            self.log.forget_tracks(|id| tracks.contains(&id));
+            if self.log.forget_tracks(|id| tracks.contains(&id)) {
+                self.announce_setup();
+            }
         }
     }
 }

@@ -5,49 +5,15 @@ use std::sync::atomic::Ordering;
 
 use headwater_media::Timestamp;
 
-use crate::cursor::{Range, Watch};
-use crate::log::{Batch, Log};
+use crate::awaited::Awaited;
+use crate::batch::Batch;
+use crate::cursor::{Cursor, End, Next, Range};
+use crate::log::Log;
 use crate::name::StreamName;
-use crate::stream::{Snapshot, State, Stream};
-use crate::wake::{Bell, Watcher};
-
-/// Frames that one read returns, at most.
-const BATCH_FRAMES_MAX: usize = 256;
-/// Payload bytes that one read returns, at most (one larger frame comes alone).
-const BATCH_BYTES_MAX: usize = 512 << 10;
-
-/// Where a viewer starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Start {
-    /// At the newest keyframe that the log holds: a picture at once.
-    NewestKeyframe,
-    /// At the next keyframe that comes: no delay behind the publisher, but a wait.
-    NextKeyframe,
-}
-
-/// What becomes of a viewer that reads too slowly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LagPolicy {
-    /// Farther behind than this it jumps to the newest keyframe ahead of it, and the frames between are
-    /// counted as skipped. For players.
-    SkipToKeyframe {
-        /// The lag allowed, in media time.
-        lag_max: Timestamp,
-    },
-    /// It reads every frame that the log still holds. For recorders and segmenters.
-    Lossless,
-}
-
-/// What a read found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
-    /// The batch holds at least one frame.
-    Frames,
-    /// Nothing new: wait for the next call of the watcher.
-    Empty,
-    /// The broadcast is over and everything has been read.
-    Ended,
-}
+use crate::position::{Position, Start};
+use crate::snapshot::{Snapshot, State};
+use crate::stream::Stream;
+use crate::wake::{Watch, Watcher};
 
 /// A cursor in a stream's log.
 ///
@@ -58,32 +24,21 @@ pub enum Next {
 pub struct Subscriber {
     stream: Arc<Stream>,
     start: Start,
-    policy: LagPolicy,
+    lag_max: Timestamp,
     position: Position,
     seen: Option<u64>,
     skipped: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Position {
-    /// Waits for the first start at or after this sequence.
-    StartFrom(u64),
-    /// The next frame to read.
-    At(u64),
-}
-
 impl Subscriber {
-    pub(crate) fn new(stream: Arc<Stream>, start: Start, policy: LagPolicy) -> Self {
+    pub(crate) fn new(stream: Arc<Stream>, start: Start, lag_max: Timestamp) -> Self {
         stream.viewers.fetch_add(1, Ordering::AcqRel);
         let position = {
-            let inner = stream.inner.lock();
-            let head = inner.log.head();
-            match (start, inner.log.newest_start()) {
-                (Start::NewestKeyframe, Some(start)) if inner.state != State::Paused => Position::At(start),
-                _ => Position::StartFrom(head),
-            }
+            let mut inner = stream.inner.lock();
+            inner.want();
+            start.position(&inner.log, inner.state == State::Paused)
         };
-        Self { stream, start, policy, position, seen: None, skipped: 0 }
+        Self { stream, start, lag_max, position, seen: None, skipped: 0 }
     }
 
     /// The stream's name.
@@ -128,9 +83,7 @@ impl Subscriber {
         if at >= inner.log.head() {
             return if over { Next::Ended } else { Next::Empty };
         }
-        if !batch.is_current(stream.number, at, inner.log.head()) {
-            batch.fill(stream.number, &inner.log, at, BATCH_FRAMES_MAX, BATCH_BYTES_MAX);
-        }
+        stream.fill(&inner.log, at, batch);
         Next::Frames
     }
 
@@ -145,46 +98,29 @@ impl Subscriber {
 
     /// Moves to the next keyframe that comes, as after a pause.
     pub fn restart(&mut self, start: Start) {
-        let inner = self.stream.inner.lock();
-        self.position = match (start, inner.log.newest_start()) {
-            (Start::NewestKeyframe, Some(start)) => Position::At(start),
-            _ => Position::StartFrom(inner.log.head()),
-        };
+        self.position = start.position(&self.stream.inner.lock().log, false);
         self.seen = None;
     }
 
     /// Has `watcher` called whenever the stream grows or ends, and once soon after this call.
     pub fn watch(&self, watcher: Arc<dyn Watcher>) -> Watch {
-        Watch::new(self.stream.audiences.add(watcher))
-    }
-
-    /// Where it began.
-    pub(crate) fn start(&self) -> Start {
-        self.start
+        self.stream.audiences.add(watcher)
     }
 
     /// The time of the frame that comes next; of one that has not come yet, of the newest.
-    pub(crate) fn position(&self) -> Timestamp {
-        let inner = self.stream.inner.lock();
+    fn position(&self) -> Timestamp {
         let (Position::At(at) | Position::StartFrom(at)) = self.position;
-        inner.log.time(at)
-    }
-
-    /// The times that the log holds.
-    pub(crate) fn range(&self) -> Range {
-        let inner = self.stream.inner.lock();
-        Range { from: inner.log.time(inner.log.base()), to: inner.log.time(inner.log.head()) }
+        let log = &self.stream.inner.lock().log;
+        log.time(at).or_else(|| log.newest_time()).unwrap_or_default()
     }
 
     /// Turns the cursor into one that a task awaits.
     #[must_use]
-    pub fn into_awaited(self) -> Awaited {
-        let bell = Arc::new(Bell::default());
-        let watch = self.watch(Arc::clone(&bell) as Arc<dyn Watcher>);
-        Awaited { subscriber: self, bell, _watch: watch }
+    pub fn into_awaited(self) -> Awaited<Self> {
+        Awaited::new(self, Self::watch)
     }
 
-    /// Where to read: honours the start, the trimmed front and the lag policy.
+    /// Where to read: honours the start, the trimmed front and the lag allowed.
     fn settle(&mut self, log: &Log) -> Option<u64> {
         let at = match self.position {
             Position::At(at) => at,
@@ -194,11 +130,7 @@ impl Subscriber {
                 return Some(start);
             }
         };
-        let too_late = match self.policy {
-            LagPolicy::SkipToKeyframe { lag_max } => at < log.base() || log.lag(at) > lag_max,
-            LagPolicy::Lossless => at < log.base(),
-        };
-        if !too_late {
+        if at >= log.base() && log.lag(at) <= self.lag_max {
             return Some(at);
         }
         match log.newest_start() {
@@ -222,31 +154,17 @@ impl Subscriber {
     }
 }
 
-impl Drop for Subscriber {
-    fn drop(&mut self) {
-        self.stream.viewers.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-/// A cursor that a task awaits instead of being called.
-#[derive(Debug)]
-pub struct Awaited {
-    subscriber: Subscriber,
-    bell: Arc<Bell>,
-    _watch: Watch,
-}
-
-impl Awaited {
+impl Awaited<Subscriber> {
     /// Waits for frames and passes them out; `false` at the end of the broadcast. Cancel safe: frames
     /// count as used only when the call returns.
     pub async fn next(&mut self, batch: &mut Batch) -> bool {
         loop {
-            match self.subscriber.read(batch) {
+            match self.cursor_mut().read(batch) {
                 Next::Frames => {
-                    self.subscriber.advance(batch, batch.frames.len());
+                    self.cursor_mut().advance(batch, batch.frames.len());
                     return true;
                 }
-                Next::Empty => self.bell.rung().await,
+                Next::Empty => self.rung().await,
                 Next::Ended => return false,
             }
         }
@@ -255,6 +173,64 @@ impl Awaited {
     /// The cursor itself.
     #[must_use]
     pub fn subscriber(&self) -> &Subscriber {
-        &self.subscriber
+        self.cursor()
+    }
+}
+
+impl Cursor for Subscriber {
+    fn read(&mut self, batch: &mut Batch) -> Next {
+        Self::read(self, batch)
+    }
+
+    fn advance(&mut self, batch: &Batch, frames: usize) {
+        Self::advance(self, batch, frames);
+    }
+
+    fn seen(&self) -> Option<u64> {
+        Self::seen(self)
+    }
+
+    fn watch(&self, watcher: Arc<dyn Watcher>) -> Watch {
+        Self::watch(self, watcher)
+    }
+
+    fn restart(&mut self, start: Start) {
+        Self::restart(self, start);
+    }
+
+    fn resume(&mut self, _seen: Timestamp) {
+        Self::restart(self, self.start);
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.state() == State::Waiting
+    }
+
+    fn skipped(&self) -> u64 {
+        Self::skipped(self)
+    }
+
+    fn position(&self) -> Timestamp {
+        Self::position(self)
+    }
+
+    fn range(&self) -> Range {
+        let log = &self.stream.inner.lock().log;
+        let from = log.time(log.base()).unwrap_or_default();
+        Range { from, to: log.newest_time().unwrap_or(from) }
+    }
+
+    fn seek(&mut self, _at: Timestamp) -> Timestamp {
+        Self::position(self)
+    }
+
+    fn end(&self) -> Option<End> {
+        (self.state() == State::Ended).then_some(End::Over)
+    }
+}
+
+impl Drop for Subscriber {
+    fn drop(&mut self) {
+        self.stream.viewers.fetch_sub(1, Ordering::AcqRel);
     }
 }

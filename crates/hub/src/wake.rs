@@ -5,7 +5,9 @@
 //! watchers and rings that lane's bell: the publisher's cost does not grow with its viewers. The lane's
 //! task then calls the watchers, a bounded number at a time.
 
+use std::any::Any;
 use std::collections::VecDeque;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -118,8 +120,8 @@ struct Audience {
     watchers: Mutex<Slab<Arc<dyn Watcher>>>,
 }
 
-impl std::fmt::Debug for Audience {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Audience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Audience").field("count", &self.count).finish_non_exhaustive()
     }
 }
@@ -141,6 +143,24 @@ impl Audience {
     }
 }
 
+/// A watcher's place; dropping it ends the calls.
+pub struct Watch {
+    _place: Box<dyn Any + Send + Sync>,
+}
+
+impl Watch {
+    /// Holds `place`, whose drop ends the calls, for as long as they are wanted.
+    pub fn new(place: impl Any + Send + Sync) -> Self {
+        Self { _place: Box::new(place) }
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watch")
+    }
+}
+
 /// All watchers of one stream, on all lanes.
 #[derive(Debug)]
 pub(crate) struct Audiences {
@@ -148,9 +168,8 @@ pub(crate) struct Audiences {
     audiences: Box<[Arc<Audience>]>,
 }
 
-/// A watcher's place; dropping it ends the calls.
 #[derive(Debug)]
-pub(crate) struct Seat {
+struct Seat {
     lanes: Arc<[Lane]>,
     lane: usize,
     audience: Arc<Audience>,
@@ -171,7 +190,11 @@ impl Audiences {
     }
 
     /// Adds a watcher on the lane that has the fewest; its first call comes at once.
-    pub(crate) fn add(&self, watcher: Arc<dyn Watcher>) -> Option<Seat> {
+    pub(crate) fn add(&self, watcher: Arc<dyn Watcher>) -> Watch {
+        Watch::new(self.seat(watcher))
+    }
+
+    fn seat(&self, watcher: Arc<dyn Watcher>) -> Option<Seat> {
         let lane = (0..self.lanes.len()).min_by_key(|lane| self.lanes.get(*lane).map(Lane::watchers))?;
         let audience = Arc::clone(self.audiences.get(lane)?);
         let slot = audience.watchers.lock().insert(watcher);
@@ -191,81 +214,4 @@ impl Drop for Seat {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Default)]
-    struct Count(AtomicUsize);
-    impl Watcher for Count {
-        fn stream_changed(&self) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn lanes(count: usize) -> Arc<[Lane]> {
-        (0..count).map(|_| Lane::default()).collect()
-    }
-
-    fn drain(lane: &Lane) -> usize {
-        let mut scratch = Vec::new();
-        let mut rounds = 1;
-        lane.begin_round();
-        while lane.call_some(2, &mut scratch) {
-            rounds += 1;
-        }
-        rounds
-    }
-
-    #[test]
-    fn every_watcher_is_called_once_however_often_the_stream_grew() {
-        let lanes = lanes(1);
-        let audiences = Audiences::new(&lanes);
-        let watchers: Vec<_> = (0..5).map(|_| Arc::new(Count::default())).collect();
-        let _seats: Vec<_> =
-            watchers.iter().map(|w| audiences.add(Arc::clone(w) as Arc<dyn Watcher>)).collect();
-        audiences.ring();
-        audiences.ring();
-        assert!(drain(&lanes[0]) >= 3);
-        assert!(watchers.iter().all(|w| w.0.load(Ordering::Relaxed) == 1));
-        audiences.ring();
-        drain(&lanes[0]);
-        assert!(watchers.iter().all(|w| w.0.load(Ordering::Relaxed) == 2));
-    }
-
-    #[test]
-    fn what_grows_during_a_round_waits_for_the_next() {
-        struct Growing(Mutex<Option<Arc<Audiences>>>, AtomicUsize);
-        impl Watcher for Growing {
-            fn stream_changed(&self) {
-                self.1.fetch_add(1, Ordering::Relaxed);
-                if let Some(audiences) = &*self.0.lock() {
-                    audiences.ring();
-                }
-            }
-        }
-        let lanes = lanes(1);
-        let audiences = Arc::new(Audiences::new(&lanes));
-        let watcher = Arc::new(Growing(Mutex::new(Some(Arc::clone(&audiences))), AtomicUsize::new(0)));
-        let _seat = audiences.add(Arc::clone(&watcher) as Arc<dyn Watcher>);
-        for round in 1..4 {
-            drain(&lanes[0]);
-            assert_eq!(watcher.1.load(Ordering::Relaxed), round);
-        }
-        *watcher.0.lock() = None;
-    }
-
-    #[test]
-    fn watchers_spread_over_the_lanes_and_leave_without_a_trace() {
-        let lanes = lanes(3);
-        let audiences = Audiences::new(&lanes);
-        let seats: Vec<_> =
-            (0..9).map(|_| audiences.add(Arc::new(Count::default()) as Arc<dyn Watcher>)).collect();
-        assert!(lanes.iter().all(|lane| lane.watchers() == 3));
-        drop(seats);
-        for lane in lanes.iter() {
-            drain(lane);
-        }
-        audiences.ring();
-        assert!(lanes.iter().all(|lane| lane.watchers() == 0 && lane.due.lock().is_empty()));
-    }
-}
+mod tests;

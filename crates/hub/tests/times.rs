@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use headwater_hub::{
-    Batch, Hub, HubConfig, LagPolicy, Next, Publisher, PublisherInfo, RepairedTimestamps, Start, StreamName,
-    Subscriber,
+    Batch, Hub, HubConfig, Next, Publisher, PublisherInfo, RepairedTimestamps, Start, StreamName, Subscriber,
 };
 use headwater_media::flv::{MediaItem, Normalizer};
-use headwater_media::{Frame, MediaKind};
+use headwater_media::{Frame, MediaKind, Timestamp};
 use proptest::prelude::*;
 
 const PICTURE_MS: u64 = 40;
 const SOUND_MS: u64 = 26;
+/// More than any of the streams here lasts.
+const LAG_MAX: Timestamp = Timestamp::from_ms(3_600_000);
 
 /// A stream with a viewer and one publisher after the other. The payload of each frame holds the time that
 /// it was meant to have.
@@ -34,8 +35,7 @@ fn name() -> StreamName {
 impl Stream {
     fn new() -> Self {
         let hub = Hub::new(HubConfig::default());
-        let viewer =
-            hub.subscribe(&name(), Start::NewestKeyframe, LagPolicy::Lossless, Duration::ZERO).unwrap();
+        let viewer = hub.subscribe(&name(), Start::NewestKeyframe, LAG_MAX, Duration::ZERO).unwrap();
         let publisher = hub.publish(&name(), PublisherInfo::default(), Duration::ZERO).unwrap();
         Self { hub, publisher, normalizer: Normalizer::new(), viewer, seen: Vec::new() }
     }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use headwater_hub::{HubConfig, LagPolicy, LogConfig, Start, Takeover};
+use headwater_hub::{HubConfig, LogConfig, Start, Takeover};
 use headwater_media::Timestamp;
 use serde::Deserialize;
 
@@ -129,6 +129,7 @@ impl Streams {
             streams_max: self.streams_max,
             viewers_per_stream_max: self.viewers_per_stream_max,
             lanes,
+            ..HubConfig::default()
         }
     }
 
@@ -136,7 +137,7 @@ impl Streams {
     pub(crate) fn viewing(&self) -> Viewing {
         Viewing {
             start: if self.gop_cache { Start::NewestKeyframe } else { Start::NextKeyframe },
-            policy: LagPolicy::SkipToKeyframe { lag_max: media_ms(self.lag_ms_max) },
+            lag_max: media_ms(self.lag_ms_max),
             wait: Duration::from_millis(self.wait_ms),
         }
     }

@@ -6,7 +6,7 @@ pub(crate) mod made_up;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_hub::{Cursor, Hub, LagPolicy, Playback, Start, StreamName, Subscriber};
+use headwater_hub::{Cursor, Hub, Playback, Start, StreamName, Subscriber};
 use headwater_media::Timestamp;
 use headwater_vod::{FilmCursor, Library, Refusal};
 
@@ -17,8 +17,8 @@ use crate::uptime::Uptime;
 pub(crate) struct Viewing {
     /// Where a viewer starts.
     pub(crate) start: Start,
-    /// What becomes of a slow viewer.
-    pub(crate) policy: LagPolicy,
+    /// How far behind a viewer may fall before it is moved on.
+    pub(crate) lag_max: Timestamp,
     /// How long a viewer waits for a stream that is not there yet.
     pub(crate) wait: Duration,
 }
@@ -73,8 +73,8 @@ pub(crate) async fn open(
 
 /// Opens a cursor on the live stream `name`, whether it is there yet or not.
 fn open_live(sources: &Sources, name: &StreamName) -> Result<Subscriber, Refusal> {
-    let Viewing { start, policy, .. } = sources.viewing;
-    let subscriber = sources.hub.subscribe(name, start, policy, sources.uptime.now());
+    let Viewing { start, lag_max, .. } = sources.viewing;
+    let subscriber = sources.hub.subscribe(name, start, lag_max, sources.uptime.now());
     subscriber.map_err(|limit| Refusal::Busy(limit.to_string()))
 }
 

@@ -197,7 +197,7 @@ mod tests {
     use super::*;
     use crate::metrics::Metrics;
     use crate::sources::made_up::{MadeUp, PICTURES};
-    use headwater_hub::{Hub, HubConfig, LagPolicy, PublisherInfo, Start};
+    use headwater_hub::{Hub, HubConfig, PublisherInfo, Start};
     use headwater_media::{Codec, Frame, Timestamp, Track, TrackId};
 
     fn frame(track: TrackId, ms: i64, key: bool, payload: &'static [u8]) -> Frame {
@@ -235,7 +235,7 @@ mod tests {
             publisher.push(frame(track, ms, key, b"xyz"), Duration::ZERO);
         }
         let cursor =
-            hub.subscribe(&name, Start::NewestKeyframe, LagPolicy::Lossless, Duration::ZERO).unwrap();
+            hub.subscribe(&name, Start::NewestKeyframe, Timestamp::from_ms(6_000), Duration::ZERO).unwrap();
         let playback = Playback::new(Box::new(cursor), Duration::ZERO, Duration::ZERO);
         let bytes = Viewer::new(playback, Dialect::PLAIN, Arc::new(Metrics::default()).viewer("http-flv"))
             .next()

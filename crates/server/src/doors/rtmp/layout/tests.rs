@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use bytes::BytesMut;
-use headwater_hub::{
-    Hub, HubConfig, LagPolicy, Next, Publisher, PublisherInfo, Start, StreamName, Subscriber,
-};
+use headwater_hub::{Hub, HubConfig, Next, Publisher, PublisherInfo, Start, StreamName, Subscriber};
 use headwater_media::flv::{Dialect, KeyframeGate};
 use headwater_media::{Codec, Timestamp, Track, TrackId};
 use headwater_rtmp::chunk::{Decoder, DecoderLimits};
 
 use super::*;
 
+const LAG_MAX: Timestamp = Timestamp::from_ms(6_000);
 const LIMITS: DecoderLimits =
     DecoderLimits { message_bytes: 1 << 24, partial_bytes: 1 << 25, chunk_streams: 64 };
 
@@ -26,7 +25,7 @@ fn publish(hub: &Hub, frames: &[(TrackId, i64, bool, usize)]) -> (Publisher, Sub
         let payload = (0..*size).map(|n| (n % 251) as u8).collect::<Vec<_>>().into();
         publisher.push(Frame { track: *track, codec, dts: at, pts: at, key: *key, payload }, Duration::ZERO);
     }
-    let cursor = hub.subscribe(&name, Start::NewestKeyframe, LagPolicy::Lossless, Duration::ZERO).unwrap();
+    let cursor = hub.subscribe(&name, Start::NewestKeyframe, LAG_MAX, Duration::ZERO).unwrap();
     (publisher, cursor)
 }
 

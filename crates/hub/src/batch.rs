@@ -1,0 +1,75 @@
+//! What a cursor reads at once: frames that follow each other and share one setup.
+
+use std::sync::Arc;
+
+use headwater_media::Frame;
+
+use crate::groups::Group;
+use crate::setup::DecoderSetup;
+
+/// Frames that follow each other and share one setup; what a cursor reads at once.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Sequence number of the first frame.
+    pub first: u64,
+    /// The frames, in order.
+    pub frames: Vec<Frame>,
+    /// What holds for them.
+    pub setup: Arc<DecoderSetup>,
+    /// The group of the first frame, then those that begin in the batch.
+    pub(crate) groups: Vec<Group>,
+    /// Which stream's log it was filled from, and where that log's head was.
+    filled: Option<(u64, u64)>,
+    version: u64,
+}
+
+impl Batch {
+    /// Changes whenever the batch is filled anew: who has made something of it can tell whether that
+    /// still holds.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The groups that the frames belong to: that of the first frame, then those that begin in the batch.
+    /// None for frames that come from elsewhere than a log.
+    #[must_use]
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// The group that frame `at` of the batch belongs to.
+    #[must_use]
+    pub fn group(&self, at: usize) -> Option<Group> {
+        let sequence = self.first.saturating_add(at as u64);
+        self.groups.iter().rev().find(|group| group.first <= sequence).copied()
+    }
+
+    /// Fills in frames that come from elsewhere than a log. Nobody shares them.
+    pub fn refill(&mut self, first: u64, setup: &Arc<DecoderSetup>, frames: impl IntoIterator<Item = Frame>) {
+        self.begin(first, setup);
+        self.frames.extend(frames);
+    }
+
+    /// Empties it for the frames that come from `first` on, under `setup`.
+    pub(crate) fn begin(&mut self, first: u64, setup: &Arc<DecoderSetup>) {
+        self.first = first;
+        self.frames.clear();
+        self.groups.clear();
+        if !Arc::ptr_eq(&self.setup, setup) {
+            self.setup = Arc::clone(setup);
+        }
+        self.filled = None;
+        self.version += 1;
+    }
+
+    /// Whether reading `stream` at `sequence` with its log's head at `head` would fill in just this.
+    pub(crate) fn is_current(&self, stream: u64, sequence: u64, head: u64) -> bool {
+        self.filled == Some((stream, head)) && self.first == sequence && !self.frames.is_empty()
+    }
+
+    /// What it holds was filled in from the log of `stream`, whose head is at `head`.
+    pub(crate) fn filled_from(&mut self, stream: u64, head: u64) {
+        self.filled = Some((stream, head));
+    }
+}

@@ -1,0 +1,176 @@
+//! What the log keeps, where viewers can start, and what a batch holds.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use headwater_media::{Codec, Track};
+
+use super::*;
+use crate::groups::Group;
+
+fn frame(track: TrackId, ms: i64, key: bool, bytes: usize) -> Frame {
+    let at = Timestamp::from_ms(ms);
+    Frame { track, codec: Codec::H264, dts: at, pts: at, key, payload: Bytes::from(vec![0; bytes]) }
+}
+
+fn track(id: TrackId, config: &'static [u8]) -> PartContent {
+    PartContent::Track(Track::new(id, Codec::H264, Bytes::from_static(config)))
+}
+
+fn starts(log: &Log) -> Vec<u64> {
+    let mut groups = Vec::new();
+    log.groups.copy(0, u64::MAX, &mut groups);
+    groups.iter().filter(|group| group.number > 0).map(|group| group.start).collect()
+}
+
+fn video_log(config: LogConfig) -> Log {
+    let mut log = Log::new(config);
+    log.set(track(TrackId::VIDEO, b"a"));
+    log
+}
+
+#[test]
+fn old_frames_go_by_time_and_by_bytes() {
+    let mut log =
+        video_log(LogConfig { bytes_max: 1000, time_max: Timestamp::from_ms(500), ..LogConfig::default() });
+    for n in 0..100 {
+        log.push(frame(TrackId::VIDEO, n * 40, n % 10 == 0, 10));
+    }
+    assert_eq!(log.head() - log.base(), 13, "500 ms at 40 ms a frame, both ends counted");
+    log.push(frame(TrackId::VIDEO, 4000, true, 995));
+    assert_eq!(log.head() - log.base(), 1, "995 bytes leave no room for ten more");
+    log.push(frame(TrackId::VIDEO, 4040, false, 5000));
+    assert_eq!((log.head() - log.base(), log.newest_start()), (1, None), "one frame is always kept");
+}
+
+#[test]
+fn the_newest_group_of_pictures_is_kept_longer_than_what_only_laggards_want() {
+    let ms = Timestamp::from_ms;
+    let mut log = video_log(LogConfig { bytes_max: 1 << 20, time_max: ms(5_000), lag_kept: ms(1_000) });
+    for n in 0..75 {
+        log.push(frame(TrackId::VIDEO, n * 40, n == 0 || n == 50, 1));
+    }
+    assert_eq!(log.base(), 49, "1 s behind the head, and before the keyframe at 50");
+    for n in 75..120 {
+        log.push(frame(TrackId::VIDEO, n * 40, false, 1));
+    }
+    assert_eq!((log.base(), log.newest_start()), (50, Some(50)), "2.8 s of one group are kept");
+}
+
+#[test]
+fn a_batch_never_crosses_a_change_of_setup() {
+    let mut log = video_log(LogConfig::default());
+    log.push(frame(TrackId::VIDEO, 0, true, 1));
+    log.push(frame(TrackId::VIDEO, 40, false, 1));
+    assert!(!log.set(track(TrackId::VIDEO, b"a")), "the same again is no news");
+    assert!(log.set(track(TrackId::VIDEO, b"b")));
+    log.push(frame(TrackId::VIDEO, 80, true, 1));
+    let mut batch = Batch::default();
+    log.read(0, 100, 1 << 20, &mut batch);
+    assert_eq!(batch.frames.len(), 2);
+    assert_eq!(batch.setup.unseen(None).count(), 1);
+    log.read(2, 100, 1 << 20, &mut batch);
+    assert_eq!(batch.frames.len(), 1);
+    assert_eq!(batch.setup.unseen(Some(1)).collect::<Vec<_>>(), [&track(TrackId::VIDEO, b"b")]);
+    assert_eq!(batch.setup.unseen(Some(2)).count(), 0);
+}
+
+#[test]
+fn a_stream_without_video_can_be_joined_each_second() {
+    let mut log = Log::new(LogConfig::default());
+    log.set(PartContent::Track(Track::new(TrackId::AUDIO, Codec::Aac, Bytes::from_static(&[0x12, 0x10]))));
+    for n in 0..200 {
+        log.push(frame(TrackId::AUDIO, n * 23, true, 1));
+    }
+    assert_eq!(starts(&log), [0, 44, 88, 132, 176]);
+}
+
+#[test]
+fn a_start_is_a_keyframe_of_the_first_video_track() {
+    let mut log = video_log(LogConfig::default());
+    let second = TrackId { index: 1, ..TrackId::VIDEO };
+    log.set(track(second, b"b"));
+    for (id, ms) in [(TrackId::VIDEO, 0), (second, 900), (TrackId::VIDEO, 1500), (second, 1600)] {
+        log.push(frame(id, ms, true, 1));
+    }
+    assert_eq!(starts(&log), [0, 2]);
+}
+
+#[test]
+fn a_start_takes_in_what_other_video_tracks_sent_just_before() {
+    let mut log = video_log(LogConfig::default());
+    let second = TrackId { index: 1, ..TrackId::VIDEO };
+    log.set(track(second, b"b"));
+    for n in 0..50 {
+        log.push(frame(second, n * 40, n % 25 == 0, 1));
+        log.push(frame(TrackId::AUDIO, n * 40, true, 1));
+        log.push(frame(TrackId::VIDEO, n * 40 + 30, n % 25 == 0, 1));
+    }
+    assert_eq!(starts(&log), [0, 75], "the second track's keyframes, not the first's two frames later");
+}
+
+#[test]
+fn the_byte_bound_of_a_batch_lets_one_large_frame_through() {
+    let mut log = video_log(LogConfig::default());
+    log.push(frame(TrackId::VIDEO, 0, true, 5000));
+    log.push(frame(TrackId::VIDEO, 40, false, 10));
+    let mut batch = Batch::default();
+    log.read(0, 100, 1000, &mut batch);
+    assert_eq!(batch.frames.len(), 1);
+}
+
+#[test]
+fn a_batch_tells_the_group_of_each_of_its_frames() {
+    let mut log = video_log(LogConfig::default());
+    log.push(frame(TrackId::AUDIO, 0, true, 1));
+    for n in 0..6 {
+        log.push(frame(TrackId::VIDEO, n * 40, n % 3 == 0, 1));
+    }
+    let mut batch = Batch::default();
+    log.read(0, 100, 1 << 20, &mut batch);
+    let numbers: Vec<_> = (0..7).map(|at| batch.group(at).map(|group| group.number)).collect();
+    assert_eq!(numbers, [0, 1, 1, 1, 2, 2, 2].map(Some));
+    log.read(3, 2, 1 << 20, &mut batch);
+    let group = |number, first| Group { number, first, start: first };
+    assert_eq!(batch.groups(), [group(1, 1), group(2, 4)]);
+    batch.refill(0, &Arc::default(), []);
+    assert_eq!((batch.groups(), batch.group(0)), (&[][..], None));
+}
+
+#[test]
+fn a_group_keeps_its_number_when_its_keyframe_is_gone_and_the_next_goes_on() {
+    let mut log = video_log(LogConfig { time_max: Timestamp::from_ms(400), ..LogConfig::default() });
+    for n in 0..50 {
+        log.push(frame(TrackId::VIDEO, n * 40, n == 0, 1));
+    }
+    assert_eq!((log.base(), log.newest_start()), (39, None));
+    log.forget_tracks(|_| false);
+    log.set(track(TrackId::VIDEO, b"of the next publisher"));
+    log.push(frame(TrackId::VIDEO, 2000, true, 1));
+    let mut batch = Batch::default();
+    log.read(log.base(), 100, 1 << 20, &mut batch);
+    assert_eq!(batch.groups(), [Group { number: 1, first: 0, start: 0 }]);
+    log.read(50, 100, 1 << 20, &mut batch);
+    assert_eq!(batch.groups(), [Group { number: 2, first: 50, start: 50 }]);
+    assert_eq!(log.newest_start(), Some(50));
+}
+
+#[test]
+fn keyframes_of_further_tracks_belong_to_the_group_that_they_came_in() {
+    let mut log = video_log(LogConfig::default());
+    let second = TrackId { index: 1, ..TrackId::VIDEO };
+    log.set(track(second, b"b"));
+    let mut batch = Batch::default();
+    let mut numbers = Vec::new();
+    for n in 0..50 {
+        log.push(frame(second, n * 40, n % 25 == 0, 1));
+        log.push(frame(TrackId::VIDEO, n * 40 + 30, n % 25 == 0, 1));
+        // Whoever reads at once and whoever reads later is told the same.
+        log.read(n as u64 * 2, 100, 1 << 20, &mut batch);
+        numbers.extend((0..2).filter_map(|at| batch.group(at)).map(|group| group.number));
+    }
+    log.read(0, 100, 1 << 20, &mut batch);
+    let later: Vec<_> = (0..100).filter_map(|at| batch.group(at)).map(|group| group.number).collect();
+    assert_eq!(numbers, later);
+    assert_eq!(batch.groups()[2], Group { number: 2, first: 51, start: 50 });
+}
