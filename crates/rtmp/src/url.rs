@@ -31,7 +31,7 @@ pub struct StreamPath {
     /// The other way to read it, where a slash may stand in a value of the query: FFmpeg and librtmp cut a URL at its
     /// slashes whether they are in the query or not, so that of `live/cam?key=a/b` comes `live/cam?key=a` and `b`.
     /// Which way is right, only who knows the value can tell. A name read the wrong way holds a part of the value.
-    pub uncut: Option<Box<StreamPath>>,
+    pub uncut: Option<Box<Self>>,
 }
 
 /// Why a name is refused.
