@@ -28,6 +28,10 @@ pub struct StreamPath {
     pub prefix: Option<&'static str>,
     /// What was asked for beyond the name, wherever the client put it.
     pub query: Query,
+    /// The other way to read it, where a slash may stand in a value of the query: FFmpeg and librtmp cut a URL at its
+    /// slashes whether they are in the query or not, so that of `live/cam?key=a/b` comes `live/cam?key=a` and `b`.
+    /// Which way is right, only who knows the value can tell. A name read the wrong way holds a part of the value.
+    pub uncut: Option<Box<Self>>,
 }
 
 /// Why a name is refused.
@@ -55,20 +59,34 @@ impl StreamPath {
     /// [`PathFault`] for a path that is not to be taken.
     pub fn resolve(tc_url: &str, app: &str, stream: &str) -> Result<Self, PathFault> {
         let (tc_path, tc_query) = split_query(url_path(tc_url));
-        let (app, mut app_query) = split_query(app);
-        let (mut name, name_query) = split_query(stream);
-        if name.is_empty() {
+        let (app, app_query) = split_query(app);
+        let app = if app.trim_matches('/').is_empty() { tc_path } else { app };
+        let (name, name_query) = split_query(stream);
+        let read = |name, query: &str, app_query| Self::read(app, name, [query, app_query, tc_query]);
+        let (read, uncut) = if !name.is_empty() {
+            let whole = format!("{app_query}/{stream}");
+            let uncut = app_query.contains('=').then(|| read("", &whole, ""));
+            (read(name, name_query, app_query), uncut)
+        } else if let Some((query, rest)) = app_query.split_once('/') {
             // FMLE's `app?k=v/stream`, all of it in the app. With a name at hand a slash belongs to the
             // value: base64 is sent raw.
-            if let Some((query, rest)) = app_query.split_once('/') {
-                (app_query, name) = (query, rest);
-            }
+            let last = app_query.rsplit_once('/').filter(|(longer, _)| *longer != query);
+            (read(rest, name_query, query), last.map(|(query, rest)| read(rest, name_query, query)))
+        } else {
+            (read(name, name_query, app_query), None)
+        };
+        match (read, uncut.and_then(Result::ok)) {
+            (Ok(path), uncut) => Ok(Self { uncut: uncut.map(Box::new), ..path }),
+            // What was taken for the name is none, since it is the value's.
+            (Err(_), Some(uncut)) => Ok(uncut),
+            (Err(fault), None) => Err(fault),
         }
-        let app = if app.trim_matches('/').is_empty() { tc_path } else { app };
+    }
+
+    fn read(app: &str, name: &str, queries: [&str; 3]) -> Result<Self, PathFault> {
         let app = app.trim_end_matches('/');
         let app = app.strip_suffix("/_definst_").unwrap_or(app);
         let (prefix, name) = split_prefix(name);
-
         let path = format!("{app}/{name}");
         if path.len() > PATH_BYTES_MAX {
             return Err(PathFault::TooLong(path.len()));
@@ -84,8 +102,7 @@ impl StreamPath {
                 (prefix, rest.trim_start_matches('/').to_owned())
             }
         };
-        let query = Query::parse([name_query, app_query, tc_query]);
-        Ok(Self { app, name, prefix, query })
+        Ok(Self { app, name, prefix, query: Query::parse(queries), uncut: None })
     }
 }
 
@@ -257,18 +274,18 @@ impl FromStr for RtmpUrl {
     type Err = UrlFault;
 
     fn from_str(url: &str) -> Result<Self, UrlFault> {
-        let (scheme, rest) = url.trim().split_once("://").ok_or_else(|| UrlFault::Scheme(url.to_owned()))?;
+        let (scheme, rest) = url.trim().split_once("://").ok_or_else(|| UrlFault::Scheme(quotable(url)))?;
         let scheme = match scheme.to_ascii_lowercase().as_str() {
             "rtmp" => Scheme::Rtmp,
             "rtmps" => Scheme::Rtmps,
-            _ => return Err(UrlFault::Scheme(url.to_owned())),
+            _ => return Err(UrlFault::Scheme(quotable(url))),
         };
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
         let (credentials, authority) = split_credentials(authority);
         let (host, port) = split_port(authority);
         if host.is_empty() {
-            return Err(UrlFault::Host(url.to_owned()));
+            return Err(UrlFault::Host(quotable(url)));
         }
         let port = match port {
             None => scheme.port(),
@@ -283,7 +300,7 @@ impl FromStr for RtmpUrl {
         let cut = before_query.find('/').unwrap_or(before_query.len());
         let (app, stream) = path.split_at(cut);
         if app.is_empty() {
-            return Err(UrlFault::App(url.to_owned()));
+            return Err(UrlFault::App(quotable(url)));
         }
         let stream = stream.strip_prefix('/').unwrap_or(stream).to_owned();
         let (host, app, login) = (host.to_owned(), app.to_owned(), String::new());
@@ -299,6 +316,16 @@ impl fmt::Display for RtmpUrl {
         }
         f.write_str(&self.stream)
     }
+}
+
+/// A URL as an error may quote it: without a password and without the query, which may hold a key.
+fn quotable(url: &str) -> String {
+    let (url, _) = split_query(url.trim());
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path_at = rest.find('/').unwrap_or(rest.len());
+    let host_at = rest[..path_at].rfind('@').map_or(0, |at| at + 1);
+    let scheme = &url[..url.len() - rest.len()];
+    format!("{scheme}{}", &rest[host_at..])
 }
 
 /// `user:password@` in front of a host. What stands for itself in a URL no more is decoded.

@@ -5,7 +5,6 @@
 //! is full.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +23,7 @@ use super::playing::PlayingStream;
 use super::publishing::Publishing;
 use super::transport::Transport;
 use super::wire::{Flow, Wire};
-use crate::access;
+use crate::access::{LocalClient, Peer};
 use crate::metrics::Guard;
 use crate::net::listener::Accepted;
 use crate::net::tunnel;
@@ -47,9 +46,7 @@ const FAREWELL_MAX: Duration = Duration::from_secs(2);
 /// A connection with everything that hangs on it.
 pub(super) struct Connection {
     pub(super) shared: Arc<Shared>,
-    pub(super) peer: SocketAddr,
-    /// Whether the peer is on this machine, and nobody in between.
-    pub(super) is_local: bool,
+    pub(super) peer: Peer,
     pub(super) conversation: Conversation,
     /// What the client calls itself.
     pub(super) agent: String,
@@ -62,6 +59,8 @@ pub(super) struct Connection {
     input: BytesMut,
     /// Counts the client while it can be sent elsewhere.
     pub(super) _movable: Option<Guard>,
+    /// Counts the client if it is on this machine.
+    pub(super) _counted: Option<LocalClient>,
     /// Since when it has been asked to come again, because the program stops.
     draining: Option<Duration>,
 }
@@ -73,7 +72,8 @@ pub(super) async fn serve(accepted: Accepted, shared: Arc<Shared>, mut stop: Sto
     match Transport::new(stream, &mut input) {
         Ok(transport) => {
             transport.bound_send_buffer(shared.config.send_buffer_bytes);
-            converse(transport, input, (peer, access::is_local(peer)), shared, &mut stop).await;
+            let peer = shared.access.peer(peer);
+            converse(transport, input, peer, shared, &mut stop).await;
         }
         Err(error) => tracing::debug!(%peer, %error, "gone before it said what it wants"),
     }
@@ -81,18 +81,12 @@ pub(super) async fn serve(accepted: Accepted, shared: Arc<Shared>, mut stop: Sto
 
 /// Serves one tunnel to its end.
 pub(super) async fn serve_tunnel(opened: tunnel::Opened, shared: Arc<Shared>, mut stop: Stop) {
-    let tunnel::Opened { tunnel, peer, is_local } = opened;
-    converse(Transport::Tunnel(tunnel), BytesMut::new(), (peer, is_local), shared, &mut stop).await;
+    let tunnel::Opened { tunnel, peer } = opened;
+    converse(Transport::Tunnel(tunnel), BytesMut::new(), peer, shared, &mut stop).await;
 }
 
-async fn converse(
-    transport: Transport,
-    input: BytesMut,
-    (peer, is_local): (SocketAddr, bool),
-    shared: Arc<Shared>,
-    stop: &mut Stop,
-) {
-    let mut connection = match Connection::new(transport, input, (peer, is_local), shared) {
+async fn converse(transport: Transport, input: BytesMut, peer: Peer, shared: Arc<Shared>, stop: &mut Stop) {
+    let mut connection = match Connection::new(transport, input, peer, shared) {
         Ok(connection) => connection,
         Err(error) => return tracing::error!(%peer, %error, "closed: no random bytes for the handshake"),
     };
@@ -102,12 +96,7 @@ async fn converse(
 }
 
 impl Connection {
-    fn new(
-        transport: Transport,
-        input: BytesMut,
-        (peer, is_local): (SocketAddr, bool),
-        shared: Arc<Shared>,
-    ) -> anyhow::Result<Self> {
+    fn new(transport: Transport, input: BytesMut, peer: Peer, shared: Arc<Shared>) -> anyhow::Result<Self> {
         let mut nonce = Nonce([0; 32]);
         getrandom::fill(&mut nonce.0).map_err(|error| anyhow::anyhow!("{error}"))?;
         let now = shared.sources.uptime.now();
@@ -118,7 +107,6 @@ impl Connection {
             },
             shared,
             peer,
-            is_local,
             agent: String::new(),
             capabilities: Capabilities::default(),
             publishing: Vec::new(),
@@ -126,6 +114,7 @@ impl Connection {
             buffers: Vec::new(),
             input,
             _movable: None,
+            _counted: None,
             draining: None,
         })
     }
@@ -333,9 +322,10 @@ impl Connection {
             End::Stopped => self.conversation.session.close("The server is stopping."),
             End::LetGo(reason, text) => {
                 let place = self.place();
-                tracing::warn!(%peer, place, "let go: {text}");
+                let told = self.shared.access.masked(text);
+                tracing::warn!(%peer, place, "let go: {told}");
                 self.shared.metrics.refused("rtmp", reason);
-                self.conversation.session.close(text.clone());
+                self.conversation.session.close(told.into_owned());
             }
         }
         self.conversation.say();
