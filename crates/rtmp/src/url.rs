@@ -28,6 +28,10 @@ pub struct StreamPath {
     pub prefix: Option<&'static str>,
     /// What was asked for beyond the name, wherever the client put it.
     pub query: Query,
+    /// The other way to read it, where a slash may stand in a value of the query: FFmpeg and librtmp cut a URL at its
+    /// slashes whether they are in the query or not, so that of `live/cam?key=a/b` comes `live/cam?key=a` and `b`.
+    /// Which way is right, only who knows the value can tell. A name read the wrong way holds a part of the value.
+    pub uncut: Option<Box<StreamPath>>,
 }
 
 /// Why a name is refused.
@@ -55,20 +59,34 @@ impl StreamPath {
     /// [`PathFault`] for a path that is not to be taken.
     pub fn resolve(tc_url: &str, app: &str, stream: &str) -> Result<Self, PathFault> {
         let (tc_path, tc_query) = split_query(url_path(tc_url));
-        let (app, mut app_query) = split_query(app);
-        let (mut name, name_query) = split_query(stream);
-        if name.is_empty() {
+        let (app, app_query) = split_query(app);
+        let app = if app.trim_matches('/').is_empty() { tc_path } else { app };
+        let (name, name_query) = split_query(stream);
+        let read = |name, query: &str, app_query| Self::read(app, name, [query, app_query, tc_query]);
+        let (read, uncut) = if !name.is_empty() {
+            let whole = format!("{app_query}/{stream}");
+            let uncut = app_query.contains('=').then(|| read("", &whole, ""));
+            (read(name, name_query, app_query), uncut)
+        } else if let Some((query, rest)) = app_query.split_once('/') {
             // FMLE's `app?k=v/stream`, all of it in the app. With a name at hand a slash belongs to the
             // value: base64 is sent raw.
-            if let Some((query, rest)) = app_query.split_once('/') {
-                (app_query, name) = (query, rest);
-            }
+            let last = app_query.rsplit_once('/').filter(|(longer, _)| *longer != query);
+            (read(rest, name_query, query), last.map(|(query, rest)| read(rest, name_query, query)))
+        } else {
+            (read(name, name_query, app_query), None)
+        };
+        match (read, uncut.and_then(Result::ok)) {
+            (Ok(path), uncut) => Ok(Self { uncut: uncut.map(Box::new), ..path }),
+            // What was taken for the name is none, since it is the value's.
+            (Err(_), Some(uncut)) => Ok(uncut),
+            (Err(fault), None) => Err(fault),
         }
-        let app = if app.trim_matches('/').is_empty() { tc_path } else { app };
+    }
+
+    fn read(app: &str, name: &str, queries: [&str; 3]) -> Result<Self, PathFault> {
         let app = app.trim_end_matches('/');
         let app = app.strip_suffix("/_definst_").unwrap_or(app);
         let (prefix, name) = split_prefix(name);
-
         let path = format!("{app}/{name}");
         if path.len() > PATH_BYTES_MAX {
             return Err(PathFault::TooLong(path.len()));
@@ -84,8 +102,7 @@ impl StreamPath {
                 (prefix, rest.trim_start_matches('/').to_owned())
             }
         };
-        let query = Query::parse([name_query, app_query, tc_query]);
-        Ok(Self { app, name, prefix, query })
+        Ok(Self { app, name, prefix, query: Query::parse(queries), uncut: None })
     }
 }
 

@@ -36,7 +36,6 @@ enum Use {
     /// The caller has not yet answered.
     Asked {
         role: Role,
-        name: String,
     },
     Publishing {
         name: String,

@@ -44,6 +44,27 @@ fn the_query_may_be_anywhere_and_the_stream_names_own_is_the_first() {
 }
 
 #[test]
+fn a_slash_in_a_value_may_have_been_a_place_to_cut() {
+    // What FFmpeg and librtmp make of `rtmp://h/live/cam?key=a/b+c=`: the other reading has it whole.
+    let path = StreamPath::resolve("rtmp://h/live/cam?key=a", "live/cam?key=a", "b+c=").unwrap();
+    assert_eq!((path.name.as_str(), path.query.get("key")), ("cam/b+c=", Some("a")));
+    let uncut = path.uncut.unwrap();
+    assert_eq!((uncut.to_string().as_str(), uncut.query.get("key")), ("live/cam", Some("a/b+c=")));
+    // What Flash Media Live Encoder makes of `live?key=a/b/cam`.
+    let path = StreamPath::resolve("", "live?key=a/b/cam", "").unwrap();
+    assert_eq!((path.to_string().as_str(), path.query.get("key")), ("live/b/cam", Some("a")));
+    let uncut = path.uncut.unwrap();
+    assert_eq!((uncut.to_string().as_str(), uncut.query.get("key")), ("live/cam", Some("a/b")));
+    // A value that would be no name is none.
+    let path = StreamPath::resolve("", "live/cam?key=a", "../b").unwrap();
+    assert_eq!((path.to_string().as_str(), path.query.get("key")), ("live/cam", Some("a/../b")));
+    // Where nothing can have been cut there is one way to read it.
+    for (app, stream) in [("live", "cam?key=a/b"), ("live/cam?key=a", ""), ("live", "a/b"), ("live?flag", "cam")] {
+        assert_eq!(StreamPath::resolve("", app, stream).unwrap().uncut, None, "{app} {stream}");
+    }
+}
+
+#[test]
 fn files_keep_their_prefix_apart() {
     let path = StreamPath::resolve("", "vod", "mp4:dir/film.mp4?start=3").unwrap();
     assert_eq!((path.app.as_str(), path.prefix, path.name.as_str()), ("vod", Some("mp4"), "dir/film.mp4"));

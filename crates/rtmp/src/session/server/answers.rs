@@ -55,8 +55,11 @@ impl Pending<PublishRequest> {
     /// Lets the publisher begin: Stream Begin, `NetStream.Publish.Start`. From here on OBS hears nothing
     /// more (quirk 8), so nothing that matters is sent to a publisher.
     pub fn accept(self, session: &mut ServerSession) {
-        let stream = self.stream;
-        let Some(name) = session.take_asked(stream, Role::Publisher) else { return };
+        let PublishRequest { stream, path, .. } = self.request;
+        if !session.take_asked(stream, Role::Publisher) {
+            return;
+        }
+        let name = path.name;
         session.link.send_user_control(UserControl::StreamBegin(stream));
         let status = Status::new(code::PUBLISH_START, format!("{name} is now published.")).details(&name);
         session.link.send_status(stream, &status);
@@ -72,8 +75,10 @@ impl Pending<PublishRequest> {
         reason: PublishRejection,
         description: impl Into<Cow<'static, str>>,
     ) {
-        let Some(name) = session.take_asked(self.stream, Role::Publisher) else { return };
-        session.link.send_status(self.stream, &Status::error(reason.code(), description).details(&name));
+        if session.take_asked(self.stream, Role::Publisher) {
+            let status = Status::error(reason.code(), description).details(&self.path.name);
+            session.link.send_status(self.stream, &status);
+        }
     }
 }
 
@@ -84,8 +89,11 @@ impl Pending<PlayRequest> {
     ///
     /// No other status may come before these: GStreamer takes the first for the verdict.
     pub fn accept(self, session: &mut ServerSession, recorded: bool) {
-        let stream = self.stream;
-        let Some(name) = session.take_asked(stream, Role::Player) else { return };
+        let PlayRequest { stream, path, .. } = self.request;
+        if !session.take_asked(stream, Role::Player) {
+            return;
+        }
+        let name = path.name;
         // A publisher on the same connection has stopped listening; the size is in force anyway.
         if !session.streams.values().any(|state| matches!(state, Use::Publishing { .. })) {
             session.link.send_chunk_size(session.config.chunk_size);
@@ -106,8 +114,10 @@ impl Pending<PlayRequest> {
         reason: PlayRejection,
         description: impl Into<Cow<'static, str>>,
     ) {
-        let Some(name) = session.take_asked(self.stream, Role::Player) else { return };
-        session.link.send_status(self.stream, &Status::error(reason.code(), description).details(&name));
+        if session.take_asked(self.stream, Role::Player) {
+            let status = Status::error(reason.code(), description).details(&self.path.name);
+            session.link.send_status(self.stream, &status);
+        }
     }
 }
 
@@ -193,14 +203,14 @@ impl ServerSession {
         self.send_play_start(stream, name);
     }
 
-    /// The name of a stream that awaits an answer to this role; the stream is idle again.
-    fn take_asked(&mut self, stream: MessageStreamId, wanted: Role) -> Option<String> {
-        let state = self.streams.get_mut(&stream)?;
-        let name = match state {
-            Use::Asked { role, name } if *role == wanted => std::mem::take(name),
-            _ => return None,
-        };
-        *state = Use::Idle;
-        Some(name)
+    /// Whether a stream awaits an answer to this role; it is idle then.
+    fn take_asked(&mut self, stream: MessageStreamId, wanted: Role) -> bool {
+        match self.streams.get_mut(&stream) {
+            Some(state) if *state == (Use::Asked { role: wanted }) => {
+                *state = Use::Idle;
+                true
+            }
+            _ => false,
+        }
     }
 }

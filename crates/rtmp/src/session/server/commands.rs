@@ -128,7 +128,6 @@ impl ServerSession {
     }
 
     fn ask(&mut self, stream: MessageStreamId, path: StreamPath, command: &Command) {
-        let name = path.name.clone();
         let plays = self.role(stream) == Some(Role::Player);
         let (role, event) = match command.name.as_str() {
             "publish" => {
@@ -151,7 +150,7 @@ impl ServerSession {
             }
         };
         self.stop(stream);
-        self.streams.insert(stream, Use::Asked { role, name });
+        self.streams.insert(stream, Use::Asked { role });
         self.events.push_back(event);
     }
 

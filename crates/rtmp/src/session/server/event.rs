@@ -1,6 +1,6 @@
 //! What a client wants or does, as the server's caller hears it; and how a server speaks. No behaviour.
 
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 
 use bytes::Bytes;
 use headwater_media::MediaKind;
@@ -55,7 +55,7 @@ impl Default for ServerConfig {
 #[derive(Debug, PartialEq)]
 #[must_use = "a request must be accepted or rejected"]
 pub struct Pending<R> {
-    request: R,
+    pub(super) request: R,
 }
 
 impl<R> Pending<R> {
@@ -69,6 +69,14 @@ impl<R> Deref for Pending<R> {
 
     fn deref(&self) -> &R {
         &self.request
+    }
+}
+
+/// Before it is answered, what it asks for may be corrected: see [`StreamPath::uncut`]. The answer names the stream
+/// as the request then does.
+impl<R> DerefMut for Pending<R> {
+    fn deref_mut(&mut self) -> &mut R {
+        &mut self.request
     }
 }
 
