@@ -69,6 +69,8 @@ pub(super) async fn run(arguments: Arguments, with_demo: bool) -> anyhow::Result
         https: arguments.https,
         data: arguments.data,
         media: arguments.media,
+        publish_key: secret("HEADWATER_PUBLISH_KEY")?,
+        admin_token: secret("HEADWATER_ADMIN_TOKEN")?,
     };
     let config = Config::load(arguments.config.as_deref(), overrides)?;
     match rlimit::increase_nofile_limit(DESCRIPTORS_WANTED) {
@@ -83,7 +85,25 @@ pub(super) async fn run(arguments: Arguments, with_demo: bool) -> anyhow::Result
 
 /// Says whether a configuration is valid.
 pub(super) fn check(arguments: &CheckArguments) -> anyhow::Result<()> {
-    Config::load(Some(&arguments.config), Overrides::default())?.check_files()?;
+    let overrides = Overrides {
+        publish_key: secret("HEADWATER_PUBLISH_KEY")?,
+        admin_token: secret("HEADWATER_ADMIN_TOKEN")?,
+        ..Overrides::default()
+    };
+    Config::load(Some(&arguments.config), overrides)?.check_files()?;
     writeln!(std::io::stdout(), "{} is valid", arguments.config.display())?;
     Ok(())
+}
+
+/// A secret of the environment. There is no flag for it: every user of the machine can read those.
+fn secret(variable: &str) -> anyhow::Result<Option<String>> {
+    match std::env::var(variable) {
+        Ok(text) => Ok(Some(text)),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            anyhow::bail!(
+                "{variable} is not UTF-8; give it at least 8 letters or digits, or unset the variable"
+            )
+        }
+    }
 }

@@ -234,24 +234,18 @@ fn banner(access: &Access, addresses: Addresses, with_demo: bool) {
         tracing::warn!("this binary was built without Node.js, so without the console and the watch page");
     }
     let (rtmp, http) = (reachable(addresses.rtmp), reachable(addresses.http));
+    let name = if access.everybody_needs_key() { "NAME?key=KEY" } else { "NAME" };
     let mut text = format!("Headwater {}\n\n", env!("CARGO_PKG_VERSION"));
     if with_demo {
         text += &format!("  watch the demo     http://{http}/watch/live/demo\n");
     }
     text += &format!(
-        "  publish (OBS)      server rtmp://{rtmp}/live   stream key NAME\n  \
-           publish (ffmpeg)   ffmpeg -re -i FILE -c copy -f flv rtmp://{rtmp}/live/NAME\n  \
+        "  publish (OBS)      server rtmp://{rtmp}/live   stream key {name}\n  \
+           publish (ffmpeg)   ffmpeg -re -i FILE -c copy -f flv rtmp://{rtmp}/live/{name}\n  \
            watch              http://{http}/watch/live/NAME\n  \
            console            http://{http}/\n",
     );
-    if access.new {
-        text += &format!(
-            "\n  From other machines, publish with  NAME?key={}\n  and open the console with the token  {}\n  \
-               (made now; kept in secrets.toml in the data directory)\n",
-            access.publish_key(),
-            access.admin_token(),
-        );
-    }
+    text += &secrets(access);
     text += &format!("\nReady: rtmp://{rtmp} http://{http}");
     if let Some((rtmps, https)) = addresses.tls {
         text += &format!(" rtmps://{} https://{}", reachable(rtmps), reachable(https));
@@ -260,6 +254,22 @@ fn banner(access: &Access, addresses: Addresses, with_demo: bool) {
     let mut out = std::io::stdout().lock();
     // Nobody may be reading standard output; the server serves all the same.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+/// The secrets that were made just now, for the only time.
+fn secrets(access: &Access) -> String {
+    let mut lines = Vec::new();
+    if let Some(key) = access.made_publish_key() {
+        lines.push(format!("publish with  NAME?key={key}"));
+    }
+    if let Some(token) = access.made_admin_token() {
+        lines.push(format!("open the console with the token  {token}"));
+    }
+    if lines.is_empty() {
+        return String::new();
+    }
+    let lines = lines.join("\n  and ");
+    format!("\n  From other machines, {lines}\n  (made now; kept in secrets.toml in the data directory)\n")
 }
 
 /// An address that can be typed into a player on this machine.

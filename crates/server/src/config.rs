@@ -167,6 +167,10 @@ pub struct Overrides {
     pub data: Option<PathBuf>,
     /// Where the films are.
     pub media: Option<PathBuf>,
+    /// The publish key. By the environment only: flags are read by every user of the machine.
+    pub publish_key: Option<String>,
+    /// The admin token, likewise.
+    pub admin_token: Option<String>,
 }
 
 impl Config {
@@ -190,20 +194,24 @@ impl Config {
         config.tls.https = overrides.https.unwrap_or(config.tls.https);
         config.data = overrides.data.unwrap_or(config.data);
         config.media = overrides.media.unwrap_or(config.media);
+        config.access.take_environment(overrides.publish_key, overrides.admin_token)?;
         Ok(config)
     }
 
     /// Looks at the files that the configuration names.
     ///
     /// # Errors
-    /// A certificate or key that cannot be used, and why.
+    /// A certificate or key that cannot be used, and why; secrets of an earlier start that will not do.
     pub fn check_files(&self) -> anyhow::Result<()> {
+        self.access.check_file(&self.data)?;
         self.tls.check()
     }
 
     fn parse(text: &str) -> anyhow::Result<Self> {
-        let config: Self = toml::from_str(text)?;
+        let config: Self =
+            toml::from_str(text).map_err(|error| anyhow::anyhow!(access::explain(text, &error)))?;
         config.rtmp.check()?;
+        config.access.check()?;
         if config.streams.gather_ms_max < config.streams.gather_ms_min {
             anyhow::bail!("[streams] gather_ms_max is smaller than gather_ms_min; make it at least as large");
         }
@@ -230,6 +238,44 @@ mod tests {
         assert!(error.contains("line 2") && error.contains("listen"), "{error}");
         let error = Config::parse("[rtmp]\nchunk_size = 0\n").unwrap_err().to_string();
         assert!(error.contains("chunk_size"), "{error}");
+    }
+
+    #[test]
+    fn weak_secrets_are_refused_with_the_mend_and_never_quoted() {
+        for (value, fault) in [("", "is empty"), (" \t ", "is blank"), ("s3cr3t!", "is too short")] {
+            for key in ["publish_key", "admin_token"] {
+                let text = format!("[access]\n{key} = \"{value}\"\n");
+                let error = Config::parse(&text).unwrap_err().to_string();
+                assert!(error.starts_with(&format!("[access] {key} {fault}")), "{error}");
+                assert!(error.contains("at least 8") && !error.contains("s3cr3t"), "{error}");
+            }
+        }
+        Config::parse("[access]\npublish_key = \"12345678\"\n").unwrap();
+        for (text, place) in [
+            ("[access]\nadmin_tokn = \"s3cr3t-of-mine\"\n", "line 2, column 1"),
+            ("[access]\nadmin_token = \"s3cr3t-of-mine\n", "line 2, column"),
+            ("[access]\nadmin_token = 5377237\n", "line 2, column 15"),
+            ("access = \"s3cr3t-of-mine\"\n", "line 1, column 10"),
+            ("access.publish_key = [\"s3cr3t-of-mine\"]\n", "line 1, column 22"),
+        ] {
+            let error = Config::parse(text).unwrap_err().to_string();
+            assert!(error.contains(place), "{error}");
+            assert!(!error.contains("s3cr3t") && !error.contains("5377237"), "{error}");
+        }
+    }
+
+    #[test]
+    fn secrets_of_the_environment_win_over_the_file_and_are_as_strong() {
+        let load = |key: &str| {
+            Config::load(None, Overrides { publish_key: Some(key.to_owned()), ..Overrides::default() })
+        };
+        assert!(load("12345678").unwrap().access.publish_key.is_some());
+        for weak in ["", "  ", "1234567"] {
+            let error = load(weak).unwrap_err().to_string();
+            assert!(error.starts_with("HEADWATER_PUBLISH_KEY is ") && error.contains("unset"), "{error}");
+        }
+        let debugged = format!("{:?}", load("s3cr3t-of-mine").unwrap());
+        assert!(!debugged.contains("s3cr3t"), "{debugged}");
     }
 
     #[test]

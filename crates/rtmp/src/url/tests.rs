@@ -59,7 +59,9 @@ fn a_slash_in_a_value_may_have_been_a_place_to_cut() {
     let path = StreamPath::resolve("", "live/cam?key=a", "../b").unwrap();
     assert_eq!((path.to_string().as_str(), path.query.get("key")), ("live/cam", Some("a/../b")));
     // Where nothing can have been cut there is one way to read it.
-    for (app, stream) in [("live", "cam?key=a/b"), ("live/cam?key=a", ""), ("live", "a/b"), ("live?flag", "cam")] {
+    for (app, stream) in
+        [("live", "cam?key=a/b"), ("live/cam?key=a", ""), ("live", "a/b"), ("live?flag", "cam")]
+    {
         assert_eq!(StreamPath::resolve("", app, stream).unwrap().uncut, None, "{app} {stream}");
     }
 }

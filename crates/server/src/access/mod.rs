@@ -1,22 +1,24 @@
-//! May this peer do that? Open on this machine, by secret from elsewhere.
+//! May this peer do that? One decision for every door.
 //!
-//! A peer is *local* when it connects from a loopback address, directly. Publishing from elsewhere needs
-//! the publish key; the console and the API from elsewhere need the admin token. Watching is open. Both
+//! A peer is *local* when it connects from a loopback address, directly, and `trust_local` is on. Publishing from
+//! elsewhere needs the publish key; the console and the API from elsewhere need the admin token. Watching is open. Both
 //! secrets are made at the first start and kept in the data directory.
 
-use std::fs;
-use std::io::{self, Write};
+mod secrets;
+mod signs;
+
+use std::borrow::Cow;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
-use constant_time_eq::constant_time_eq;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-/// The file in the data directory.
-const SECRETS_FILE: &str = "secrets.toml";
-/// Letters of a secret: easy to read out, no vowels and so no words; 32 of them, five bits each.
-const LETTERS: &[u8; 32] = b"bcdfghjkmnpqrstvwxz23456789BCDFG";
-const SECRET_LETTERS: usize = 26;
+use self::secrets::Secrets;
+pub(crate) use self::secrets::{Secret, explain};
+pub(crate) use self::signs::LocalClient;
+use self::signs::Signs;
 
 /// Who may publish.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -32,153 +34,310 @@ pub(crate) enum PublishRule {
 }
 
 /// Rules of access; the section `[access]` of the configuration.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
     /// Who may publish.
     pub(crate) publish: PublishRule,
+    /// Whether a peer on this machine may do everything. Not where a proxy here hides who connects.
+    pub(crate) trust_local: bool,
     /// The publish key, instead of the one made at the first start.
-    pub(crate) publish_key: Option<String>,
+    pub(crate) publish_key: Option<Secret>,
     /// The admin token, instead of the one made at the first start.
-    pub(crate) admin_token: Option<String>,
+    pub(crate) admin_token: Option<Secret>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Secrets {
-    publish_key: String,
-    admin_token: String,
+impl Default for Config {
+    fn default() -> Self {
+        Self { publish: PublishRule::default(), trust_local: true, publish_key: None, admin_token: None }
+    }
+}
+
+impl Config {
+    /// Says what cannot be.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        for (name, secret) in [("publish_key", &self.publish_key), ("admin_token", &self.admin_token)] {
+            let Some(secret) = secret else { continue };
+            let mend = |error| anyhow::anyhow!("{error}, or leave the line out to have one made");
+            secret.check(&format!("[access] {name}")).map_err(mend)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the secrets that the environment sets in place of the file's.
+    ///
+    /// # Errors
+    /// One that will not do.
+    pub(crate) fn take_environment(
+        &mut self,
+        publish_key: Option<String>,
+        admin_token: Option<String>,
+    ) -> anyhow::Result<()> {
+        for (variable, text, place) in [
+            ("HEADWATER_PUBLISH_KEY", publish_key, &mut self.publish_key),
+            ("HEADWATER_ADMIN_TOKEN", admin_token, &mut self.admin_token),
+        ] {
+            let Some(text) = text else { continue };
+            let secret = Secret::from(text);
+            let mend = |error| anyhow::anyhow!("{error}, or unset the variable");
+            secret.check(variable).map_err(mend)?;
+            *place = Some(secret);
+        }
+        Ok(())
+    }
+
+    /// Looks at the secrets that an earlier start has left in the data directory.
+    ///
+    /// # Errors
+    /// A file that is damaged, or one of whose secrets is in force and will not do.
+    pub(crate) fn check_file(&self, data: &Path) -> anyhow::Result<()> {
+        Secrets::read(data)?.map_or(Ok(()), |secrets| self.check_kept(&secrets, data))
+    }
+
+    fn check_kept(&self, kept: &Secrets, data: &Path) -> anyhow::Result<()> {
+        let path = data.join(secrets::FILE);
+        for (name, configured, kept) in [
+            ("publish_key", &self.publish_key, &kept.publish_key),
+            ("admin_token", &self.admin_token, &kept.admin_token),
+        ] {
+            if configured.is_none() {
+                let mend = |error| anyhow::anyhow!("{error}, or delete the file to have new secrets made");
+                kept.check(&format!("{name} in {}", path.display())).map_err(mend)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Who is at the other end. Printed as the address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Peer {
+    /// Where it connects from, or where a trusted proxy says that it does.
+    pub(crate) address: SocketAddr,
+    /// Whether it is on this machine, nobody is in between, and that counts.
+    pub(crate) is_local: bool,
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.address.fmt(f)
+    }
+}
+
+/// What somebody wants to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Bring a live stream.
+    Publish,
+    /// Watch a live stream or a film.
+    Play,
+    /// Use the console, the API or the metrics.
+    Admin,
+}
+
+/// A question to [`Access::authorize`].
+#[derive(Clone, Copy)]
+pub(crate) struct AccessRequest<'a> {
+    pub(crate) action: Action,
+    pub(crate) peer: Peer,
+    /// What it is about: a stream or film as `app/name`, or an address of the API.
+    pub(crate) name: &'a str,
+    /// The key or token that was shown.
+    pub(crate) key: Option<&'a str>,
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// Go ahead.
+    Allow,
+    /// No: why, for programs, and a sentence for the person at the other end.
+    Refuse { reason: Reason, text: Cow<'static, str> },
+}
+
+/// Why somebody is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// No key was shown, or an empty one.
+    Missing,
+    /// The key that was shown is not the one.
+    Wrong,
+    /// The secret stands in a name, which everybody sees.
+    Misplaced,
+}
+
+impl Reason {
+    /// For the metric.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Missing => "key_missing",
+            Self::Wrong => "key_wrong",
+            Self::Misplaced => "key_misplaced",
+        }
+    }
+}
+
+impl Decision {
+    fn refuse(reason: Reason, text: &'static str) -> Self {
+        Self::Refuse { reason, text: Cow::Borrowed(text) }
+    }
 }
 
 /// The gatekeeper that every door asks.
 #[derive(Debug)]
 pub(crate) struct Access {
     rule: PublishRule,
-    publish_key: String,
-    admin_token: String,
-    /// Whether the secrets were made just now and are to be shown once.
-    pub(crate) new: bool,
+    trust_local: bool,
+    publish_key: Secret,
+    admin_token: Secret,
+    /// Which of the two were made just now and are in force, to be shown once.
+    made: (bool, bool),
+    signs: Arc<Signs>,
 }
 
 impl Access {
     /// Reads the secrets of the data directory; makes them where there are none.
     pub(crate) fn open(config: &Config, data: &Path) -> anyhow::Result<Self> {
-        let path = data.join(SECRETS_FILE);
-        let (secrets, new) = match fs::read_to_string(&path) {
-            Ok(text) => {
-                let secrets: Secrets = toml::from_str(&text).map_err(|error| {
-                    anyhow::anyhow!(
-                        "{} is damaged: {error}Delete it to have new secrets made",
-                        path.display()
-                    )
-                })?;
-                (secrets, false)
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let secrets = Secrets { publish_key: secret()?, admin_token: secret()? };
-                store(&path, &secrets).map_err(|error| {
-                    anyhow::anyhow!(
-                        "cannot write {}: {error}. Use --data DIR for a place that can be written",
-                        path.display()
-                    )
-                })?;
-                (secrets, true)
-            }
-            Err(error) => anyhow::bail!("cannot read {}: {error}", path.display()),
+        config.check()?;
+        let (kept, is_new) = match Secrets::read(data)? {
+            Some(kept) => (kept, false),
+            None => (Secrets::make(data)?, true),
         };
+        config.check_kept(&kept, data)?;
         Ok(Self {
             rule: config.publish,
-            publish_key: config.publish_key.clone().unwrap_or(secrets.publish_key),
-            admin_token: config.admin_token.clone().unwrap_or(secrets.admin_token),
-            new,
+            trust_local: config.trust_local,
+            made: (is_new && config.publish_key.is_none(), is_new && config.admin_token.is_none()),
+            publish_key: config.publish_key.clone().unwrap_or(kept.publish_key),
+            admin_token: config.admin_token.clone().unwrap_or(kept.admin_token),
+            signs: Arc::default(),
         })
     }
 
-    /// May this peer publish with this key?
-    pub(crate) fn may_publish(&self, is_local: bool, key: Option<&str>) -> bool {
+    /// Who connects from this address, with nobody in between.
+    pub(crate) fn peer(&self, address: SocketAddr) -> Peer {
+        Peer { address, is_local: self.trust_local && is_loopback(address) }
+    }
+
+    /// Who connects from this address through a proxy, which has added this header.
+    pub(crate) fn peer_behind(&self, address: SocketAddr, header: &str) -> Peer {
+        if self.peer(address).is_local {
+            self.signs.saw_header(header);
+        }
+        Peer { address, is_local: false }
+    }
+
+    /// Counts an RTMP client while the guard lives, if it is one on this machine: see [`signs`].
+    pub(crate) fn count_client(&self, peer: Peer) -> Option<LocalClient> {
+        peer.is_local.then(|| self.signs.count())
+    }
+
+    /// May this peer do that? Asynchronous, for others than this program may have to be asked one day.
+    #[expect(clippy::unused_async, reason = "doors must be able to wait for the answer")]
+    pub(crate) async fn authorize(&self, request: AccessRequest<'_>) -> Decision {
+        match request.action {
+            Action::Admin => self.authorize_admin(request.peer, request.key),
+            Action::Publish | Action::Play if self.publish_key.is_in(request.name) => {
+                let text =
+                    "The publish key stands in the stream's name, which everybody sees: write NAME?key=KEY.";
+                Decision::refuse(Reason::Misplaced, text)
+            }
+            Action::Publish | Action::Play if self.admin_token.is_in(request.name) => {
+                let text = "The admin token stands in the stream's name, which everybody sees.";
+                Decision::refuse(Reason::Misplaced, text)
+            }
+            Action::Publish => self.authorize_publisher(request.peer, request.key),
+            Action::Play => Decision::Allow,
+        }
+    }
+
+    fn authorize_publisher(&self, peer: Peer, key: Option<&str>) -> Decision {
         let open = match self.rule {
             PublishRule::Open => true,
-            PublishRule::LocalOrKey => is_local,
+            PublishRule::LocalOrKey => peer.is_local,
             PublishRule::Key => false,
         };
-        open || key.is_some_and(|key| same(key, &self.publish_key))
+        match key.filter(|key| !key.is_empty()) {
+            _ if open => Decision::Allow,
+            Some(key) if self.publish_key.is(key) => Decision::Allow,
+            Some(_) => {
+                let text = "The publish key is wrong: the server keeps the right one in secrets.toml in its data \
+                            directory, or in its configuration.";
+                Decision::refuse(Reason::Wrong, text)
+            }
+            None if self.rule == PublishRule::LocalOrKey
+                && self.trust_local
+                && !is_loopback(peer.address) =>
+            {
+                let text = "Publishing from another machine needs the publish key: end the stream key with ?key=KEY.";
+                Decision::refuse(Reason::Missing, text)
+            }
+            None => {
+                let text = "Publishing needs the publish key: end the stream key with ?key=KEY.";
+                Decision::refuse(Reason::Missing, text)
+            }
+        }
     }
 
-    /// Is this the admin token?
+    fn authorize_admin(&self, peer: Peer, token: Option<&str>) -> Decision {
+        match token.filter(|token| !token.is_empty()) {
+            _ if peer.is_local => Decision::Allow,
+            Some(token) if self.admin_token.is(token) => Decision::Allow,
+            Some(_) => {
+                let text = "the admin token is wrong: the server keeps the right one in secrets.toml in its data \
+                            directory, or in its configuration";
+                Decision::refuse(Reason::Wrong, text)
+            }
+            None => {
+                let text = "this needs the admin token: send it as `Authorization: Bearer TOKEN`, or log in at /login";
+                Decision::refuse(Reason::Missing, text)
+            }
+        }
+    }
+
+    /// Whether this is the admin token, wherever it comes from.
     pub(crate) fn is_admin_token(&self, token: &str) -> bool {
-        same(token, &self.admin_token)
+        self.admin_token.is(token)
     }
 
-    /// The publish key, for the banner.
-    pub(crate) fn publish_key(&self) -> &str {
-        &self.publish_key
+    /// The admin token as a cookie's value.
+    pub(crate) fn admin_cookie(&self) -> String {
+        self.admin_token.coded()
     }
 
-    /// The admin token, for the banner.
-    pub(crate) fn admin_token(&self) -> &str {
-        &self.admin_token
+    /// Whether this is one of the secrets, as it is or coded.
+    pub(crate) fn is_secret(&self, text: &str) -> bool {
+        self.publish_key.is(text) | self.admin_token.is(text)
+    }
+
+    /// `text` without the secrets, for the log: people put them where they do not belong.
+    pub(crate) fn masked<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.admin_token.masked(self.publish_key.masked(Cow::Borrowed(text)))
+    }
+
+    /// Whether not even a peer on this machine publishes without the key.
+    pub(crate) fn everybody_needs_key(&self) -> bool {
+        match self.rule {
+            PublishRule::Open => false,
+            PublishRule::LocalOrKey => !self.trust_local,
+            PublishRule::Key => true,
+        }
+    }
+
+    /// The publish key, for the banner, if it was made just now.
+    pub(crate) fn made_publish_key(&self) -> Option<&str> {
+        self.made.0.then(|| self.publish_key.reveal())
+    }
+
+    /// The admin token, for the banner, if it was made just now.
+    pub(crate) fn made_admin_token(&self) -> Option<&str> {
+        self.made.1.then(|| self.admin_token.reveal())
     }
 }
 
-/// Whether a peer is on this machine.
-pub(crate) fn is_local(peer: SocketAddr) -> bool {
-    peer.ip().to_canonical().is_loopback()
-}
-
-fn same(a: &str, b: &str) -> bool {
-    constant_time_eq(a.as_bytes(), b.as_bytes())
-}
-
-fn secret() -> anyhow::Result<String> {
-    let mut bytes = [0; SECRET_LETTERS];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| anyhow::anyhow!("the system gives no random bytes: {error}"))?;
-    Ok(bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect())
-}
-
-fn store(path: &Path, secrets: &Secrets) -> io::Result<()> {
-    if let Some(directory) = path.parent() {
-        fs::create_dir_all(directory)?;
-    }
-    let text = toml::to_string(secrets).map_err(io::Error::other)?;
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?.write_all(text.as_bytes())
+fn is_loopback(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn access(publish: PublishRule) -> Access {
-        let (publish_key, admin_token) = ("key".into(), "token".into());
-        Access { rule: publish, publish_key, admin_token, new: false }
-    }
-
-    fn peer(address: &str) -> SocketAddr {
-        address.parse().unwrap()
-    }
-
-    #[test]
-    fn who_may_publish() {
-        let (here, mapped, there) = (peer("127.0.0.1:1"), peer("[::ffff:127.0.0.1]:1"), peer("192.0.2.1:1"));
-        let rule = access(PublishRule::LocalOrKey);
-        assert!(rule.may_publish(is_local(here), None) && rule.may_publish(is_local(mapped), None));
-        assert!(!rule.may_publish(is_local(there), None) && !rule.may_publish(is_local(there), Some("Key")));
-        assert!(rule.may_publish(is_local(there), Some("key")));
-        assert!(!access(PublishRule::Key).may_publish(is_local(here), None));
-        assert!(access(PublishRule::Open).may_publish(is_local(there), None));
-    }
-
-    #[test]
-    fn secrets_are_made_once_and_kept() {
-        let data = std::env::temp_dir().join(format!("headwater-access-{}", std::process::id()));
-        let first = Access::open(&Config::default(), &data).unwrap();
-        let again = Access::open(&Config::default(), &data).unwrap();
-        assert!(first.new && !again.new);
-        assert_eq!((first.publish_key(), first.admin_token()), (again.publish_key(), again.admin_token()));
-        assert!(first.publish_key() != first.admin_token() && first.publish_key().len() == SECRET_LETTERS);
-        fs::remove_dir_all(&data).unwrap();
-    }
-}
+mod tests;

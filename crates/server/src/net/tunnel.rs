@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 use std::io::{self, IoSlice};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use parking_lot::Mutex;
 use tokio::io::{Interest, Ready};
 use tokio::sync::{Notify, mpsc};
 
+use crate::access::Peer;
 use crate::uptime::Uptime;
 
 /// Bytes that wait in one direction, at most.
@@ -44,9 +44,7 @@ pub(crate) struct Tunnels {
 #[derive(Debug)]
 pub(crate) struct Opened {
     pub(crate) tunnel: Tunnel,
-    pub(crate) peer: SocketAddr,
-    /// Whether the client is on this machine, and no proxy or page of a foreign name stands before it.
-    pub(crate) is_local: bool,
+    pub(crate) peer: Peer,
 }
 
 /// The RTMP door's end. Dropping it closes the tunnel.
@@ -96,7 +94,7 @@ impl Tunnels {
     }
 
     /// Opens a tunnel under this name, which nobody must be able to guess.
-    pub(crate) async fn open(&self, name: String, peer: SocketAddr, is_local: bool) -> Result<(), Refusal> {
+    pub(crate) async fn open(&self, name: String, peer: Peer) -> Result<(), Refusal> {
         let state = State {
             incoming: BytesMut::new(),
             outgoing: BytesMut::new(),
@@ -114,7 +112,7 @@ impl Tunnels {
             }
             open.insert(name, Arc::clone(&pipe));
         }
-        let opened = Opened { tunnel: Tunnel(pipe), peer, is_local };
+        let opened = Opened { tunnel: Tunnel(pipe), peer };
         self.arrivals.send(opened).await.map_err(|_| Refusal::TooMany)
     }
 

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
-use axum::http::{StatusCode, header};
+use axum::extract::{Extension, Path, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use headwater_hub::{Snapshot, State as StreamState, StreamName};
 use headwater_media::{MediaKind, Track, TrackId};
 use serde::Serialize;
 
 use super::{Shared, gate};
+use crate::access::Peer;
 
 #[derive(Serialize)]
 struct Info {
@@ -88,9 +89,14 @@ pub(super) async fn streams(State(shared): State<Arc<Shared>>) -> Response {
 pub(super) async fn stream(
     State(shared): State<Arc<Shared>>,
     Path(path): Path<String>,
-    request: Request,
+    Extension(peer): Extension<Peer>,
+    uri: Uri,
+    headers: HeaderMap,
 ) -> Response {
-    let admin = gate::is_admin(&shared, &request);
+    if let Some(refused) = gate::refuse_viewer(&shared, peer, &uri, &path).await {
+        return refused;
+    }
+    let admin = gate::is_admin(&shared, peer, &headers, uri.path()).await;
     match StreamName::parse(&path) {
         Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
         Ok(name) => match shared.sources.hub.snapshot(&name, shared.sources.uptime.now()) {

@@ -4,52 +4,87 @@
 //! foreign `Host` (a page that has rebound its name to this machine): with the admin token, as a bearer
 //! or in the cookie that `/login` sets. There is no CORS on these addresses.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::{Peer, Shared, pages};
-use crate::access;
+use super::{Shared, pages};
+use crate::access::{Access, AccessRequest, Action, Decision, Peer, Reason};
 
 const COOKIE: &str = "headwater_admin";
 /// The body of a login form, at most.
 const LOGIN_BYTES_MAX: usize = 1024;
 /// How long the form may take to come.
 const LOGIN_MAX: Duration = Duration::from_secs(5);
+/// Headers by which proxies say for whom they ask, besides all that begin as the first.
+const FORWARDING: [&str; 7] =
+    ["x-forwarded-for", "forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"];
+
+/// Who asks: whoever connects from this address, or somebody behind a proxy. A foreign `Host` makes nobody local
+/// either.
+pub(super) fn peer(access: &Access, address: SocketAddr, headers: &HeaderMap) -> Peer {
+    let forwards = |name: &&str| name.starts_with("x-forwarded") || FORWARDING.contains(name);
+    if let Some(name) = headers.keys().map(header::HeaderName::as_str).find(forwards) {
+        return access.peer_behind(address, name);
+    }
+    let peer = access.peer(address);
+    Peer { is_local: peer.is_local && has_local_host(headers), ..peer }
+}
 
 /// Lets admins through; sends people to the login page and programs away.
 pub(super) async fn admin_only(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    if is_admin(&shared, &request) {
-        if is_foreign(request.method(), request.headers()) {
+    let decision = {
+        let (peer, headers, name) = (peer_of(&request), request.headers(), request.uri().path());
+        authorize_admin(&shared, peer, headers, name).await
+    };
+    let (reason, text) = match decision {
+        Decision::Allow if is_foreign(request.method(), request.headers()) => {
             let why = "a page of another site may not change anything here\n";
             return (StatusCode::FORBIDDEN, why).into_response();
         }
-        return next.run(request).await;
+        Decision::Allow => return next.run(request).await,
+        Decision::Refuse { reason, text } => (reason, text),
+    };
+    if reason == Reason::Wrong {
+        shared.metrics.refused("http", reason.word());
     }
     if request.uri().path() == "/" {
         return Redirect::to("/login").into_response();
     }
-    let hint = "this needs the admin token: send it as `Authorization: Bearer TOKEN`, or log in at /login\n";
-    (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], hint).into_response()
+    (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], format!("{text}\n")).into_response()
 }
 
 /// Whether the request comes from an admin.
-pub(super) fn is_admin(shared: &Shared, request: &Request) -> bool {
-    let headers = request.headers();
-    is_direct(request) || token(headers).is_some_and(|token| shared.access.is_admin_token(token))
+pub(super) async fn is_admin(shared: &Shared, peer: Peer, headers: &HeaderMap, path: &str) -> bool {
+    authorize_admin(shared, peer, headers, path).await == Decision::Allow
 }
 
-/// Whether the request comes from this machine, with nobody in between and no foreign page behind it.
-pub(super) fn is_direct(request: &Request) -> bool {
-    let headers = request.headers();
-    let through = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
-    request.extensions().get::<Peer>().is_some_and(|peer| access::is_local(peer.0))
-        && !through.iter().any(|name| headers.contains_key(*name))
-        && has_local_host(headers)
+/// Who asks, as every connection's service says. Who is unknown is a stranger.
+fn peer_of(request: &Request) -> Peer {
+    let unknown = Peer { address: SocketAddr::from(([0; 4], 0)), is_local: false };
+    request.extensions().get().copied().unwrap_or(unknown)
+}
+
+async fn authorize_admin(shared: &Shared, peer: Peer, headers: &HeaderMap, name: &str) -> Decision {
+    let key = token(headers);
+    shared.access.authorize(AccessRequest { action: Action::Admin, peer, name, key }).await
+}
+
+/// The answer to somebody who may not watch `name`.
+pub(super) async fn refuse_viewer(shared: &Shared, peer: Peer, uri: &Uri, name: &str) -> Option<Response> {
+    let key = uri.query().and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("key=")));
+    match shared.access.authorize(AccessRequest { action: Action::Play, peer, name, key }).await {
+        Decision::Allow => None,
+        Decision::Refuse { reason, text } => {
+            shared.metrics.refused("http", reason.word());
+            Some((StatusCode::FORBIDDEN, format!("{text}\n")).into_response())
+        }
+    }
 }
 
 /// Whether a page of another site has a browser change something in its user's name. The token as a bearer is
@@ -78,9 +113,14 @@ pub(super) async fn login(State(shared): State<Arc<Shared>>, request: Request) -
     };
     let text = String::from_utf8_lossy(&body);
     let token = text.strip_prefix("token=").unwrap_or_default().trim();
+    if token.is_empty() {
+        return (StatusCode::UNAUTHORIZED, pages::login_page("Type in the admin token.")).into_response();
+    }
     if !shared.access.is_admin_token(token) {
+        shared.metrics.refused("http", Reason::Wrong.word());
         return (StatusCode::UNAUTHORIZED, pages::login_page("That is not the admin token.")).into_response();
     }
+    let token = shared.access.admin_cookie();
     let cookie = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000");
     ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response()
 }

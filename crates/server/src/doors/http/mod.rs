@@ -13,6 +13,7 @@ mod hls;
 mod io;
 mod pages;
 mod pictures;
+mod route;
 mod rtmpt;
 mod sendfile;
 mod stall;
@@ -25,15 +26,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Extension, Request, State, WebSocketUpgrade};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
-use headwater_hub::StreamName;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use parking_lot::Mutex;
-use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -48,7 +46,6 @@ use crate::net::listener::Accepted;
 use crate::net::tunnel::Tunnels;
 use crate::sources::Sources;
 use crate::stop::Stop;
-use crate::track_selection::TrackSelection;
 use headwater_vod::thumbnails::Gallery;
 use headwater_vod::uploads::Uploads;
 
@@ -100,10 +97,6 @@ pub(crate) struct Shared {
 /// How often the end of the last WebSockets is looked for.
 const FAREWELL_STEP: Duration = Duration::from_millis(10);
 
-/// The peer of a request, as an extension.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Peer(pub(crate) SocketAddr);
-
 /// Whether the console and the watch page are in this binary.
 pub(crate) fn pages_are_built() -> bool {
     assets::COMPLETE
@@ -116,7 +109,7 @@ pub(crate) async fn serve(
     shared: Arc<Shared>,
     mut stop: Stop,
 ) {
-    let router = router(Arc::clone(&shared));
+    let router = route::router(&shared);
     let connections_stop = stop.clone();
     let mut connections = JoinSet::new();
     loop {
@@ -142,7 +135,7 @@ async fn connection(accepted: Accepted, config: Config, shared: Arc<Shared>, rou
     let on_stall = {
         let (asked, shared, ms) = (Arc::clone(&asked), Arc::clone(&shared), config.stall_ms_max);
         move || {
-            tracing::warn!(%peer, place = asked.place(), "let go: it read nothing for {ms} ms (limit stall_ms_max)");
+            tracing::warn!(%peer, place = asked.place(&shared.access), "let go: it read nothing for {ms} ms (limit stall_ms_max)");
             shared.metrics.refused("http", "stalled");
         }
     };
@@ -150,8 +143,14 @@ async fn connection(accepted: Accepted, config: Config, shared: Arc<Shared>, rou
     let ranges = Ranges::of(&stream, shared.metrics.file_bytes("kernel"));
     let socket = Io::new(stream, read, ranges.clone());
     let io = TokioIo::new(stall::Guarded::new(socket, stall_max, on_stall));
-    let service =
-        TowerToHyperService::new(WithPeer { router, peer: Peer(peer), ranges, asked: Arc::clone(&asked) });
+    let access = Arc::clone(&shared.access);
+    let service = TowerToHyperService::new(WithPeer {
+        router,
+        access,
+        address: peer,
+        ranges,
+        asked: Arc::clone(&asked),
+    });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         // librtmp looks for `Content-Length`, not for `content-length`.
@@ -168,14 +167,14 @@ async fn connection(accepted: Accepted, config: Config, shared: Arc<Shared>, rou
         }
     };
     if let Err(error) = ended {
-        report(&shared.metrics, peer, &asked, config.head_ms_max, &error);
+        report(&shared, peer, &asked, config.head_ms_max, &error);
     }
 }
 
 /// Logs why a connection was ended from here. One that was kept alive and has nothing more to ask is no
 /// news, nor is a peer that hangs up; a stall was told when it was noticed.
-fn report(metrics: &Metrics, peer: SocketAddr, asked: &Asked, head_ms_max: u64, error: &hyper::Error) {
-    let place = asked.place();
+fn report(shared: &Shared, peer: SocketAddr, asked: &Asked, head_ms_max: u64, error: &hyper::Error) {
+    let (place, metrics) = (asked.place(&shared.access), &shared.metrics);
     if error.is_parse() {
         tracing::warn!(%peer, place, "let go: no HTTP request: {error}");
         metrics.refused("http", "protocol");
@@ -202,8 +201,11 @@ impl Asked {
     }
 
     /// For the log.
-    fn place(&self) -> String {
-        if self.is_nothing() { "before the first request".to_owned() } else { self.0.lock().clone() }
+    fn place(&self, access: &Access) -> String {
+        if self.is_nothing() {
+            return "before the first request".to_owned();
+        }
+        access.masked(&self.0.lock()).into_owned()
     }
 }
 
@@ -211,7 +213,8 @@ impl Asked {
 #[derive(Clone)]
 struct WithPeer {
     router: Router,
-    peer: Peer,
+    access: Arc<Access>,
+    address: SocketAddr,
     ranges: Option<Arc<Ranges>>,
     asked: Arc<Asked>,
 }
@@ -230,97 +233,13 @@ impl tower_service::Service<Request<hyper::body::Incoming>> for WithPeer {
 
     fn call(&mut self, mut request: Request<hyper::body::Incoming>) -> Self::Future {
         self.asked.note(&request);
-        request.extensions_mut().insert(self.peer);
+        let peer = gate::peer(&self.access, self.address, request.headers());
+        request.extensions_mut().insert(peer);
         if let Some(ranges) = &self.ranges {
             request.extensions_mut().insert(Arc::clone(ranges));
         }
         self.router.call(request)
     }
-}
-
-fn router(shared: Arc<Shared>) -> Router {
-    let admin = Router::new()
-        .route("/", get(pages::console))
-        .route("/api/v1/streams", get(api::streams))
-        .route("/metrics", get(api::metrics))
-        .route("/api/v1/films", get(films::list))
-        .route("/api/v1/films/{*path}", delete(films::remove))
-        .route("/api/v1/uploads", get(uploads::list).post(uploads::begin))
-        .route("/api/v1/uploads/{id}", get(uploads::look).patch(uploads::append).delete(uploads::remove))
-        .route_layer(axum::middleware::from_fn_with_state(Arc::clone(&shared), gate::admin_only));
-    Router::new()
-        .merge(admin)
-        .route("/fcs/ident2", post(rtmpt::ident))
-        .route("/open/1", post(rtmpt::open))
-        .route("/send/{name}/{turn}", post(rtmpt::exchange))
-        .route("/idle/{name}/{turn}", post(rtmpt::exchange))
-        .route("/close/{*rest}", post(rtmpt::close))
-        // Before what ends in `.flv` is taken for a stream: a film's page may end so too.
-        .route("/watch/{*name}", get(pages::watch))
-        .route("/login", get(pages::login).post(gate::login))
-        .route("/api/v1/info", get(api::info))
-        .route("/api/v1/streams/{*path}", get(api::stream))
-        .route("/api/v1/films/{*path}", get(films::film))
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(|| async { "ready\n" }))
-        .fallback(other)
-        .with_state(shared)
-}
-
-/// Everything that is no fixed address: built files of the pages, and streams as `<app>/<name>.flv`.
-async fn other(
-    State(shared): State<Arc<Shared>>,
-    Extension(Peer(peer)): Extension<Peer>,
-    upgrade: Result<WebSocketUpgrade, axum::extract::ws::rejection::WebSocketUpgradeRejection>,
-    request: Request,
-) -> Response {
-    let path = request.uri().path();
-    if let Some((app, rest)) = film_path(&shared, path) {
-        let (parts, _) = request.into_parts();
-        return with_cors(vod::serve(&shared, vod::Address::parse(&app, &rest), &parts).await);
-    }
-    if let Some(stem) = path.strip_suffix(".flv") {
-        let name = match stream_name(stem) {
-            Ok(name) => name,
-            Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
-        };
-        let query = request.uri().query().unwrap_or_default();
-        let selection = TrackSelection::read(query.split('&').filter_map(|pair| pair.split_once('=')));
-        let response = match (request.method(), upgrade) {
-            (&Method::GET, Ok(upgrade)) => ws::watch(&shared, &name, selection, peer, upgrade).await,
-            (&Method::GET | &Method::HEAD, Err(_)) => {
-                flv::watch(&shared, &name, selection, request.method()).await
-            }
-            (&Method::OPTIONS, _) => preflight(),
-            _ => method_not_allowed(),
-        };
-        return with_cors(response);
-    }
-    match *request.method() {
-        Method::GET | Method::HEAD => pages::file(path, request.headers()),
-        _ => method_not_allowed(),
-    }
-}
-
-/// App and name, percent-decoded once, of a path in an app that has films; not where the name is that of a live
-/// stream.
-fn film_path(shared: &Shared, path: &str) -> Option<(String, String)> {
-    let decoded = percent_decode_str(path.strip_prefix('/')?).decode_utf8().ok()?;
-    let (app, name) = decoded.split_once('/')?;
-    if !shared.sources.library.has_app(app) {
-        return None;
-    }
-    let stem = decoded.strip_suffix(".flv").unwrap_or(&decoded);
-    let is_live = StreamName::parse(stem).is_ok_and(|stream| shared.sources.hub.is_live(&stream));
-    (!is_live).then(|| (app.to_owned(), name.to_owned()))
-}
-
-/// The stream that a path names, percent-decoded once.
-fn stream_name(path: &str) -> Result<StreamName, String> {
-    let decoded = percent_decode_str(path.trim_start_matches('/'))
-        .decode_utf8()
-        .map_err(|_| "the stream name is not valid UTF-8\n".to_owned())?;
-    StreamName::parse(&decoded).map_err(|error| format!("{error}\n"))
 }
 
 fn preflight() -> Response {

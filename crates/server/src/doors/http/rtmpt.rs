@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Extension, Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::{Peer, Shared, gate};
+use super::Shared;
+use crate::access::Peer;
 use crate::net::tunnel::Refusal;
 
 /// A body, at most. Clients send what they have every few milliseconds.
@@ -23,22 +24,22 @@ pub(super) async fn ident(_body: Bytes) -> Response {
 }
 
 /// `POST /open/1`: the new tunnel's name.
-pub(super) async fn open(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let Some(&Peer(peer)) = request.extensions().get::<Peer>() else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
+pub(super) async fn open(
+    State(shared): State<Arc<Shared>>,
+    Extension(peer): Extension<Peer>,
+    request: Request,
+) -> Response {
     let mut random = [0; 16];
     if let Err(error) = getrandom::fill(&mut random) {
         tracing::error!(%peer, %error, "no random bytes for the name of a tunnel");
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     let name: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    let is_local = gate::is_direct(&request);
     // A connection whose request was not read to its end cannot be used again, and ffmpeg uses it again.
     if axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX).await.is_err() {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     }
-    match shared.tunnels.open(name.clone(), peer, is_local).await {
+    match shared.tunnels.open(name.clone(), peer).await {
         Ok(()) => (answer_headers(), format!("{name}\n")).into_response(),
         Err(refusal) => refused(&shared, refusal),
     }

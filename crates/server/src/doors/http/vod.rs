@@ -32,18 +32,40 @@ impl<'a> Address<'a> {
     }
 }
 
-/// Answers a request for a film or something of it.
-pub(super) async fn serve(shared: &Arc<Shared>, address: Address<'_>, request: &Parts) -> Response {
-    if address.part.is_empty() {
-        return files::serve(shared, address.app, address.film, request).await;
-    }
+/// Answers a request for a film's file.
+pub(super) async fn file(shared: &Arc<Shared>, address: Address<'_>, request: &Parts) -> Response {
+    files::serve(shared, address.app, address.film, request).await
+}
+
+/// Answers a request for a picture of a film.
+pub(super) async fn picture(
+    shared: &Arc<Shared>,
+    address: Address<'_>,
+    wanted: pictures::Wanted,
+    request: &Parts,
+) -> Response {
     match shared.sources.library.open(address.app, address.film).await {
-        Ok(film) if let Some(wanted) = pictures::Wanted::parse(address.part) => {
-            pictures::serve(shared, address, &film, wanted, request).await
-        }
-        Ok(film) if let Some(wanted) = hls::Wanted::parse(address.part) => {
-            hls::serve(shared, address, &film, wanted, request).await
-        }
+        Ok(film) => pictures::serve(shared, address, &film, wanted, request).await,
+        Err(refusal) => refused(&refusal),
+    }
+}
+
+/// Answers a request for a playlist of a film or what it names.
+pub(super) async fn hls(
+    shared: &Arc<Shared>,
+    address: Address<'_>,
+    wanted: hls::Wanted,
+    request: &Parts,
+) -> Response {
+    match shared.sources.library.open(address.app, address.film).await {
+        Ok(film) => hls::serve(shared, address, &film, wanted, request).await,
+        Err(refusal) => refused(&refusal),
+    }
+}
+
+/// Answers a request for what a film does not have.
+pub(super) async fn nothing(shared: &Arc<Shared>, address: Address<'_>) -> Response {
+    match shared.sources.library.open(address.app, address.film).await {
         Ok(film) => refused(&Refusal::NotFound(format!("{} has no {}.", film.name(), address.part))),
         Err(refusal) => refused(&refusal),
     }

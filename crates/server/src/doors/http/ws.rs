@@ -1,7 +1,5 @@
 //! WebSocket-FLV: the bytes of HTTP-FLV as binary messages.
 
-use std::net::SocketAddr;
-
 use axum::extract::WebSocketUpgrade;
 use axum::extract::ws::{Message, WebSocket};
 use axum::response::Response;
@@ -10,6 +8,7 @@ use headwater_hub::StreamName;
 
 use super::Shared;
 use super::flv::{self, Viewer};
+use crate::access::Peer;
 use crate::track_selection::TrackSelection;
 
 /// What a viewer may say: nothing but pings and a farewell.
@@ -23,7 +22,7 @@ pub(super) async fn watch(
     shared: &Shared,
     name: &StreamName,
     selection: TrackSelection,
-    peer: SocketAddr,
+    peer: Peer,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     match flv::open(shared, name, selection, DOOR).await {
@@ -38,7 +37,7 @@ pub(super) async fn watch(
 }
 
 /// Sends until the broadcast ends or the viewer goes.
-async fn send(mut socket: WebSocket, mut viewer: Viewer, peer: SocketAddr, name: StreamName) {
+async fn send(mut socket: WebSocket, mut viewer: Viewer, peer: Peer, name: StreamName) {
     loop {
         tokio::select! {
             bytes = viewer.next() => match bytes {

@@ -6,7 +6,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,7 +24,7 @@ use super::requests::sentence;
 use super::transport::Transport;
 use super::viewer::{PlayEnding, Viewer};
 use super::wire::{Flow, Wire};
-use crate::access;
+use crate::access::{LocalClient, Peer};
 use crate::metrics::Guard;
 use crate::net::listener::Accepted;
 use crate::net::tunnel;
@@ -63,9 +62,7 @@ pub(super) enum End {
 /// A connection with everything that hangs on it.
 pub(super) struct Connection {
     pub(super) shared: Arc<Shared>,
-    pub(super) peer: SocketAddr,
-    /// Whether the peer is on this machine, and nobody in between.
-    pub(super) is_local: bool,
+    pub(super) peer: Peer,
     pub(super) wire: Arc<Wire>,
     pub(super) session: ServerSession,
     /// What the client calls itself.
@@ -83,6 +80,8 @@ pub(super) struct Connection {
     progressed: Duration,
     /// Counts the client while it can be sent elsewhere.
     pub(super) _movable: Option<Guard>,
+    /// Counts the client if it is on this machine.
+    pub(super) _counted: Option<LocalClient>,
     /// Since when it has been asked to come again, because the program stops.
     draining: Option<Duration>,
 }
@@ -108,7 +107,8 @@ pub(super) async fn serve(accepted: Accepted, shared: Arc<Shared>, mut stop: Sto
     match Transport::new(stream, &mut input) {
         Ok(transport) => {
             transport.bound_send_buffer(shared.config.send_buffer_bytes);
-            converse(transport, input, (peer, access::is_local(peer)), shared, &mut stop).await;
+            let peer = shared.access.peer(peer);
+            converse(transport, input, peer, shared, &mut stop).await;
         }
         Err(error) => tracing::debug!(%peer, %error, "gone before it said what it wants"),
     }
@@ -116,18 +116,12 @@ pub(super) async fn serve(accepted: Accepted, shared: Arc<Shared>, mut stop: Sto
 
 /// Serves one tunnel to its end.
 pub(super) async fn serve_tunnel(opened: tunnel::Opened, shared: Arc<Shared>, mut stop: Stop) {
-    let tunnel::Opened { tunnel, peer, is_local } = opened;
-    converse(Transport::Tunnel(tunnel), BytesMut::new(), (peer, is_local), shared, &mut stop).await;
+    let tunnel::Opened { tunnel, peer } = opened;
+    converse(Transport::Tunnel(tunnel), BytesMut::new(), peer, shared, &mut stop).await;
 }
 
-async fn converse(
-    transport: Transport,
-    input: BytesMut,
-    (peer, is_local): (SocketAddr, bool),
-    shared: Arc<Shared>,
-    stop: &mut Stop,
-) {
-    let mut connection = match Connection::new(transport, input, (peer, is_local), shared) {
+async fn converse(transport: Transport, input: BytesMut, peer: Peer, shared: Arc<Shared>, stop: &mut Stop) {
+    let mut connection = match Connection::new(transport, input, peer, shared) {
         Ok(connection) => connection,
         Err(error) => return tracing::error!(%peer, %error, "closed: no random bytes for the handshake"),
     };
@@ -137,12 +131,7 @@ async fn converse(
 }
 
 impl Connection {
-    fn new(
-        transport: Transport,
-        input: BytesMut,
-        (peer, is_local): (SocketAddr, bool),
-        shared: Arc<Shared>,
-    ) -> anyhow::Result<Self> {
+    fn new(transport: Transport, input: BytesMut, peer: Peer, shared: Arc<Shared>) -> anyhow::Result<Self> {
         let mut nonce = Nonce([0; 32]);
         getrandom::fill(&mut nonce.0).map_err(|error| anyhow::anyhow!("{error}"))?;
         let now = shared.sources.uptime.now();
@@ -152,7 +141,6 @@ impl Connection {
             wire: Arc::new(Wire::new(transport)),
             shared,
             peer,
-            is_local,
             agent: String::new(),
             capabilities: Capabilities::default(),
             publishing: Vec::new(),
@@ -164,6 +152,7 @@ impl Connection {
             written: 0,
             progressed: now,
             _movable: None,
+            _counted: None,
             draining: None,
         })
     }
@@ -376,9 +365,10 @@ impl Connection {
             End::Stopped => self.session.close("The server is stopping."),
             End::LetGo(reason, text) => {
                 let place = self.place();
-                tracing::warn!(%peer, place, "let go: {text}");
+                let told = self.shared.access.masked(text);
+                tracing::warn!(%peer, place, "let go: {told}");
                 self.shared.metrics.refused("rtmp", reason);
-                self.session.close(text.clone());
+                self.session.close(told.into_owned());
             }
         }
         self.say();

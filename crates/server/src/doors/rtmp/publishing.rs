@@ -1,6 +1,5 @@
 //! One publishing stream of a connection: its messages made regular and put into the log.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,12 +11,13 @@ use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::message::DataScope;
 
 use super::connection::End;
+use crate::access::Peer;
 use headwater_vod::is_metadata;
 
 /// A message stream that publishes.
 pub(super) struct Publishing {
     stream: MessageStreamId,
-    peer: SocketAddr,
+    peer: Peer,
     publisher: Publisher,
     normalizer: Normalizer,
     /// Messages that could not be used. The first one is logged.
@@ -27,7 +27,7 @@ pub(super) struct Publishing {
 }
 
 impl Publishing {
-    pub(super) fn new(stream: MessageStreamId, peer: SocketAddr, publisher: Publisher) -> Self {
+    pub(super) fn new(stream: MessageStreamId, peer: Peer, publisher: Publisher) -> Self {
         Self {
             stream,
             peer,

@@ -15,6 +15,7 @@ use headwater_rtmp::{Error, MessageStreamId};
 use super::connection::{Connection, End, PlayingStream};
 use super::publishing::Publishing;
 use super::viewer::Viewer;
+use crate::access::{AccessRequest, Action, Decision};
 use crate::sources::{self, Cursor, From};
 use crate::track_selection::TrackSelection;
 use headwater_vod::Refusal;
@@ -34,16 +35,30 @@ impl Connection {
             ServerEvent::Connect(request) => {
                 self.agent = request.flash_ver.chars().take(AGENT_LETTERS_MAX).collect();
                 self.capabilities = request.capabilities;
+                self._counted = self.shared.access.count_client(self.peer);
                 self._movable = request.capabilities.reconnect.then(|| self.shared.metrics.count_movable());
                 request.accept(&mut self.session);
                 Ok(())
             }
-            ServerEvent::Publish(request) => self.publish(request),
-            ServerEvent::Play(request) => self.play(request).await,
+            ServerEvent::Publish(mut request) => {
+                self.put_together(&mut request.path);
+                self.publish(request).await
+            }
+            ServerEvent::Play(mut request) => {
+                self.put_together(&mut request.path);
+                self.play(request).await
+            }
             ServerEvent::Refused { fault, .. } => Err(End::LetGo("bad_name", fault.to_string())),
-            ServerEvent::PlayLater(request) => self.play_later(&request),
-            ServerEvent::Play2(request) => self.play2(request).await,
-            ServerEvent::StreamLength(request) => {
+            ServerEvent::PlayLater(mut request) => {
+                self.put_together(&mut request.path);
+                self.play_later(&request)
+            }
+            ServerEvent::Play2(mut request) => {
+                self.put_together(&mut request.play.path);
+                self.play2(request).await
+            }
+            ServerEvent::StreamLength(mut request) => {
+                self.put_together(&mut request.path);
                 let seconds = self.stream_length(&request.path).await;
                 request.accept(&mut self.session, seconds);
                 Ok(())
@@ -88,8 +103,27 @@ impl Connection {
         }
     }
 
-    fn publish(&mut self, request: Pending<PublishRequest>) -> Result<(), End> {
-        let (reason, text) = match self.admit_publisher(&request) {
+    /// A key with a slash that the client has cut there is put together again: its end is no stream's name.
+    fn put_together(&self, path: &mut StreamPath) {
+        let is_cut =
+            |uncut: &StreamPath| uncut.query.get("key").is_some_and(|key| self.shared.access.is_secret(key));
+        if let Some(uncut) = path.uncut.take_if(|uncut| is_cut(uncut)) {
+            *path = *uncut;
+        }
+    }
+
+    /// What is logged of a path that was refused, and the path as it is told: no key, and nothing that may be the end
+    /// of one.
+    fn conceal(&self, path: &mut StreamPath) -> String {
+        if let Some(uncut) = path.uncut.take_if(|uncut| !uncut.name.is_empty()) {
+            *path = *uncut;
+        }
+        path.name = self.shared.access.masked(&path.name).into_owned();
+        self.shared.access.masked(&path.to_string()).into_owned()
+    }
+
+    async fn publish(&mut self, mut request: Pending<PublishRequest>) -> Result<(), End> {
+        let (reason, text) = match self.admit_publisher(&request).await {
             Ok(publishing) => {
                 tracing::info!(peer = %self.peer, stream = %publishing.name(), agent = self.agent, "publishing");
                 self.publishing.push(publishing);
@@ -98,19 +132,20 @@ impl Connection {
             }
             Err(refusal) => refusal,
         };
-        let path = request.path.to_string();
+        let path = self.conceal(&mut request.path);
         request.reject(&mut self.session, reason, text.clone());
         // Encoders of DJI believe they are live after a refusal: only hanging up tells them.
         Err(End::LetGo("publish_refused", format!("publish {path:?} refused: {text}")))
     }
 
-    fn admit_publisher(&self, request: &PublishRequest) -> Result<Publishing, (PublishRejection, String)> {
+    async fn admit_publisher(
+        &self,
+        request: &PublishRequest,
+    ) -> Result<Publishing, (PublishRejection, String)> {
         let name =
             stream_name(&request.path).map_err(|error| (PublishRejection::BadName, sentence(&error)))?;
-        if !self.shared.access.may_publish(self.is_local, request.path.query.get("key")) {
-            let text =
-                "Publishing from another machine needs the publish key: end the stream key with ?key=KEY.";
-            return Err((PublishRejection::Denied, text.to_owned()));
+        if let Decision::Refuse { text, .. } = self.ask(Action::Publish, &name, &request.path).await {
+            return Err((PublishRejection::Denied, text.into_owned()));
         }
         let info =
             PublisherInfo { address: self.peer.to_string(), agent: self.agent.clone(), protocol: "rtmp" };
@@ -123,13 +158,13 @@ impl Connection {
         Ok(Publishing::new(request.stream, self.peer, publisher))
     }
 
-    async fn play(&mut self, request: Pending<PlayRequest>) -> Result<(), End> {
+    async fn play(&mut self, mut request: Pending<PlayRequest>) -> Result<(), End> {
         let shared = Arc::clone(&self.shared);
         let stream = request.stream;
         let (name, cursor) = match self.open(&request.path, from(request.start)).await {
             Ok(opened) => opened,
             Err((reason, text)) => {
-                let path = request.path.to_string();
+                let path = self.conceal(&mut request.path);
                 request.reject(&mut self.session, reason, text.clone());
                 return Err(End::LetGo("play_refused", format!("play {path:?} refused: {text}")));
             }
@@ -166,6 +201,9 @@ impl Connection {
         from: From,
     ) -> Result<(String, Cursor), (PlayRejection, String)> {
         let name = stream_name(path).map_err(|error| (PlayRejection::StreamNotFound, sentence(&error)))?;
+        if let Decision::Refuse { text, .. } = self.ask(Action::Play, &name, path).await {
+            return Err((PlayRejection::Failed, text.into_owned()));
+        }
         match sources::open(&self.shared.sources, &name, &asked_name(path), from).await {
             Ok(cursor) => Ok((name.to_string(), cursor)),
             Err(refusal) => {
@@ -178,7 +216,16 @@ impl Connection {
         }
     }
 
+    async fn ask(&self, action: Action, name: &StreamName, path: &StreamPath) -> Decision {
+        let (peer, name, key) = (self.peer, name.path(), path.query.get("key"));
+        self.shared.access.authorize(AccessRequest { action, peer, name, key }).await
+    }
+
     async fn stream_length(&self, path: &StreamPath) -> Option<f64> {
+        let name = stream_name(path).ok()?;
+        if self.ask(Action::Play, &name, path).await != Decision::Allow {
+            return None;
+        }
         let film = self.shared.sources.library.open(&path.app, &asked_name(path)).await.ok()?;
         Some(film.index().duration().as_seconds())
     }

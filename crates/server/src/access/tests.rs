@@ -1,0 +1,162 @@
+//! Who may do what, in words and in a table; and that secrets stay secret.
+
+use std::fs;
+
+use super::*;
+
+fn access(publish: PublishRule, trust_local: bool) -> Access {
+    let secret = |text: &str| Secret::from(text.to_owned());
+    Access {
+        rule: publish,
+        trust_local,
+        publish_key: secret("pa/ss+wo=rd%"),
+        admin_token: secret("t/o k+e;n=%2F"),
+        made: (false, false),
+        signs: Arc::default(),
+    }
+}
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+/// What becomes of a question about `live/cam`: nothing said, or the reason.
+async fn reason(access: &Access, action: Action, address: SocketAddr, key: Option<&str>) -> Option<Reason> {
+    let request = AccessRequest { action, peer: access.peer(address), name: "live/cam", key };
+    match access.authorize(request).await {
+        Decision::Allow => None,
+        Decision::Refuse { reason, .. } => Some(reason),
+    }
+}
+
+#[tokio::test]
+async fn who_may_publish() {
+    let keys = [None, Some(""), Some("wrong-wrong"), Some("pa/ss+wo=rd%")];
+    let refused = [Some(Reason::Missing), Some(Reason::Missing), Some(Reason::Wrong), None];
+    let (here, mapped, there) =
+        (address("127.0.0.1:1"), address("[::ffff:127.0.0.1]:1"), address("192.0.2.1:1"));
+    for (rule, trust_local, from, expected) in [
+        (PublishRule::LocalOrKey, true, here, [None; 4]),
+        (PublishRule::LocalOrKey, true, mapped, [None; 4]),
+        (PublishRule::LocalOrKey, true, there, refused),
+        (PublishRule::LocalOrKey, false, here, refused),
+        (PublishRule::LocalOrKey, false, there, refused),
+        (PublishRule::Key, true, here, refused),
+        (PublishRule::Key, true, there, refused),
+        (PublishRule::Open, true, there, [None; 4]),
+        (PublishRule::Open, false, there, [None; 4]),
+    ] {
+        let access = access(rule, trust_local);
+        for (key, expected) in keys.into_iter().zip(expected) {
+            let reason = reason(&access, Action::Publish, from, key).await;
+            assert_eq!(reason, expected, "{rule:?}, local is trusted: {trust_local}, {from}, {key:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn everybody_watches_and_admins_have_the_token_or_are_here() {
+    let access = access(PublishRule::LocalOrKey, true);
+    let (here, there) = (address("127.0.0.1:1"), address("192.0.2.1:1"));
+    assert_eq!(reason(&access, Action::Play, there, Some("wrong-wrong")).await, None);
+    assert_eq!(reason(&access, Action::Admin, here, Some("wrong-wrong")).await, None);
+    assert_eq!(reason(&access, Action::Admin, there, None).await, Some(Reason::Missing));
+    assert_eq!(reason(&access, Action::Admin, there, Some("pa/ss+wo=rd%")).await, Some(Reason::Wrong));
+    assert_eq!(reason(&access, Action::Admin, there, Some("t/o k+e;n=%2F")).await, None);
+}
+
+#[tokio::test]
+async fn a_key_may_be_coded_once_and_as_a_form_does_it() {
+    let access = access(PublishRule::Key, true);
+    for (key, is_right) in [
+        ("pa/ss+wo=rd%", true),
+        ("pa%2Fss%2Bwo%3Drd%25", true),
+        ("pa%2fss+wo=rd%25", true),
+        ("pa%252Fss%252Bwo%253Drd%2525", false),
+        ("pa/ss wo=rd%", false),
+        ("pa", false),
+    ] {
+        let reason = reason(&access, Action::Publish, address("192.0.2.1:1"), Some(key)).await;
+        assert_eq!(reason.is_none(), is_right, "{key}");
+    }
+    for (token, is_right) in [
+        ("t/o k+e;n=%2F", true),
+        ("t%2Fo+k%2Be%3Bn%3D%252F", true),
+        (&access.admin_cookie(), true),
+        ("t/o k+e;n=/", false),
+    ] {
+        assert_eq!(access.is_admin_token(token), is_right, "{token}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_told_of_another_machine_who_is_on_this_one() {
+    let text = async |access: Access, from: &str| {
+        let peer = access.peer(address(from));
+        let request = AccessRequest { action: Action::Publish, peer, name: "live/cam", key: None };
+        match access.authorize(request).await {
+            Decision::Allow => panic!("it is allowed"),
+            Decision::Refuse { text, .. } => text,
+        }
+    };
+    let says = "another machine";
+    assert!(text(access(PublishRule::LocalOrKey, true), "192.0.2.1:1").await.contains(says));
+    assert!(!text(access(PublishRule::LocalOrKey, false), "127.0.0.1:1").await.contains(says));
+    assert!(!text(access(PublishRule::Key, true), "127.0.0.1:1").await.contains(says));
+}
+
+#[tokio::test]
+async fn a_secret_is_no_name() {
+    let access = access(PublishRule::Open, true);
+    for (name, action) in [
+        ("live/pa/ss+wo=rd%", Action::Publish),
+        ("live/x-pa/ss+wo=rd%", Action::Play),
+        ("t/o k+e;n=%2F/a", Action::Play),
+    ] {
+        let peer = access.peer(address("127.0.0.1:1"));
+        let decision = access.authorize(AccessRequest { action, peer, name, key: None }).await;
+        assert!(matches!(decision, Decision::Refuse { reason: Reason::Misplaced, .. }), "{name}");
+        assert!(!access.masked(name).contains("ss+wo") && !access.masked(name).contains("k+e"), "{name}");
+    }
+    assert_eq!(access.masked("GET /live/t%2Fo%20k%2Be%3Bn%3D%252F.flv"), "GET /live/….flv");
+    assert_eq!(format!("{:?}", access.publish_key), "…");
+}
+
+#[test]
+fn secrets_are_made_once_and_kept() {
+    let data = std::env::temp_dir().join(format!("headwater-access-{}", std::process::id()));
+    let first = Access::open(&Config::default(), &data).unwrap();
+    let again = Access::open(&Config::default(), &data).unwrap();
+    assert!(first.made == (true, true) && again.made == (false, false));
+    assert_eq!((&first.publish_key, &first.admin_token), (&again.publish_key, &again.admin_token));
+    assert!(first.publish_key != first.admin_token);
+    assert_eq!(first.publish_key.reveal().len(), secrets::MADE_LETTERS);
+    fs::remove_dir_all(&data).unwrap();
+}
+
+#[test]
+fn weak_secrets_of_an_earlier_start_are_refused_unless_others_are_in_force() {
+    let data = std::env::temp_dir().join(format!("headwater-weak-{}", std::process::id()));
+    fs::create_dir_all(&data).unwrap();
+    let file = data.join(secrets::FILE);
+    for (weak, fault) in [("", "is empty"), ("   ", "is blank"), ("s3cr3t", "is too short")] {
+        let strong = "bcdfghjkmnpq";
+        for (key, token, name) in [(weak, strong, "publish_key"), (strong, weak, "admin_token")] {
+            fs::write(&file, format!("publish_key = \"{key}\"\nadmin_token = \"{token}\"\n")).unwrap();
+            for error in [
+                Access::open(&Config::default(), &data).unwrap_err().to_string(),
+                Config::default().check_file(&data).unwrap_err().to_string(),
+            ] {
+                assert!(error.starts_with(&format!("{name} in {} {fault}", file.display())), "{error}");
+                assert!(error.contains("delete the file") && !error.contains("s3cr3t"), "{error}");
+            }
+        }
+    }
+    let mut config = Config::default();
+    config.take_environment(None, Some("another-token".to_owned())).unwrap();
+    Access::open(&config, &data).unwrap();
+    fs::write(&file, "publish_key = s3cr3t\n").unwrap();
+    let error = Access::open(&Config::default(), &data).unwrap_err().to_string();
+    assert!(error.contains("is damaged") && !error.contains("s3cr3t"), "{error}");
+    fs::remove_dir_all(&data).unwrap();
+}

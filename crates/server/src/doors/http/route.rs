@@ -1,0 +1,223 @@
+//! Which address leads where: the one list of fixed addresses, and the one list of ways that lead anywhere else.
+//!
+//! The router is made of these lists, and a test asks for everything in them as an admin and as a stranger.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{Extension, Request, State, WebSocketUpgrade};
+use axum::handler::Handler;
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodFilter, MethodRouter, on};
+use headwater_hub::StreamName;
+use percent_encoding::percent_decode_str;
+
+use super::vod::Address;
+use super::{
+    Shared, api, films, flv, gate, hls, method_not_allowed, pages, pictures, preflight, rtmpt, uploads,
+};
+use super::{vod, with_cors, ws};
+use crate::access::Peer;
+use crate::track_selection::TrackSelection;
+
+/// Who may come in by an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Who {
+    /// Who is let through by [`gate::admin_only`].
+    Admins,
+    /// Everybody.
+    All,
+}
+
+/// A fixed address and one method.
+struct Route {
+    who: Who,
+    #[cfg_attr(not(test), expect(dead_code, reason = "`answers` knows it too, and does not tell"))]
+    method: MethodFilter,
+    path: &'static str,
+    answers: MethodRouter<Arc<Shared>>,
+}
+
+fn admins<H, T>(method: MethodFilter, path: &'static str, handler: H) -> Route
+where
+    H: Handler<T, Arc<Shared>>,
+    T: 'static,
+{
+    Route { who: Who::Admins, method, path, answers: on(method, handler) }
+}
+
+fn all<H, T>(method: MethodFilter, path: &'static str, handler: H) -> Route
+where
+    H: Handler<T, Arc<Shared>>,
+    T: 'static,
+{
+    Route { who: Who::All, ..admins(method, path, handler) }
+}
+
+/// Every fixed address.
+fn routes() -> Vec<Route> {
+    use MethodFilter as M;
+    vec![
+        admins(M::GET, "/", pages::console),
+        admins(M::GET, "/metrics", api::metrics),
+        admins(M::GET, "/api/v1/streams", api::streams),
+        admins(M::GET, "/api/v1/films", films::list),
+        admins(M::DELETE, "/api/v1/films/{*path}", films::remove),
+        admins(M::GET, "/api/v1/uploads", uploads::list),
+        admins(M::POST, "/api/v1/uploads", uploads::begin),
+        admins(M::GET, "/api/v1/uploads/{id}", uploads::look),
+        admins(M::PATCH, "/api/v1/uploads/{id}", uploads::append),
+        admins(M::DELETE, "/api/v1/uploads/{id}", uploads::remove),
+        all(M::POST, "/fcs/ident2", rtmpt::ident),
+        all(M::POST, "/open/1", rtmpt::open),
+        all(M::POST, "/send/{name}/{turn}", rtmpt::exchange),
+        all(M::POST, "/idle/{name}/{turn}", rtmpt::exchange),
+        all(M::POST, "/close/{*rest}", rtmpt::close),
+        // Before what ends in `.flv` is taken for a stream: a film's page may end so too.
+        all(M::GET, "/watch/{*name}", pages::watch),
+        all(M::GET, "/login", pages::login),
+        all(M::POST, "/login", gate::login),
+        all(M::GET, "/api/v1/info", api::info),
+        all(M::GET, "/api/v1/streams/{*path}", api::stream),
+        all(M::GET, "/api/v1/films/{*path}", films::film),
+        all(M::GET, "/healthz", async || "ok\n"),
+        all(M::GET, "/readyz", async || "ready\n"),
+    ]
+}
+
+/// The router of all addresses.
+pub(super) fn router(shared: &Arc<Shared>) -> Router {
+    let (mut admin, mut open) = (Router::new(), Router::new());
+    for Route { who, path, answers, .. } in routes() {
+        match who {
+            Who::Admins => admin = admin.route(path, answers),
+            Who::All => open = open.route(path, answers),
+        }
+    }
+    let gate = axum::middleware::from_fn_with_state(Arc::clone(shared), gate::admin_only);
+    open.merge(admin.route_layer(gate)).fallback(elsewhere).with_state(Arc::clone(shared))
+}
+
+/// Where a path leads that is no fixed address.
+enum Destination<'a> {
+    /// A film's file.
+    File(Address<'a>),
+    /// A picture of a film.
+    Picture(Address<'a>, pictures::Wanted),
+    /// A playlist of a film or what it names.
+    Hls(Address<'a>, hls::Wanted),
+    /// What a film does not have.
+    Nothing(Address<'a>),
+    /// A live stream: `<app>/<name>`, coded.
+    Stream(&'a str),
+    /// A file of the pages.
+    Page(&'a str),
+}
+
+/// A path that is taken apart.
+struct Path<'a> {
+    /// As it was sent.
+    raw: &'a str,
+    /// Decoded once, in an app that has films; not where the name is that of a live stream.
+    film: Option<Address<'a>>,
+}
+
+/// A way that leads somewhere, or not.
+type Way = for<'a> fn(&Path<'a>) -> Option<Destination<'a>>;
+
+/// The ways to all that has no fixed address. The first that leads somewhere is taken.
+const WAYS: [(&str, Way); 6] = [
+    ("file", |path| path.film.filter(|film| film.part.is_empty()).map(Destination::File)),
+    ("picture", |path| {
+        let film = path.film?;
+        Some(Destination::Picture(film, pictures::Wanted::parse(film.part)?))
+    }),
+    ("hls", |path| {
+        let film = path.film?;
+        Some(Destination::Hls(film, hls::Wanted::parse(film.part)?))
+    }),
+    ("nothing", |path| path.film.map(Destination::Nothing)),
+    ("stream", |path| path.raw.strip_suffix(".flv").map(Destination::Stream)),
+    ("page", |path| Some(Destination::Page(path.raw))),
+];
+
+/// Answers for everything that is no fixed address. Who wants to watch something is asked for first.
+async fn elsewhere(
+    State(shared): State<Arc<Shared>>,
+    Extension(peer): Extension<Peer>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    request: Request,
+) -> Response {
+    let (request, _) = request.into_parts();
+    let path = request.uri.path();
+    let decoded = decode(path).ok();
+    let film = decoded.as_deref().and_then(|decoded| film(&shared, decoded));
+    let path = Path { raw: path, film };
+    let Some(destination) = WAYS.iter().find_map(|(_, way)| way(&path)) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let name = decoded.as_deref().unwrap_or(path.raw);
+    if !matches!(destination, Destination::Page(_))
+        && let Some(refused) = gate::refuse_viewer(&shared, peer, &request.uri, name).await
+    {
+        return with_cors(refused);
+    }
+    match destination {
+        Destination::File(film) => with_cors(vod::file(&shared, film, &request).await),
+        Destination::Picture(film, wanted) => with_cors(vod::picture(&shared, film, wanted, &request).await),
+        Destination::Hls(film, wanted) => with_cors(vod::hls(&shared, film, wanted, &request).await),
+        Destination::Nothing(film) => with_cors(vod::nothing(&shared, film).await),
+        Destination::Stream(name) => with_cors(stream(&shared, name, peer, upgrade, &request).await),
+        Destination::Page(path) => match request.method {
+            Method::GET | Method::HEAD => pages::file(path, &request.headers),
+            _ => method_not_allowed(),
+        },
+    }
+}
+
+/// A live stream over HTTP or WebSocket.
+async fn stream(
+    shared: &Shared,
+    name: &str,
+    peer: Peer,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    request: &Parts,
+) -> Response {
+    let name = match decode(name).and_then(|name| StreamName::parse(&name).map_err(|error| error.to_string()))
+    {
+        Ok(name) => name,
+        Err(problem) => return (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response(),
+    };
+    let query = request.uri.query().unwrap_or_default();
+    let selection = TrackSelection::read(query.split('&').filter_map(|pair| pair.split_once('=')));
+    match (&request.method, upgrade) {
+        (&Method::GET, Ok(upgrade)) => ws::watch(shared, &name, selection, peer, upgrade).await,
+        (&Method::GET | &Method::HEAD, Err(_)) => flv::watch(shared, &name, selection, &request.method).await,
+        (&Method::OPTIONS, _) => preflight(),
+        _ => method_not_allowed(),
+    }
+}
+
+/// A path percent-decoded once, without its first slash.
+fn decode(path: &str) -> Result<Cow<'_, str>, String> {
+    let decoded = percent_decode_str(path.trim_start_matches('/')).decode_utf8();
+    decoded.map_err(|_| "the stream name is not valid UTF-8".to_owned())
+}
+
+/// The film, or what of it, that a decoded path means.
+fn film<'a>(shared: &Shared, decoded: &'a str) -> Option<Address<'a>> {
+    let (app, name) = decoded.split_once('/')?;
+    if !shared.sources.library.has_app(app) {
+        return None;
+    }
+    let stem = decoded.strip_suffix(".flv").unwrap_or(decoded);
+    let is_live = StreamName::parse(stem).is_ok_and(|stream| shared.sources.hub.is_live(&stream));
+    (!is_live).then(|| Address::parse(app, name))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,281 @@
+//! Every address, asked for by friend and stranger. A new address without a row here fails.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::http::header::{AUTHORIZATION, COOKIE, HOST};
+use headwater_hub::{Hub, Publisher, PublisherInfo};
+use headwater_vod::Library;
+use headwater_vod::thumbnails::Gallery;
+use headwater_vod::uploads::Uploads;
+use tower_service::Service;
+
+use super::super::{Recent, assets};
+use super::*;
+use crate::access::Access;
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::net::tunnel::{Opened, Tunnels};
+use crate::sources::Sources;
+use crate::uptime::Uptime;
+
+const TOKEN: &str = "to/ken+of=mine%2F";
+const CODED: &str = "to%2Fken%2Bof%3Dmine%252F";
+const KEY: &str = "ke/y+of=mine";
+
+/// What those get who ask for a page or a picture.
+const PAGE: u16 = if assets::COMPLETE { 200 } else { 404 };
+const PICTURE: u16 = if cfg!(feature = "thumbnails") { 200 } else { 501 };
+
+/// One request, the entry of [`routes`] or [`WAYS`] that it is to reach, and what is answered to those who may.
+struct Row(&'static str, &'static str, &'static str, u16);
+
+/// At least one for every entry.
+const ROWS: [Row; 32] = [
+    Row("GET", "/", "/", PAGE),
+    Row("GET", "/metrics", "/metrics", 200),
+    Row("GET", "/api/v1/streams", "/api/v1/streams", 200),
+    Row("GET", "/api/v1/films", "/api/v1/films", 200),
+    Row("DELETE", "/api/v1/films/{*path}", "/api/v1/films/vod/none.mp4", 404),
+    Row("GET", "/api/v1/uploads", "/api/v1/uploads", 200),
+    Row("POST", "/api/v1/uploads", "/api/v1/uploads", 400),
+    Row("GET", "/api/v1/uploads/{id}", "/api/v1/uploads/none", 404),
+    Row("PATCH", "/api/v1/uploads/{id}", "/api/v1/uploads/none", 404),
+    Row("DELETE", "/api/v1/uploads/{id}", "/api/v1/uploads/none", 404),
+    Row("POST", "/fcs/ident2", "/fcs/ident2", 404),
+    Row("POST", "/open/1", "/open/1", 200),
+    Row("POST", "/send/{name}/{turn}", "/send/none/1", 404),
+    Row("POST", "/idle/{name}/{turn}", "/idle/none/1", 404),
+    Row("POST", "/close/{*rest}", "/close/none/1", 404),
+    Row("GET", "/watch/{*name}", "/watch/live/cam", PAGE),
+    Row("GET", "/login", "/login", 200),
+    Row("POST", "/login", "/login", 401),
+    Row("GET", "/api/v1/info", "/api/v1/info", 200),
+    Row("GET", "/api/v1/streams/{*path}", "/api/v1/streams/live/cam", 200),
+    Row("GET", "/api/v1/films/{*path}", "/api/v1/films/vod/bframes.mp4", 200),
+    Row("GET", "/healthz", "/healthz", 200),
+    Row("GET", "/readyz", "/readyz", 200),
+    Row("GET", "file", "/vod/bframes.mp4", 200),
+    Row("GET", "file", "/vod/bframes.flv", 200),
+    Row("GET", "picture", "/vod/bframes.mp4/sprite.vtt", PICTURE),
+    Row("GET", "hls", "/vod/bframes.mp4/index.m3u8", 200),
+    Row("GET", "hls", "/vod/bframes.mp4/hls/video-0/0.m4s", 200),
+    Row("GET", "nothing", "/vod/bframes.mp4/else", 404),
+    Row("HEAD", "stream", "/live/cam.flv", 200),
+    Row("POST", "stream", "/live/cam.flv", 405),
+    Row("GET", "page", "/nowhere", 404),
+];
+
+/// Where somebody asks from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum From {
+    Here,
+    There,
+    /// This machine, with a header that a proxy adds.
+    Proxy(&'static str),
+    /// This machine, by a name that a page may have rebound.
+    Rebound,
+}
+
+const FROM: [From; 6] = [
+    From::Here,
+    From::There,
+    From::Proxy("x-forwarded-for"),
+    From::Proxy("x-forwarded-proto"),
+    From::Proxy("via"),
+    From::Rebound,
+];
+
+/// What is shown, and whether it is right.
+const SHOWN: [(Shown, Verdict); 8] = [
+    (Shown::Nothing, Verdict::Missing),
+    (Shown::Bearer(""), Verdict::Missing),
+    (Shown::Cookie(""), Verdict::Missing),
+    (Shown::Bearer("wrong-wrong"), Verdict::Wrong),
+    (Shown::Cookie(KEY), Verdict::Wrong),
+    (Shown::Bearer(TOKEN), Verdict::Right),
+    (Shown::Cookie(TOKEN), Verdict::Right),
+    (Shown::Cookie(CODED), Verdict::Right),
+];
+
+#[derive(Clone, Copy, Debug)]
+enum Shown {
+    Nothing,
+    Bearer(&'static str),
+    Cookie(&'static str),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Missing,
+    Wrong,
+    Right,
+}
+
+/// The router with a stream `live/cam` and the films of the test data.
+struct House {
+    shared: Arc<Shared>,
+    router: Router,
+    directory: PathBuf,
+    _publisher: Publisher,
+    _tunnels: tokio::sync::mpsc::Receiver<Opened>,
+}
+
+impl House {
+    fn new(trust_local: bool) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let directory =
+            std::env::temp_dir().join(format!("headwater-routes-{}-{number}", std::process::id()));
+        let media = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../testdata");
+        let mut config = Config { data: directory.clone(), media, ..Config::default() };
+        config.access.trust_local = trust_local;
+        config.access.take_environment(Some(KEY.to_owned()), Some(TOKEN.to_owned())).unwrap();
+        let uptime = Uptime::start();
+        let hub = Arc::new(Hub::new(config.streams.hub(1)));
+        let name = StreamName::parse("live/cam").unwrap();
+        let publisher = hub.publish(&name, PublisherInfo::default(), Duration::ZERO).unwrap();
+        let library = Arc::new(Library::new(&config.media, &config.vod));
+        let (tunnels, opened) = Tunnels::new(1000, uptime);
+        let shared = Arc::new(Shared {
+            uploads: Arc::new(Uploads::open(&config.uploads, &config.data, Arc::clone(&library))),
+            sources: Sources { hub, library, viewing: config.streams.viewing(), uptime },
+            gallery: Gallery::new(&config.pictures),
+            access: Arc::new(Access::open(&config.access, &config.data).unwrap()),
+            metrics: Arc::new(Metrics::default()),
+            tunnels: Arc::new(tunnels),
+            recent: Recent::default(),
+            rtmp_port: 1935,
+            http_port: 8080,
+        });
+        let router = router(&shared);
+        Self { shared, router, directory, _publisher: publisher, _tunnels: opened }
+    }
+
+    /// Status and text of an answer; the text is where to go for one that leads elsewhere.
+    async fn ask(&self, row: &Row, from: From, shown: Shown) -> (u16, String) {
+        let address = if from == From::There { "192.0.2.7:5" } else { "127.0.0.1:5" };
+        let host = if from == From::Rebound { "evil.example:8080" } else { "localhost:8080" };
+        let mut request = Request::builder().method(row.0).uri(row.2).header(HOST, host);
+        if let From::Proxy(header) = from {
+            request = request.header(header, "198.51.100.3");
+        }
+        request = match shown {
+            Shown::Nothing => request,
+            Shown::Bearer(token) => request.header(AUTHORIZATION, format!("Bearer {token}")),
+            Shown::Cookie(token) => request.header(COOKIE, format!("a=b; headwater_admin={token}")),
+        };
+        let mut request = request.body(Body::empty()).unwrap();
+        let peer = gate::peer(&self.shared.access, address.parse().unwrap(), request.headers());
+        request.extensions_mut().insert(peer);
+        let response = self.router.clone().call(request).await.unwrap();
+        let status = response.status().as_u16();
+        let place = response.headers().get("location").map(|place| place.to_str().unwrap().to_owned());
+        let body = axum::body::to_bytes(response.into_body(), 64 << 20).await.unwrap();
+        (status, place.unwrap_or_else(|| String::from_utf8_lossy(&body).into_owned()))
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// Whether a path is one of those that a pattern such as `/a/{*rest}` means.
+fn fits(pattern: &str, path: &str) -> bool {
+    let (mut wanted, mut there) = (pattern.split('/'), path.split('/'));
+    loop {
+        match (wanted.next(), there.next()) {
+            (None, None) => return true,
+            (Some(rest), Some(_)) if rest.starts_with("{*") => return true,
+            (Some(part), Some(there)) if part == there || part.starts_with('{') => {}
+            _ => return false,
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_address_has_a_row_and_every_row_reaches_what_it_names() {
+    let house = House::new(true);
+    let mut reached = Vec::new();
+    for Row(method, entry, path, _) in &ROWS {
+        let method = MethodFilter::try_from(Method::from_bytes(method.as_bytes()).unwrap()).unwrap();
+        let fixed = routes().into_iter().find(|route| route.method == method && fits(route.path, path));
+        let place = Path { raw: path, film: film(&house.shared, path.trim_start_matches('/')) };
+        match fixed {
+            Some(route) => reached.push((route.path.to_owned(), Some(method))),
+            None => {
+                let way = WAYS.iter().find(|(_, way)| way(&place).is_some()).unwrap();
+                reached.push((way.0.to_owned(), None));
+            }
+        }
+        assert_eq!(&reached.last().unwrap().0, entry, "{path} reaches something else");
+    }
+    for route in routes() {
+        let entry = (route.path.to_owned(), Some(route.method));
+        assert!(reached.contains(&entry), "{entry:?} has no row: add one, and say who may come in");
+    }
+    for (way, _) in WAYS {
+        assert!(reached.contains(&(way.to_owned(), None)), "the way to a {way} has no row: add one");
+    }
+}
+
+#[tokio::test]
+async fn strangers_are_let_in_where_everybody_is_and_nowhere_else() {
+    for trust_local in [true, false] {
+        let house = House::new(trust_local);
+        for row in &ROWS {
+            let Row(method, entry, path, status) = row;
+            let is_it = |route: &Route| {
+                let filter = MethodFilter::try_from(Method::from_bytes(method.as_bytes()).unwrap());
+                route.path == *entry && Ok(route.method) == filter.map_err(drop)
+            };
+            let is_open =
+                routes().iter().find(|route| is_it(route)).is_none_or(|route| route.who == Who::All);
+            for from in FROM {
+                for (shown, verdict) in SHOWN {
+                    let asked =
+                        format!("{method} {path} from {from:?}, trusted: {trust_local}, with {shown:?}");
+                    let answer = house.ask(row, from, shown).await;
+                    let is_local = trust_local && from == From::Here;
+                    if is_open || is_local || verdict == Verdict::Right {
+                        assert_eq!(answer.0, *status, "{asked}: {answer:?}");
+                    } else if *path == "/" {
+                        assert_eq!(answer, (303, "/login".to_owned()), "{asked}");
+                    } else {
+                        assert_eq!(answer.0, 401, "{asked}: {answer:?}");
+                        let says_wrong = answer.1.contains("the admin token is wrong");
+                        assert_eq!(says_wrong, verdict == Verdict::Wrong, "{asked}: {answer:?}");
+                    }
+                    for secret in [KEY, TOKEN, CODED] {
+                        assert!(!answer.1.contains(secret), "{asked} tells a secret: {answer:?}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_form_takes_a_token_as_browsers_send_it_and_the_cookie_opens() {
+    let house = House::new(true);
+    for (body, status) in [("token=", 401), ("token=wrong-wrong", 401), (TOKEN, 401)]
+        .into_iter()
+        .map(|(body, status)| (body.to_owned(), status))
+        .chain([TOKEN, CODED].map(|token| (format!("token={token}"), 303)))
+    {
+        let mut request = Request::post("/login").body(Body::from(body.clone())).unwrap();
+        let peer = gate::peer(&house.shared.access, "192.0.2.7:5".parse().unwrap(), request.headers());
+        request.extensions_mut().insert(peer);
+        let response = house.router.clone().call(request).await.unwrap();
+        assert_eq!(response.status().as_u16(), status, "{body}");
+        let cookie = response.headers().get("set-cookie").map(|cookie| cookie.to_str().unwrap().to_owned());
+        assert_eq!(cookie.is_some(), status == 303);
+        if let Some(cookie) = cookie {
+            assert!(cookie.starts_with(&format!("headwater_admin={CODED};")), "{cookie}");
+        }
+    }
+}
