@@ -91,6 +91,13 @@ impl Incoming {
     }
 }
 
+/// An address as it is shown to people, without the publish key.
+pub(super) fn shown(target: &str) -> String {
+    let Some((path, query)) = target.split_once('?') else { return target.to_owned() };
+    let pairs = query.split('&').map(|pair| if pair.starts_with("key=") { "key=…" } else { pair });
+    format!("{path}?{}", pairs.collect::<Vec<_>>().join("&"))
+}
+
 /// A connection that has been let in by the server.
 pub(super) async fn dial(target: &str, trust: &Trust) -> anyhow::Result<(Connection<Line>, RtmpUrl)> {
     dial_url(target.parse()?, trust).await

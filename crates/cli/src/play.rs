@@ -13,7 +13,7 @@ use headwater_rtmp::command::PlayStart;
 use headwater_rtmp::session::PlayOptions;
 use serde::Serialize;
 
-use super::incoming::Incoming;
+use super::incoming::{Incoming, shown};
 use super::line::Trust;
 use super::progress::{Progress, clock};
 use headwater_vod::Item;
@@ -79,7 +79,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         .map(|seconds| Timestamp::from_ms(i64::try_from(millis(seconds)).unwrap_or(i64::MAX)));
     let mut incoming = Incoming::open(&arguments.url, options, &arguments.trust).await?;
     let mut writer = Writer::create(arguments.output.as_ref())?;
-    let mut progress = Progress::new(&arguments.url, limit);
+    let mut progress = Progress::new(&shown(&arguments.url), limit);
     let mut first_frame = None;
     let received = tokio::select! {
         received = receive(&mut incoming, &mut writer, &mut progress, limit, &mut first_frame) => received,

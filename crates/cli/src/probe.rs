@@ -8,7 +8,7 @@ use headwater_media::{Frame, MediaKind, Timestamp, Track};
 use headwater_rtmp::session::PlayOptions;
 use serde::Serialize;
 
-use super::incoming::Incoming;
+use super::incoming::{Incoming, shown};
 use super::line::Trust;
 use headwater_vod::Item;
 
@@ -98,8 +98,12 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     while let Some(item) = next_within(&mut incoming, limit, &gathered).await? {
         gathered.take(item, began);
     }
-    anyhow::ensure!(!gathered.tracks.is_empty(), "{}: nothing came that could be read", arguments.target);
-    let report = gathered.report(arguments.target);
+    anyhow::ensure!(
+        !gathered.tracks.is_empty(),
+        "{}: nothing came that could be read",
+        shown(&arguments.target)
+    );
+    let report = gathered.report(shown(&arguments.target));
     let mut out = std::io::stdout().lock();
     if arguments.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;

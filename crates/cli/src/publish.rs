@@ -17,7 +17,7 @@ use headwater_rtmp::url::RtmpUrl;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::incoming::{REDIAL_AFTER, dial, dial_url, refuse};
+use super::incoming::{REDIAL_AFTER, dial, dial_url, refuse, shown};
 use super::line::{Line, Trust};
 use super::progress::{Progress, clock};
 use headwater_vod::{Chain, Item, Reader};
@@ -74,7 +74,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         })
     };
     let mut outgoing = Outgoing::start(connection, &parsed).await?.redialling(Box::new(redial));
-    let mut progress = Progress::new(url, total);
+    let mut progress = Progress::new(&shown(url), total);
     let sent = tokio::select! {
         sent = outgoing.send_all(&mut chain, arguments.speed, |at, bytes| progress.frame(at, bytes)) => sent,
         interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Into::into),
@@ -243,7 +243,7 @@ async fn begin<S: AsyncRead + AsyncWrite + Unpin>(
         match connection.next_event().await? {
             Some(ClientEvent::PublishStarted { stream }) => return Ok(stream),
             Some(event) => refuse(&event)?,
-            None => bail!("{url}: the server closed the connection before we could publish"),
+            None => bail!("{}: the server closed the connection before we could publish", url.tc_url()),
         }
     }
 }

@@ -201,7 +201,7 @@ fn every_key_of_the_configuration_is_documented() {
         ("server/src/config.rs", "Config"),
         ("server/src/doors/rtmp/mod.rs", "Config"),
         ("server/src/doors/http/mod.rs", "Config"),
-        ("server/src/access.rs", "Config"),
+        ("server/src/access/mod.rs", "Config"),
         ("server/src/net/tls.rs", "Config"),
         ("server/src/net/proxy.rs", "Config"),
         ("vod/src/library.rs", "Config"),

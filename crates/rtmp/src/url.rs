@@ -274,18 +274,18 @@ impl FromStr for RtmpUrl {
     type Err = UrlFault;
 
     fn from_str(url: &str) -> Result<Self, UrlFault> {
-        let (scheme, rest) = url.trim().split_once("://").ok_or_else(|| UrlFault::Scheme(url.to_owned()))?;
+        let (scheme, rest) = url.trim().split_once("://").ok_or_else(|| UrlFault::Scheme(quotable(url)))?;
         let scheme = match scheme.to_ascii_lowercase().as_str() {
             "rtmp" => Scheme::Rtmp,
             "rtmps" => Scheme::Rtmps,
-            _ => return Err(UrlFault::Scheme(url.to_owned())),
+            _ => return Err(UrlFault::Scheme(quotable(url))),
         };
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(end);
         let (credentials, authority) = split_credentials(authority);
         let (host, port) = split_port(authority);
         if host.is_empty() {
-            return Err(UrlFault::Host(url.to_owned()));
+            return Err(UrlFault::Host(quotable(url)));
         }
         let port = match port {
             None => scheme.port(),
@@ -300,7 +300,7 @@ impl FromStr for RtmpUrl {
         let cut = before_query.find('/').unwrap_or(before_query.len());
         let (app, stream) = path.split_at(cut);
         if app.is_empty() {
-            return Err(UrlFault::App(url.to_owned()));
+            return Err(UrlFault::App(quotable(url)));
         }
         let stream = stream.strip_prefix('/').unwrap_or(stream).to_owned();
         let (host, app, login) = (host.to_owned(), app.to_owned(), String::new());
@@ -316,6 +316,16 @@ impl fmt::Display for RtmpUrl {
         }
         f.write_str(&self.stream)
     }
+}
+
+/// A URL as an error may quote it: without a password and without the query, which may hold a key.
+fn quotable(url: &str) -> String {
+    let (url, _) = split_query(url.trim());
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let path_at = rest.find('/').unwrap_or(rest.len());
+    let host_at = rest[..path_at].rfind('@').map_or(0, |at| at + 1);
+    let scheme = &url[..url.len() - rest.len()];
+    format!("{scheme}{}", &rest[host_at..])
 }
 
 /// `user:password@` in front of a host. What stands for itself in a URL no more is decoded.

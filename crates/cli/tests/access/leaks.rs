@@ -128,3 +128,23 @@ fn made_secrets_are_told_once_in_the_banner() {
         assert_eq!(said.matches(&secret).count(), 1, "{said}");
     }
 }
+
+#[test]
+fn the_client_tells_no_key_either() {
+    let server = Server::start(&format!("[access]\npublish_key = {KEY:?}\n"));
+    let clip = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/video.flv");
+    let rtmp = crate::wire::rtmp(&server);
+    for url in [
+        format!("http://localhost/live/a?key={KEY}"),
+        format!("rtmp://?key={KEY}"),
+        format!("rtmp://127.0.0.1:1/live/a?key={KEY}"),
+        format!("rtmp://{rtmp}/live/{KEY}"),
+        format!("rtmp://{rtmp}/live/a?key={KEY}"),
+    ] {
+        let mut publish = std::process::Command::new(env!("CARGO_BIN_EXE_headwater"));
+        publish.args(["--log", "trace", "publish", "--speed", "100"]).arg(&clip).arg(&url);
+        let output = publish.output().unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        must_not_tell(&String::from_utf8_lossy(&said), "publish");
+    }
+}

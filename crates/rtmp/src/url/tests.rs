@@ -124,6 +124,11 @@ fn client_urls() {
 
     let fault = |url: &str| url.parse::<RtmpUrl>().unwrap_err();
     assert!(matches!(fault("http://h/live/x"), UrlFault::Scheme(_)));
+    for url in
+        ["http://u:secret@h/x?key=secret", "h/live?key=secret", "rtmp://?key=secret", "rtmp://u:secret@h"]
+    {
+        assert!(!fault(url).to_string().contains("secret"), "{}", fault(url));
+    }
     assert!(matches!(fault("live/x"), UrlFault::Scheme(_)));
     assert!(matches!(fault("rtmp:///live/x"), UrlFault::Host(_)));
     assert!(matches!(fault("rtmp://h:0/live/x"), UrlFault::Port(_)));

@@ -30,7 +30,8 @@ pub(super) fn misuse(error: Error) -> End {
 
 impl Connection {
     /// Acts on one event.
-    pub(super) async fn handle(&mut self, event: ServerEvent) -> Result<(), End> {
+    pub(super) async fn handle(&mut self, mut event: ServerEvent) -> Result<(), End> {
+        self.put_together(&mut event);
         match event {
             ServerEvent::Connect(request) => {
                 self.agent = request.flash_ver.chars().take(AGENT_LETTERS_MAX).collect();
@@ -40,25 +41,12 @@ impl Connection {
                 request.accept(&mut self.session);
                 Ok(())
             }
-            ServerEvent::Publish(mut request) => {
-                self.put_together(&mut request.path);
-                self.publish(request).await
-            }
-            ServerEvent::Play(mut request) => {
-                self.put_together(&mut request.path);
-                self.play(request).await
-            }
+            ServerEvent::Publish(request) => self.publish(request).await,
+            ServerEvent::Play(request) => self.play(request).await,
             ServerEvent::Refused { fault, .. } => Err(End::LetGo("bad_name", fault.to_string())),
-            ServerEvent::PlayLater(mut request) => {
-                self.put_together(&mut request.path);
-                self.play_later(&request)
-            }
-            ServerEvent::Play2(mut request) => {
-                self.put_together(&mut request.play.path);
-                self.play2(request).await
-            }
-            ServerEvent::StreamLength(mut request) => {
-                self.put_together(&mut request.path);
+            ServerEvent::PlayLater(request) => self.play_later(&request),
+            ServerEvent::Play2(request) => self.play2(request).await,
+            ServerEvent::StreamLength(request) => {
                 let seconds = self.stream_length(&request.path).await;
                 request.accept(&mut self.session, seconds);
                 Ok(())
@@ -104,7 +92,15 @@ impl Connection {
     }
 
     /// A key with a slash that the client has cut there is put together again: its end is no stream's name.
-    fn put_together(&self, path: &mut StreamPath) {
+    fn put_together(&self, event: &mut ServerEvent) {
+        let path = match event {
+            ServerEvent::Publish(request) => &mut request.path,
+            ServerEvent::Play(request) => &mut request.path,
+            ServerEvent::PlayLater(request) => &mut request.path,
+            ServerEvent::Play2(request) => &mut request.play.path,
+            ServerEvent::StreamLength(request) => &mut request.path,
+            _ => return,
+        };
         let is_cut =
             |uncut: &StreamPath| uncut.query.get("key").is_some_and(|key| self.shared.access.is_secret(key));
         if let Some(uncut) = path.uncut.take_if(|uncut| is_cut(uncut)) {
