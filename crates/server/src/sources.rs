@@ -11,7 +11,7 @@ use headwater_media::Timestamp;
 use crate::uptime::Uptime;
 use headwater_vod::Watched;
 pub(crate) use headwater_vod::{Ending, Fill, Reel};
-use headwater_vod::{Library, Refusal};
+use headwater_vod::{Library, Refusal, RefusalKind};
 
 /// How viewers are served.
 #[derive(Clone, Copy, Debug)]
@@ -67,7 +67,7 @@ pub(crate) async fn open(
             let at = if let From::Film(at) = from { at } else { Timestamp::ZERO };
             Ok(Cursor::Film(Reel::new(Arc::clone(&sources.library), name.app(), film, at)))
         }
-        Err(Refusal::NotFound(_)) if from == From::Any => live(),
+        Err(refusal) if refusal.kind == RefusalKind::NotFound && from == From::Any => live(),
         Err(refusal) => Err(refusal),
     }
 }
@@ -76,7 +76,7 @@ pub(crate) async fn open(
 pub(crate) fn open_live(sources: &Sources, name: &StreamName) -> Result<Subscriber, Refusal> {
     let Viewing { start, policy, .. } = sources.viewing;
     let subscriber = sources.hub.subscribe(name, start, policy, sources.uptime.now());
-    subscriber.map_err(|limit| Refusal::Busy(limit.to_string()))
+    subscriber.map_err(|limit| Refusal::new(RefusalKind::Busy, limit.to_string()))
 }
 
 /// Whether a viewer that has waited this long for a stream has waited long enough.

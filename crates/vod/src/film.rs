@@ -12,8 +12,9 @@ use headwater_media::Frame;
 use headwater_media::hls::{Presentation, SEGMENT_TARGET};
 use headwater_media::index::{Index, Sample};
 
-use super::library::Refusal;
-use super::place::Found;
+use crate::blocking::blocking;
+use crate::place::Found;
+use crate::refusal::{Refusal, RefusalKind};
 
 /// Samples that lie closer than this are read together with what is between them.
 const GAP_BYTES_MAX: u64 = 64 << 10;
@@ -56,17 +57,18 @@ impl Film {
     pub async fn presentation(self: &Arc<Self>) -> Result<&Presentation, Refusal> {
         if self.presentation.get().is_none() {
             let film = Arc::clone(self);
-            let cutting = tokio::task::spawn_blocking(move || {
-                film.presentation.get_or_init(|| film.cut());
-            });
-            cutting.await.map_err(|error| Refusal::Failed(format!("{error}.")))?;
+            blocking(move || {
+                film.presentation.get_or_init(|| film.cut()).as_ref().map(drop).map_err(Clone::clone)
+            })
+            .await?;
         }
         self.presentation.get_or_init(|| self.cut()).as_ref().map_err(Clone::clone)
     }
 
     fn cut(&self) -> Result<Presentation, Refusal> {
-        Presentation::new(&self.index, SEGMENT_TARGET)
-            .map_err(|error| Refusal::NoMedia(format!("{} cannot be had as HLS: {error}.", self.name)))
+        Presentation::new(&self.index, SEGMENT_TARGET).map_err(|error| {
+            Refusal::new(RefusalKind::NoMedia, format!("{} cannot be had as HLS: {error}.", self.name))
+        })
     }
 
     /// Names this state of the file: a strong entity tag of HTTP, in quotes.
@@ -115,7 +117,7 @@ impl Film {
             read_exact_at(&file, &mut bytes[at_hand..], range.start + at_hand as u64)?;
             Ok(bytes.into())
         };
-        tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
+        blocking(read).await
     }
 
     /// The frames of these samples, in order, at the times of the index. Samples that lie near each other are

@@ -6,7 +6,6 @@
 mod keeping;
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,10 +15,11 @@ use parking_lot::Mutex;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
-use super::film::Film;
-use super::indexing::{self, Growth};
-pub use super::place::Entry;
-use super::place::{Found, Place};
+use crate::blocking::blocking;
+use crate::film::Film;
+use crate::indexing::{self, Growth};
+use crate::place::{Entry, Found, Place};
+use crate::refusal::{Refusal, RefusalKind};
 
 /// What was found is believed for so long.
 const BELIEVED: Duration = Duration::from_secs(1);
@@ -55,47 +55,6 @@ impl Default for Config {
             index_bytes_max: 256 << 20,
             entries_max: 100_000,
         }
-    }
-}
-
-/// Why a film cannot be had, as a sentence for who asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// There is no such film.
-    NotFound(String),
-    /// There is such a file, and nothing in it can be played.
-    NoMedia(String),
-    /// A name that is not served.
-    Forbidden(String),
-    /// Not now.
-    Busy(String),
-    /// The fault is on this side.
-    Failed(String),
-}
-
-impl Refusal {
-    pub fn no_film(name: &str) -> Self {
-        Self::NotFound(format!("There is no film {name}."))
-    }
-
-    pub fn unreadable(name: &str, error: &io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename => {
-                Self::no_film(name)
-            }
-            _ => Self::Failed(format!("{name} cannot be read: {error}.")),
-        }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::NotFound(text)
-        | Self::NoMedia(text)
-        | Self::Forbidden(text)
-        | Self::Busy(text)
-        | Self::Failed(text)) = self;
-        f.write_str(text)
     }
 }
 
@@ -218,7 +177,10 @@ impl Library {
         blocking(move || {
             let failed = |error: io::Error| {
                 let directory = place.directory.display();
-                Refusal::Failed(format!("The directory {directory} cannot be read: {error}."))
+                Refusal::new(
+                    RefusalKind::Failed,
+                    format!("The directory {directory} cannot be read: {error}."),
+                )
             };
             place.list(entries_max).map_err(failed)
         })
@@ -238,7 +200,9 @@ impl Library {
     }
 
     fn place(&self, app: &str) -> Result<&Place, Refusal> {
-        self.apps.get(app).ok_or_else(|| Refusal::NotFound(format!("There are no films in {app}.")))
+        self.apps
+            .get(app)
+            .ok_or_else(|| Refusal::new(RefusalKind::NotFound, format!("There are no films in {app}.")))
     }
 
     fn remembered(&self, app: &str, name: &str) -> Option<(String, String)> {
@@ -280,15 +244,15 @@ impl Library {
             Some(kept) if bytes > kept.film.bytes() => kept.growth,
             _ => None,
         };
-        let stopped = || Refusal::Failed("The server is stopping.".to_owned());
-        let _turn = self.indexing.acquire().await.map_err(|_| stopped())?;
+        let _turn = self.indexing.acquire().await.map_err(|_| Refusal::stopping())?;
         let place = self.place(app)?.clone();
         let file = name.clone();
         blocking(move || {
             let began = Instant::now();
             let found = place.open(&file)?;
-            let (index, growth) = indexing::index(&found, growth)
-                .map_err(|error| Refusal::NoMedia(format!("{file} cannot be played: {error}.")))?;
+            let (index, growth) = indexing::index(&found, growth).map_err(|error| {
+                Refusal::new(RefusalKind::NoMedia, format!("{file} cannot be played: {error}."))
+            })?;
             let film = Arc::new(Film::new(found, index));
             for note in film.index().notes() {
                 tracing::warn!(film = file, "irregular: {note}");
@@ -339,14 +303,6 @@ impl Slot {
         seen.weight = film.weight();
         seen.film = Some((Arc::clone(film), Instant::now()));
     }
-}
-
-/// Does what may wait for a disk on a thread that may wait.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
-) -> Result<T, Refusal> {
-    let joined = tokio::task::spawn_blocking(work).await;
-    joined.unwrap_or_else(|error| Err(Refusal::Failed(format!("The film could not be read: {error}."))))
 }
 
 #[cfg(test)]

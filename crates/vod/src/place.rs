@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::library::Refusal;
+use crate::refusal::{Refusal, RefusalKind};
 
 /// What films are called, in the order in which a name without an extension is looked for.
 pub(crate) const FILMS: [&str; 6] = ["mp4", "flv", "f4v", "m4v", "mov", "m4a"];
@@ -61,7 +61,7 @@ impl Place {
             let candidate = format!("{bare}.{extension}");
             match self.check(&candidate) {
                 Ok(_) => return Ok(candidate),
-                Err(Refusal::NotFound(_)) => {}
+                Err(refusal) if refusal.kind == RefusalKind::NotFound => {}
                 Err(refusal) => return Err(refusal),
             }
         }
@@ -75,7 +75,10 @@ impl Place {
         // What was checked is not what was opened if the file was replaced in between.
         let opened = file.metadata().map_err(|error| Refusal::unreadable(name, &error))?;
         if !is_same(&about, &opened) {
-            return Err(Refusal::Busy(format!("{name} is just being replaced; try again.")));
+            return Err(Refusal::new(
+                RefusalKind::Busy,
+                format!("{name} is just being replaced; try again."),
+            ));
         }
         let modified = opened.modified().unwrap_or(SystemTime::UNIX_EPOCH);
         Ok(Found { name: name.to_owned(), file, bytes: opened.len(), modified })
@@ -158,9 +161,12 @@ impl Place {
             path.push(part);
             let found = fs::symlink_metadata(&path).map_err(|error| Refusal::unreadable(name, &error))?;
             if found.is_symlink() && !self.follow_symlinks {
-                return Err(Refusal::Forbidden(format!(
-                    "{name} is reached by a symbolic link, which is not followed (vod.follow_symlinks)."
-                )));
+                return Err(Refusal::new(
+                    RefusalKind::Forbidden,
+                    format!(
+                        "{name} is reached by a symbolic link, which is not followed (vod.follow_symlinks)."
+                    ),
+                ));
             }
             about = Some(found);
         }
@@ -179,7 +185,7 @@ impl Place {
 /// stand between slashes.
 pub(crate) fn check_name(name: &str) -> Result<(), Refusal> {
     const NAME_BYTES_MAX: usize = 1024;
-    let refuse = |why| Err(Refusal::Forbidden(format!("This name is not served: {why}.")));
+    let refuse = |why| Err(Refusal::new(RefusalKind::Forbidden, format!("This name is not served: {why}.")));
     if name.len() > NAME_BYTES_MAX {
         return refuse("it is too long");
     }

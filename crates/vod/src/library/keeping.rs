@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{Library, Refusal, blocking};
+use super::Library;
+use crate::blocking::blocking;
+use crate::refusal::Refusal;
 
 impl Library {
     /// Whether a file of that name may be put into an app's directory, and whether there is one already.

@@ -61,7 +61,7 @@ async fn a_film_is_indexed_once_for_all_who_ask() {
 #[tokio::test]
 async fn new_changed_and_removed_films_are_noticed() {
     let films = Films::new("changes", &Config::default());
-    assert!(matches!(films.open("film").await, Err(Refusal::NotFound(_))));
+    assert!(matches!(films.open("film").await, Err(Refusal { kind: RefusalKind::NotFound, .. })));
     films.write("film.flv", &fixture("audio.flv"));
     let before = films.open("film").await.unwrap();
     films.write("film.flv", &fixture("demo.flv"));
@@ -71,7 +71,7 @@ async fn new_changed_and_removed_films_are_noticed() {
     assert_eq!(after.index().tracks().len(), 2);
     fs::remove_file(films.directory.join("film.flv")).unwrap();
     until_looked_at_again().await;
-    assert!(matches!(films.open("film").await, Err(Refusal::NotFound(_))));
+    assert!(matches!(films.open("film").await, Err(Refusal { kind: RefusalKind::NotFound, .. })));
     assert_eq!(films.library.kept().0, 0);
     let end = after.bytes() - 10;
     assert_eq!(after.read(end..end + 10).await.unwrap().len(), 10, "who has it open can still read it");
@@ -109,7 +109,7 @@ async fn what_is_no_film_is_refused_with_the_reason() {
     ] {
         films.write(name, bytes);
         match films.open(name).await {
-            Err(Refusal::NoMedia(text)) => {
+            Err(Refusal { kind: RefusalKind::NoMedia, text }) => {
                 assert!(text.starts_with(name) && text.contains(reason), "{text}");
             }
             other => panic!("{name}: {other:?}"),

@@ -48,7 +48,11 @@ fn a_film_is_found_by_every_form_of_its_name() {
         assert_eq!(place.find(name).as_deref(), Ok(file), "{name}");
     }
     for name in ["b", "c.mp4", "Süd see", "mp4:", "a.mp4/a.mp4", "notes", "flv:notes.txt"] {
-        assert!(matches!(place.find(name), Err(Refusal::NotFound(_))), "{name}: {:?}", place.find(name));
+        assert!(
+            matches!(place.find(name), Err(Refusal { kind: RefusalKind::NotFound, .. })),
+            "{name}: {:?}",
+            place.find(name)
+        );
     }
 }
 
@@ -75,7 +79,7 @@ fn nothing_outside_and_nothing_hidden_is_served() {
         assert!(place.open(name).is_err(), "{name:?}");
         assert!(place.find(name).is_err(), "{name:?}");
     }
-    assert!(matches!(place.open("notes.txt"), Err(Refusal::NotFound(_))));
+    assert!(matches!(place.open("notes.txt"), Err(Refusal { kind: RefusalKind::NotFound, .. })));
     assert_eq!(place.open("a.vtt").unwrap().bytes, "films/a.vtt".len() as u64);
 }
 
@@ -90,7 +94,7 @@ fn symbolic_links_are_followed_only_if_allowed() {
     symlink(inside.join("a.mp4"), inside.join("twin.mp4")).unwrap();
     for name in ["link.mp4", "way/outside.mp4", "way/films/a.mp4", "twin.mp4"] {
         let refusal = films.place(false).open(name).unwrap_err();
-        assert!(matches!(refusal, Refusal::Forbidden(_)), "{name}: {refusal}");
+        assert!(refusal.kind == RefusalKind::Forbidden, "{name}: {refusal}");
         assert!(films.place(true).open(name).is_ok(), "{name}");
     }
 }

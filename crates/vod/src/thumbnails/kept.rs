@@ -8,8 +8,9 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::{OnceCell, Semaphore};
 
-use super::{Moment, Problem};
-use crate::Film;
+use super::Moment;
+use crate::film::Film;
+use crate::refusal::{Refusal, RefusalKind};
 
 /// What an entry takes beside its bytes, about: failures are bounded too.
 const ENTRY_BYTES: usize = 256;
@@ -25,7 +26,7 @@ pub(super) enum Job {
 
 /// The film in its state, and which picture.
 type Key = (String, String, Job);
-type Made = Arc<OnceCell<Result<Bytes, Problem>>>;
+type Made = Arc<OnceCell<Result<Bytes, Refusal>>>;
 
 /// The pictures.
 #[derive(Debug)]
@@ -62,8 +63,8 @@ impl Kept {
         path: &str,
         film: &Film,
         job: Job,
-        work: impl Future<Output = Result<Vec<u8>, Problem>>,
-    ) -> Result<Bytes, Problem> {
+        work: impl Future<Output = Result<Vec<u8>, Refusal>>,
+    ) -> Result<Bytes, Refusal> {
         let key = (path.to_owned(), film.etag().to_owned(), job);
         let made = self.shelf.lock().entry(&key);
         let claim = Claim { kept: self, key, made };
@@ -71,7 +72,10 @@ impl Kept {
             return made.clone();
         }
         let Ok(_waiting) = self.waiting.try_acquire() else {
-            return Err(Problem::Busy("Too many pictures are being made; try again in a moment.".to_owned()));
+            return Err(Refusal::new(
+                RefusalKind::Busy,
+                "Too many pictures are being made; try again in a moment.".to_owned(),
+            ));
         };
         let result = claim.made.get_or_init(|| async { work.await.map(Bytes::from) }).await.clone();
         self.shelf.lock().finish(&claim.key, &result, self.bytes_max);
@@ -110,8 +114,8 @@ impl Shelf {
     }
 
     /// Takes a result into account, once; what will be different next time is not kept.
-    fn finish(&mut self, key: &Key, result: &Result<Bytes, Problem>, bytes_max: usize) {
-        if matches!(result, Err(Problem::Busy(_) | Problem::Failed(_))) {
+    fn finish(&mut self, key: &Key, result: &Result<Bytes, Refusal>, bytes_max: usize) {
+        if matches!(result, Err(Refusal { kind: RefusalKind::Busy | RefusalKind::Failed, .. })) {
             self.remove(key);
             return;
         }
@@ -165,11 +169,11 @@ mod tests {
     fn failures_of_the_moment_are_not_kept_and_those_of_the_film_are_bounded() {
         let mut shelf = Shelf::default();
         let _ = shelf.entry(&key(0));
-        shelf.finish(&key(0), &Err(Problem::Failed(String::new())), 10_000);
+        shelf.finish(&key(0), &Err(Refusal::new(RefusalKind::Failed, String::new())), 10_000);
         assert!(shelf.entries.is_empty());
         for width in 0..1000 {
             let _ = shelf.entry(&key(width));
-            shelf.finish(&key(width), &Err(Problem::Damaged(String::new())), 10_000);
+            shelf.finish(&key(width), &Err(Refusal::new(RefusalKind::Damaged, String::new())), 10_000);
         }
         assert_eq!(shelf.entries.len(), 10_000 / ENTRY_BYTES);
     }

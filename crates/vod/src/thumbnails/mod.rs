@@ -17,7 +17,9 @@ use tokio::sync::Semaphore;
 use self::kept::{Job, Kept};
 use self::picture::{Canvas, KEY_FRAME_BYTES_MAX};
 pub use self::sprite::Sprite;
-use crate::Film;
+use crate::blocking::blocking;
+use crate::film::Film;
+use crate::refusal::{Refusal, RefusalKind};
 
 /// The widths that may be asked for, in pixels.
 pub const WIDTH_MIN: u16 = 32;
@@ -42,30 +44,6 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self { decoders_max: 2, waiting_max: 256, cache_bytes_max: 64 << 20 }
-    }
-}
-
-/// Why there is no picture; a sentence for who asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Problem {
-    /// Not of this film, not by this server. A browser may know better.
-    Unsupported(String),
-    /// The film's bytes are not what they should be.
-    Damaged(String),
-    /// There is no such picture.
-    NotFound(String),
-    /// Too many are waiting; later.
-    Busy(String),
-    /// The fault is on this side.
-    Failed(String),
-}
-
-impl From<picture::Problem> for Problem {
-    fn from(problem: picture::Problem) -> Self {
-        match problem {
-            picture::Problem::Unsupported(why) => Self::Unsupported(why),
-            picture::Problem::Damaged(why) => Self::Damaged(why),
-        }
     }
 }
 
@@ -107,7 +85,7 @@ impl Gallery {
         film: &Arc<Film>,
         moment: Moment,
         width: u16,
-    ) -> Result<bytes::Bytes, Problem> {
+    ) -> Result<bytes::Bytes, Refusal> {
         let width = width.clamp(WIDTH_MIN, WIDTH_MAX);
         self.kept
             .get(path, film, Job::Thumbnail(moment, width), self.draw_thumbnail(film, moment, width))
@@ -115,16 +93,19 @@ impl Gallery {
     }
 
     /// Sheet `number` of the film's sprite as JPEG.
-    pub async fn sheet(&self, path: &str, film: &Arc<Film>, number: usize) -> Result<bytes::Bytes, Problem> {
+    pub async fn sheet(&self, path: &str, film: &Arc<Film>, number: usize) -> Result<bytes::Bytes, Refusal> {
         let sprite = Sprite::of(film)?;
         if number >= sprite.sheets() {
             let (name, sheets) = (film.name(), sprite.sheets());
-            return Err(Problem::NotFound(format!("The sprite of {name} has {sheets} sheets.")));
+            return Err(Refusal::new(
+                RefusalKind::NotFound,
+                format!("The sprite of {name} has {sheets} sheets."),
+            ));
         }
         self.kept.get(path, film, Job::Sheet(number), self.draw_sheet(film, sprite, number)).await
     }
 
-    async fn draw_thumbnail(&self, film: &Arc<Film>, moment: Moment, width: u16) -> Result<Vec<u8>, Problem> {
+    async fn draw_thumbnail(&self, film: &Arc<Film>, moment: Moment, width: u16) -> Result<Vec<u8>, Refusal> {
         let number = match moment {
             Moment::Key(number) => return to_jpeg(self.key_frame(film, number, width).await?).await,
             Moment::Telling => telling(film.index()),
@@ -143,7 +124,7 @@ impl Gallery {
         }
     }
 
-    async fn draw_sheet(&self, film: &Arc<Film>, sprite: Sprite, number: usize) -> Result<Vec<u8>, Problem> {
+    async fn draw_sheet(&self, film: &Arc<Film>, sprite: Sprite, number: usize) -> Result<Vec<u8>, Refusal> {
         let mut sheet = sprite.blank(number);
         let mut last: Option<(usize, Canvas)> = None;
         for (at, (x, y)) in sprite.tiles(number) {
@@ -152,8 +133,8 @@ impl Gallery {
                 match self.key_frame(film, sample, sprite.tile_width()).await {
                     Ok(canvas) => last = Some((sample, canvas)),
                     // One that is damaged leaves its place as it is.
-                    Err(Problem::Damaged(_)) => last = None,
-                    Err(problem) => return Err(problem),
+                    Err(refusal) if refusal.kind == RefusalKind::Damaged => last = None,
+                    Err(refusal) => return Err(refusal),
                 }
             }
             if let Some((_, canvas)) = &last {
@@ -164,19 +145,19 @@ impl Gallery {
     }
 
     /// Decodes one key frame, when a decoder is free.
-    async fn key_frame(&self, film: &Arc<Film>, number: usize, width: u16) -> Result<Canvas, Problem> {
+    async fn key_frame(&self, film: &Arc<Film>, number: usize, width: u16) -> Result<Canvas, Refusal> {
         let index = film.index();
         let sample = index.samples().get(number).filter(|sample| is_picture(index, sample));
         let sample = *sample.ok_or_else(|| no_pictures(film))?;
         if index.payload_len(&sample) > KEY_FRAME_BYTES_MAX {
-            return Err(Problem::Unsupported(format!(
-                "The key frame is larger than {KEY_FRAME_BYTES_MAX} bytes."
-            )));
+            return Err(Refusal::new(
+                RefusalKind::Unsupported,
+                format!("The key frame is larger than {KEY_FRAME_BYTES_MAX} bytes."),
+            ));
         }
-        let stopping = |_| Problem::Failed("The server is stopping.".to_owned());
-        let turn = Arc::clone(&self.decoders).acquire_owned().await.map_err(stopping)?;
+        let turn = Arc::clone(&self.decoders).acquire_owned().await.map_err(|_| Refusal::stopping())?;
         let read = film.frames(number..number + 1).await;
-        let frame = read.map_err(|error| Problem::Damaged(format!("{error:#}")))?.pop();
+        let frame = read.map_err(|error| Refusal::new(RefusalKind::Damaged, format!("{error:#}")))?.pop();
         let frame = frame.ok_or_else(|| no_pictures(film))?;
         let track = index.tracks_at(number).into_iter().find(|track| track.id == frame.track);
         let track = track.ok_or_else(|| no_pictures(film))?;
@@ -185,7 +166,7 @@ impl Gallery {
             let _turn = turn;
             picture::draw(&track, &frame.payload, width)
         });
-        Ok(drawn.await??)
+        drawn.await
     }
 }
 
@@ -213,16 +194,10 @@ fn is_picture(index: &Index, sample: &Sample) -> bool {
     sample.key && track.is_some_and(|track| track.track.id.kind == MediaKind::Video)
 }
 
-fn no_pictures(film: &Film) -> Problem {
-    Problem::Unsupported(format!("{} has no pictures.", film.name()))
+fn no_pictures(film: &Film) -> Refusal {
+    Refusal::new(RefusalKind::Unsupported, format!("{} has no pictures.", film.name()))
 }
 
-async fn to_jpeg(canvas: Canvas) -> Result<Vec<u8>, Problem> {
-    Ok(blocking(move || canvas.to_jpeg()).await??)
-}
-
-/// Does what takes long on a thread that may take long.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
-    let joined = tokio::task::spawn_blocking(work).await;
-    joined.map_err(|error| Problem::Failed(format!("The picture could not be made: {error}.")))
+async fn to_jpeg(canvas: Canvas) -> Result<Vec<u8>, Refusal> {
+    blocking(move || canvas.to_jpeg()).await
 }

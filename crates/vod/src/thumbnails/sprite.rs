@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use headwater_media::{MediaKind, Timestamp};
 
-use super::Problem;
-use crate::Film;
+use crate::film::Film;
+use crate::refusal::Refusal;
 use crate::thumbnails::picture::{self, Canvas};
 
 /// The width of one small picture, in pixels.
@@ -31,7 +31,7 @@ impl Sprite {
     ///
     /// # Errors
     /// `Unsupported` if no pictures can be made of it; `Damaged` if its configuration cannot be read.
-    pub fn of(film: &Film) -> Result<Self, Problem> {
+    pub fn of(film: &Film) -> Result<Self, Refusal> {
         let index = film.index();
         let video = index.tracks().iter().find(|track| track.track.id.kind == MediaKind::Video);
         let video = video.ok_or_else(|| super::no_pictures(film))?;

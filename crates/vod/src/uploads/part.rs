@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::{MutexGuard, watch};
 
 use super::Order;
+use crate::blocking::blocking;
 
 const PART: &str = "part";
 const NOTE: &str = "toml";
@@ -145,7 +146,7 @@ impl Upload {
             }
             fs::remove_file(&note)
         };
-        tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+        blocking(work).await
     }
 
     fn path(&self, kind: &str) -> PathBuf {

@@ -16,8 +16,9 @@ use headwater_media::{Codec, MediaKind, TrackDetails};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
-use super::{Shared, vod};
-use headwater_vod::{Entry, Refusal};
+use super::Shared;
+use super::refusals::refused;
+use headwater_vod::{Entry, Refusal, RefusalKind};
 
 /// Films of a page when nobody asks for a number, and at most.
 const LIMIT: usize = 50;
@@ -118,7 +119,7 @@ pub(super) async fn list(
                 more |= cut;
                 entries.extend(found.into_iter().map(|entry| (app.to_owned(), entry)));
             }
-            Err(refusal) => return vod::refused(&refusal),
+            Err(refusal) => return refused(&refusal),
         }
     }
     let words: Vec<String> = wanted.search.split_whitespace().map(str::to_lowercase).collect();
@@ -148,7 +149,7 @@ pub(super) async fn film(
             let host = rtmp_host(&shared, &headers);
             Json(describe(&shared, app, entry, content, &host).await).into_response()
         }
-        Err(refusal) => vod::refused(&refusal),
+        Err(refusal) => refused(&refusal),
     }
 }
 
@@ -164,7 +165,7 @@ pub(super) async fn remove(
     if let Some(seen) = request.headers().get(header::IF_MATCH) {
         let now = match library.file(app, name).await {
             Ok(found) => headwater_vod::etag(found.bytes, found.modified),
-            Err(refusal) => return vod::refused(&refusal),
+            Err(refusal) => return refused(&refusal),
         };
         if seen.as_bytes() != b"*" && seen.as_bytes() != now.as_bytes() {
             let why = format!("{name} has changed since it was seen\n");
@@ -177,7 +178,7 @@ pub(super) async fn remove(
             tracing::info!(app, name, "removed");
             StatusCode::NO_CONTENT.into_response()
         }
-        Err(refusal) => vod::refused(&refusal),
+        Err(refusal) => refused(&refusal),
     }
 }
 
@@ -188,7 +189,7 @@ pub(super) fn address(app: &str, name: &str) -> String {
 }
 
 fn no_app(path: &str) -> Response {
-    vod::refused(&Refusal::NotFound(format!("A film is <app>/<name>, and {path} is none.")))
+    refused(&Refusal::new(RefusalKind::NotFound, format!("A film is <app>/<name>, and {path} is none.")))
 }
 
 /// Describes a page; what is not read in time is read on behind it.

@@ -13,6 +13,7 @@ mod hls;
 mod io;
 mod pages;
 mod pictures;
+mod refusals;
 mod route;
 mod rtmpt;
 mod sendfile;

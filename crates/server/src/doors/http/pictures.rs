@@ -12,9 +12,10 @@ use bytes::Bytes;
 use headwater_media::Timestamp;
 
 use super::Shared;
+use super::refusals::refused;
 use super::vod::Address;
-use headwater_vod::Film;
-use headwater_vod::thumbnails::{Moment, Problem, Sprite, WIDTH_MAX, WIDTH_MIN};
+use headwater_vod::thumbnails::{Moment, Sprite, WIDTH_MAX, WIDTH_MIN};
+use headwater_vod::{Film, Refusal, RefusalKind};
 
 /// The width of a thumbnail when nobody asks for one.
 const WIDTH: u16 = 320;
@@ -89,34 +90,27 @@ pub(super) async fn serve(
             shared.metrics.picture("sent");
             (headers, bytes).into_response()
         }
-        Err(problem) => {
-            shared.metrics.picture(match problem {
-                Problem::Unsupported(_) => "unsupported",
-                Problem::Damaged(_) => "damaged",
-                Problem::NotFound(_) => "absent",
-                Problem::Busy(_) => "busy",
-                Problem::Failed(_) => "failed",
+        Err(refusal) => {
+            shared.metrics.picture(match refusal.kind {
+                RefusalKind::Unsupported => "unsupported",
+                RefusalKind::Damaged => "damaged",
+                RefusalKind::NotFound => "absent",
+                RefusalKind::Busy => "busy",
+                _ => "failed",
             });
-            refused(&problem)
+            refuse(&refusal)
         }
     }
 }
 
 /// The layout names the sheets of this state of the film, which never change.
-fn layout(film: &Film, state: &str) -> Result<Bytes, Problem> {
+fn layout(film: &Film, state: &str) -> Result<Bytes, Refusal> {
     Ok(Sprite::of(film)?.to_webvtt(&format!("?v={state}")).into())
 }
 
-fn refused(problem: &Problem) -> Response {
-    let (status, why) = match problem {
-        Problem::Unsupported(why) => (StatusCode::NOT_IMPLEMENTED, why),
-        Problem::Damaged(why) => (StatusCode::UNPROCESSABLE_ENTITY, why),
-        Problem::NotFound(why) => (StatusCode::NOT_FOUND, why),
-        Problem::Busy(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
-        Problem::Failed(why) => (StatusCode::INTERNAL_SERVER_ERROR, why),
-    };
-    let mut response = (status, format!("{why}\n")).into_response();
-    if status == StatusCode::SERVICE_UNAVAILABLE {
+fn refuse(refusal: &Refusal) -> Response {
+    let mut response = refused(refusal);
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response

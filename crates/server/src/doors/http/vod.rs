@@ -4,12 +4,12 @@
 
 use std::sync::Arc;
 
-use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
+use super::refusals::refused;
 use super::{Shared, files, hls, pictures};
-use headwater_vod::{Refusal, is_film};
+use headwater_vod::{Refusal, RefusalKind, is_film};
 
 /// A film's address taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,24 +66,10 @@ pub(super) async fn hls(
 /// Answers a request for what a film does not have.
 pub(super) async fn nothing(shared: &Arc<Shared>, address: Address<'_>) -> Response {
     match shared.sources.library.open(address.app, address.film).await {
-        Ok(film) => refused(&Refusal::NotFound(format!("{} has no {}.", film.name(), address.part))),
+        Ok(film) => {
+            refused(&Refusal::new(RefusalKind::NotFound, format!("{} has no {}.", film.name(), address.part)))
+        }
         Err(refusal) => refused(&refusal),
-    }
-}
-
-/// A refusal as an answer.
-pub(super) fn refused(refusal: &Refusal) -> Response {
-    (status(refusal), format!("{refusal}\n")).into_response()
-}
-
-/// What a refusal is called in HTTP.
-pub(super) const fn status(refusal: &Refusal) -> StatusCode {
-    match refusal {
-        Refusal::NotFound(_) => StatusCode::NOT_FOUND,
-        Refusal::NoMedia(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        Refusal::Forbidden(_) => StatusCode::FORBIDDEN,
-        Refusal::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
-        Refusal::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

@@ -18,7 +18,7 @@ use super::viewer::Viewer;
 use crate::access::{AccessRequest, Action, Decision};
 use crate::sources::{self, Cursor, From};
 use crate::track_selection::TrackSelection;
-use headwater_vod::Refusal;
+use headwater_vod::RefusalKind;
 
 /// What is kept of a client's name for itself.
 const AGENT_LETTERS_MAX: usize = 100;
@@ -203,8 +203,8 @@ impl Connection {
         match sources::open(&self.shared.sources, &name, &asked_name(path), from).await {
             Ok(cursor) => Ok((name.to_string(), cursor)),
             Err(refusal) => {
-                let reason = match refusal {
-                    Refusal::NoMedia(_) => PlayRejection::FileStructureInvalid,
+                let reason = match refusal.kind {
+                    RefusalKind::NoMedia => PlayRejection::FileStructureInvalid,
                     _ => PlayRejection::StreamNotFound,
                 };
                 Err((reason, refusal.to_string()))

@@ -1,6 +1,8 @@
 //! Pixels, and how they become a JPEG.
 
-use super::Problem;
+use crate::refusal::Refusal;
+#[cfg(feature = "thumbnails")]
+use crate::refusal::RefusalKind;
 
 /// How well a JPEG keeps a picture, 1 to 100.
 #[cfg(feature = "thumbnails")]
@@ -39,19 +41,19 @@ impl Canvas {
     /// # Errors
     /// `Unsupported` for a picture without a pixel.
     #[cfg(feature = "thumbnails")]
-    pub fn to_jpeg(&self) -> Result<Vec<u8>, Problem> {
+    pub fn to_jpeg(&self) -> Result<Vec<u8>, Refusal> {
         let mut out = Vec::new();
         let mut encoder = jpeg_encoder::Encoder::new(&mut out, QUALITY);
         encoder.set_sampling_factor(jpeg_encoder::SamplingFactor::F_2_2);
-        encoder
-            .encode(&self.rgb, self.width, self.height, jpeg_encoder::ColorType::Rgb)
-            .map_err(|error| Problem::Unsupported(format!("the picture cannot be written: {error}")))?;
+        encoder.encode(&self.rgb, self.width, self.height, jpeg_encoder::ColorType::Rgb).map_err(
+            |error| Refusal::new(RefusalKind::Unsupported, format!("the picture cannot be written: {error}")),
+        )?;
         Ok(out)
     }
 
     /// Without an encoder there are no pictures.
     #[cfg(not(feature = "thumbnails"))]
-    pub fn to_jpeg(&self) -> Result<Vec<u8>, Problem> {
+    pub fn to_jpeg(&self) -> Result<Vec<u8>, Refusal> {
         Err(super::not_built())
     }
 }

@@ -11,7 +11,7 @@ use headwater_media::index::Index;
 use headwater_media::{MediaKind, Timestamp};
 
 use crate::track_selection::TrackSelection;
-use headwater_vod::{Film, Refusal};
+use headwater_vod::{Film, Refusal, RefusalKind};
 
 /// What stands between the start of a tag and its payload at most, beside the tag's own head.
 const BODY_HEAD_LEN_MAX: u64 = 24;
@@ -112,7 +112,7 @@ pub(super) fn make(film: &Film, container: Container, asked: &Asked) -> Result<C
 }
 
 fn refusal(film: &Film, error: &headwater_media::Error) -> Refusal {
-    Refusal::NoMedia(format!("{} cannot be had so: {error}.", film.name()))
+    Refusal::new(RefusalKind::NoMedia, format!("{} cannot be had so: {error}.", film.name()))
 }
 
 /// Seconds of the query as times of the index. The film's first moment is second 0, unless it begins with what only
@@ -124,12 +124,16 @@ fn span(index: &Index, asked: &Asked) -> Result<Span, Refusal> {
     let (from, until) = (asked.start.map(|start| at(start.ms)), asked.end_ms.map(at));
     if from.is_some_and(|from| from >= end) {
         let lasts = (end - begin).as_seconds();
-        return Err(Refusal::NotFound(format!(
-            "The film ends after {lasts:.3} s, before the start asked for."
-        )));
+        return Err(Refusal::new(
+            RefusalKind::NotFound,
+            format!("The film ends after {lasts:.3} s, before the start asked for."),
+        ));
     }
     if until.is_some_and(|until| until <= from.unwrap_or(begin)) {
-        return Err(Refusal::NotFound("The end asked for is not behind the start.".to_owned()));
+        return Err(Refusal::new(
+            RefusalKind::NotFound,
+            "The end asked for is not behind the start.".to_owned(),
+        ));
     }
     Ok(Span { from, until })
 }
@@ -155,7 +159,7 @@ fn place(film: &Film, asked: &Asked) -> Result<Option<u64>, Refusal> {
 fn tail(film: &Film, asked: &Asked, position: u64) -> Result<Cut, Refusal> {
     let index = film.index();
     let Some((number, _)) = keyframe_at(film, asked, position)? else {
-        return Err(Refusal::NotFound(format!("{} has no keyframe.", film.name())));
+        return Err(Refusal::new(RefusalKind::NotFound, format!("{} has no keyframe.", film.name())));
     };
     let origin = if is_flv(film) { Timestamp::ZERO } else { index.origin() };
     let cut = Cut::flv_tail(index, number, origin, asked.selection.apply(Dialect::PLAIN));

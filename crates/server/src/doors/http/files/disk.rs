@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 
 use super::plan::Piece;
-use headwater_vod::read_at_hand;
+use headwater_vod::{blocking, read_at_hand};
 
 /// Bytes read at once where a range is read for the page cache's sake only.
 #[cfg(target_os = "linux")]
@@ -85,13 +85,6 @@ pub(super) fn read(
         rest = rest.get_mut(count..).unwrap_or_default();
     }
     Ok(())
-}
-
-/// Runs work that waits for the disk where waiting harms nobody.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 #[cfg(unix)]

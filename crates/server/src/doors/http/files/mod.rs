@@ -24,9 +24,10 @@ pub(in crate::doors::http) use self::conditions::Version;
 use self::cutting::{Asked, Container};
 pub(crate) use self::opened::Recent;
 pub(in crate::doors::http) use self::plan::{Piece, Plan};
+use super::refusals::refused;
 use super::sendfile::Ranges;
-use super::{Shared, method_not_allowed, preflight, vod};
-use headwater_vod::Refusal;
+use super::{Shared, method_not_allowed, preflight};
+use headwater_vod::{Refusal, RefusalKind};
 
 /// Answers a request for a file of an app with films, by its path below the app's directory.
 pub(super) async fn serve(shared: &Arc<Shared>, app: &str, path: &str, request: &Parts) -> Response {
@@ -58,7 +59,7 @@ async fn offer(shared: &Shared, app: &str, path: &str, query: &str) -> Result<Of
     let container = Container::of(path).filter(|_| asked.is_part());
     let opened = match container {
         None => shared.recent.open(library, app, path).await,
-        Some(_) => Err(Refusal::NotFound(String::new())),
+        Some(_) => Err(Refusal::new(RefusalKind::NotFound, String::new())),
     };
     match opened {
         Ok(opened) => {
@@ -69,7 +70,7 @@ async fn offer(shared: &Shared, app: &str, path: &str, query: &str) -> Result<Of
         }
         Err(refusal) => {
             let made = make(shared, app, path, asked, refusal).await;
-            let (plan, version, container) = made.map_err(|refusal| vod::refused(&refusal))?;
+            let (plan, version, container) = made.map_err(|refusal| refused(&refusal))?;
             Ok(Offer { plan, content_type: container.content_type(), version, download })
         }
     }
@@ -84,15 +85,15 @@ async fn make(
     asked: Asked,
     refusal: Refusal,
 ) -> Result<(Plan, Version, Container), Refusal> {
-    let (Refusal::NotFound(_), Some((stem, container))) = (&refusal, cutting::stem(path)) else {
+    let (RefusalKind::NotFound, Some((stem, container))) = (refusal.kind, cutting::stem(path)) else {
         return Err(refusal);
     };
     let library = &shared.sources.library;
     let film = match library.open(app, path).await {
-        Err(Refusal::NotFound(text)) => library.open(app, stem).await.map_err(|other| match other {
-            Refusal::NotFound(_) => Refusal::NotFound(text),
-            other => other,
-        })?,
+        Err(absent) if absent.kind == RefusalKind::NotFound => {
+            let by_stem = library.open(app, stem).await;
+            by_stem.map_err(|other| if other.kind == RefusalKind::NotFound { absent } else { other })?
+        }
         film => film?,
     };
     let (plan, version) = shared.recent.make(app, film, container, asked).await?;

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use super::conditions::Version;
 use super::cutting::{self, Asked, Container};
 use super::plan::Plan;
-use headwater_vod::{Film, Library, Refusal, etag};
+use headwater_vod::{Film, Library, Refusal, RefusalKind, blocking, etag};
 
 /// What was found is believed for so long.
 const BELIEVED: Duration = Duration::from_secs(1);
@@ -109,14 +109,13 @@ impl Recent {
         if let Some(plan) = self.made(app, film.name(), &tag) {
             return Ok((plan, version));
         }
-        let failed = || Refusal::Failed("The server is stopping.".to_owned());
-        let _turn = self.making.acquire().await.map_err(|_| failed())?;
+        let stopping = |_| Refusal::new(RefusalKind::Failed, "The server is stopping.");
+        let _turn = self.making.acquire().await.map_err(stopping)?;
         if let Some(plan) = self.made(app, film.name(), &tag) {
             return Ok((plan, version));
         }
         let source = Arc::clone(&film);
-        let making = tokio::task::spawn_blocking(move || cutting::make(&source, container, &asked));
-        let cut = Arc::new(making.await.map_err(|error| Refusal::Failed(format!("{error}.")))??);
+        let cut = Arc::new(blocking(move || cutting::make(&source, container, &asked)).await?);
         let made = Made { app: app.to_owned(), name: film.name().to_owned(), tag, film, cut };
         let plan = made.plan();
         self.keep(made);

@@ -18,9 +18,10 @@ use headwater_media::hls::{Presentation, SegmentedTrack};
 use self::address::LineName;
 pub(super) use self::address::Wanted;
 use super::files::{Offer, Piece, Plan, Version, answer_offer};
-use super::vod::{Address, refused};
+use super::refusals::refused;
+use super::vod::Address;
 use super::{Shared, method_not_allowed, preflight};
-use headwater_vod::{Film, Refusal};
+use headwater_vod::{Film, Refusal, RefusalKind};
 
 /// Grows when other bytes are made of the same film.
 const WRITER: u32 = 1;
@@ -141,11 +142,11 @@ impl Showing<'_> {
     }
 
     fn none(&self, what: &str) -> Refusal {
-        Refusal::NotFound(format!("{} has no {what}.", self.film.name()))
+        Refusal::new(RefusalKind::NotFound, format!("{} has no {what}.", self.film.name()))
     }
 
     fn failed(&self, error: &dyn std::fmt::Display) -> Refusal {
-        Refusal::NoMedia(format!("{} cannot be cut for HLS: {error}.", self.film.name()))
+        Refusal::new(RefusalKind::NoMedia, format!("{} cannot be cut for HLS: {error}.", self.film.name()))
     }
 
     /// The frame that describes a line's codec, where its configuration does not.
@@ -157,7 +158,7 @@ impl Showing<'_> {
         let sample = line.first_of(era).and_then(|first| index.samples().get(first));
         let Some(sample) = sample else { return Err(self.none("frame of that configuration")) };
         let frames = self.film.frames_of(&[sample]).await;
-        let frames = frames.map_err(|error| Refusal::Failed(format!("{error:#}.")))?;
+        let frames = frames.map_err(|error| Refusal::new(RefusalKind::Failed, format!("{error:#}.")))?;
         Ok(frames.into_iter().next().map(|frame| frame.payload).unwrap_or_default())
     }
 

@@ -1,10 +1,10 @@
 //! Text files beside a film as WebVTT of HLS.
 
-use std::io::Read as _;
+use std::io::{self, Read as _};
 
 use headwater_media::Timestamp;
 
-use headwater_vod::{Library, Refusal};
+use headwater_vod::{Library, Refusal, RefusalKind, blocking};
 
 /// The longest text that is taken, in bytes: far more than a long film has.
 const TEXT_BYTES_MAX: u64 = 8 << 20;
@@ -14,16 +14,18 @@ pub(super) async fn read(library: &Library, app: &str, path: &str) -> Result<Str
     let found = library.file(app, path).await?;
     if found.bytes > TEXT_BYTES_MAX {
         let bytes = found.bytes;
-        return Err(Refusal::NoMedia(format!(
-            "{path} has {bytes} bytes, more than the {TEXT_BYTES_MAX} that subtitles may have."
-        )));
+        return Err(Refusal::new(
+            RefusalKind::NoMedia,
+            format!("{path} has {bytes} bytes, more than the {TEXT_BYTES_MAX} that subtitles may have."),
+        ));
     }
-    let reading = tokio::task::spawn_blocking(move || {
+    let read = blocking(move || {
         let mut bytes = Vec::new();
         found.file.take(TEXT_BYTES_MAX).read_to_end(&mut bytes).map(|_| bytes)
     });
-    let failed = |error: &dyn std::fmt::Display| Refusal::Failed(format!("{path} cannot be read: {error}."));
-    let bytes = reading.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
+    let failed =
+        |error: io::Error| Refusal::new(RefusalKind::Failed, format!("{path} cannot be read: {error}."));
+    let bytes = read.await.map_err(failed)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
