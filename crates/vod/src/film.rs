@@ -13,7 +13,7 @@ use headwater_media::hls::{Presentation, SEGMENT_TARGET};
 use headwater_media::index::{Index, Sample};
 
 use crate::blocking::blocking;
-use crate::place::Found;
+use crate::media_root::Found;
 use crate::refusal::{Refusal, RefusalKind};
 
 /// Samples that lie closer than this are read together with what is between them.

@@ -10,9 +10,9 @@ use headwater_media::flv::Indexer;
 use headwater_media::index::Index;
 use headwater_media::mp4::Scan;
 
-use super::film::read_exact_at;
-use super::place::Found;
-use super::reader::TAG_BYTES_MAX;
+use crate::film::read_exact_at;
+use crate::media_root::Found;
+use crate::reader::TAG_BYTES_MAX;
 
 /// Bytes of an FLV file read at once.
 const READ_BYTES: usize = 1 << 20;

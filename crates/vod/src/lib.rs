@@ -6,9 +6,10 @@
 mod blocking;
 mod film;
 mod indexing;
+mod item;
 mod library;
+mod media_root;
 mod mp4;
-mod place;
 mod reader;
 mod reel;
 mod refusal;
@@ -17,8 +18,9 @@ pub mod uploads;
 
 pub use blocking::blocking;
 pub use film::{Film, etag, read_at_hand};
+pub use item::{Item, is_metadata};
 pub use library::{Config, Library};
-pub use place::{Entry, is_film};
-pub use reader::{Chain, Item, Reader, is_metadata};
+pub use media_root::{Entry, is_film};
+pub use reader::{Chain, Reader};
 pub use reel::{Ending, Fill, Reel, Watched};
 pub use refusal::{Refusal, RefusalKind};

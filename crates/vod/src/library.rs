@@ -3,7 +3,7 @@
 //! A film is indexed when it is first asked for, once however many ask at the same time. For a second what was
 //! found is believed; then the file is looked at again, so that new, changed and removed files are noticed.
 
-mod keeping;
+mod write;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use crate::blocking::blocking;
 use crate::film::Film;
 use crate::indexing::{self, Growth};
-use crate::place::{Entry, Found, Place};
+use crate::media_root::{Entry, Found, MediaRoot};
 use crate::refusal::{Refusal, RefusalKind};
 
 /// What was found is believed for so long.
@@ -61,7 +61,7 @@ impl Default for Config {
 /// Every app's films.
 #[derive(Debug)]
 pub struct Library {
-    apps: BTreeMap<String, Place>,
+    apps: BTreeMap<String, MediaRoot>,
     config: Config,
     indexing: Semaphore,
     shelf: Mutex<Shelf>,
@@ -102,13 +102,13 @@ struct Kept {
 impl Library {
     /// `media` is the directory of the app `vod`.
     pub fn new(media: &Path, config: &Config) -> Self {
-        let place = |directory: &Path| Place {
+        let root = |directory: &Path| MediaRoot {
             directory: directory.to_owned(),
             follow_symlinks: config.follow_symlinks,
         };
-        let mut apps: BTreeMap<String, Place> =
-            config.directories.iter().map(|(app, directory)| (app.clone(), place(directory))).collect();
-        apps.entry(DEFAULT_APP.to_owned()).or_insert_with(|| place(media));
+        let mut apps: BTreeMap<String, MediaRoot> =
+            config.directories.iter().map(|(app, directory)| (app.clone(), root(directory))).collect();
+        apps.entry(DEFAULT_APP.to_owned()).or_insert_with(|| root(media));
         Self { apps, config: config.clone(), indexing: Semaphore::new(INDEXING_MAX), shelf: Mutex::default() }
     }
 
@@ -165,32 +165,32 @@ impl Library {
 
     /// Any file that may be served by its exact path below the app's directory, opened.
     pub async fn file(&self, app: &str, path: &str) -> Result<Found, Refusal> {
-        let place = self.place(app)?.clone();
+        let root = self.root(app)?.clone();
         let path = path.to_owned();
-        blocking(move || place.open(&path)).await
+        blocking(move || root.open(&path)).await
     }
 
     /// The films of an app by name, at most `vod.entries_max`, and whether there are more.
     pub async fn list(&self, app: &str) -> Result<(Vec<Entry>, bool), Refusal> {
-        let place = self.place(app)?.clone();
+        let root = self.root(app)?.clone();
         let entries_max = self.config.entries_max;
         blocking(move || {
             let failed = |error: io::Error| {
-                let directory = place.directory.display();
+                let directory = root.directory.display();
                 Refusal::new(
                     RefusalKind::Failed,
                     format!("The directory {directory} cannot be read: {error}."),
                 )
             };
-            place.list(entries_max).map_err(failed)
+            root.list(entries_max).map_err(failed)
         })
         .await
     }
 
     /// Files beside a film that are called after it, by their paths: subtitles.
     pub async fn beside(&self, app: &str, film: &str) -> Result<Vec<String>, Refusal> {
-        let (place, film) = (self.place(app)?.clone(), film.to_owned());
-        blocking(move || place.beside(&film)).await
+        let (root, film) = (self.root(app)?.clone(), film.to_owned());
+        blocking(move || root.beside(&film)).await
     }
 
     /// Films in memory, and the memory that their indices take in bytes, about.
@@ -199,7 +199,7 @@ impl Library {
         (shelf.films.len(), shelf.films.values().map(|slot| slot.seen.lock().weight).sum())
     }
 
-    fn place(&self, app: &str) -> Result<&Place, Refusal> {
+    fn root(&self, app: &str) -> Result<&MediaRoot, Refusal> {
         self.apps
             .get(app)
             .ok_or_else(|| Refusal::new(RefusalKind::NotFound, format!("There are no films in {app}.")))
@@ -212,9 +212,9 @@ impl Library {
     }
 
     async fn look_up(&self, app: &str, name: &str) -> Result<(String, String), Refusal> {
-        let place = self.place(app)?.clone();
+        let root = self.root(app)?.clone();
         let asked = name.to_owned();
-        let file = blocking(move || place.find(&asked)).await?;
+        let file = blocking(move || root.find(&asked)).await?;
         let mut shelf = self.shelf.lock();
         if shelf.names.len() >= NAMES_MAX {
             shelf.names.retain(|_, (_, since)| since.elapsed() < BELIEVED);
@@ -236,20 +236,20 @@ impl Library {
 
     /// Compares the file with what is known of it; reads it, or what is new of it.
     async fn refresh(&self, (app, name): &(String, String), kept: Option<Kept>) -> Result<Kept, Refusal> {
-        let place = self.place(app)?.clone();
+        let root = self.root(app)?.clone();
         let file = name.clone();
-        let (bytes, modified) = blocking(move || place.stat(&file)).await?;
+        let (bytes, modified) = blocking(move || root.stat(&file)).await?;
         let growth = match kept {
             Some(kept) if (kept.film.bytes(), kept.film.modified()) == (bytes, modified) => return Ok(kept),
             Some(kept) if bytes > kept.film.bytes() => kept.growth,
             _ => None,
         };
         let _turn = self.indexing.acquire().await.map_err(|_| Refusal::stopping())?;
-        let place = self.place(app)?.clone();
+        let root = self.root(app)?.clone();
         let file = name.clone();
         blocking(move || {
             let began = Instant::now();
-            let found = place.open(&file)?;
+            let found = root.open(&file)?;
             let (index, growth) = indexing::index(&found, growth).map_err(|error| {
                 Refusal::new(RefusalKind::NoMedia, format!("{file} cannot be played: {error}."))
             })?;

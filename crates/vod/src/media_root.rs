@@ -1,6 +1,6 @@
 //! From a film's name to its file: never outside the app's directory.
 
-mod keeping;
+mod write;
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -39,12 +39,12 @@ pub struct Entry {
 
 /// One app's directory.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct MediaRoot {
     pub directory: PathBuf,
     pub follow_symlinks: bool,
 }
 
-impl Place {
+impl MediaRoot {
     /// The path below the directory of the film that a client calls `name`: with its extension or without,
     /// and with the prefixes of Flash (`mp4:`, `flv:`, `f4v:`).
     pub(crate) fn find(&self, name: &str) -> Result<String, Refusal> {
@@ -131,8 +131,6 @@ impl Place {
         if about.is_file() { Ok((path, about)) } else { Err(Refusal::no_film(name)) }
     }
 
-    /// The path of what is there and lies within the directory. No part of the way may be a symbolic link
-    /// unless they are allowed.
     /// The names of the files beside a film that are called after it: `film.en.vtt`, `film.vtt`.
     pub(crate) fn beside(&self, film: &str) -> Result<Vec<String>, Refusal> {
         let (path, _) = self.check(film)?;
@@ -153,6 +151,8 @@ impl Place {
         Ok(names)
     }
 
+    /// The path of what is there and lies within the directory. No part of the way may be a symbolic link
+    /// unless they are allowed.
     fn check_any(&self, name: &str) -> Result<(PathBuf, Metadata), Refusal> {
         check_name(name)?;
         let mut path = self.directory.clone();

@@ -4,13 +4,13 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-use super::{BESIDE, DEPTH_MAX, FILMS, Place, check_name, has_extension};
+use super::{BESIDE, DEPTH_MAX, FILMS, MediaRoot, check_name, has_extension};
 use crate::refusal::{Refusal, RefusalKind};
 
 /// Bytes of one part of a name, as most file systems have it.
 const PART_BYTES_MAX: usize = 255;
 
-impl Place {
+impl MediaRoot {
     /// Whether a file of that name may lie here, and whether one does.
     pub(crate) fn holds(&self, name: &str) -> Result<bool, Refusal> {
         check_new(name)?;

@@ -9,20 +9,20 @@ use crate::refusal::Refusal;
 impl Library {
     /// Whether a file of that name may be put into an app's directory, and whether there is one already.
     pub async fn holds(&self, app: &str, name: &str) -> Result<bool, Refusal> {
-        let (place, name) = (self.place(app)?.clone(), name.to_owned());
-        blocking(move || place.holds(&name)).await
+        let (root, name) = (self.root(app)?.clone(), name.to_owned());
+        blocking(move || root.holds(&name)).await
     }
 
     /// Where a new file of that name goes; directories on the way are made.
     pub async fn make_way(&self, app: &str, name: &str) -> Result<PathBuf, Refusal> {
-        let (place, name) = (self.place(app)?.clone(), name.to_owned());
-        blocking(move || place.make_way(&name)).await
+        let (root, name) = (self.root(app)?.clone(), name.to_owned());
+        blocking(move || root.make_way(&name)).await
     }
 
     /// Removes a film, or a file beside one, by its exact path. Who is watching sees it to its end.
     pub async fn remove(&self, app: &str, name: &str) -> Result<(), Refusal> {
-        let (place, file) = (self.place(app)?.clone(), name.to_owned());
-        blocking(move || place.remove(&file)).await?;
+        let (root, file) = (self.root(app)?.clone(), name.to_owned());
+        blocking(move || root.remove(&file)).await?;
         self.forget(app, name);
         Ok(())
     }
