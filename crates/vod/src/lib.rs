@@ -3,7 +3,9 @@
 //! A [`Library`] knows where films are, a [`Film`] is one of them as it is now: its index in memory, its bytes in
 //! the file. [`Reader`] is the plainer way for who reads a file once from its start to its end.
 
+mod blob;
 mod blocking;
+pub mod cache;
 mod film;
 mod indexing;
 mod item;
@@ -16,8 +18,9 @@ mod refusal;
 pub mod thumbnails;
 pub mod uploads;
 
+pub use blob::{Blob, FileBlob, Reading};
 pub use blocking::blocking;
-pub use film::{Film, etag, read_at_hand};
+pub use film::Film;
 pub use item::{Item, is_metadata};
 pub use library::{Config, Library};
 pub use media_root::{Entry, is_film};

@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::blob::FileBlob;
 use crate::refusal::{Refusal, RefusalKind};
 
 /// What films are called, in the order in which a name without an extension is looked for.
@@ -18,22 +19,14 @@ const NEIGHBOURS_MAX: usize = 10_000;
 /// Directories within each other, at most.
 const DEPTH_MAX: usize = 16;
 
-/// A file of an app's directory, opened.
-#[derive(Debug)]
-pub struct Found {
-    /// Its path below the directory, with `/`.
-    pub name: String,
-    pub file: File,
-    pub bytes: u64,
-    pub modified: SystemTime,
-}
-
 /// A film in a directory, unopened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Its path below the directory, with `/`.
     pub name: String,
+    /// The file's length.
     pub bytes: u64,
+    /// When the file was last written.
     pub modified: SystemTime,
 }
 
@@ -69,7 +62,7 @@ impl MediaRoot {
     }
 
     /// Opens a film or what lies beside one, by its path below the directory.
-    pub(crate) fn open(&self, name: &str) -> Result<Found, Refusal> {
+    pub(crate) fn open(&self, name: &str) -> Result<FileBlob, Refusal> {
         let (path, about) = self.check(name)?;
         let file = File::open(&path).map_err(|error| Refusal::unreadable(name, &error))?;
         // What was checked is not what was opened if the file was replaced in between.
@@ -80,8 +73,7 @@ impl MediaRoot {
                 format!("{name} is just being replaced; try again."),
             ));
         }
-        let modified = opened.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-        Ok(Found { name: name.to_owned(), file, bytes: opened.len(), modified })
+        FileBlob::new(file).map_err(|error| Refusal::unreadable(name, &error))
     }
 
     /// Length and time of a file, unopened.

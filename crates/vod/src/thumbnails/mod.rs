@@ -3,27 +3,30 @@
 //! Each is made when it is first asked for, once however many ask at the same time, and kept while there is
 //! room. Only so many are decoded at once; the rest wait, and of those there are only so many too.
 
-mod kept;
 mod picture;
 mod sprite;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use headwater_media::index::{Index, Sample};
 use headwater_media::{MediaKind, Timestamp};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
-use self::kept::{Job, Kept};
 use self::picture::{Canvas, KEY_FRAME_BYTES_MAX};
 pub use self::sprite::Sprite;
 use crate::blocking::blocking;
+use crate::cache::{Cache, Limits};
 use crate::film::Film;
 use crate::refusal::{Refusal, RefusalKind};
 
-/// The widths that may be asked for, in pixels.
+/// The smallest width that may be asked for, in pixels.
 pub const WIDTH_MIN: u16 = 32;
+/// The largest.
 pub const WIDTH_MAX: u16 = 1280;
+/// What an entry takes beside its bytes, about: failures are bounded too.
+const ENTRY_BYTES: usize = 256;
 /// Where a telling picture is looked for, in hundredths of the film.
 const TELLING: [i64; 3] = [10, 25, 50];
 /// A picture whose brightness varies less than this (of 255, on average) shows next to nothing.
@@ -63,37 +66,59 @@ impl Moment {
     }
 }
 
-/// All pictures of all films.
+/// One picture of a film.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Job {
+    /// At most so many pixels wide.
+    Thumbnail(Moment, u16),
+    /// A sheet of the sprite.
+    Sheet(usize),
+}
+
+/// The film's address, its state, and which picture.
+type Key = (String, String, Job);
+
+/// The thumbnails of all films.
 #[derive(Debug)]
-pub struct Gallery {
-    kept: Kept,
+pub struct Thumbnails {
+    /// The pictures; also why there is none, where that follows from the film.
+    cache: Cache<Key, Result<Bytes, Refusal>>,
+    waiting: Semaphore,
     decoders: Arc<Semaphore>,
 }
 
-impl Gallery {
+impl Thumbnails {
+    /// None yet.
     pub fn new(config: &Config) -> Self {
+        let limits = Limits { entries_max: usize::MAX, weight_max: config.cache_bytes_max, age_max: None };
         Self {
-            kept: Kept::new(config.cache_bytes_max, config.waiting_max),
+            cache: Cache::new(limits, |made| ENTRY_BYTES + made.as_ref().map_or(0, Bytes::len)),
+            waiting: Semaphore::new(config.waiting_max),
             decoders: Arc::new(Semaphore::new(config.decoders_max.max(1))),
         }
     }
 
     /// A JPEG of the film, at most `width` pixels wide. `path` is the film's address, app and name.
+    ///
+    /// # Errors
+    /// `Unsupported`, `Damaged`, `Busy` or `Failed`.
     pub async fn thumbnail(
         &self,
         path: &str,
         film: &Arc<Film>,
         moment: Moment,
         width: u16,
-    ) -> Result<bytes::Bytes, Refusal> {
+    ) -> Result<Bytes, Refusal> {
         let width = width.clamp(WIDTH_MIN, WIDTH_MAX);
-        self.kept
-            .get(path, film, Job::Thumbnail(moment, width), self.draw_thumbnail(film, moment, width))
-            .await
+        let key = key(path, film, Job::Thumbnail(moment, width));
+        self.get(&key, self.draw_thumbnail(film, moment, width)).await
     }
 
     /// Sheet `number` of the film's sprite as JPEG.
-    pub async fn sheet(&self, path: &str, film: &Arc<Film>, number: usize) -> Result<bytes::Bytes, Refusal> {
+    ///
+    /// # Errors
+    /// `NotFound` if the sprite has fewer; else as of a [`thumbnail`](Self::thumbnail).
+    pub async fn sheet(&self, path: &str, film: &Arc<Film>, number: usize) -> Result<Bytes, Refusal> {
         let sprite = Sprite::of(film)?;
         if number >= sprite.sheets() {
             let (name, sheets) = (film.name(), sprite.sheets());
@@ -102,7 +127,28 @@ impl Gallery {
                 format!("The sprite of {name} has {sheets} sheets."),
             ));
         }
-        self.kept.get(path, film, Job::Sheet(number), self.draw_sheet(film, sprite, number)).await
+        self.get(&key(path, film, Job::Sheet(number)), self.draw_sheet(film, sprite, number)).await
+    }
+
+    /// The picture, made by `work` unless it is there or somebody is making it.
+    async fn get(
+        &self,
+        key: &Key,
+        work: impl Future<Output = Result<Vec<u8>, Refusal>>,
+    ) -> Result<Bytes, Refusal> {
+        if let Some(made) = self.cache.get(key) {
+            return made;
+        }
+        let Ok(_waiting) = self.waiting.try_acquire() else {
+            let text = "Too many pictures are being made; try again in a moment.";
+            return Err(Refusal::new(RefusalKind::Busy, text));
+        };
+        let make = async |_| match work.await {
+            // What will be different next time is not kept.
+            Err(refusal) if matches!(refusal.kind, RefusalKind::Busy | RefusalKind::Failed) => Err(refusal),
+            made => Ok(made.map(Bytes::from)),
+        };
+        self.cache.get_or_make(key, |_| true, make).await?
     }
 
     async fn draw_thumbnail(&self, film: &Arc<Film>, moment: Moment, width: u16) -> Result<Vec<u8>, Refusal> {
@@ -170,6 +216,10 @@ impl Gallery {
     }
 }
 
+fn key(path: &str, film: &Film, job: Job) -> Key {
+    (path.to_owned(), film.etag().to_owned(), job)
+}
+
 /// The key frames to be tried, without repetition.
 fn telling(index: &Index) -> Vec<usize> {
     let length = index.duration().as_nanos();
@@ -200,4 +250,26 @@ fn no_pictures(film: &Film) -> Refusal {
 
 async fn to_jpeg(canvas: Canvas) -> Result<Vec<u8>, Refusal> {
     blocking(move || canvas.to_jpeg()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(width: u16) -> Key {
+        ("vod/film.mp4".to_owned(), "\"1\"".to_owned(), Job::Thumbnail(Moment::Telling, width))
+    }
+
+    #[tokio::test]
+    async fn failures_of_the_moment_are_not_kept_and_those_of_the_film_are_bounded() {
+        let thumbnails = Thumbnails::new(&Config { cache_bytes_max: 10_000, ..Config::default() });
+        for kind in [RefusalKind::Failed, RefusalKind::Damaged] {
+            for width in 0..1000 {
+                let refused = thumbnails.get(&key(width), async { Err(Refusal::new(kind, "")) }).await;
+                assert_eq!(refused, Err(Refusal::new(kind, "")));
+            }
+            let kept = if kind == RefusalKind::Failed { 0 } else { 10_000 / ENTRY_BYTES };
+            assert_eq!(thumbnails.cache.size().0, kept);
+        }
+    }
 }

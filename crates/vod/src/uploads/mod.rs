@@ -56,6 +56,7 @@ impl Default for Config {
 /// What a client wants to bring.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
+    /// The app whose films it is to be among.
     pub app: String,
     /// The path below the app's directory.
     pub name: String,
@@ -108,11 +109,18 @@ impl Uploads {
         self.open.lock().values().cloned().collect()
     }
 
+    /// An unfinished one.
+    ///
+    /// # Errors
+    /// `NotFound`.
     pub fn find(&self, id: &str) -> Result<Arc<Upload>, Refusal> {
         self.open.lock().get(id).cloned().ok_or_else(unknown)
     }
 
     /// Begins an upload.
+    ///
+    /// # Errors
+    /// `TooLarge`, `Taken`, `TooMany` or `Full`; a name that no file may have; the disk fails.
     pub async fn begin(&self, order: Order) -> Result<Arc<Upload>, Refusal> {
         let Config { uploads_max, upload_bytes_max, .. } = self.config;
         if order.bytes == 0 || order.bytes > upload_bytes_max {
@@ -145,6 +153,10 @@ impl Uploads {
 
     /// Adds bytes that begin at `offset`; whether the file is whole now. A request that was adding before gives
     /// way: its client has most likely gone and come again. What has come is kept whatever happens.
+    ///
+    /// # Errors
+    /// `Offset` if it stands elsewhere, `Cut` if the body ends early, `TooLarge` if more comes than was announced,
+    /// `TakenSince`, `Full`; the disk fails.
     pub async fn append<E: std::fmt::Display>(
         &self,
         upload: &Upload,
@@ -171,6 +183,9 @@ impl Uploads {
     }
 
     /// Forgets an upload and what there is of it.
+    ///
+    /// # Errors
+    /// `NotFound`.
     pub fn remove(&self, id: &str) -> Result<(), Refusal> {
         let upload = self.open.lock().remove(id).ok_or_else(unknown)?;
         upload.interrupt();

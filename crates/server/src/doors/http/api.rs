@@ -109,7 +109,7 @@ pub(super) async fn stream(
 /// `GET /metrics`
 pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     let sources = &shared.sources;
-    let text = shared.metrics.encode(&sources.hub.list(sources.uptime.now()), sources.library.kept());
+    let text = shared.metrics.encode(&sources.hub.list(sources.uptime.now()), sources.library.in_memory());
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], text).into_response()
 }

@@ -163,8 +163,8 @@ pub(super) async fn remove(
     let Some((app, name)) = path.split_once('/') else { return no_app(&path) };
     let library = &shared.sources.library;
     if let Some(seen) = request.headers().get(header::IF_MATCH) {
-        let now = match library.file(app, name).await {
-            Ok(found) => headwater_vod::etag(found.bytes, found.modified),
+        let now = match library.etag(app, name).await {
+            Ok(now) => now,
             Err(refusal) => return refused(&refusal),
         };
         if seen.as_bytes() != b"*" && seen.as_bytes() != now.as_bytes() {
@@ -174,7 +174,7 @@ pub(super) async fn remove(
     }
     match library.remove(app, name).await {
         Ok(()) => {
-            shared.recent.forget(app, name);
+            shared.cuts.forget(app, name);
             tracing::info!(app, name, "removed");
             StatusCode::NO_CONTENT.into_response()
         }

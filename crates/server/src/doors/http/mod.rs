@@ -37,7 +37,7 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-pub(crate) use self::files::Recent;
+pub(crate) use self::files::cuts::Cuts;
 use self::io::Io;
 use self::sendfile::Ranges;
 
@@ -47,7 +47,7 @@ use crate::net::listener::Accepted;
 use crate::net::tunnel::Tunnels;
 use crate::sources::Sources;
 use crate::stop::Stop;
-use headwater_vod::thumbnails::Gallery;
+use headwater_vod::thumbnails::Thumbnails;
 use headwater_vod::uploads::Uploads;
 
 /// What is logged of a request's path.
@@ -85,12 +85,12 @@ impl Default for Config {
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) sources: Sources,
-    pub(crate) gallery: Gallery,
+    pub(crate) thumbnails: Thumbnails,
     pub(crate) uploads: Arc<Uploads>,
     pub(crate) access: Arc<Access>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) tunnels: Arc<Tunnels>,
-    pub(crate) recent: Recent,
+    pub(crate) cuts: Cuts,
     pub(crate) rtmp_port: u16,
     pub(crate) http_port: u16,
 }

@@ -76,9 +76,11 @@ pub(super) async fn serve(
     }
     let path = format!("{}/{}", address.app, film.name());
     let (kind, made) = match wanted {
-        Wanted::Thumbnail => ("image/jpeg", shared.gallery.thumbnail(&path, film, moment, query.width).await),
+        Wanted::Thumbnail => {
+            ("image/jpeg", shared.thumbnails.thumbnail(&path, film, moment, query.width).await)
+        }
         Wanted::Layout => ("text/vtt; charset=utf-8", layout(film, state)),
-        Wanted::Sheet(number) => ("image/jpeg", shared.gallery.sheet(&path, film, number).await),
+        Wanted::Sheet(number) => ("image/jpeg", shared.thumbnails.sheet(&path, film, number).await),
     };
     match made {
         Ok(bytes) => {

@@ -114,7 +114,7 @@ pub(super) async fn append(
     match shared.uploads.append(&upload, offset, pieces).await {
         Ok(done) => {
             if done {
-                shared.recent.forget(&upload.order().app, &upload.order().name);
+                shared.cuts.forget(&upload.order().app, &upload.order().name);
             }
             stands(&upload, done)
         }

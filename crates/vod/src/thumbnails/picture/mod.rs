@@ -63,13 +63,13 @@ fn check(track: &Track) -> Result<(), Refusal> {
 
 /// Without a decoder there are no pictures.
 #[cfg(not(feature = "thumbnails"))]
-pub fn draw(_: &Track, _: &[u8], _: u16) -> Result<Canvas, Refusal> {
+pub(super) fn draw(_: &Track, _: &[u8], _: u16) -> Result<Canvas, Refusal> {
     Err(not_built())
 }
 
 /// Without a decoder there are no pictures.
 #[cfg(not(feature = "thumbnails"))]
-pub fn size(_: &Track, _: u16) -> Result<(u16, u16), Refusal> {
+pub(super) fn size(_: &Track, _: u16) -> Result<(u16, u16), Refusal> {
     Err(not_built())
 }
 

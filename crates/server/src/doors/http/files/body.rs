@@ -8,11 +8,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::HttpBody;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use headwater_vod::blocking;
 use http_body::SizeHint;
 use prometheus_client::metrics::counter::Counter;
 
-use super::disk;
+use super::disk::{self, Patience};
 use super::plan::{Piece, Plan};
 use crate::doors::http::sendfile::{RANGE_LEN_MAX, Ranges};
 
@@ -65,17 +66,22 @@ impl Sender {
     /// Who sends what comes next, if the kernel does: long ranges of files.
     fn kernel(&mut self) -> Option<Arc<Ranges>> {
         match self.plan.front()? {
-            Piece::File { len, .. } if *len >= KERNEL_LEN_MIN => self.way.kernel.clone(),
+            Piece::Range { blob, len, .. } if *len >= KERNEL_LEN_MIN && blob.as_file().is_some() => {
+                self.way.kernel.clone()
+            }
             _ => None,
         }
     }
 
     async fn hand_over(&mut self, kernel: &Ranges) -> io::Result<Bytes> {
-        let Some(Piece::File { file, offset, len }) = self.plan.take_front(RANGE_LEN_MAX as u64) else {
+        let Some(Piece::Range { blob, offset, len }) = self.plan.take_front(RANGE_LEN_MAX as u64) else {
             return Ok(Bytes::new());
         };
-        warmed(&file, offset, len).await?;
-        Ok(kernel.hand_over(&file, offset, len))
+        let Some(file) = blob.as_file() else {
+            return gather(vec![Piece::Range { blob, offset, len }]).await;
+        };
+        warmed(file, offset, len).await?;
+        Ok(kernel.hand_over(file, offset, len))
     }
 
     /// Reads what comes next into one piece, up to what the kernel sends.
@@ -91,8 +97,24 @@ impl Sender {
             return Ok(bytes.clone());
         }
         self.way.copied.inc_by(len);
-        disk::gather(pieces).await
+        gather(pieces).await
     }
+}
+
+/// Several pieces, read into one: at once if all of it is in memory.
+async fn gather(pieces: Vec<Piece>) -> io::Result<Bytes> {
+    match gather_now(&pieces, Patience::None) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            blocking(move || gather_now(&pieces, Patience::Disk)).await
+        }
+        gathered => gathered,
+    }
+}
+
+fn gather_now(pieces: &[Piece], patience: Patience) -> io::Result<Bytes> {
+    let mut out = BytesMut::with_capacity(pieces.iter().map(|piece| piece.len() as usize).sum());
+    pieces.iter().try_for_each(|piece| piece.read_into(patience, &mut out))?;
+    Ok(out.freeze())
 }
 
 /// Waits until a range can be sent without waiting for the disk.

@@ -3,9 +3,9 @@
 mod answer;
 mod body;
 mod conditions;
+pub(super) mod cuts;
 mod cutting;
 mod disk;
-mod opened;
 mod plan;
 mod range;
 #[cfg(test)]
@@ -22,7 +22,6 @@ use self::answer::answer;
 use self::body::Way;
 pub(in crate::doors::http) use self::conditions::Version;
 use self::cutting::{Asked, Container};
-pub(crate) use self::opened::Recent;
 pub(in crate::doors::http) use self::plan::{Piece, Plan};
 use super::refusals::refused;
 use super::sendfile::Ranges;
@@ -58,14 +57,15 @@ async fn offer(shared: &Shared, app: &str, path: &str, query: &str) -> Result<Of
     let library = &shared.sources.library;
     let container = Container::of(path).filter(|_| asked.is_part());
     let opened = match container {
-        None => shared.recent.open(library, app, path).await,
+        None => library.file(app, path).await,
         Some(_) => Err(Refusal::new(RefusalKind::NotFound, String::new())),
     };
     match opened {
-        Ok(opened) => {
+        Ok(blob) => {
+            let version = Version { etag: blob.etag().to_owned(), modified: blob.modified() };
+            let len = blob.size();
             let mut plan = Plan::default();
-            plan.push(Piece::File { file: Arc::clone(&opened.file), offset: 0, len: opened.bytes });
-            let version = opened.version.clone();
+            plan.push(Piece::Range { blob, offset: 0, len });
             Ok(Offer { plan, content_type: content_type(path), version, download })
         }
         Err(refusal) => {
@@ -96,7 +96,7 @@ async fn make(
         }
         film => film?,
     };
-    let (plan, version) = shared.recent.make(app, film, container, asked).await?;
+    let (plan, version) = shared.cuts.get(app, &film, container, asked).await?;
     Ok((plan, version, container))
 }
 
