@@ -10,7 +10,8 @@ use headwater_hub::{Snapshot, State as StreamState, StreamName};
 use headwater_media::{MediaKind, Track, TrackId};
 use serde::Serialize;
 
-use super::{Shared, gate};
+use super::gate;
+use super::shared::Shared;
 use crate::access::Peer;
 
 #[derive(Serialize)]

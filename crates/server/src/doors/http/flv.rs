@@ -13,7 +13,7 @@ use headwater_hub::{Awaited, Batch, DecoderSetup, PartContent, State, StreamName
 use headwater_media::MediaKind;
 use headwater_media::flv::{Dialect, KeyframeGate, Muxer};
 
-use super::Shared;
+use super::shared::Shared;
 use crate::metrics::Guard;
 use crate::sources;
 use crate::track_selection::TrackSelection;

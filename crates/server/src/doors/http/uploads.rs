@@ -12,8 +12,9 @@ use axum::response::{IntoResponse, Response};
 use futures_util::TryStreamExt;
 use serde::Serialize;
 
+use super::films;
 use super::refusals::status;
-use super::{Shared, films};
+use super::shared::Shared;
 use headwater_vod::uploads::{Order, Upload};
 use headwater_vod::{Refusal, RefusalKind};
 

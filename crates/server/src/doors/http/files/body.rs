@@ -25,7 +25,7 @@ const KERNEL_LEN_MIN: u64 = 32 << 10;
 
 /// How bytes of files leave.
 #[derive(Clone, Debug)]
-pub(super) struct Way {
+pub(super) struct SendPath {
     /// Where the kernel sends them.
     pub(super) kernel: Option<Arc<Ranges>>,
     /// Counts the bytes that are read and written.
@@ -43,15 +43,15 @@ pub(super) struct PlanBody {
 type Step = Option<(io::Result<Bytes>, Sender)>;
 
 impl PlanBody {
-    pub(super) fn new(plan: Plan, way: Way) -> Self {
+    pub(super) fn new(plan: Plan, path: SendPath) -> Self {
         let left = plan.len();
-        Self { left, next: Box::pin(step(Sender { plan, way })) }
+        Self { left, next: Box::pin(step(Sender { plan, path })) }
     }
 }
 
 struct Sender {
     plan: Plan,
-    way: Way,
+    path: SendPath,
 }
 
 async fn step(mut sender: Sender) -> Step {
@@ -67,7 +67,7 @@ impl Sender {
     fn kernel(&mut self) -> Option<Arc<Ranges>> {
         match self.plan.front()? {
             Piece::Range { blob, len, .. } if *len >= KERNEL_LEN_MIN && blob.as_file().is_some() => {
-                self.way.kernel.clone()
+                self.path.kernel.clone()
             }
             _ => None,
         }
@@ -96,7 +96,7 @@ impl Sender {
         if let [Piece::Bytes(bytes)] = pieces.as_slice() {
             return Ok(bytes.clone());
         }
-        self.way.copied.inc_by(len);
+        self.path.copied.inc_by(len);
         gather(pieces).await
     }
 }

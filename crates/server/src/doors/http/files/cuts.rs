@@ -8,9 +8,9 @@ use headwater_vod::cache::{Cache, Limits};
 use headwater_vod::{Film, Refusal, RefusalKind, blocking};
 use tokio::sync::Semaphore;
 
-use super::conditions::Version;
-use super::cutting::{self, Asked, Container};
+use super::cutting::{self, Container, CutRequest};
 use super::plan::Plan;
+use crate::doors::http::preconditions::Validators;
 
 /// Films written anew that are kept, at most.
 const CUTS_MAX: usize = 32;
@@ -42,14 +42,14 @@ impl Cuts {
         self.cache.retain(|(of_app, of_name, _)| !(of_app == app && of_name == name));
     }
 
-    /// A film of an app as it is asked for, with what names this version of it.
+    /// A film of an app as it is asked for, with what names this state of it.
     pub(super) async fn get(
         &self,
         app: &str,
         film: &Arc<Film>,
         container: Container,
-        asked: Asked,
-    ) -> Result<(Plan, Version), Refusal> {
+        asked: CutRequest,
+    ) -> Result<(Plan, Validators), Refusal> {
         let etag = cutting::tag(film, container, &asked);
         let key = (app.to_owned(), film.name().to_owned(), etag.clone());
         let make = async |_| {
@@ -60,7 +60,7 @@ impl Cuts {
             Ok::<_, Refusal>((Arc::clone(film), Arc::new(cut)))
         };
         let (film, cut) = self.cache.get_or_make(&key, |_| true, make).await?;
-        let version = Version { etag, modified: film.modified() };
-        Ok((Plan::made(film, cut), version))
+        let validators = Validators { etag, modified: film.modified() };
+        Ok((Plan::made(film, cut), validators))
     }
 }

@@ -16,11 +16,11 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use prometheus_client::metrics::counter::Counter;
 
-use super::answer::{Offer, answer};
-use super::body::Way;
-use super::conditions::Version;
+use super::answer::{Representation, answer};
+use super::body::SendPath;
 use super::plan::{Piece, Plan};
 use crate::doors::http::io::Io;
+use crate::doors::http::preconditions::Validators;
 use crate::doors::http::sendfile::Ranges;
 use crate::net::listener::Stream;
 
@@ -89,12 +89,13 @@ fn serve(plan: Plan, by_kernel: bool) -> Served {
                 let io = TokioIo::new(Io::new(stream, bytes::Bytes::new(), ranges.clone()));
                 let (plan, copied) = (plan.clone(), copied.clone());
                 let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-                    let way = Way { kernel: ranges.clone(), copied: copied.clone() };
+                    let path = SendPath { kernel: ranges.clone(), copied: copied.clone() };
                     let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
-                    let version = Version { etag: "\"tag\"".to_owned(), modified };
+                    let validators = Validators { etag: "\"tag\"".to_owned(), modified };
                     let plan = plan.clone();
-                    let offer = Offer { plan, content_type: "video/mp4", version, download: None };
-                    let response = answer(request.method(), request.headers(), offer, way);
+                    let representation =
+                        Representation { plan, content_type: "video/mp4", validators, download: None };
+                    let response = answer(request.method(), request.headers(), representation, path);
                     async move { Ok::<_, Infallible>(response) }
                 });
                 tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(io, service));
