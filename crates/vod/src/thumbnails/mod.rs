@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 
 use self::picture::{Canvas, KEY_FRAME_BYTES_MAX};
 pub use self::sprite::Sprite;
+use self::sprite::no_pictures;
 use crate::blocking::blocking;
 use crate::cache::{Cache, Limits};
 use crate::film::Film;
@@ -242,10 +243,6 @@ fn contrast(canvas: &Canvas) -> f64 {
 fn is_picture(index: &Index, sample: &Sample) -> bool {
     let track = index.tracks().get(usize::from(sample.track));
     sample.key && track.is_some_and(|track| track.track.id.kind == MediaKind::Video)
-}
-
-fn no_pictures(film: &Film) -> Refusal {
-    Refusal::new(RefusalKind::Unsupported, format!("{} has no pictures.", film.name()))
 }
 
 async fn to_jpeg(canvas: Canvas) -> Result<Vec<u8>, Refusal> {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use headwater_media::{MediaKind, Timestamp};
 
 use crate::film::Film;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, RefusalKind};
 use crate::thumbnails::picture::{self, Canvas};
 
 /// The width of one small picture, in pixels.
@@ -34,7 +34,7 @@ impl Sprite {
     pub fn of(film: &Film) -> Result<Self, Refusal> {
         let index = film.index();
         let video = index.tracks().iter().find(|track| track.track.id.kind == MediaKind::Video);
-        let video = video.ok_or_else(|| super::no_pictures(film))?;
+        let video = video.ok_or_else(|| no_pictures(film))?;
         let tile = picture::size(&video.track, TILE_WIDTH)?;
         Ok(Self::new(index.duration().as_ms(), tile))
     }
@@ -102,6 +102,10 @@ impl Sprite {
         }
         text
     }
+}
+
+pub(super) fn no_pictures(film: &Film) -> Refusal {
+    Refusal::new(RefusalKind::Unsupported, format!("{} has no pictures.", film.name()))
 }
 
 /// Milliseconds as WebVTT writes times.

@@ -13,7 +13,9 @@ use headwater_vod::blocking;
 use http_body::SizeHint;
 use prometheus_client::metrics::counter::Counter;
 
-use super::disk::{self, Patience};
+#[cfg(target_os = "linux")]
+use super::disk;
+use super::disk::Patience;
 use super::plan::{Piece, Plan};
 use crate::doors::http::sendfile::{RANGE_LEN_MAX, Ranges};
 
