@@ -21,7 +21,7 @@ use crate::uptime::Uptime;
 use crate::workers::demo;
 use crate::{fanout, stop};
 use headwater_vod::Library;
-use headwater_vod::thumbnails::Gallery;
+use headwater_vod::thumbnails::Thumbnails;
 use headwater_vod::uploads::Uploads;
 
 /// How often the hub looks for what is over.
@@ -82,12 +82,12 @@ pub async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
         config.http.clone(),
         Arc::new(http::Shared {
             sources,
-            gallery: Gallery::new(&config.pictures),
+            thumbnails: Thumbnails::new(&config.pictures),
             uploads,
             access: Arc::clone(&access),
             metrics: Arc::clone(&metrics),
             tunnels,
-            recent: http::Recent::default(),
+            cuts: http::Cuts::default(),
             rtmp_port: addresses.rtmp.port(),
             http_port: addresses.http.port(),
         }),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use headwater_hub::{Cursor, Hub, Playback, Start, StreamName, Subscriber};
 use headwater_media::Timestamp;
-use headwater_vod::{FilmCursor, Library, Refusal};
+use headwater_vod::{FilmCursor, Library, Refusal, RefusalKind};
 
 use crate::uptime::Uptime;
 
@@ -66,7 +66,7 @@ pub(crate) async fn open(
             let at = if let From::Film(at) = from { at } else { Timestamp::ZERO };
             Ok(Box::new(FilmCursor::on(Arc::clone(&sources.library), name.app(), film, at)))
         }
-        Err(Refusal::NotFound(_)) if from == From::Any => live(),
+        Err(refusal) if refusal.kind == RefusalKind::NotFound && from == From::Any => live(),
         Err(refusal) => Err(refusal),
     }
 }
@@ -75,7 +75,7 @@ pub(crate) async fn open(
 fn open_live(sources: &Sources, name: &StreamName) -> Result<Subscriber, Refusal> {
     let Viewing { start, lag_max, .. } = sources.viewing;
     let subscriber = sources.hub.subscribe(name, start, lag_max, sources.uptime.now());
-    subscriber.map_err(|limit| Refusal::Busy(limit.to_string()))
+    subscriber.map_err(|limit| Refusal::new(RefusalKind::Busy, limit.to_string()))
 }
 
 impl Sources {

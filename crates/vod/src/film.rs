@@ -1,6 +1,5 @@
 //! A film: one file as it is now, with its index.
 
-use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -12,8 +11,9 @@ use headwater_media::Frame;
 use headwater_media::hls::{Presentation, SEGMENT_TARGET};
 use headwater_media::index::{Index, Sample};
 
-use super::library::Refusal;
-use super::place::Found;
+use crate::blob::{self, Blob};
+use crate::blocking::blocking;
+use crate::refusal::{Refusal, RefusalKind};
 
 /// Samples that lie closer than this are read together with what is between them.
 const GAP_BYTES_MAX: u64 = 64 << 10;
@@ -26,20 +26,15 @@ const READ_BYTES_MAX: u64 = 4 << 20;
 #[derive(Debug)]
 pub struct Film {
     name: String,
-    file: Arc<File>,
-    bytes: u64,
-    modified: SystemTime,
-    etag: String,
+    blob: Arc<dyn Blob>,
     index: Index,
     /// Made when somebody first asks for HLS.
     presentation: OnceLock<Result<Presentation, Refusal>>,
 }
 
 impl Film {
-    pub fn new(found: Found, index: Index) -> Self {
-        let Found { name, file, bytes, modified } = found;
-        let etag = etag(bytes, modified);
-        Self { name, file: Arc::new(file), bytes, modified, etag, index, presentation: OnceLock::new() }
+    pub(crate) const fn new(name: String, blob: Arc<dyn Blob>, index: Index) -> Self {
+        Self { name, blob, index, presentation: OnceLock::new() }
     }
 
     /// Its path below the app's directory, with the extension.
@@ -52,46 +47,50 @@ impl Film {
         &self.index
     }
 
-    /// The film cut for HLS; where no track of it can be carried, why.
+    /// The film cut for HLS.
+    ///
+    /// # Errors
+    /// No track of it can be carried.
     pub async fn presentation(self: &Arc<Self>) -> Result<&Presentation, Refusal> {
         if self.presentation.get().is_none() {
             let film = Arc::clone(self);
-            let cutting = tokio::task::spawn_blocking(move || {
-                film.presentation.get_or_init(|| film.cut());
-            });
-            cutting.await.map_err(|error| Refusal::Failed(format!("{error}.")))?;
+            blocking(move || {
+                film.presentation.get_or_init(|| film.cut()).as_ref().map(drop).map_err(Clone::clone)
+            })
+            .await?;
         }
         self.presentation.get_or_init(|| self.cut()).as_ref().map_err(Clone::clone)
     }
 
     fn cut(&self) -> Result<Presentation, Refusal> {
-        Presentation::new(&self.index, SEGMENT_TARGET)
-            .map_err(|error| Refusal::NoMedia(format!("{} cannot be had as HLS: {error}.", self.name)))
+        Presentation::new(&self.index, SEGMENT_TARGET).map_err(|error| {
+            Refusal::new(RefusalKind::NoMedia, format!("{} cannot be had as HLS: {error}.", self.name))
+        })
     }
 
     /// Names this state of the file: a strong entity tag of HTTP, in quotes.
     pub fn etag(&self) -> &str {
-        &self.etag
+        self.blob.etag()
     }
 
     /// When the file was last written.
-    pub const fn modified(&self) -> SystemTime {
-        self.modified
+    pub fn modified(&self) -> SystemTime {
+        self.blob.modified()
     }
 
     /// Whether the file was written to a moment ago, so that more of it may come.
     pub fn is_being_written(&self) -> bool {
-        SystemTime::now().duration_since(self.modified).is_ok_and(|age| age < WRITING)
+        SystemTime::now().duration_since(self.modified()).is_ok_and(|age| age < WRITING)
     }
 
     /// The file's length.
-    pub const fn bytes(&self) -> u64 {
-        self.bytes
+    pub fn bytes(&self) -> u64 {
+        self.blob.size()
     }
 
-    /// The file itself.
-    pub const fn file(&self) -> &Arc<File> {
-        &self.file
+    /// The file's bytes.
+    pub const fn blob(&self) -> &Arc<dyn Blob> {
+        &self.blob
     }
 
     /// Memory that the index takes, in bytes, about.
@@ -103,29 +102,24 @@ impl Film {
     ///
     /// # Errors
     /// `UnexpectedEof` if the file has become shorter.
-    pub async fn read(&self, range: Range<u64>) -> io::Result<Bytes> {
-        let length = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX);
-        let mut bytes = vec![0; length];
-        let at_hand = read_at_hand(&self.file, &mut bytes, range.start);
-        if at_hand == length {
-            return Ok(bytes.into());
-        }
-        let file = Arc::clone(&self.file);
-        let read = move || {
-            read_exact_at(&file, &mut bytes[at_hand..], range.start + at_hand as u64)?;
-            Ok(bytes.into())
-        };
-        tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
+    pub(crate) async fn read(&self, range: Range<u64>) -> io::Result<Bytes> {
+        blob::read(&self.blob, range).await
     }
 
     /// The frames of these samples, in order, at the times of the index. Samples that lie near each other are
     /// read at once.
+    ///
+    /// # Errors
+    /// The file cannot be read there any more.
     pub async fn frames(&self, samples: Range<usize>) -> anyhow::Result<Vec<Frame>> {
         let samples = self.index.samples().get(samples).unwrap_or_default();
         self.frames_of(&samples.iter().collect::<Vec<_>>()).await
     }
 
     /// As [`frames`](Self::frames), of any samples of the index.
+    ///
+    /// # Errors
+    /// As there.
     pub async fn frames_of(&self, samples: &[&Sample]) -> anyhow::Result<Vec<Frame>> {
         let mut order: Vec<usize> = (0..samples.len()).collect();
         order.sort_by_key(|&at| samples[at].offset);
@@ -160,49 +154,4 @@ impl Film {
         let frame = |(sample, payload): (&&Sample, Bytes)| Ok(self.index.frame(sample, payload)?);
         samples.iter().zip(payloads).map(frame).collect()
     }
-}
-
-/// A strong entity tag of a file in this state, in quotes.
-pub fn etag(bytes: u64, modified: SystemTime) -> String {
-    let since = modified.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    format!("\"{:x}-{bytes:x}\"", since.as_nanos())
-}
-
-/// Reads what the system has in memory, without waiting for a disk; how much that was.
-#[cfg(target_os = "linux")]
-pub fn read_at_hand(file: &File, bytes: &mut [u8], offset: u64) -> usize {
-    use rustix::io::{ReadWriteFlags, preadv2};
-    let mut filled = 0;
-    while filled < bytes.len() {
-        let rest = &mut [io::IoSliceMut::new(&mut bytes[filled..])];
-        match preadv2(file, rest, offset + filled as u64, ReadWriteFlags::NOWAIT) {
-            Ok(0) | Err(_) => break,
-            Ok(count) => filled += count,
-        }
-    }
-    filled
-}
-
-#[cfg(not(target_os = "linux"))]
-pub const fn read_at_hand(_: &File, _: &mut [u8], _: u64) -> usize {
-    0
-}
-
-/// Reads until `bytes` is full.
-#[cfg(unix)]
-pub(crate) fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
-}
-
-/// Reads until `bytes` is full.
-#[cfg(windows)]
-pub fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-    let mut filled = 0;
-    while filled < bytes.len() {
-        match std::os::windows::fs::FileExt::seek_read(file, &mut bytes[filled..], offset + filled as u64)? {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            count => filled += count,
-        }
-    }
-    Ok(())
 }

@@ -1,6 +1,5 @@
 //! The index of a file made, and made longer when the file has grown. Blocking: not for a task's thread.
 
-use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::time::{Duration, SystemTime};
@@ -10,9 +9,8 @@ use headwater_media::flv::Indexer;
 use headwater_media::index::Index;
 use headwater_media::mp4::Scan;
 
-use super::film::read_exact_at;
-use super::place::Found;
-use super::reader::TAG_BYTES_MAX;
+use crate::blob::Blob;
+use crate::reader::TAG_BYTES_MAX;
 
 /// Bytes of an FLV file read at once.
 const READ_BYTES: usize = 1 << 20;
@@ -45,11 +43,11 @@ struct Mark {
 
 impl Mark {
     /// Of the file as it was when it had this length.
-    fn read(file: &File, bytes: u64) -> io::Result<Self> {
+    fn read(blob: &dyn Blob, bytes: u64) -> io::Result<Self> {
         let length = bytes.min(MARK_BYTES as u64) as usize;
         let (mut start, mut end) = (vec![0; length], vec![0; length]);
-        read_exact_at(file, &mut start, 0)?;
-        read_exact_at(file, &mut end, bytes - length as u64)?;
+        blob.read_exact_at(&mut start, 0)?;
+        blob.read_exact_at(&mut end, bytes - length as u64)?;
         Ok(Self { bytes, start, end })
     }
 }
@@ -68,12 +66,12 @@ pub(crate) enum NoIndex {
 }
 
 /// Makes the index of a file, from where `growth` stands if the file has only grown since.
-pub(crate) fn index(found: &Found, growth: Option<Growth>) -> Result<(Index, Option<Growth>), NoIndex> {
+pub(crate) fn index(blob: &dyn Blob, growth: Option<Growth>) -> Result<(Index, Option<Growth>), NoIndex> {
     let read = match growth {
-        Some(Growth { read, mark }) if Mark::read(&found.file, mark.bytes)? == mark => go_on(found, read)?,
-        _ => begin(found)?,
+        Some(Growth { read, mark }) if Mark::read(blob, mark.bytes)? == mark => go_on(blob, read)?,
+        _ => begin(blob)?,
     };
-    let may_grow = SystemTime::now().duration_since(found.modified).is_ok_and(|age| age < KEPT);
+    let may_grow = SystemTime::now().duration_since(blob.modified()).is_ok_and(|age| age < KEPT);
     if !may_grow {
         return Ok((read.finish()?, None));
     }
@@ -81,7 +79,7 @@ pub(crate) fn index(found: &Found, growth: Option<Growth>) -> Result<(Index, Opt
         Read::Flv { indexer, .. } => indexer.clone().finish()?,
         Read::Mp4(scan) => scan.clone().finish()?,
     };
-    Ok((index, Some(Growth { read, mark: Mark::read(&found.file, found.bytes)? })))
+    Ok((index, Some(Growth { read, mark: Mark::read(blob, blob.size())? })))
 }
 
 impl Read {
@@ -93,35 +91,35 @@ impl Read {
     }
 }
 
-fn go_on(found: &Found, read: Read) -> Result<Read, NoIndex> {
+fn go_on(blob: &dyn Blob, read: Read) -> Result<Read, NoIndex> {
     match read {
-        Read::Flv { indexer, read } => index_flv(found, indexer, read),
-        Read::Mp4(scan) => grow_mp4(found, scan),
+        Read::Flv { indexer, read } => index_flv(blob, indexer, read),
+        Read::Mp4(scan) => grow_mp4(blob, scan),
     }
 }
 
-fn begin(found: &Found) -> Result<Read, NoIndex> {
+fn begin(blob: &dyn Blob) -> Result<Read, NoIndex> {
     let mut start = [0; 8];
-    let length = found.bytes.min(start.len() as u64) as usize;
-    read_exact_at(&found.file, &mut start[..length], 0)?;
+    let length = blob.size().min(start.len() as u64) as usize;
+    blob.read_exact_at(&mut start[..length], 0)?;
     match &start[..length] {
         [] => Err(NoIndex::Empty),
-        [b'F', b'L', b'V', ..] => index_flv(found, Box::new(Indexer::new(TAG_BYTES_MAX)), 0),
+        [b'F', b'L', b'V', ..] => index_flv(blob, Box::new(Indexer::new(TAG_BYTES_MAX)), 0),
         // The scan tells by the first box whether it is MP4.
         [_, _, _, _, kind @ ..] if kind.len() == 4 && kind.iter().all(u8::is_ascii_alphanumeric) => {
-            let mut scan = Box::new(Scan::new(found.bytes));
-            supply(&found.file, &mut scan)?;
+            let mut scan = Box::new(Scan::new(blob.size()));
+            supply(blob, &mut scan)?;
             Ok(Read::Mp4(scan))
         }
         _ => Err(NoIndex::NoMedia),
     }
 }
 
-fn index_flv(found: &Found, mut indexer: Box<Indexer>, mut read: u64) -> Result<Read, NoIndex> {
+fn index_flv(blob: &dyn Blob, mut indexer: Box<Indexer>, mut read: u64) -> Result<Read, NoIndex> {
     let mut buffer = vec![0; READ_BYTES];
-    while read < found.bytes {
-        let count = (found.bytes - read).min(READ_BYTES as u64) as usize;
-        read_exact_at(&found.file, &mut buffer[..count], read)?;
+    while read < blob.size() {
+        let count = (blob.size() - read).min(READ_BYTES as u64) as usize;
+        blob.read_exact_at(&mut buffer[..count], read)?;
         read += count as u64;
         if !indexer.feed(&buffer[..count]) {
             break;
@@ -130,19 +128,19 @@ fn index_flv(found: &Found, mut indexer: Box<Indexer>, mut read: u64) -> Result<
     Ok(Read::Flv { indexer, read })
 }
 
-fn grow_mp4(found: &Found, mut scan: Box<Scan>) -> Result<Read, NoIndex> {
-    if !scan.grow(found.bytes) {
-        return begin(found);
+fn grow_mp4(blob: &dyn Blob, mut scan: Box<Scan>) -> Result<Read, NoIndex> {
+    if !scan.grow(blob.size()) {
+        return begin(blob);
     }
-    supply(&found.file, &mut scan)?;
+    supply(blob, &mut scan)?;
     Ok(Read::Mp4(scan))
 }
 
-fn supply(file: &File, scan: &mut Scan) -> Result<(), NoIndex> {
+fn supply(blob: &dyn Blob, scan: &mut Scan) -> Result<(), NoIndex> {
     while let Some(Range { start, end }) = scan.wants() {
         // The scan has compared what boxes announce with the file's length and its limits.
         let mut bytes = vec![0; usize::try_from(end.saturating_sub(start)).unwrap_or(0)];
-        read_exact_at(file, &mut bytes, start)?;
+        blob.read_exact_at(&mut bytes, start)?;
         scan.supply(&bytes)?;
     }
     Ok(())

@@ -1,24 +1,34 @@
 //! Video on demand: films from directories, with their indices, shared by all who watch them.
 //!
 //! A [`Library`] knows where films are, a [`Film`] is one of them as it is now: its index in memory, its bytes in
-//! the file, and a [`FilmCursor`] a viewer's place in it. [`Reader`] is the plainer way for who reads a file once from its start to its end.
+//! the file, and a [`FilmCursor`] a viewer's place in it. [`Reader`] is the plainer way for who reads a file once from its
+//! start to its end.
 
+mod blob;
+mod blocking;
+pub mod cache;
 mod cursor;
 mod film;
 mod film_cursor;
 mod indexing;
+mod item;
 mod library;
+mod media_root;
 mod mp4;
-mod place;
 mod read_ahead;
 mod reader;
+mod refusal;
 pub mod thumbnails;
 pub mod uploads;
 
+pub use blob::{Blob, FileBlob, Reading};
+pub use blocking::blocking;
 pub use cursor::RecordedCursor;
-pub use film::{Film, etag, read_at_hand};
+pub use film::Film;
 pub use film_cursor::{FilmCursor, OpenFilm};
-pub use library::{Config, Entry, Library, Refusal};
-pub use place::is_film;
+pub use item::{Item, is_metadata};
+pub use library::{Config, Library};
+pub use media_root::{Entry, is_film};
 pub use read_ahead::{Growth, SampleSource};
-pub use reader::{Chain, Item, Reader, is_metadata};
+pub use reader::{Chain, Reader};
+pub use refusal::{Refusal, RefusalKind};

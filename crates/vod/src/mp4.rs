@@ -10,10 +10,10 @@ use headwater_media::index::Index;
 use headwater_media::mp4::Scan;
 use headwater_media::{Frame, Timestamp};
 
-use super::reader::Item;
+use crate::item::Item;
 
 /// Reads an MP4 file.
-pub struct Mp4Reader {
+pub(crate) struct Mp4Reader {
     file: File,
     index: Index,
     announced: usize,
@@ -22,7 +22,7 @@ pub struct Mp4Reader {
 
 impl Mp4Reader {
     /// Reads the index, wherever in the file it lies.
-    pub fn open(mut file: File) -> anyhow::Result<Self> {
+    pub(crate) fn open(mut file: File) -> anyhow::Result<Self> {
         let length = file.metadata()?.len();
         let mut scan = Scan::new(length);
         while let Some(range) = scan.wants() {
@@ -39,12 +39,13 @@ impl Mp4Reader {
         Ok(Self { file, index, announced: 0, next: 0 })
     }
 
-    pub fn duration(&self) -> Timestamp {
+    /// How long the file plays.
+    pub(crate) fn duration(&self) -> Timestamp {
         self.index.duration()
     }
 
     /// The tracks first, then the frames, their times moved so that none is negative.
-    pub fn next(&mut self) -> anyhow::Result<Option<Item>> {
+    pub(crate) fn next(&mut self) -> anyhow::Result<Option<Item>> {
         if let Some(track) = self.index.tracks().get(self.announced) {
             self.announced += 1;
             return Ok(Some(Item::Track(track.track.clone())));

@@ -9,52 +9,30 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
-use headwater_media::flv::{self, Demuxer};
-use headwater_media::{Frame, MediaKind, Timestamp, Track};
+use headwater_media::flv::Demuxer;
+use headwater_media::{Frame, Timestamp};
 
-use super::mp4::Mp4Reader;
+use crate::item::Item;
+use crate::mp4::Mp4Reader;
 
 /// A tag's body, at most: larger than any frame that people make.
 pub(crate) const TAG_BYTES_MAX: u32 = 16 << 20;
 /// Bytes read from a file at once.
 const READ_BYTES: usize = 64 << 10;
 
-/// What a file holds, in order.
-#[derive(Clone, Debug)]
-pub enum Item {
-    /// A track begins or changes.
-    Track(Track),
-    /// The file's `onMetaData`: AMF0 values, handler name first.
-    Metadata(Bytes),
-    /// A frame, its time counted from the start of the file.
-    Frame(Frame),
-}
-
-impl From<flv::MediaItem> for Item {
-    fn from(item: flv::MediaItem) -> Self {
-        match item {
-            flv::MediaItem::Track(track) => Self::Track(track),
-            flv::MediaItem::Frame(frame) if is_metadata(&frame) => Self::Metadata(frame.payload),
-            flv::MediaItem::Frame(frame) => Self::Frame(frame),
-        }
-    }
-}
-
-/// Whether a frame of script data is the stream's description.
-pub fn is_metadata(frame: &Frame) -> bool {
-    frame.track.kind == MediaKind::Data && flv::is_on_metadata(&frame.payload)
-}
-
 /// Reads a file from its start to its end.
-pub enum Reader {
-    /// An FLV file or stream.
-    Flv(Box<FlvReader>),
-    /// An MP4 file (MOV, M4V, F4V).
+pub struct Reader(Container);
+
+enum Container {
+    Flv(FlvReader),
     Mp4(Box<Mp4Reader>),
 }
 
 impl Reader {
     /// Opens a file; what it is, is told by its first bytes.
+    ///
+    /// # Errors
+    /// The file cannot be read, is neither FLV nor MP4, or its index is damaged.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         let mut file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
         let mut start = [0; 12];
@@ -63,10 +41,10 @@ impl Reader {
         let reader = match &start[..read] {
             [b'F', b'L', b'V', ..] => {
                 let rest = Cursor::new(start[..read].to_vec()).chain(file);
-                Ok(Self::Flv(Box::new(FlvReader::new(Box::new(rest)))))
+                Ok(Self(Container::Flv(FlvReader::new(Box::new(rest)))))
             }
             [_, _, _, _, b'f', b't', b'y', b'p', ..] | [_, _, _, _, b'm', b'o', b'o', b'v', ..] => {
-                Mp4Reader::open(file).map(|reader| Self::Mp4(Box::new(reader)))
+                Mp4Reader::open(file).map(|reader| Self(Container::Mp4(Box::new(reader))))
             }
             [] => bail!("{} is empty", path.display()),
             _ => bail!(
@@ -79,28 +57,31 @@ impl Reader {
 
     /// Reads an FLV file that is in memory.
     pub fn from_flv(bytes: Bytes) -> Self {
-        Self::Flv(Box::new(FlvReader::new(Box::new(Cursor::new(bytes)))))
+        Self(Container::Flv(FlvReader::new(Box::new(Cursor::new(bytes)))))
     }
 
     /// The next item; `None` at the end.
+    ///
+    /// # Errors
+    /// The file cannot be read any more, or is damaged here.
     pub fn next(&mut self) -> anyhow::Result<Option<Item>> {
-        match self {
-            Self::Flv(reader) => reader.next(),
-            Self::Mp4(reader) => reader.next(),
+        match &mut self.0 {
+            Container::Flv(reader) => reader.next(),
+            Container::Mp4(reader) => reader.next(),
         }
     }
 
     /// How long the file plays, where its header says so.
     pub fn duration(&self) -> Option<Timestamp> {
-        match self {
-            Self::Flv(_) => None,
-            Self::Mp4(reader) => Some(reader.duration()),
+        match &self.0 {
+            Container::Flv(_) => None,
+            Container::Mp4(reader) => Some(reader.duration()),
         }
     }
 }
 
 /// Reads FLV.
-pub struct FlvReader {
+struct FlvReader {
     source: Box<dyn Read + Send>,
     demuxer: Demuxer,
     buffer: Vec<u8>,
@@ -108,7 +89,7 @@ pub struct FlvReader {
 }
 
 impl FlvReader {
-    pub fn new(source: Box<dyn Read + Send>) -> Self {
+    fn new(source: Box<dyn Read + Send>) -> Self {
         Self { source, demuxer: Demuxer::new(TAG_BYTES_MAX), buffer: vec![0; READ_BYTES], ended: false }
     }
 
@@ -155,12 +136,18 @@ struct Pace {
 
 impl<F: FnMut() -> anyhow::Result<Option<Reader>>> Chain<F> {
     /// `next_reader` gives the readings, `None` after the last one.
+    ///
+    /// # Errors
+    /// Those of the first reading, and that there is none.
     pub fn new(mut next_reader: F) -> anyhow::Result<Self> {
         let reader = next_reader()?.context("there is nothing to read")?;
         Ok(Self { next_reader, reader, offset: Timestamp::ZERO, ends: Default::default() })
     }
 
     /// The next item; `None` after the last reading.
+    ///
+    /// # Errors
+    /// Those of the readings.
     pub fn next(&mut self) -> anyhow::Result<Option<Item>> {
         loop {
             match self.reader.next()? {

@@ -53,7 +53,7 @@ async fn a_film_is_indexed_once_for_all_who_ask() {
     assert!(asked.iter().all(|film| Arc::ptr_eq(film.as_ref().unwrap(), first)));
     until_looked_at_again().await;
     assert!(Arc::ptr_eq(&films.open("film.mp4").await.unwrap(), first), "the file has not changed");
-    assert_eq!(films.library.kept().0, 1);
+    assert_eq!(films.library.in_memory().0, 1);
     let frames = first.frames(0..first.index().samples().len()).await.unwrap();
     assert_eq!(frames.len(), first.index().samples().len());
 }
@@ -61,7 +61,7 @@ async fn a_film_is_indexed_once_for_all_who_ask() {
 #[tokio::test]
 async fn new_changed_and_removed_films_are_noticed() {
     let films = Films::new("changes", &Config::default());
-    assert!(matches!(films.open("film").await, Err(Refusal::NotFound(_))));
+    assert!(matches!(films.open("film").await, Err(Refusal { kind: RefusalKind::NotFound, .. })));
     films.write("film.flv", &fixture("audio.flv"));
     let before = films.open("film").await.unwrap();
     films.write("film.flv", &fixture("demo.flv"));
@@ -71,8 +71,8 @@ async fn new_changed_and_removed_films_are_noticed() {
     assert_eq!(after.index().tracks().len(), 2);
     fs::remove_file(films.directory.join("film.flv")).unwrap();
     until_looked_at_again().await;
-    assert!(matches!(films.open("film").await, Err(Refusal::NotFound(_))));
-    assert_eq!(films.library.kept().0, 0);
+    assert!(matches!(films.open("film").await, Err(Refusal { kind: RefusalKind::NotFound, .. })));
+    assert_eq!(films.library.in_memory().0, 0);
     let end = after.bytes() - 10;
     assert_eq!(after.read(end..end + 10).await.unwrap().len(), 10, "who has it open can still read it");
 }
@@ -109,13 +109,13 @@ async fn what_is_no_film_is_refused_with_the_reason() {
     ] {
         films.write(name, bytes);
         match films.open(name).await {
-            Err(Refusal::NoMedia(text)) => {
+            Err(Refusal { kind: RefusalKind::NoMedia, text }) => {
                 assert!(text.starts_with(name) && text.contains(reason), "{text}");
             }
             other => panic!("{name}: {other:?}"),
         }
     }
-    assert_eq!(films.library.kept().0, 0);
+    assert_eq!(films.library.in_memory().0, 0);
 }
 
 #[tokio::test]
@@ -126,11 +126,11 @@ async fn films_that_nobody_watches_leave_room_for_others() {
         films.open(&format!("{number}")).await.unwrap();
         films.open("0").await.unwrap();
     }
-    assert_eq!(films.library.kept().0, 3);
+    assert_eq!(films.library.in_memory().0, 3);
     let small = Films::new("small", &Config { index_bytes_max: 1, ..Config::default() });
     for number in 0..3 {
         small.write(&format!("{number}.flv"), &fixture("audio.flv"));
         small.open(&format!("{number}")).await.unwrap();
-        assert_eq!(small.library.kept().0, 1);
+        assert_eq!(small.library.in_memory().0, 1);
     }
 }

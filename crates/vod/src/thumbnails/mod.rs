@@ -3,25 +3,31 @@
 //! Each is made when it is first asked for, once however many ask at the same time, and kept while there is
 //! room. Only so many are decoded at once; the rest wait, and of those there are only so many too.
 
-mod kept;
 mod picture;
 mod sprite;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use headwater_media::index::{Index, Sample};
 use headwater_media::{MediaKind, Timestamp};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
-use self::kept::{Job, Kept};
 use self::picture::{Canvas, KEY_FRAME_BYTES_MAX};
 pub use self::sprite::Sprite;
-use crate::Film;
+use self::sprite::no_pictures;
+use crate::blocking::blocking;
+use crate::cache::{Cache, Limits};
+use crate::film::Film;
+use crate::refusal::{Refusal, RefusalKind};
 
-/// The widths that may be asked for, in pixels.
+/// The smallest width that may be asked for, in pixels.
 pub const WIDTH_MIN: u16 = 32;
+/// The largest.
 pub const WIDTH_MAX: u16 = 1280;
+/// What an entry takes beside its bytes, about: failures are bounded too.
+const ENTRY_BYTES: usize = 256;
 /// Where a telling picture is looked for, in hundredths of the film.
 const TELLING: [i64; 3] = [10, 25, 50];
 /// A picture whose brightness varies less than this (of 255, on average) shows next to nothing.
@@ -45,30 +51,6 @@ impl Default for Config {
     }
 }
 
-/// Why there is no picture; a sentence for who asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Problem {
-    /// Not of this film, not by this server. A browser may know better.
-    Unsupported(String),
-    /// The film's bytes are not what they should be.
-    Damaged(String),
-    /// There is no such picture.
-    NotFound(String),
-    /// Too many are waiting; later.
-    Busy(String),
-    /// The fault is on this side.
-    Failed(String),
-}
-
-impl From<picture::Problem> for Problem {
-    fn from(problem: picture::Problem) -> Self {
-        match problem {
-            picture::Problem::Unsupported(why) => Self::Unsupported(why),
-            picture::Problem::Damaged(why) => Self::Damaged(why),
-        }
-    }
-}
-
 /// Which thumbnail of a film.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Moment {
@@ -85,46 +67,92 @@ impl Moment {
     }
 }
 
-/// All pictures of all films.
+/// One picture of a film.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Job {
+    /// At most so many pixels wide.
+    Thumbnail(Moment, u16),
+    /// A sheet of the sprite.
+    Sheet(usize),
+}
+
+/// The film's address, its state, and which picture.
+type Key = (String, String, Job);
+
+/// The thumbnails of all films.
 #[derive(Debug)]
-pub struct Gallery {
-    kept: Kept,
+pub struct Thumbnails {
+    /// The pictures; also why there is none, where that follows from the film.
+    cache: Cache<Key, Result<Bytes, Refusal>>,
+    waiting: Semaphore,
     decoders: Arc<Semaphore>,
 }
 
-impl Gallery {
+impl Thumbnails {
+    /// None yet.
     pub fn new(config: &Config) -> Self {
+        let limits = Limits { entries_max: usize::MAX, weight_max: config.cache_bytes_max, age_max: None };
         Self {
-            kept: Kept::new(config.cache_bytes_max, config.waiting_max),
+            cache: Cache::new(limits, |made| ENTRY_BYTES + made.as_ref().map_or(0, Bytes::len)),
+            waiting: Semaphore::new(config.waiting_max),
             decoders: Arc::new(Semaphore::new(config.decoders_max.max(1))),
         }
     }
 
     /// A JPEG of the film, at most `width` pixels wide. `path` is the film's address, app and name.
+    ///
+    /// # Errors
+    /// `Unsupported`, `Damaged`, `Busy` or `Failed`.
     pub async fn thumbnail(
         &self,
         path: &str,
         film: &Arc<Film>,
         moment: Moment,
         width: u16,
-    ) -> Result<bytes::Bytes, Problem> {
+    ) -> Result<Bytes, Refusal> {
         let width = width.clamp(WIDTH_MIN, WIDTH_MAX);
-        self.kept
-            .get(path, film, Job::Thumbnail(moment, width), self.draw_thumbnail(film, moment, width))
-            .await
+        let key = key(path, film, Job::Thumbnail(moment, width));
+        self.get(&key, self.draw_thumbnail(film, moment, width)).await
     }
 
     /// Sheet `number` of the film's sprite as JPEG.
-    pub async fn sheet(&self, path: &str, film: &Arc<Film>, number: usize) -> Result<bytes::Bytes, Problem> {
+    ///
+    /// # Errors
+    /// `NotFound` if the sprite has fewer; else as of a [`thumbnail`](Self::thumbnail).
+    pub async fn sheet(&self, path: &str, film: &Arc<Film>, number: usize) -> Result<Bytes, Refusal> {
         let sprite = Sprite::of(film)?;
         if number >= sprite.sheets() {
             let (name, sheets) = (film.name(), sprite.sheets());
-            return Err(Problem::NotFound(format!("The sprite of {name} has {sheets} sheets.")));
+            return Err(Refusal::new(
+                RefusalKind::NotFound,
+                format!("The sprite of {name} has {sheets} sheets."),
+            ));
         }
-        self.kept.get(path, film, Job::Sheet(number), self.draw_sheet(film, sprite, number)).await
+        self.get(&key(path, film, Job::Sheet(number)), self.draw_sheet(film, sprite, number)).await
     }
 
-    async fn draw_thumbnail(&self, film: &Arc<Film>, moment: Moment, width: u16) -> Result<Vec<u8>, Problem> {
+    /// The picture, made by `work` unless it is there or somebody is making it.
+    async fn get(
+        &self,
+        key: &Key,
+        work: impl Future<Output = Result<Vec<u8>, Refusal>>,
+    ) -> Result<Bytes, Refusal> {
+        if let Some(made) = self.cache.get(key) {
+            return made;
+        }
+        let Ok(_waiting) = self.waiting.try_acquire() else {
+            let text = "Too many pictures are being made; try again in a moment.";
+            return Err(Refusal::new(RefusalKind::Busy, text));
+        };
+        let make = async |_| match work.await {
+            // What will be different next time is not kept.
+            Err(refusal) if matches!(refusal.kind, RefusalKind::Busy | RefusalKind::Failed) => Err(refusal),
+            made => Ok(made.map(Bytes::from)),
+        };
+        self.cache.get_or_make(key, |_| true, make).await?
+    }
+
+    async fn draw_thumbnail(&self, film: &Arc<Film>, moment: Moment, width: u16) -> Result<Vec<u8>, Refusal> {
         let number = match moment {
             Moment::Key(number) => return to_jpeg(self.key_frame(film, number, width).await?).await,
             Moment::Telling => telling(film.index()),
@@ -143,7 +171,7 @@ impl Gallery {
         }
     }
 
-    async fn draw_sheet(&self, film: &Arc<Film>, sprite: Sprite, number: usize) -> Result<Vec<u8>, Problem> {
+    async fn draw_sheet(&self, film: &Arc<Film>, sprite: Sprite, number: usize) -> Result<Vec<u8>, Refusal> {
         let mut sheet = sprite.blank(number);
         let mut last: Option<(usize, Canvas)> = None;
         for (at, (x, y)) in sprite.tiles(number) {
@@ -152,8 +180,8 @@ impl Gallery {
                 match self.key_frame(film, sample, sprite.tile_width()).await {
                     Ok(canvas) => last = Some((sample, canvas)),
                     // One that is damaged leaves its place as it is.
-                    Err(Problem::Damaged(_)) => last = None,
-                    Err(problem) => return Err(problem),
+                    Err(refusal) if refusal.kind == RefusalKind::Damaged => last = None,
+                    Err(refusal) => return Err(refusal),
                 }
             }
             if let Some((_, canvas)) = &last {
@@ -164,19 +192,19 @@ impl Gallery {
     }
 
     /// Decodes one key frame, when a decoder is free.
-    async fn key_frame(&self, film: &Arc<Film>, number: usize, width: u16) -> Result<Canvas, Problem> {
+    async fn key_frame(&self, film: &Arc<Film>, number: usize, width: u16) -> Result<Canvas, Refusal> {
         let index = film.index();
         let sample = index.samples().get(number).filter(|sample| is_picture(index, sample));
         let sample = *sample.ok_or_else(|| no_pictures(film))?;
         if index.payload_len(&sample) > KEY_FRAME_BYTES_MAX {
-            return Err(Problem::Unsupported(format!(
-                "The key frame is larger than {KEY_FRAME_BYTES_MAX} bytes."
-            )));
+            return Err(Refusal::new(
+                RefusalKind::Unsupported,
+                format!("The key frame is larger than {KEY_FRAME_BYTES_MAX} bytes."),
+            ));
         }
-        let stopping = |_| Problem::Failed("The server is stopping.".to_owned());
-        let turn = Arc::clone(&self.decoders).acquire_owned().await.map_err(stopping)?;
+        let turn = Arc::clone(&self.decoders).acquire_owned().await.map_err(|_| Refusal::stopping())?;
         let read = film.frames(number..number + 1).await;
-        let frame = read.map_err(|error| Problem::Damaged(format!("{error:#}")))?.pop();
+        let frame = read.map_err(|error| Refusal::new(RefusalKind::Damaged, format!("{error:#}")))?.pop();
         let frame = frame.ok_or_else(|| no_pictures(film))?;
         let track = index.tracks_at(number).into_iter().find(|track| track.id == frame.track);
         let track = track.ok_or_else(|| no_pictures(film))?;
@@ -185,8 +213,12 @@ impl Gallery {
             let _turn = turn;
             picture::draw(&track, &frame.payload, width)
         });
-        Ok(drawn.await??)
+        drawn.await
     }
+}
+
+fn key(path: &str, film: &Film, job: Job) -> Key {
+    (path.to_owned(), film.etag().to_owned(), job)
 }
 
 /// The key frames to be tried, without repetition.
@@ -213,16 +245,28 @@ fn is_picture(index: &Index, sample: &Sample) -> bool {
     sample.key && track.is_some_and(|track| track.track.id.kind == MediaKind::Video)
 }
 
-fn no_pictures(film: &Film) -> Problem {
-    Problem::Unsupported(format!("{} has no pictures.", film.name()))
+async fn to_jpeg(canvas: Canvas) -> Result<Vec<u8>, Refusal> {
+    blocking(move || canvas.to_jpeg()).await
 }
 
-async fn to_jpeg(canvas: Canvas) -> Result<Vec<u8>, Problem> {
-    Ok(blocking(move || canvas.to_jpeg()).await??)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Does what takes long on a thread that may take long.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
-    let joined = tokio::task::spawn_blocking(work).await;
-    joined.map_err(|error| Problem::Failed(format!("The picture could not be made: {error}.")))
+    fn key(width: u16) -> Key {
+        ("vod/film.mp4".to_owned(), "\"1\"".to_owned(), Job::Thumbnail(Moment::Telling, width))
+    }
+
+    #[tokio::test]
+    async fn failures_of_the_moment_are_not_kept_and_those_of_the_film_are_bounded() {
+        let thumbnails = Thumbnails::new(&Config { cache_bytes_max: 10_000, ..Config::default() });
+        for kind in [RefusalKind::Failed, RefusalKind::Damaged] {
+            for width in 0..1000 {
+                let refused = thumbnails.get(&key(width), async { Err(Refusal::new(kind, "")) }).await;
+                assert_eq!(refused, Err(Refusal::new(kind, "")));
+            }
+            let kept = if kind == RefusalKind::Failed { 0 } else { 10_000 / ENTRY_BYTES };
+            assert_eq!(thumbnails.cache.size().0, kept);
+        }
+    }
 }

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use headwater_media::{MediaKind, Timestamp};
 
-use super::Problem;
-use crate::Film;
+use crate::film::Film;
+use crate::refusal::{Refusal, RefusalKind};
 use crate::thumbnails::picture::{self, Canvas};
 
 /// The width of one small picture, in pixels.
@@ -31,10 +31,10 @@ impl Sprite {
     ///
     /// # Errors
     /// `Unsupported` if no pictures can be made of it; `Damaged` if its configuration cannot be read.
-    pub fn of(film: &Film) -> Result<Self, Problem> {
+    pub fn of(film: &Film) -> Result<Self, Refusal> {
         let index = film.index();
         let video = index.tracks().iter().find(|track| track.track.id.kind == MediaKind::Video);
-        let video = video.ok_or_else(|| super::no_pictures(film))?;
+        let video = video.ok_or_else(|| no_pictures(film))?;
         let tile = picture::size(&video.track, TILE_WIDTH)?;
         Ok(Self::new(index.duration().as_ms(), tile))
     }
@@ -46,7 +46,7 @@ impl Sprite {
         Self { duration_ms, interval_ms: even.max(INTERVAL_MS_MIN), tile }
     }
 
-    pub fn tile_width(&self) -> u16 {
+    pub(super) fn tile_width(&self) -> u16 {
         self.tile.0
     }
 
@@ -56,12 +56,12 @@ impl Sprite {
     }
 
     /// How many sheets there are; at least one.
-    pub fn sheets(&self) -> usize {
+    pub(super) fn sheets(&self) -> usize {
         self.count().div_ceil(COLUMNS * ROWS)
     }
 
     /// The sheet of that number, black.
-    pub fn blank(&self, number: usize) -> Canvas {
+    pub(super) fn blank(&self, number: usize) -> Canvas {
         let here = self.count().saturating_sub(number * COLUMNS * ROWS).min(COLUMNS * ROWS);
         let side = |tiles: usize, pixels: u16| (tiles.max(1) as u16).saturating_mul(pixels);
         let (width, height) = self.tile;
@@ -69,7 +69,7 @@ impl Sprite {
     }
 
     /// The times of the small pictures on a sheet, as in the film's index, and where each has its corner.
-    pub fn tiles(&self, number: usize) -> impl Iterator<Item = (Timestamp, (u16, u16))> {
+    pub(super) fn tiles(&self, number: usize) -> impl Iterator<Item = (Timestamp, (u16, u16))> {
         let sprite = *self;
         let first = number * COLUMNS * ROWS;
         (first..sprite.count().min(first + COLUMNS * ROWS))
@@ -102,6 +102,10 @@ impl Sprite {
         }
         text
     }
+}
+
+pub(super) fn no_pictures(film: &Film) -> Refusal {
+    Refusal::new(RefusalKind::Unsupported, format!("{} has no pictures.", film.name()))
 }
 
 /// Milliseconds as WebVTT writes times.

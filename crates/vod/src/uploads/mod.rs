@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncWriteExt, BufWriter};
 
 pub use self::part::Upload;
-use crate::{Library, Refusal};
+use crate::library::Library;
+use crate::refusal::{Refusal, RefusalKind};
 
 /// The directory of the parts, in the data directory.
 const DIRECTORY: &str = "uploads";
@@ -55,6 +56,7 @@ impl Default for Config {
 /// What a client wants to bring.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Order {
+    /// The app whose films it is to be among.
     pub app: String,
     /// The path below the app's directory.
     pub name: String,
@@ -63,37 +65,6 @@ pub struct Order {
     /// Whether a file of that name gives way to it.
     #[serde(default)]
     pub replace: bool,
-}
-
-/// Why something of an upload cannot be; a sentence for who asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Problem {
-    /// The name, or what stands in its way.
-    Refused(Refusal),
-    /// There is no such upload (any more).
-    Unknown,
-    /// The name is taken.
-    Taken(String),
-    /// The name was free when the upload began and is taken now that it is whole.
-    TakenSince(String),
-    /// The bytes do not begin where the upload stands: at this byte.
-    Offset(u64),
-    /// More than was announced, or than is allowed.
-    TooLarge(String),
-    /// Too many at once.
-    TooMany(String),
-    /// No room on the disk.
-    Full(String),
-    /// The client has gone silent or away; so many bytes are there.
-    Cut(u64),
-    /// The fault is on this side.
-    Failed(String),
-}
-
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
 }
 
 /// All uploads.
@@ -138,30 +109,43 @@ impl Uploads {
         self.open.lock().values().cloned().collect()
     }
 
-    pub fn find(&self, id: &str) -> Result<Arc<Upload>, Problem> {
-        self.open.lock().get(id).cloned().ok_or(Problem::Unknown)
+    /// An unfinished one.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn find(&self, id: &str) -> Result<Arc<Upload>, Refusal> {
+        self.open.lock().get(id).cloned().ok_or_else(unknown)
     }
 
     /// Begins an upload.
-    pub async fn begin(&self, order: Order) -> Result<Arc<Upload>, Problem> {
+    ///
+    /// # Errors
+    /// `TooLarge`, `Taken`, `TooMany` or `Full`; a name that no file may have; the disk fails.
+    pub async fn begin(&self, order: Order) -> Result<Arc<Upload>, Refusal> {
         let Config { uploads_max, upload_bytes_max, .. } = self.config;
         if order.bytes == 0 || order.bytes > upload_bytes_max {
             let bytes = order.bytes;
-            return Err(Problem::TooLarge(format!(
-                "A file has 1 to {upload_bytes_max} bytes (uploads.upload_bytes_max); this one has {bytes}."
-            )));
+            return Err(Refusal::new(
+                RefusalKind::TooLarge,
+                format!(
+                    "A file has 1 to {upload_bytes_max} bytes (uploads.upload_bytes_max); this one has {bytes}."
+                ),
+            ));
         }
         if self.library.holds(&order.app, &order.name).await? && !order.replace {
-            return Err(Problem::Taken(format!("There is a file {} already.", order.name)));
+            return Err(Refusal::new(RefusalKind::Taken, format!("There is a file {} already.", order.name)));
         }
         self.check_room(order.bytes)?;
         let upload = Arc::new(Upload::new(&self.directory, order).map_err(|error| self.failed(&error))?);
         let mut open = self.open.lock();
         if open.len() >= uploads_max {
             upload.discard();
-            return Err(Problem::TooMany(format!(
-                "{uploads_max} uploads are unfinished (limit uploads.uploads_max); finish or remove one."
-            )));
+            return Err(Refusal::new(
+                RefusalKind::TooMany,
+                format!(
+                    "{uploads_max} uploads are unfinished (limit uploads.uploads_max); finish or remove one."
+                ),
+            ));
         }
         open.insert(upload.id().to_owned(), Arc::clone(&upload));
         Ok(upload)
@@ -169,16 +153,20 @@ impl Uploads {
 
     /// Adds bytes that begin at `offset`; whether the file is whole now. A request that was adding before gives
     /// way: its client has most likely gone and come again. What has come is kept whatever happens.
+    ///
+    /// # Errors
+    /// `Offset` if it stands elsewhere, `Cut` if the body ends early, `TooLarge` if more comes than was announced,
+    /// `TakenSince`, `Full`; the disk fails.
     pub async fn append<E: std::fmt::Display>(
         &self,
         upload: &Upload,
         offset: u64,
         body: impl Stream<Item = Result<Bytes, E>> + Unpin,
-    ) -> Result<bool, Problem> {
+    ) -> Result<bool, Refusal> {
         let mut turn = upload.take_turn().await;
         let stands = upload.received().map_err(|error| self.failed(&error))?;
         if stands != offset {
-            return Err(Problem::Offset(stands));
+            return Err(go_on(RefusalKind::Offset(stands), stands));
         }
         self.check_room(0)?;
         let written = self.write(upload, offset, body, &mut turn).await;
@@ -189,14 +177,17 @@ impl Uploads {
                 Ok(true)
             }
             Ok(()) => Ok(false),
-            Err(Problem::Cut(_)) => Err(Problem::Cut(stands)),
-            Err(problem) => Err(problem),
+            Err(Refusal { kind: RefusalKind::Cut(_), .. }) => Err(go_on(RefusalKind::Cut(stands), stands)),
+            Err(refusal) => Err(refusal),
         }
     }
 
     /// Forgets an upload and what there is of it.
-    pub fn remove(&self, id: &str) -> Result<(), Problem> {
-        let upload = self.open.lock().remove(id).ok_or(Problem::Unknown)?;
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn remove(&self, id: &str) -> Result<(), Refusal> {
+        let upload = self.open.lock().remove(id).ok_or_else(unknown)?;
         upload.interrupt();
         upload.discard();
         Ok(())
@@ -208,7 +199,7 @@ impl Uploads {
         offset: u64,
         mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
         turn: &mut part::Turn<'_>,
-    ) -> Result<(), Problem> {
+    ) -> Result<(), Refusal> {
         let file = upload.append_to().await.map_err(|error| self.failed(&error))?;
         let mut file = BufWriter::with_capacity(GATHER_BYTES, file);
         let silence = Duration::from_millis(self.config.silence_ms_max);
@@ -216,18 +207,19 @@ impl Uploads {
         let ended = loop {
             let piece = tokio::select! {
                 piece = tokio::time::timeout(silence, body.next()) => piece,
-                () = turn.is_over() => break Err(Problem::Cut(0)),
+                () = turn.is_over() => break Err(go_on(RefusalKind::Cut(0), 0)),
             };
             let piece = match piece {
                 Ok(Some(Ok(piece))) => piece,
                 Ok(None) => break Ok(()),
-                Ok(Some(Err(_))) | Err(_) => break Err(Problem::Cut(0)),
+                Ok(Some(Err(_))) | Err(_) => break Err(go_on(RefusalKind::Cut(0), 0)),
             };
             if piece.len() as u64 > left {
                 let bytes = upload.order().bytes;
-                break Err(Problem::TooLarge(format!(
-                    "More bytes came than the {bytes} that were announced."
-                )));
+                break Err(Refusal::new(
+                    RefusalKind::TooLarge,
+                    format!("More bytes came than the {bytes} that were announced."),
+                ));
             }
             left -= piece.len() as u64;
             if let Err(error) = file.write_all(&piece).await {
@@ -238,13 +230,13 @@ impl Uploads {
     }
 
     /// The file is whole: it appears under its name, at once or not at all.
-    async fn finish(&self, upload: &Upload) -> Result<(), Problem> {
+    async fn finish(&self, upload: &Upload) -> Result<(), Refusal> {
         let Order { app, name, bytes, .. } = upload.order();
         let target = self.library.make_way(app, name).await?;
         match upload.move_to(target).await {
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                return Err(Problem::TakenSince(format!("There is a file {name} by now.")));
+                return Err(Refusal::new(RefusalKind::TakenSince, format!("There is a file {name} by now.")));
             }
             Err(error) => return Err(self.failed(&error)),
         }
@@ -255,7 +247,7 @@ impl Uploads {
     }
 
     /// Whether the disk has room for so many bytes more than all uploads have announced.
-    fn check_room(&self, bytes: u64) -> Result<(), Problem> {
+    fn check_room(&self, bytes: u64) -> Result<(), Refusal> {
         let Some(free) = part::free_bytes(&self.directory) else { return Ok(()) };
         let announced: u64 = self
             .list()
@@ -267,22 +259,37 @@ impl Uploads {
             return Ok(());
         }
         let free_bytes_min = self.config.free_bytes_min;
-        Err(Problem::Full(format!(
-            "The disk has {free} bytes free; {announced} are announced, and {free_bytes_min} are left free \
+        Err(Refusal::new(
+            RefusalKind::Full,
+            format!(
+                "The disk has {free} bytes free; {announced} are announced, and {free_bytes_min} are left free \
              (uploads.free_bytes_min)."
-        )))
+            ),
+        ))
     }
 
-    fn failed(&self, error: &std::io::Error) -> Problem {
+    fn failed(&self, error: &std::io::Error) -> Refusal {
         match error.kind() {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                Problem::Full("The disk is full.".to_owned())
+                Refusal::new(RefusalKind::Full, "The disk is full.".to_owned())
             }
-            std::io::ErrorKind::NotFound => Problem::Unknown,
+            std::io::ErrorKind::NotFound => unknown(),
             _ => {
                 tracing::error!(directory = %self.directory.display(), %error, "an upload cannot be written");
-                Problem::Failed("The server cannot write the file; its log says why.".to_owned())
+                Refusal::new(
+                    RefusalKind::Failed,
+                    "The server cannot write the file; its log says why.".to_owned(),
+                )
             }
         }
     }
+}
+
+fn unknown() -> Refusal {
+    Refusal::new(RefusalKind::NotFound, "There is no such upload (any more).")
+}
+
+/// Where a client that has lost its place goes on.
+fn go_on(kind: RefusalKind, at: u64) -> Refusal {
+    Refusal::new(kind, format!("Go on at byte {at}."))
 }

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use tokio::sync::{MutexGuard, watch};
 
 use super::Order;
+use crate::blocking::blocking;
 
 const PART: &str = "part";
 const NOTE: &str = "toml";
@@ -29,7 +30,7 @@ pub struct Upload {
 }
 
 /// The right to add bytes, until the next one comes.
-pub struct Turn<'a> {
+pub(super) struct Turn<'a> {
     upload: &'a Upload,
     over: watch::Receiver<u64>,
     _writing: MutexGuard<'a, ()>,
@@ -37,7 +38,7 @@ pub struct Turn<'a> {
 
 impl Turn<'_> {
     /// Resolves when somebody else wants to add bytes, or the upload is removed.
-    pub async fn is_over(&mut self) {
+    pub(super) async fn is_over(&mut self) {
         // The sender lives as long as the upload.
         let _ = self.over.changed().await;
     }
@@ -51,7 +52,7 @@ impl Drop for Turn<'_> {
 
 impl Upload {
     /// Makes an empty part and its note.
-    pub fn new(directory: &Path, order: Order) -> io::Result<Self> {
+    pub(super) fn new(directory: &Path, order: Order) -> io::Result<Self> {
         fs::create_dir_all(directory)?;
         let mut random = [0; ID_BYTES];
         getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
@@ -74,29 +75,36 @@ impl Upload {
         }
     }
 
+    /// Its name in addresses: letters and digits.
     pub fn id(&self) -> &str {
         &self.id
     }
 
+    /// What it will be.
     pub const fn order(&self) -> &Order {
         &self.order
     }
 
-    /// How much there is of it.
+    /// How much there is of it, in bytes.
+    ///
+    /// # Errors
+    /// `NotFound` if it was removed, and those of the disk.
     pub fn received(&self) -> io::Result<u64> {
         Ok(fs::metadata(self.path(PART))?.len())
     }
 
-    pub fn touched(&self) -> SystemTime {
+    /// When bytes were last added.
+    pub(super) fn touched(&self) -> SystemTime {
         *self.touched.lock()
     }
 
-    pub fn is_busy(&self) -> bool {
+    /// Whether somebody is adding bytes.
+    pub(super) fn is_busy(&self) -> bool {
         self.writing.try_lock().is_err()
     }
 
     /// Waits until the request before has put down what it had.
-    pub async fn take_turn(&self) -> Turn<'_> {
+    pub(super) async fn take_turn(&self) -> Turn<'_> {
         self.interrupt();
         let over = self.turns.subscribe();
         let writing = self.writing.lock().await;
@@ -104,17 +112,17 @@ impl Upload {
     }
 
     /// Ends the turn of whoever has it.
-    pub fn interrupt(&self) {
+    pub(super) fn interrupt(&self) {
         self.turns.send_modify(|turns| *turns += 1);
     }
 
     /// The part, to be written at its end.
-    pub async fn append_to(&self) -> io::Result<tokio::fs::File> {
+    pub(super) async fn append_to(&self) -> io::Result<tokio::fs::File> {
         tokio::fs::OpenOptions::new().append(true).open(self.path(PART)).await
     }
 
     /// Removes what there is.
-    pub fn discard(&self) {
+    pub(super) fn discard(&self) {
         for kind in [PART, NOTE] {
             if let Err(error) = fs::remove_file(self.path(kind)) {
                 tracing::debug!(id = self.id, %error, "a file of an upload is gone already");
@@ -123,7 +131,7 @@ impl Upload {
     }
 
     /// Gives the whole file its name. `AlreadyExists` if there is one and it was not to be replaced.
-    pub async fn move_to(&self, target: PathBuf) -> io::Result<()> {
+    pub(super) async fn move_to(&self, target: PathBuf) -> io::Result<()> {
         let (part, note) = (self.path(PART), self.path(NOTE));
         let (id, replace) = (self.id.clone(), self.order.replace);
         let work = move || {
@@ -145,7 +153,7 @@ impl Upload {
             }
             fs::remove_file(&note)
         };
-        tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+        blocking(work).await
     }
 
     fn path(&self, kind: &str) -> PathBuf {
@@ -208,6 +216,6 @@ pub(super) fn free_bytes(directory: &Path) -> Option<u64> {
 
 /// Not known: only a full disk tells.
 #[cfg(not(unix))]
-pub fn free_bytes(_: &Path) -> Option<u64> {
+pub(super) fn free_bytes(_: &Path) -> Option<u64> {
     None
 }

@@ -10,7 +10,8 @@ use headwater_hub::{Snapshot, State as StreamState, StreamName};
 use headwater_media::{MediaKind, Track, TrackId};
 use serde::Serialize;
 
-use super::{Shared, gate};
+use super::gate;
+use super::shared::Shared;
 use crate::access::Peer;
 
 #[derive(Serialize)]
@@ -109,7 +110,7 @@ pub(super) async fn stream(
 /// `GET /metrics`
 pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     let sources = &shared.sources;
-    let text = shared.metrics.encode(&sources.hub.list(sources.uptime.now()), sources.library.kept());
+    let text = shared.metrics.encode(&sources.hub.list(sources.uptime.now()), sources.library.in_memory());
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], text).into_response()
 }

@@ -16,8 +16,10 @@ use headwater_media::{Codec, MediaKind, TrackDetails};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
-use super::{Shared, vod};
-use headwater_vod::{Entry, Refusal};
+use super::preconditions;
+use super::refusals::refused;
+use super::shared::Shared;
+use headwater_vod::{Entry, Refusal, RefusalKind};
 
 /// Films of a page when nobody asks for a number, and at most.
 const LIMIT: usize = 50;
@@ -90,10 +92,10 @@ struct Catalogue {
     more: bool,
 }
 
-/// Which films are wanted.
+/// Which films of the catalogue are asked for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Wanted {
+pub(super) struct CatalogueQuery {
     search: String,
     app: Option<String>,
     offset: usize,
@@ -103,14 +105,14 @@ pub(super) struct Wanted {
 /// `GET /api/v1/films?search=&app=&offset=&limit=`
 pub(super) async fn list(
     State(shared): State<Arc<Shared>>,
-    Query(wanted): Query<Wanted>,
+    Query(query): Query<CatalogueQuery>,
     headers: HeaderMap,
 ) -> Response {
-    if wanted.search.len() > SEARCH_BYTES_MAX {
+    if query.search.len() > SEARCH_BYTES_MAX {
         return (StatusCode::BAD_REQUEST, "the search is too long\n").into_response();
     }
     let library = &shared.sources.library;
-    let apps = library.apps().filter(|app| wanted.app.as_deref().is_none_or(|wanted| wanted == *app));
+    let apps = library.apps().filter(|app| query.app.as_deref().is_none_or(|asked| asked == *app));
     let (mut entries, mut more) = (Vec::new(), false);
     for app in apps {
         match library.list(app).await {
@@ -118,17 +120,17 @@ pub(super) async fn list(
                 more |= cut;
                 entries.extend(found.into_iter().map(|entry| (app.to_owned(), entry)));
             }
-            Err(refusal) => return vod::refused(&refusal),
+            Err(refusal) => return refused(&refusal),
         }
     }
-    let words: Vec<String> = wanted.search.split_whitespace().map(str::to_lowercase).collect();
+    let words: Vec<String> = query.search.split_whitespace().map(str::to_lowercase).collect();
     entries.retain(|(_, entry)| {
         let name = entry.name.to_lowercase();
         words.iter().all(|word| name.contains(word))
     });
     let total = entries.len();
-    let limit = wanted.limit.unwrap_or(LIMIT).min(LIMIT_MAX);
-    let page = entries.into_iter().skip(wanted.offset).take(limit).collect();
+    let limit = query.limit.unwrap_or(LIMIT).min(LIMIT_MAX);
+    let page = entries.into_iter().skip(query.offset).take(limit).collect();
     let films = describe_all(&shared, page, rtmp_host(&shared, &headers)).await;
     Json(Catalogue { films, total, more }).into_response()
 }
@@ -148,7 +150,7 @@ pub(super) async fn film(
             let host = rtmp_host(&shared, &headers);
             Json(describe(&shared, app, entry, content, &host).await).into_response()
         }
-        Err(refusal) => vod::refused(&refusal),
+        Err(refusal) => refused(&refusal),
     }
 }
 
@@ -161,23 +163,23 @@ pub(super) async fn remove(
 ) -> Response {
     let Some((app, name)) = path.split_once('/') else { return no_app(&path) };
     let library = &shared.sources.library;
-    if let Some(seen) = request.headers().get(header::IF_MATCH) {
-        let now = match library.file(app, name).await {
-            Ok(found) => headwater_vod::etag(found.bytes, found.modified),
-            Err(refusal) => return vod::refused(&refusal),
+    if request.headers().contains_key(header::IF_MATCH) {
+        let now = match library.etag(app, name).await {
+            Ok(now) => now,
+            Err(refusal) => return refused(&refusal),
         };
-        if seen.as_bytes() != b"*" && seen.as_bytes() != now.as_bytes() {
+        if preconditions::if_match(request.headers(), &now) == Some(false) {
             let why = format!("{name} has changed since it was seen\n");
             return (StatusCode::PRECONDITION_FAILED, why).into_response();
         }
     }
     match library.remove(app, name).await {
         Ok(()) => {
-            shared.recent.forget(app, name);
+            shared.cuts.forget(app, name);
             tracing::info!(app, name, "removed");
             StatusCode::NO_CONTENT.into_response()
         }
-        Err(refusal) => vod::refused(&refusal),
+        Err(refusal) => refused(&refusal),
     }
 }
 
@@ -188,7 +190,7 @@ pub(super) fn address(app: &str, name: &str) -> String {
 }
 
 fn no_app(path: &str) -> Response {
-    vod::refused(&Refusal::NotFound(format!("A film is <app>/<name>, and {path} is none.")))
+    refused(&Refusal::new(RefusalKind::NotFound, format!("A film is <app>/<name>, and {path} is none.")))
 }
 
 /// Describes a page; what is not read in time is read on behind it.

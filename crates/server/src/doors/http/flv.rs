@@ -13,7 +13,8 @@ use headwater_hub::{Batch, Bell, DecoderSetup, Next, PartContent, Playback, Stre
 use headwater_media::MediaKind;
 use headwater_media::flv::{Dialect, KeyframeGate, Muxer};
 
-use super::{Shared, vod};
+use super::refusals::refused;
+use super::shared::Shared;
 use crate::metrics::Guard;
 use crate::sources::{self, From};
 use crate::track_selection::TrackSelection;
@@ -48,7 +49,7 @@ pub(super) async fn open(
     door: &'static str,
 ) -> Result<Viewer, Response> {
     let cursor = sources::open(&shared.sources, name, name.name(), from).await;
-    let cursor = cursor.map_err(|refusal| vod::refused(&refusal))?;
+    let cursor = cursor.map_err(|refusal| refused(&refusal))?;
     let mut viewer = Viewer::new(
         shared.sources.playback(cursor),
         selection.apply(Dialect::PLAIN),

@@ -13,7 +13,9 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::{Shared, pages};
+use super::pages;
+use super::query::Query;
+use super::shared::Shared;
 use crate::access::{Access, AccessRequest, Action, Decision, Peer, Reason};
 
 const COOKIE: &str = "headwater_admin";
@@ -77,7 +79,7 @@ async fn authorize_admin(shared: &Shared, peer: Peer, headers: &HeaderMap, name:
 
 /// The answer to somebody who may not watch `name`.
 pub(super) async fn refuse_viewer(shared: &Shared, peer: Peer, uri: &Uri, name: &str) -> Option<Response> {
-    let key = uri.query().and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("key=")));
+    let key = Query::of(uri).value("key");
     match shared.access.authorize(AccessRequest { action: Action::Play, peer, name, key }).await {
         Decision::Allow => None,
         Decision::Refuse { reason, text } => {

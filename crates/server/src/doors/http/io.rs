@@ -1,5 +1,5 @@
 //! An accepted stream as hyper reads and writes it: what was read already comes first, and in the place of
-//! stand-ins go the ranges of files that they stand for.
+//! placeholders go the ranges of files that they stand for.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::sendfile::{Ranges, is_stand_in};
+use super::sendfile::{Ranges, is_placeholder};
 use crate::net::listener::Stream;
 
 /// A stream, what of it is in hand already, and where the kernel finds files for it.
@@ -63,7 +63,7 @@ impl AsyncWrite for Io {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if is_stand_in(bytes) {
+        if is_placeholder(bytes) {
             return self.poll_write_vectored(context, &[IoSlice::new(bytes)]);
         }
         each!(&mut self.stream, socket => socket.poll_write(context, bytes))
@@ -74,7 +74,7 @@ impl AsyncWrite for Io {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if slices.iter().any(|slice| is_stand_in(slice)) {
+        if slices.iter().any(|slice| is_placeholder(slice)) {
             return match (&self.stream, &self.ranges) {
                 (Stream::Tcp(socket), Some(ranges)) => ranges.poll_write(context, socket, slices),
                 _ => Poll::Ready(Err(io::Error::other("this connection takes no ranges of files"))),

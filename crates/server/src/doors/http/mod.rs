@@ -5,18 +5,24 @@
 
 mod api;
 mod assets;
+mod cors;
 mod files;
+mod film_address;
 mod films;
 mod flv;
 mod gate;
 mod hls;
 mod io;
 mod pages;
-mod pictures;
+mod preconditions;
+mod query;
+mod refusals;
 mod route;
 mod rtmpt;
 mod sendfile;
+mod shared;
 mod stall;
+mod thumbnails;
 mod uploads;
 mod vod;
 mod ws;
@@ -27,8 +33,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use parking_lot::Mutex;
@@ -36,18 +41,14 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-pub(crate) use self::files::Recent;
+pub(crate) use self::files::cuts::Cuts;
 use self::io::Io;
 use self::sendfile::Ranges;
+pub(crate) use self::shared::Shared;
 
 use crate::access::Access;
-use crate::metrics::Metrics;
 use crate::net::listener::Accepted;
-use crate::net::tunnel::Tunnels;
-use crate::sources::Sources;
 use crate::stop::Stop;
-use headwater_vod::thumbnails::Gallery;
-use headwater_vod::uploads::Uploads;
 
 /// What is logged of a request's path.
 const PLACE_LETTERS_MAX: usize = 200;
@@ -78,20 +79,6 @@ impl Default for Config {
             tunnels_max: 1_000,
         }
     }
-}
-
-/// What the requests share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub(crate) sources: Sources,
-    pub(crate) gallery: Gallery,
-    pub(crate) uploads: Arc<Uploads>,
-    pub(crate) access: Arc<Access>,
-    pub(crate) metrics: Arc<Metrics>,
-    pub(crate) tunnels: Arc<Tunnels>,
-    pub(crate) recent: Recent,
-    pub(crate) rtmp_port: u16,
-    pub(crate) http_port: u16,
 }
 
 /// How often the end of the last WebSockets is looked for.
@@ -240,26 +227,4 @@ impl tower_service::Service<Request<hyper::body::Incoming>> for WithPeer {
         }
         self.router.call(request)
     }
-}
-
-fn preflight() -> Response {
-    let headers = [
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, OPTIONS"),
-        (
-            header::ACCESS_CONTROL_ALLOW_HEADERS,
-            "Range, If-Range, If-None-Match, If-Modified-Since, Cache-Control",
-        ),
-        (header::ACCESS_CONTROL_MAX_AGE, "86400"),
-    ];
-    (StatusCode::NO_CONTENT, headers).into_response()
-}
-
-fn method_not_allowed() -> Response {
-    (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD, OPTIONS")], "use GET\n").into_response()
-}
-
-/// Streams may be embedded anywhere; they carry no credentials.
-fn with_cors(mut response: Response) -> Response {
-    response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    response
 }

@@ -4,6 +4,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
 use super::assets::{self, Asset, CONTENT_SECURITY_POLICY};
+use super::preconditions::if_none_match;
 
 /// The login page has a form and nothing else.
 const LOGIN_SECURITY_POLICY: &str =
@@ -50,9 +51,7 @@ fn serve(asset: &'static Asset, headers: &HeaderMap) -> Response {
         (header::CACHE_CONTROL, cache),
         (header::ETAG, asset.etag),
     ];
-    let known =
-        headers.get(header::IF_NONE_MATCH).is_some_and(|etag| etag.as_bytes() == asset.etag.as_bytes());
-    if known {
+    if if_none_match(headers, asset.etag) == Some(true) {
         return (StatusCode::NOT_MODIFIED, fixed).into_response();
     }
     (fixed, asset.bytes).into_response()

@@ -16,11 +16,11 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use headwater_hub::StreamName;
 use percent_encoding::percent_decode_str;
 
-use super::vod::Address;
-use super::{
-    Shared, api, films, flv, gate, hls, method_not_allowed, pages, pictures, preflight, rtmpt, uploads,
-};
-use super::{vod, with_cors, ws};
+use super::cors::{method_not_allowed, preflight, with_cors};
+use super::film_address::FilmAddress;
+use super::query::Query;
+use super::shared::Shared;
+use super::{api, films, flv, gate, hls, pages, rtmpt, thumbnails, uploads, vod, ws};
 use crate::access::Peer;
 use crate::sources::From;
 use crate::track_selection::TrackSelection;
@@ -106,13 +106,13 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router {
 /// Where a path leads that is no fixed address.
 enum Destination<'a> {
     /// A film's file.
-    File(Address<'a>),
+    File(FilmAddress<'a>),
     /// A picture of a film.
-    Picture(Address<'a>, pictures::Wanted),
+    Picture(FilmAddress<'a>, thumbnails::ThumbnailResource),
     /// A playlist of a film or what it names.
-    Hls(Address<'a>, hls::Wanted),
+    Hls(FilmAddress<'a>, hls::HlsResource),
     /// What a film does not have.
-    Nothing(Address<'a>),
+    Nothing(FilmAddress<'a>),
     /// A live stream: `<app>/<name>`, coded.
     Stream(&'a str),
     /// A file of the pages.
@@ -124,7 +124,7 @@ struct Path<'a> {
     /// As it was sent.
     raw: &'a str,
     /// Decoded once, in an app that has films; not where the name is that of a live stream.
-    film: Option<Address<'a>>,
+    film: Option<FilmAddress<'a>>,
 }
 
 /// A way that leads somewhere, or not.
@@ -135,11 +135,11 @@ const WAYS: [(&str, Way); 6] = [
     ("file", |path| path.film.filter(|film| film.part.is_empty()).map(Destination::File)),
     ("picture", |path| {
         let film = path.film?;
-        Some(Destination::Picture(film, pictures::Wanted::parse(film.part)?))
+        Some(Destination::Picture(film, thumbnails::ThumbnailResource::parse(film.part)?))
     }),
     ("hls", |path| {
         let film = path.film?;
-        Some(Destination::Hls(film, hls::Wanted::parse(film.part)?))
+        Some(Destination::Hls(film, hls::HlsResource::parse(film.part)?))
     }),
     ("nothing", |path| path.film.map(Destination::Nothing)),
     ("stream", |path| path.raw.strip_suffix(".flv").map(Destination::Stream)),
@@ -193,8 +193,7 @@ async fn stream(
         Ok(name) => name,
         Err(problem) => return (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response(),
     };
-    let query = request.uri.query().unwrap_or_default();
-    let selection = TrackSelection::read(query.split('&').filter_map(|pair| pair.split_once('=')));
+    let selection = TrackSelection::read(Query::of(&request.uri).pairs());
     match (&request.method, upgrade) {
         (&Method::GET, Ok(upgrade)) => ws::watch(shared, &name, From::Live, selection, peer, upgrade).await,
         (&Method::GET | &Method::HEAD, Err(_)) => flv::watch(shared, &name, selection, &request.method).await,
@@ -210,14 +209,14 @@ fn decode(path: &str) -> Result<Cow<'_, str>, String> {
 }
 
 /// The film, or what of it, that a decoded path means.
-fn film<'a>(shared: &Shared, decoded: &'a str) -> Option<Address<'a>> {
+fn film<'a>(shared: &Shared, decoded: &'a str) -> Option<FilmAddress<'a>> {
     let (app, name) = decoded.split_once('/')?;
     if !shared.sources.library.has_app(app) {
         return None;
     }
     let stem = decoded.strip_suffix(".flv").unwrap_or(decoded);
     let is_live = StreamName::parse(stem).is_ok_and(|stream| shared.sources.hub.is_live(&stream));
-    (!is_live).then(|| Address::parse(app, name))
+    (!is_live).then(|| FilmAddress::parse(app, name))
 }
 
 #[cfg(test)]

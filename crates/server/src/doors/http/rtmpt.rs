@@ -8,7 +8,7 @@ use axum::extract::{Extension, Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use super::Shared;
+use super::shared::Shared;
 use crate::access::Peer;
 use crate::net::tunnel::Refusal;
 

@@ -1,9 +1,9 @@
 //! Ranges of files that the kernel sends by itself: between a response's body above hyper and the socket below.
 //!
 //! hyper takes bodies as bytes in memory. A body that wants a range of a file sent without a copy puts the range
-//! into its connection's [`Ranges`] and gives hyper *stand-in* bytes, as many. hyper queues them without a look at
+//! into its connection's [`Ranges`] and gives hyper *placeholder* bytes, as many. hyper queues them without a look at
 //! them, because the socket below takes vectored writes; the socket knows them by their address and has the kernel
-//! send the range in their place. Stand-ins never reach the wire: without a range for them the connection ends.
+//! send the range in their place. Placeholders never reach the wire: without a range for them the connection ends.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -23,14 +23,14 @@ use crate::net::listener::Stream;
 pub(super) const RANGE_LEN_MAX: usize = 1 << 20;
 
 /// What stands in for file ranges: address space that nobody touches, so it costs no memory.
-static STAND_IN: LazyLock<&'static [u8]> = LazyLock::new(|| Box::leak(vec![0; RANGE_LEN_MAX].into()));
+static PLACEHOLDER: LazyLock<&'static [u8]> = LazyLock::new(|| Box::leak(vec![0; RANGE_LEN_MAX].into()));
 
 /// Whether bytes stand in for a range of a file.
-pub(super) fn is_stand_in(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && STAND_IN.as_ptr_range().contains(&bytes.as_ptr())
+pub(super) fn is_placeholder(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && PLACEHOLDER.as_ptr_range().contains(&bytes.as_ptr())
 }
 
-/// The ranges of one connection that stand-ins are on their way for, in their order.
+/// The ranges of one connection that placeholders are on their way for, in their order.
 #[derive(Debug)]
 pub(super) struct Ranges {
     queue: Mutex<VecDeque<Range>>,
@@ -51,17 +51,17 @@ impl Ranges {
         can.then(|| Arc::new(Self { queue: Mutex::default(), sent }))
     }
 
-    /// Queues a range, at most [`RANGE_LEN_MAX`] of it; the stand-ins for what was taken must be the next bytes
+    /// Queues a range, at most [`RANGE_LEN_MAX`] of it; the placeholders for what was taken must be the next bytes
     /// that go to the connection.
     pub(super) fn hand_over(&self, file: &Arc<File>, offset: u64, len: u64) -> Bytes {
         let len = usize::try_from(len).unwrap_or(RANGE_LEN_MAX).min(RANGE_LEN_MAX);
         if len > 0 {
             self.queue.lock().push_back(Range { file: Arc::clone(file), offset, len });
         }
-        Bytes::from_static(STAND_IN.get(..len).unwrap_or_default())
+        Bytes::from_static(PLACEHOLDER.get(..len).unwrap_or_default())
     }
 
-    /// Writes slices that begin with, or lead up to, stand-ins: as many bytes as the socket takes of the first
+    /// Writes slices that begin with, or lead up to, placeholders: as many bytes as the socket takes of the first
     /// of the two.
     ///
     /// # Errors
@@ -72,10 +72,11 @@ impl Ranges {
         socket: &TcpStream,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let led_up = slices.iter().position(|slice| is_stand_in(slice)).unwrap_or(slices.len());
-        let (real, stand_ins) = slices.split_at(led_up);
+        let led_up = slices.iter().position(|slice| is_placeholder(slice)).unwrap_or(slices.len());
+        let (real, placeholders) = slices.split_at(led_up);
         let real_len: usize = real.iter().map(|slice| slice.len()).sum();
-        let owed = stand_ins.iter().take_while(|slice| is_stand_in(slice)).map(|slice| slice.len()).sum();
+        let owed =
+            placeholders.iter().take_while(|slice| is_placeholder(slice)).map(|slice| slice.len()).sum();
         loop {
             ready!(socket.poll_write_ready(context))?;
             let written = socket.try_io(Interest::WRITABLE, || match real_len {
@@ -95,7 +96,7 @@ impl Ranges {
         let mut sent = 0;
         while sent < most {
             let Some(range) = queue.front_mut() else {
-                return Err(io::Error::other("there are more stand-ins than ranges of files"));
+                return Err(io::Error::other("there are more placeholders than ranges of files"));
             };
             match kernel::send_file(socket, &range.file, range.offset, range.len.min(most - sent)) {
                 Ok(0) if sent == 0 => {

@@ -12,8 +12,11 @@ use axum::response::{IntoResponse, Response};
 use futures_util::TryStreamExt;
 use serde::Serialize;
 
-use super::{Shared, films, vod};
-use headwater_vod::uploads::{Order, Problem, Upload};
+use super::films;
+use super::refusals::status;
+use super::shared::Shared;
+use headwater_vod::uploads::{Order, Upload};
+use headwater_vod::{Refusal, RefusalKind};
 
 const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 const LENGTH: HeaderName = HeaderName::from_static("upload-length");
@@ -77,7 +80,7 @@ pub(super) async fn begin(State(shared): State<Arc<Shared>>, request: Request) -
             }
             response
         }
-        Err(problem) => refuse(&shared, &problem),
+        Err(refusal) => refuse(&shared, &refusal),
     }
 }
 
@@ -85,7 +88,7 @@ pub(super) async fn begin(State(shared): State<Arc<Shared>>, request: Request) -
 pub(super) async fn look(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
     match shared.uploads.find(&id) {
         Ok(upload) => stands(&upload, false),
-        Err(problem) => refuse(&shared, &problem),
+        Err(refusal) => refuse(&shared, &refusal),
     }
 }
 
@@ -97,7 +100,7 @@ pub(super) async fn append(
 ) -> Response {
     let upload = match shared.uploads.find(&id) {
         Ok(upload) => upload,
-        Err(problem) => return refuse(&shared, &problem),
+        Err(refusal) => return refuse(&shared, &refusal),
     };
     let offset = request.headers().get(OFFSET).and_then(|value| value.to_str().ok()?.parse().ok());
     let Some(offset) = offset else {
@@ -112,11 +115,11 @@ pub(super) async fn append(
     match shared.uploads.append(&upload, offset, pieces).await {
         Ok(done) => {
             if done {
-                shared.recent.forget(&upload.order().app, &upload.order().name);
+                shared.cuts.forget(&upload.order().app, &upload.order().name);
             }
             stands(&upload, done)
         }
-        Err(problem) => refuse(&shared, &problem),
+        Err(refusal) => refuse(&shared, &refusal),
     }
 }
 
@@ -124,7 +127,7 @@ pub(super) async fn append(
 pub(super) async fn remove(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
     match shared.uploads.remove(&id) {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
-        Err(problem) => refuse(&shared, &problem),
+        Err(refusal) => refuse(&shared, &refusal),
     }
 }
 
@@ -153,29 +156,22 @@ fn fresh(mut response: Response) -> Response {
     response
 }
 
-fn refuse(shared: &Shared, problem: &Problem) -> Response {
-    let (status, error, offset) = match problem {
-        Problem::Refused(refusal) => (vod::status(refusal), refusal.to_string(), None),
-        Problem::Unknown => (StatusCode::NOT_FOUND, "There is no such upload (any more).".to_owned(), None),
-        Problem::Taken(why) => (StatusCode::CONFLICT, why.clone(), None),
-        Problem::TakenSince(why) => (StatusCode::PRECONDITION_FAILED, why.clone(), None),
-        Problem::Offset(at) => (StatusCode::CONFLICT, format!("Go on at byte {at}."), Some(*at)),
-        Problem::Cut(at) => (StatusCode::REQUEST_TIMEOUT, format!("Go on at byte {at}."), Some(*at)),
-        Problem::TooLarge(why) => (StatusCode::PAYLOAD_TOO_LARGE, why.clone(), None),
-        Problem::TooMany(why) => (StatusCode::TOO_MANY_REQUESTS, why.clone(), None),
-        Problem::Full(why) => (StatusCode::INSUFFICIENT_STORAGE, why.clone(), None),
-        Problem::Failed(why) => (StatusCode::INTERNAL_SERVER_ERROR, why.clone(), None),
-    };
-    let reason = match problem {
-        Problem::TooLarge(_) => Some("upload-size"),
-        Problem::TooMany(_) => Some("uploads"),
-        Problem::Full(_) => Some("disk"),
+fn refuse(shared: &Shared, refusal: &Refusal) -> Response {
+    let reason = match refusal.kind {
+        RefusalKind::TooLarge => Some("upload-size"),
+        RefusalKind::TooMany => Some("uploads"),
+        RefusalKind::Full => Some("disk"),
         _ => None,
     };
     if let Some(reason) = reason {
         shared.metrics.refused("http", reason);
     }
-    let mut response = (status, Json(Refused { error, offset })).into_response();
+    let offset = match refusal.kind {
+        RefusalKind::Offset(at) | RefusalKind::Cut(at) => Some(at),
+        _ => None,
+    };
+    let error = refusal.to_string();
+    let mut response = (status(refusal.kind), Json(Refused { error, offset })).into_response();
     if let Some(offset) = offset {
         response.headers_mut().insert(OFFSET, offset.into());
     }

@@ -6,8 +6,8 @@ use axum::response::Response;
 use futures_util::StreamExt;
 use headwater_hub::StreamName;
 
-use super::Shared;
 use super::flv::{self, Viewer};
+use super::shared::Shared;
 use crate::access::Peer;
 use crate::sources::From;
 use crate::track_selection::TrackSelection;

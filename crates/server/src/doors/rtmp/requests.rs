@@ -9,7 +9,7 @@ use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::command::{PlayRejection, PlayRequest, PlayStart, PublishRejection, PublishRequest};
 use headwater_rtmp::session::{Pending, Role, ServerEvent};
 use headwater_rtmp::url::StreamPath;
-use headwater_vod::Refusal;
+use headwater_vod::RefusalKind;
 
 use super::connection::Connection;
 use super::end::{End, sentence};
@@ -188,8 +188,8 @@ impl Connection {
         match sources::open(&self.shared.sources, &name, &asked_name(path), from).await {
             Ok(cursor) => Ok((name.to_string(), cursor)),
             Err(refusal) => {
-                let reason = match refusal {
-                    Refusal::NoMedia(_) => PlayRejection::FileStructureInvalid,
+                let reason = match refusal.kind {
+                    RefusalKind::NoMedia => PlayRejection::FileStructureInvalid,
                     _ => PlayRejection::StreamNotFound,
                 };
                 Err((reason, refusal.to_string()))

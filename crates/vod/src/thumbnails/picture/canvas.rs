@@ -1,6 +1,8 @@
 //! Pixels, and how they become a JPEG.
 
-use super::Problem;
+use crate::refusal::Refusal;
+#[cfg(feature = "thumbnails")]
+use crate::refusal::RefusalKind;
 
 /// How well a JPEG keeps a picture, 1 to 100.
 #[cfg(feature = "thumbnails")]
@@ -8,20 +10,20 @@ const QUALITY: u8 = 80;
 
 /// A picture as red, green and blue, 8 bits each, row by row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Canvas {
-    pub width: u16,
-    pub height: u16,
-    pub rgb: Vec<u8>,
+pub(crate) struct Canvas {
+    pub(crate) width: u16,
+    pub(crate) height: u16,
+    pub(crate) rgb: Vec<u8>,
 }
 
 impl Canvas {
     /// A black canvas.
-    pub fn black(width: u16, height: u16) -> Self {
+    pub(crate) fn black(width: u16, height: u16) -> Self {
         Self { width, height, rgb: vec![0; 3 * usize::from(width) * usize::from(height)] }
     }
 
     /// Lays a picture on this one, its upper left corner at `(x, y)`. What lies outside is cut off.
-    pub fn paste(&mut self, picture: &Self, x: u16, y: u16) {
+    pub(crate) fn paste(&mut self, picture: &Self, x: u16, y: u16) {
         let stride = 3 * usize::from(self.width);
         let length = 3 * usize::from(picture.width.min(self.width.saturating_sub(x)));
         let rows = picture.rgb.chunks_exact(3 * usize::from(picture.width.max(1)));
@@ -39,19 +41,19 @@ impl Canvas {
     /// # Errors
     /// `Unsupported` for a picture without a pixel.
     #[cfg(feature = "thumbnails")]
-    pub fn to_jpeg(&self) -> Result<Vec<u8>, Problem> {
+    pub(crate) fn to_jpeg(&self) -> Result<Vec<u8>, Refusal> {
         let mut out = Vec::new();
         let mut encoder = jpeg_encoder::Encoder::new(&mut out, QUALITY);
         encoder.set_sampling_factor(jpeg_encoder::SamplingFactor::F_2_2);
-        encoder
-            .encode(&self.rgb, self.width, self.height, jpeg_encoder::ColorType::Rgb)
-            .map_err(|error| Problem::Unsupported(format!("the picture cannot be written: {error}")))?;
+        encoder.encode(&self.rgb, self.width, self.height, jpeg_encoder::ColorType::Rgb).map_err(
+            |error| Refusal::new(RefusalKind::Unsupported, format!("the picture cannot be written: {error}")),
+        )?;
         Ok(out)
     }
 
     /// Without an encoder there are no pictures.
     #[cfg(not(feature = "thumbnails"))]
-    pub fn to_jpeg(&self) -> Result<Vec<u8>, Problem> {
+    pub(crate) fn to_jpeg(&self) -> Result<Vec<u8>, Refusal> {
         Err(super::not_built())
     }
 }

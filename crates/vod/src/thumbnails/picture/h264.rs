@@ -5,9 +5,10 @@ use headwater_media::codec::h264::{self, AvcConfig, NAL_IDR, NAL_PPS, NAL_SPS, S
 use rust_h264::decoder::{Decoder, Frame};
 use rust_h264::nal::{NalUnit, SpsInfo, parse_avcc, parse_sps_info};
 
+use super::KEY_FRAME_BYTES_MAX;
 use super::colour::Meaning;
 use super::scale::{Picture, Shape};
-use super::{KEY_FRAME_BYTES_MAX, Problem};
+use crate::refusal::{Refusal, RefusalKind};
 
 /// NAL unit type of a slice of a picture that is not IDR; an open group of pictures begins with one.
 const NAL_SLICE: u8 = 1;
@@ -22,14 +23,15 @@ const PICTURES_MAX: usize = 2;
 ///
 /// # Errors
 /// `Unsupported` for formats and sizes that the decoder does not take; `Damaged` for all else.
-pub(super) fn decode(config: &Bytes, key_frame: &[u8]) -> Result<Picture, Problem> {
+pub(super) fn decode(config: &Bytes, key_frame: &[u8]) -> Result<Picture, Refusal> {
     if key_frame.len() > KEY_FRAME_BYTES_MAX as usize {
-        return Err(Problem::Unsupported(format!(
-            "the key frame has {} bytes; {KEY_FRAME_BYTES_MAX} are decoded",
-            key_frame.len()
-        )));
+        return Err(Refusal::new(
+            RefusalKind::Unsupported,
+            format!("the key frame has {} bytes; {KEY_FRAME_BYTES_MAX} are decoded", key_frame.len()),
+        ));
     }
-    let config = AvcConfig::parse(config).map_err(|error| Problem::Damaged(error.to_string()))?;
+    let config =
+        AvcConfig::parse(config).map_err(|error| Refusal::new(RefusalKind::Damaged, error.to_string()))?;
     let mut reading = Reading::new();
     for set in config.sps.iter().chain(&config.pps) {
         reading.take(set)?;
@@ -58,7 +60,7 @@ impl Reading {
     }
 
     /// Feeds one NAL unit, if it is of a kind that makes the picture.
-    fn take(&mut self, nal: &[u8]) -> Result<(), Problem> {
+    fn take(&mut self, nal: &[u8]) -> Result<(), Refusal> {
         match h264::nal_type(nal) {
             NAL_SPS | NAL_PPS => {}
             NAL_SLICE | NAL_IDR => {
@@ -80,18 +82,24 @@ impl Reading {
         match self.decoder.decode_nal(&unit) {
             Ok(frame) => self.frame = frame.or_else(|| self.frame.take()),
             Err(rust_h264::error::DecodeError::Unsupported(what)) => {
-                return Err(Problem::Unsupported(format!("the decoder does not know this H.264: {what}")));
+                return Err(Refusal::new(
+                    RefusalKind::Unsupported,
+                    format!("the decoder does not know this H.264: {what}"),
+                ));
             }
             Err(error) => self.problem = Some(error.to_string()),
         }
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Picture, Problem> {
+    fn finish(mut self) -> Result<Picture, Refusal> {
         let frame = self.decoder.flush().or(self.frame);
         let Some((frame, (info, shape))) = frame.zip(self.said) else {
             let why = self.problem.unwrap_or_else(|| "it holds no picture".to_owned());
-            return Err(Problem::Damaged(format!("the key frame cannot be decoded: {why}")));
+            return Err(Refusal::new(
+                RefusalKind::Damaged,
+                format!("the key frame cannot be decoded: {why}"),
+            ));
         };
         let meaning = Meaning { matrix: info.matrix, full_range: info.full_range, depth: frame.bit_depth };
         let chroma = (frame.chroma_width(), frame.chroma_height());
@@ -111,15 +119,18 @@ impl Reading {
 ///
 /// # Errors
 /// As [`decode`].
-pub(super) fn shape(config: &Bytes) -> Result<Shape, Problem> {
-    let config = AvcConfig::parse(config).map_err(|error| Problem::Damaged(error.to_string()))?;
+pub(super) fn shape(config: &Bytes) -> Result<Shape, Refusal> {
+    let config =
+        AvcConfig::parse(config).map_err(|error| Refusal::new(RefusalKind::Damaged, error.to_string()))?;
     let sps = config
         .sps
         .first()
-        .ok_or_else(|| Problem::Damaged("there is no sequence parameter set".to_owned()))?;
+        .ok_or_else(|| Refusal::new(RefusalKind::Damaged, "there is no sequence parameter set".to_owned()))?;
     let framed = framed(sps);
     let unit = parse_avcc(&framed, 4).pop();
-    let unit = unit.ok_or_else(|| Problem::Damaged("the sequence parameter set is empty".to_owned()))?;
+    let unit = unit.ok_or_else(|| {
+        Refusal::new(RefusalKind::Damaged, "the sequence parameter set is empty".to_owned())
+    })?;
     Ok(read_sps(sps, &unit)?.1)
 }
 
@@ -129,15 +140,17 @@ fn framed(nal: &[u8]) -> Vec<u8> {
 }
 
 /// What the SPS says, if pictures of that size are decoded at all.
-fn read_sps(nal: &[u8], unit: &NalUnit<'_>) -> Result<(SpsInfo, Shape), Problem> {
-    let info = parse_sps_info(unit)
-        .map_err(|error| Problem::Damaged(format!("the sequence parameter set cannot be read: {error}")))?;
+fn read_sps(nal: &[u8], unit: &NalUnit<'_>) -> Result<(SpsInfo, Shape), Refusal> {
+    let info = parse_sps_info(unit).map_err(|error| {
+        Refusal::new(RefusalKind::Damaged, format!("the sequence parameter set cannot be read: {error}"))
+    })?;
     let macroblocks = u64::from(info.coded_width / 16) * u64::from(info.coded_height / 16);
     if macroblocks > MACROBLOCKS_MAX {
         let (width, height) = (info.coded_width, info.coded_height);
-        return Err(Problem::Unsupported(format!(
-            "pictures of {width} × {height} are not decoded; up to 4096 × 2304 are"
-        )));
+        return Err(Refusal::new(
+            RefusalKind::Unsupported,
+            format!("pictures of {width} × {height} are not decoded; up to 4096 × 2304 are"),
+        ));
     }
     let sample_aspect = Sps::parse(nal).ok().and_then(|sps| sps.sample_aspect);
     let shape = Shape { width: info.width.max(1), height: info.height.max(1), sample_aspect };

@@ -12,32 +12,14 @@ mod h264;
 #[cfg(feature = "thumbnails")]
 mod scale;
 
-use std::fmt;
-
 use headwater_media::Track;
+
+use crate::refusal::{Refusal, RefusalKind};
 
 pub(super) use self::canvas::Canvas;
 
 /// A key frame of more bytes is not decoded.
 pub(super) const KEY_FRAME_BYTES_MAX: u32 = 8 << 20;
-
-/// Why there is no picture; a sentence for a person.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Problem {
-    /// Not of this codec, not of this size, or not with this binary. A browser may know better.
-    Unsupported(String),
-    /// The bytes are not what they should be.
-    #[cfg_attr(not(feature = "thumbnails"), expect(dead_code, reason = "only a decoder finds damage"))]
-    Damaged(String),
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unsupported(why) | Self::Damaged(why) => f.write_str(why),
-        }
-    }
-}
 
 /// Draws a key frame of the track, at most `width` pixels wide and never larger than it is. The height
 /// follows from the picture as it is shown: cropped, and with its pixels' aspect ratio.
@@ -45,11 +27,12 @@ impl fmt::Display for Problem {
 /// # Errors
 /// `Unsupported` unless the codec is H.264 in 4:2:0 or 4:2:2; `Damaged` where decoding fails.
 #[cfg(feature = "thumbnails")]
-pub(super) fn draw(track: &Track, key_frame: &[u8], width: u16) -> Result<Canvas, Problem> {
+pub(super) fn draw(track: &Track, key_frame: &[u8], width: u16) -> Result<Canvas, Refusal> {
     check(track)?;
     // The decoder is left behind after a panic: nothing of it is used again.
     let decoded = std::panic::catch_unwind(|| h264::decode(&track.config, key_frame));
-    let picture = decoded.map_err(|_| Problem::Damaged("the key frame broke the decoder".to_owned()))??;
+    let picture = decoded
+        .map_err(|_| Refusal::new(RefusalKind::Damaged, "the key frame broke the decoder".to_owned()))??;
     Ok(scale::to_canvas(&picture, picture.shape.fit(width)))
 }
 
@@ -58,36 +41,44 @@ pub(super) fn draw(track: &Track, key_frame: &[u8], width: u16) -> Result<Canvas
 /// # Errors
 /// As [`draw`].
 #[cfg(feature = "thumbnails")]
-pub(super) fn size(track: &Track, width: u16) -> Result<(u16, u16), Problem> {
+pub(super) fn size(track: &Track, width: u16) -> Result<(u16, u16), Refusal> {
     check(track)?;
     let shape = std::panic::catch_unwind(|| h264::shape(&track.config));
-    let shape = shape.map_err(|_| Problem::Damaged("the configuration broke the decoder".to_owned()))??;
+    let shape = shape.map_err(|_| {
+        Refusal::new(RefusalKind::Damaged, "the configuration broke the decoder".to_owned())
+    })??;
     Ok(shape.fit(width))
 }
 
 #[cfg(feature = "thumbnails")]
-fn check(track: &Track) -> Result<(), Problem> {
+fn check(track: &Track) -> Result<(), Refusal> {
     if track.codec == headwater_media::Codec::H264 {
         return Ok(());
     }
-    Err(Problem::Unsupported(format!("pictures are made of H.264 only, and this film is {}", track.codec)))
+    Err(Refusal::new(
+        RefusalKind::Unsupported,
+        format!("pictures are made of H.264 only, and this film is {}", track.codec),
+    ))
 }
 
 /// Without a decoder there are no pictures.
 #[cfg(not(feature = "thumbnails"))]
-pub fn draw(_: &Track, _: &[u8], _: u16) -> Result<Canvas, Problem> {
+pub(super) fn draw(_: &Track, _: &[u8], _: u16) -> Result<Canvas, Refusal> {
     Err(not_built())
 }
 
 /// Without a decoder there are no pictures.
 #[cfg(not(feature = "thumbnails"))]
-pub fn size(_: &Track, _: u16) -> Result<(u16, u16), Problem> {
+pub(super) fn size(_: &Track, _: u16) -> Result<(u16, u16), Refusal> {
     Err(not_built())
 }
 
 #[cfg(not(feature = "thumbnails"))]
-fn not_built() -> Problem {
-    Problem::Unsupported("this binary was built without pictures (feature `thumbnails`)".to_owned())
+fn not_built() -> Refusal {
+    Refusal::new(
+        RefusalKind::Unsupported,
+        "this binary was built without pictures (feature `thumbnails`)".to_owned(),
+    )
 }
 
 #[cfg(all(test, feature = "thumbnails"))]

@@ -42,17 +42,20 @@ fn a_key_frame_becomes_a_jpeg() {
 fn other_codecs_are_refused_by_name() {
     let (track, frame) = key_frame();
     let problem = draw(&Track { codec: headwater_media::Codec::H265, ..track }, &frame, 160).unwrap_err();
-    assert!(matches!(&problem, Problem::Unsupported(why) if why.contains("H.265")), "{problem}");
+    assert!(
+        matches!(&problem, Refusal { kind: RefusalKind::Unsupported, text } if text.contains("H.265")),
+        "{problem}"
+    );
 }
 
 #[test]
 fn what_is_missing_or_too_much_is_a_problem_and_no_panic() {
     let (track, frame) = key_frame();
     let without = Track { config: Bytes::new(), ..track.clone() };
-    assert!(matches!(draw(&without, &frame, 160), Err(Problem::Damaged(_))));
-    assert!(matches!(draw(&track, &[], 160), Err(Problem::Damaged(_))));
+    assert!(matches!(draw(&without, &frame, 160), Err(Refusal { kind: RefusalKind::Damaged, .. })));
+    assert!(matches!(draw(&track, &[], 160), Err(Refusal { kind: RefusalKind::Damaged, .. })));
     let huge = vec![0; KEY_FRAME_BYTES_MAX as usize + 1];
-    assert!(matches!(draw(&track, &huge, 160), Err(Problem::Unsupported(_))));
+    assert!(matches!(draw(&track, &huge, 160), Err(Refusal { kind: RefusalKind::Unsupported, .. })));
     // Nothing but slices of a few bytes, each of which begins a picture.
     let slices: Vec<u8> = [0, 0, 0, 2, 0x65, 0x88].repeat(100_000);
     let _ = draw(&track, &slices, 160);

@@ -1,4 +1,4 @@
-//! The answer to a request for a body that is known in full: conditions, ranges, and the fields that tell players
+//! The answer to a request for a body that is known in full: preconditions, ranges, and the fields that tell players
 //! what they get.
 
 use std::fmt::Write as _;
@@ -11,10 +11,10 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::body::{PlanBody, Way};
-use super::conditions::{Verdict, Version};
+use super::body::{PlanBody, SendPath};
 use super::plan::{Piece, Plan};
-use super::range::Wanted;
+use super::range::RequestedRange;
+use crate::doors::http::preconditions::{Evaluation, Validators};
 
 /// What stands between the parts of an answer with several ranges. Not a secret: clients count bytes.
 const BOUNDARY: &str = "headwater-part-5f2d1c7ab3e84096";
@@ -24,46 +24,61 @@ const EXPOSED: &str =
 /// What stands for itself in the extended form of a file name (RFC 8187).
 const ATTRIBUTE: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
-/// A body that can be asked for, whole or in parts.
+/// A representation (RFC 9110, 3.2): a body that can be asked for, whole or in parts, and what describes it.
 #[derive(Debug)]
-pub(in crate::doors::http) struct Offer {
+pub(in crate::doors::http) struct Representation {
     pub(in crate::doors::http) plan: Plan,
     pub(in crate::doors::http) content_type: &'static str,
-    pub(in crate::doors::http) version: Version,
+    pub(in crate::doors::http) validators: Validators,
     /// The name to save it under, if it is to be saved and not shown.
     pub(in crate::doors::http) download: Option<String>,
 }
 
 /// Answers `GET` and `HEAD`.
-pub(super) fn answer(method: &Method, headers: &HeaderMap, offer: Offer, way: Way) -> Response {
-    let mut response = match offer.version.judge(headers) {
-        Verdict::Failed => StatusCode::PRECONDITION_FAILED.into_response(),
-        Verdict::NotModified => StatusCode::NOT_MODIFIED.into_response(),
-        Verdict::Go => match wanted(method, headers, &offer) {
-            Wanted::Nothing => not_satisfiable(offer.plan.len()),
-            Wanted::Whole => send(method, StatusCode::OK, offer.content_type, offer.plan.clone(), way),
-            Wanted::Parts(parts) => send_parts(method, &offer, &parts, way),
+pub(super) fn answer(
+    method: &Method,
+    headers: &HeaderMap,
+    representation: Representation,
+    path: SendPath,
+) -> Response {
+    let mut response = match representation.validators.evaluate(headers) {
+        Evaluation::Failed => StatusCode::PRECONDITION_FAILED.into_response(),
+        Evaluation::NotModified => StatusCode::NOT_MODIFIED.into_response(),
+        Evaluation::Proceed => match requested_range(method, headers, &representation) {
+            RequestedRange::Nothing => not_satisfiable(representation.plan.len()),
+            RequestedRange::Whole => {
+                send(method, StatusCode::OK, representation.content_type, representation.plan.clone(), path)
+            }
+            RequestedRange::Parts(parts) => send_parts(method, &representation, &parts, path),
         },
     };
-    describe(&mut response, &offer);
+    describe(&mut response, &representation);
     response
 }
 
 /// Ranges are for `GET` only (RFC 9110, 14.2).
-fn wanted(method: &Method, headers: &HeaderMap, offer: &Offer) -> Wanted {
+fn requested_range(method: &Method, headers: &HeaderMap, representation: &Representation) -> RequestedRange {
     match headers.get(header::RANGE).and_then(|value| value.to_str().ok()) {
-        Some(value) if *method == Method::GET && offer.version.allows_range(headers, SystemTime::now()) => {
-            Wanted::read(value, offer.plan.len())
+        Some(value)
+            if *method == Method::GET
+                && representation.validators.allows_range(headers, SystemTime::now()) =>
+        {
+            RequestedRange::read(value, representation.plan.len())
         }
-        _ => Wanted::Whole,
+        _ => RequestedRange::Whole,
     }
 }
 
-fn send_parts(method: &Method, offer: &Offer, parts: &[Range<u64>], way: Way) -> Response {
-    let len = offer.plan.len();
+fn send_parts(
+    method: &Method,
+    representation: &Representation,
+    parts: &[Range<u64>],
+    path: SendPath,
+) -> Response {
+    let len = representation.plan.len();
     if let [part] = parts {
-        let plan = offer.plan.slice(part.clone());
-        let mut response = send(method, StatusCode::PARTIAL_CONTENT, offer.content_type, plan, way);
+        let plan = representation.plan.slice(part.clone());
+        let mut response = send(method, StatusCode::PARTIAL_CONTENT, representation.content_type, plan, path);
         set(&mut response, header::CONTENT_RANGE, &content_range(part, len));
         return response;
     }
@@ -71,15 +86,15 @@ fn send_parts(method: &Method, offer: &Offer, parts: &[Range<u64>], way: Way) ->
     for part in parts {
         let head = format!(
             "\r\n--{BOUNDARY}\r\nContent-Type: {}\r\nContent-Range: {}\r\n\r\n",
-            offer.content_type,
+            representation.content_type,
             content_range(part, len)
         );
         plan.push(Piece::Bytes(Bytes::from(head)));
-        plan.extend(offer.plan.slice(part.clone()));
+        plan.extend(representation.plan.slice(part.clone()));
     }
     plan.push(Piece::Bytes(Bytes::from(format!("\r\n--{BOUNDARY}--\r\n"))));
     let content_type = format!("multipart/byteranges; boundary={BOUNDARY}");
-    send(method, StatusCode::PARTIAL_CONTENT, &content_type, plan, way)
+    send(method, StatusCode::PARTIAL_CONTENT, &content_type, plan, path)
 }
 
 fn content_range(part: &Range<u64>, len: u64) -> String {
@@ -93,9 +108,9 @@ fn not_satisfiable(len: u64) -> Response {
     response
 }
 
-fn send(method: &Method, status: StatusCode, content_type: &str, plan: Plan, way: Way) -> Response {
+fn send(method: &Method, status: StatusCode, content_type: &str, plan: Plan, path: SendPath) -> Response {
     let len = plan.len();
-    let body = if *method == Method::HEAD { Body::empty() } else { Body::new(PlanBody::new(plan, way)) };
+    let body = if *method == Method::HEAD { Body::empty() } else { Body::new(PlanBody::new(plan, path)) };
     let mut response = (status, body).into_response();
     set(&mut response, header::CONTENT_TYPE, content_type);
     set(&mut response, header::CONTENT_LENGTH, &len.to_string());
@@ -103,14 +118,14 @@ fn send(method: &Method, status: StatusCode, content_type: &str, plan: Plan, way
 }
 
 /// What holds for the whole, whatever of it is sent.
-fn describe(response: &mut Response, offer: &Offer) {
+fn describe(response: &mut Response, representation: &Representation) {
     set(response, header::ACCEPT_RANGES, "bytes");
-    set(response, header::ETAG, &offer.version.etag);
-    set(response, header::LAST_MODIFIED, &offer.version.last_modified());
+    set(response, header::ETAG, &representation.validators.etag);
+    set(response, header::LAST_MODIFIED, &representation.validators.last_modified());
     // Kept, and asked for again each time: a file may be replaced under its name, and 304 is short.
     set(response, header::CACHE_CONTROL, "no-cache");
     set(response, header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
-    if let Some(name) = &offer.download {
+    if let Some(name) = &representation.download {
         set(response, header::CONTENT_DISPOSITION, &attachment(name));
     }
 }

@@ -8,11 +8,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::body::HttpBody;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use headwater_vod::blocking;
 use http_body::SizeHint;
 use prometheus_client::metrics::counter::Counter;
 
+#[cfg(target_os = "linux")]
 use super::disk;
+use super::disk::Patience;
 use super::plan::{Piece, Plan};
 use crate::doors::http::sendfile::{RANGE_LEN_MAX, Ranges};
 
@@ -24,7 +27,7 @@ const KERNEL_LEN_MIN: u64 = 32 << 10;
 
 /// How bytes of files leave.
 #[derive(Clone, Debug)]
-pub(super) struct Way {
+pub(super) struct SendPath {
     /// Where the kernel sends them.
     pub(super) kernel: Option<Arc<Ranges>>,
     /// Counts the bytes that are read and written.
@@ -42,15 +45,15 @@ pub(super) struct PlanBody {
 type Step = Option<(io::Result<Bytes>, Sender)>;
 
 impl PlanBody {
-    pub(super) fn new(plan: Plan, way: Way) -> Self {
+    pub(super) fn new(plan: Plan, path: SendPath) -> Self {
         let left = plan.len();
-        Self { left, next: Box::pin(step(Sender { plan, way })) }
+        Self { left, next: Box::pin(step(Sender { plan, path })) }
     }
 }
 
 struct Sender {
     plan: Plan,
-    way: Way,
+    path: SendPath,
 }
 
 async fn step(mut sender: Sender) -> Step {
@@ -65,17 +68,22 @@ impl Sender {
     /// Who sends what comes next, if the kernel does: long ranges of files.
     fn kernel(&mut self) -> Option<Arc<Ranges>> {
         match self.plan.front()? {
-            Piece::File { len, .. } if *len >= KERNEL_LEN_MIN => self.way.kernel.clone(),
+            Piece::Range { blob, len, .. } if *len >= KERNEL_LEN_MIN && blob.as_file().is_some() => {
+                self.path.kernel.clone()
+            }
             _ => None,
         }
     }
 
     async fn hand_over(&mut self, kernel: &Ranges) -> io::Result<Bytes> {
-        let Some(Piece::File { file, offset, len }) = self.plan.take_front(RANGE_LEN_MAX as u64) else {
+        let Some(Piece::Range { blob, offset, len }) = self.plan.take_front(RANGE_LEN_MAX as u64) else {
             return Ok(Bytes::new());
         };
-        warmed(&file, offset, len).await?;
-        Ok(kernel.hand_over(&file, offset, len))
+        let Some(file) = blob.as_file() else {
+            return gather(vec![Piece::Range { blob, offset, len }]).await;
+        };
+        warmed(file, offset, len).await?;
+        Ok(kernel.hand_over(file, offset, len))
     }
 
     /// Reads what comes next into one piece, up to what the kernel sends.
@@ -90,9 +98,25 @@ impl Sender {
         if let [Piece::Bytes(bytes)] = pieces.as_slice() {
             return Ok(bytes.clone());
         }
-        self.way.copied.inc_by(len);
-        disk::gather(pieces).await
+        self.path.copied.inc_by(len);
+        gather(pieces).await
     }
+}
+
+/// Several pieces, read into one: at once if all of it is in memory.
+async fn gather(pieces: Vec<Piece>) -> io::Result<Bytes> {
+    match gather_now(&pieces, Patience::None) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            blocking(move || gather_now(&pieces, Patience::Disk)).await
+        }
+        gathered => gathered,
+    }
+}
+
+fn gather_now(pieces: &[Piece], patience: Patience) -> io::Result<Bytes> {
+    let mut out = BytesMut::with_capacity(pieces.iter().map(|piece| piece.len() as usize).sum());
+    pieces.iter().try_for_each(|piece| piece.read_into(patience, &mut out))?;
+    Ok(out.freeze())
 }
 
 /// Waits until a range can be sent without waiting for the disk.

@@ -10,8 +10,9 @@ use headwater_media::flv::{Dialect, TAG_HEAD_LEN};
 use headwater_media::index::Index;
 use headwater_media::{MediaKind, Timestamp};
 
+use crate::doors::http::query::Query;
 use crate::track_selection::TrackSelection;
-use headwater_vod::{Film, Refusal};
+use headwater_vod::{Film, Refusal, RefusalKind};
 
 /// What stands between the start of a tag and its payload at most, beside the tag's own head.
 const BODY_HEAD_LEN_MAX: u64 = 24;
@@ -44,7 +45,7 @@ impl Container {
 
 /// What a query asks for, before the film is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Asked {
+pub(super) struct CutRequest {
     start: Option<Number>,
     /// Only ever a place in a file.
     position: Option<u64>,
@@ -59,15 +60,14 @@ struct Number {
     whole: Option<u64>,
 }
 
-impl Asked {
+impl CutRequest {
     /// Reads a query.
     ///
     /// # Errors
     /// A sentence about a value that is no number.
-    pub(super) fn read(query: &str) -> Result<Self, String> {
-        let pairs = || query.split('&').filter_map(|pair| pair.split_once('='));
-        let mut asked = Self { selection: TrackSelection::read(pairs()), ..Self::default() };
-        for (key, value) in pairs().filter(|(_, value)| !value.is_empty()) {
+    pub(super) fn read(query: Query<'_>) -> Result<Self, String> {
+        let mut asked = Self { selection: TrackSelection::read(query.pairs()), ..Self::default() };
+        for (key, value) in query.pairs().filter(|(_, value)| !value.is_empty()) {
             let wrong = || format!("{key} must be a number, not {value}.");
             match key {
                 "start" => asked.start = Some(Number::read(value).ok_or_else(wrong)?),
@@ -99,7 +99,7 @@ impl Number {
 ///
 /// # Errors
 /// Why the film cannot be had so.
-pub(super) fn make(film: &Film, container: Container, asked: &Asked) -> Result<Cut, Refusal> {
+pub(super) fn make(film: &Film, container: Container, asked: &CutRequest) -> Result<Cut, Refusal> {
     let index = film.index();
     match container {
         Container::Mp4 => Cut::mp4(index, span(index, asked)?),
@@ -112,31 +112,35 @@ pub(super) fn make(film: &Film, container: Container, asked: &Asked) -> Result<C
 }
 
 fn refusal(film: &Film, error: &headwater_media::Error) -> Refusal {
-    Refusal::NoMedia(format!("{} cannot be had so: {error}.", film.name()))
+    Refusal::new(RefusalKind::NoMedia, format!("{} cannot be had so: {error}.", film.name()))
 }
 
 /// Seconds of the query as times of the index. The film's first moment is second 0, unless it begins with what only
 /// prepares for it.
-fn span(index: &Index, asked: &Asked) -> Result<Span, Refusal> {
+fn span(index: &Index, asked: &CutRequest) -> Result<Span, Refusal> {
     let begin = index.origin().max(Timestamp::ZERO);
     let end = index.origin() + index.duration();
     let at = |ms: i64| begin + Timestamp::from_ms(ms);
     let (from, until) = (asked.start.map(|start| at(start.ms)), asked.end_ms.map(at));
     if from.is_some_and(|from| from >= end) {
         let lasts = (end - begin).as_seconds();
-        return Err(Refusal::NotFound(format!(
-            "The film ends after {lasts:.3} s, before the start asked for."
-        )));
+        return Err(Refusal::new(
+            RefusalKind::NotFound,
+            format!("The film ends after {lasts:.3} s, before the start asked for."),
+        ));
     }
     if until.is_some_and(|until| until <= from.unwrap_or(begin)) {
-        return Err(Refusal::NotFound("The end asked for is not behind the start.".to_owned()));
+        return Err(Refusal::new(
+            RefusalKind::NotFound,
+            "The end asked for is not behind the start.".to_owned(),
+        ));
     }
     Ok(Span { from, until })
 }
 
 /// The byte of an FLV file that is asked for, if it is one and no second: `pos`, a number that no second of the film
 /// has, or one that is exactly where a keyframe's tag begins.
-fn place(film: &Film, asked: &Asked) -> Result<Option<u64>, Refusal> {
+fn place(film: &Film, asked: &CutRequest) -> Result<Option<u64>, Refusal> {
     if let Some(position) = asked.position {
         return Ok(Some(position));
     }
@@ -152,10 +156,10 @@ fn place(film: &Film, asked: &Asked) -> Result<Option<u64>, Refusal> {
 }
 
 /// The film from the keyframe at or before a byte of the whole FLV file on.
-fn tail(film: &Film, asked: &Asked, position: u64) -> Result<Cut, Refusal> {
+fn tail(film: &Film, asked: &CutRequest, position: u64) -> Result<Cut, Refusal> {
     let index = film.index();
     let Some((number, _)) = keyframe_at(film, asked, position)? else {
-        return Err(Refusal::NotFound(format!("{} has no keyframe.", film.name())));
+        return Err(Refusal::new(RefusalKind::NotFound, format!("{} has no keyframe.", film.name())));
     };
     let origin = if is_flv(film) { Timestamp::ZERO } else { index.origin() };
     let cut = Cut::flv_tail(index, number, origin, asked.selection.apply(Dialect::PLAIN));
@@ -168,7 +172,7 @@ fn is_flv(film: &Film) -> bool {
 
 /// The number of the keyframe whose tag is at a byte of the whole FLV file, and whether it is there exactly; if not,
 /// of the one before.
-fn keyframe_at(film: &Film, asked: &Asked, position: u64) -> Result<Option<(usize, bool)>, Refusal> {
+fn keyframe_at(film: &Film, asked: &CutRequest, position: u64) -> Result<Option<(usize, bool)>, Refusal> {
     let index = film.index();
     if !is_flv(film) {
         let whole = Cut::flv(index, Span::default(), asked.selection.apply(Dialect::PLAIN));
@@ -203,8 +207,8 @@ pub(super) fn stem(path: &str) -> Option<(&str, Container)> {
     Some((stem, container))
 }
 
-/// What tells versions of made files apart beside the film's own tag.
-pub(super) fn tag(film: &Film, container: Container, asked: &Asked) -> String {
+/// What tells states of made files apart beside the film's own tag.
+pub(super) fn tag(film: &Film, container: Container, asked: &CutRequest) -> String {
     /// Grows when other bytes are made of the same film.
     const WRITER: u32 = 1;
     let mut hasher = DefaultHasher::new();
@@ -218,12 +222,15 @@ mod tests {
 
     #[test]
     fn a_query_is_seconds_and_places() {
-        let asked = Asked::read("start=12.5&end=20&audio=1&x").unwrap();
+        let asked = CutRequest::read(Query::new("start=12.5&end=20&audio=1&x")).unwrap();
         assert_eq!(asked.start, Some(Number { ms: 12_500, whole: None }));
         assert_eq!((asked.end_ms, asked.is_part()), (Some(20_000), true));
-        assert_eq!(Asked::read("start=93").unwrap().start, Some(Number { ms: 93_000, whole: Some(93) }));
-        assert_eq!(Asked::read("pos=123456").unwrap().position, Some(123_456));
-        assert!(!Asked::read("download&start=&audio=1").unwrap().is_part());
+        assert_eq!(
+            CutRequest::read(Query::new("start=93")).unwrap().start,
+            Some(Number { ms: 93_000, whole: Some(93) })
+        );
+        assert_eq!(CutRequest::read(Query::new("pos=123456")).unwrap().position, Some(123_456));
+        assert!(!CutRequest::read(Query::new("download&start=&audio=1")).unwrap().is_part());
         for wrong in [
             "start=-1",
             "start=abc",
@@ -233,7 +240,7 @@ mod tests {
             "start=99999999999999999999",
             "start=.",
         ] {
-            assert!(Asked::read(wrong).is_err(), "{wrong}");
+            assert!(CutRequest::read(Query::new(wrong)).is_err(), "{wrong}");
         }
     }
 

@@ -1,13 +1,14 @@
-//! Reading at a place of a file, without holding up the tasks that share a thread.
+//! Reading at a place of a blob, and having the kernel read what it is to send, without holding up the tasks that
+//! share a thread.
 
+#[cfg(target_os = "linux")]
 use std::fs::File;
 use std::io;
+#[cfg(target_os = "linux")]
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
-
-use super::plan::Piece;
-use headwater_vod::read_at_hand;
+use bytes::BytesMut;
+use headwater_vod::Blob;
 
 /// Bytes read at once where a range is read for the page cache's sake only.
 #[cfg(target_os = "linux")]
@@ -30,13 +31,13 @@ pub(super) fn is_cached(file: &File, offset: u64, len: u64) -> bool {
 pub(super) async fn warm(file: &Arc<File>, offset: u64, len: u64) -> io::Result<()> {
     use rustix::fs::{Advice, fadvise};
     let file = Arc::clone(file);
-    blocking(move || {
+    headwater_vod::blocking(move || {
         // Advice only: what the kernel makes of it changes the time, not the outcome.
         let _ = fadvise(&file, offset, std::num::NonZeroU64::new(len.saturating_mul(2)), Advice::WillNeed);
         let mut buffer = vec![0; WARM_BYTES];
         let mut at = offset;
         while at < offset.saturating_add(len) {
-            match read_at(&file, &mut buffer, at)? {
+            match std::os::unix::fs::FileExt::read_at(&*file, &mut buffer, at)? {
                 0 => break,
                 count => at += count as u64,
             }
@@ -59,7 +60,7 @@ pub(super) enum Patience {
 /// # Errors
 /// `UnexpectedEof` if the file is shorter.
 pub(super) fn read(
-    file: &File,
+    blob: &dyn Blob,
     offset: u64,
     len: usize,
     patience: Patience,
@@ -68,54 +69,13 @@ pub(super) fn read(
     let start = out.len();
     out.resize(start + len, 0);
     let rest = out.get_mut(start..).unwrap_or_default();
-    let at_hand = read_at_hand(file, rest, offset);
-    let (mut rest, mut at) = (rest.get_mut(at_hand..).unwrap_or_default(), offset + at_hand as u64);
-    if patience == Patience::None && !rest.is_empty() {
-        return Err(io::ErrorKind::WouldBlock.into());
+    let at_hand = blob.read_at_hand(rest, offset);
+    let rest = rest.get_mut(at_hand..).unwrap_or_default();
+    if rest.is_empty() {
+        return Ok(());
     }
-    while !rest.is_empty() {
-        let count = read_at(file, rest, at)?;
-        if count == 0 {
-            return Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "the file has become shorter while it was sent",
-            ));
-        }
-        at += count as u64;
-        rest = rest.get_mut(count..).unwrap_or_default();
+    match patience {
+        Patience::None => Err(io::ErrorKind::WouldBlock.into()),
+        Patience::Disk => blob.read_exact_at(rest, offset + at_hand as u64),
     }
-    Ok(())
-}
-
-/// Runs work that waits for the disk where waiting harms nobody.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
-}
-
-#[cfg(unix)]
-fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    std::os::unix::fs::FileExt::read_at(file, buffer, offset)
-}
-
-#[cfg(windows)]
-fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
-}
-
-/// Several ranges and bytes, read into one piece: at once if all of it is in memory.
-pub(super) async fn gather(pieces: Vec<Piece>) -> io::Result<Bytes> {
-    match gather_now(&pieces, Patience::None) {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-            blocking(move || gather_now(&pieces, Patience::Disk)).await
-        }
-        gathered => gathered,
-    }
-}
-
-fn gather_now(pieces: &[Piece], patience: Patience) -> io::Result<Bytes> {
-    let mut out = BytesMut::with_capacity(pieces.iter().map(|piece| piece.len() as usize).sum());
-    pieces.iter().try_for_each(|piece| piece.read_into(patience, &mut out))?;
-    Ok(out.freeze())
 }

@@ -2,10 +2,9 @@
 
 mod answer;
 mod body;
-mod conditions;
+pub(super) mod cuts;
 mod cutting;
 mod disk;
-mod opened;
 mod plan;
 mod range;
 #[cfg(test)]
@@ -17,16 +16,18 @@ use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-pub(in crate::doors::http) use self::answer::Offer;
+pub(in crate::doors::http) use self::answer::Representation;
 use self::answer::answer;
-use self::body::Way;
-pub(in crate::doors::http) use self::conditions::Version;
-use self::cutting::{Asked, Container};
-pub(crate) use self::opened::Recent;
+use self::body::SendPath;
+use self::cutting::{Container, CutRequest};
 pub(in crate::doors::http) use self::plan::{Piece, Plan};
+use super::cors::{method_not_allowed, preflight};
+use super::preconditions::Validators;
+use super::query::Query;
+use super::refusals::refused;
 use super::sendfile::Ranges;
-use super::{Shared, method_not_allowed, preflight, vod};
-use headwater_vod::Refusal;
+use super::shared::Shared;
+use headwater_vod::{Refusal, RefusalKind};
 
 /// Answers a request for a file of an app with films, by its path below the app's directory.
 pub(super) async fn serve(shared: &Arc<Shared>, app: &str, path: &str, request: &Parts) -> Response {
@@ -35,42 +36,47 @@ pub(super) async fn serve(shared: &Arc<Shared>, app: &str, path: &str, request: 
         Method::OPTIONS => return preflight(),
         _ => return method_not_allowed(),
     }
-    match offer(shared, app, path, request.uri.query().unwrap_or_default()).await {
-        Ok(offer) => answer_offer(shared, request, offer),
+    match represent(shared, app, path, Query::of(&request.uri)).await {
+        Ok(representation) => respond(shared, request, representation),
         Err(refused) => refused,
     }
 }
 
-/// Answers `GET` and `HEAD` with a body that is known: conditions, ranges, and the way it leaves.
-pub(super) fn answer_offer(shared: &Shared, request: &Parts, offer: Offer) -> Response {
+/// Answers `GET` and `HEAD` with a body that is known: conditions, ranges, and how its bytes leave.
+pub(super) fn respond(shared: &Shared, request: &Parts, representation: Representation) -> Response {
     let kernel = request.extensions.get::<Arc<Ranges>>().cloned();
-    let way = Way { kernel, copied: shared.metrics.file_bytes("copy") };
-    answer(&request.method, &request.headers, offer, way)
+    let send_path = SendPath { kernel, copied: shared.metrics.file_bytes("copy") };
+    answer(&request.method, &request.headers, representation, send_path)
 }
 
 /// What is there under that name: the file itself, a part of the film, or the film in a container of that name.
-async fn offer(shared: &Shared, app: &str, path: &str, query: &str) -> Result<Offer, Response> {
-    let asked = Asked::read(query)
+async fn represent(
+    shared: &Shared,
+    app: &str,
+    path: &str,
+    query: Query<'_>,
+) -> Result<Representation, Response> {
+    let asked = CutRequest::read(query)
         .map_err(|problem| (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response())?;
-    let is_asked = |name| query.split('&').any(|pair| pair.split('=').next() == Some(name));
-    let download = is_asked("download").then(|| path.rsplit('/').next().unwrap_or(path).to_owned());
+    let download = query.has("download").then(|| path.rsplit('/').next().unwrap_or(path).to_owned());
     let library = &shared.sources.library;
     let container = Container::of(path).filter(|_| asked.is_part());
     let opened = match container {
-        None => shared.recent.open(library, app, path).await,
-        Some(_) => Err(Refusal::NotFound(String::new())),
+        None => library.file(app, path).await,
+        Some(_) => Err(Refusal::new(RefusalKind::NotFound, String::new())),
     };
     match opened {
-        Ok(opened) => {
+        Ok(blob) => {
+            let validators = Validators { etag: blob.etag().to_owned(), modified: blob.modified() };
+            let len = blob.size();
             let mut plan = Plan::default();
-            plan.push(Piece::File { file: Arc::clone(&opened.file), offset: 0, len: opened.bytes });
-            let version = opened.version.clone();
-            Ok(Offer { plan, content_type: content_type(path), version, download })
+            plan.push(Piece::Range { blob, offset: 0, len });
+            Ok(Representation { plan, content_type: content_type(path), validators, download })
         }
         Err(refusal) => {
             let made = make(shared, app, path, asked, refusal).await;
-            let (plan, version, container) = made.map_err(|refusal| vod::refused(&refusal))?;
-            Ok(Offer { plan, content_type: container.content_type(), version, download })
+            let (plan, validators, container) = made.map_err(|refusal| refused(&refusal))?;
+            Ok(Representation { plan, content_type: container.content_type(), validators, download })
         }
     }
 }
@@ -81,22 +87,22 @@ async fn make(
     shared: &Shared,
     app: &str,
     path: &str,
-    asked: Asked,
+    asked: CutRequest,
     refusal: Refusal,
-) -> Result<(Plan, Version, Container), Refusal> {
-    let (Refusal::NotFound(_), Some((stem, container))) = (&refusal, cutting::stem(path)) else {
+) -> Result<(Plan, Validators, Container), Refusal> {
+    let (RefusalKind::NotFound, Some((stem, container))) = (refusal.kind, cutting::stem(path)) else {
         return Err(refusal);
     };
     let library = &shared.sources.library;
     let film = match library.open(app, path).await {
-        Err(Refusal::NotFound(text)) => library.open(app, stem).await.map_err(|other| match other {
-            Refusal::NotFound(_) => Refusal::NotFound(text),
-            other => other,
-        })?,
+        Err(absent) if absent.kind == RefusalKind::NotFound => {
+            let by_stem = library.open(app, stem).await;
+            by_stem.map_err(|other| if other.kind == RefusalKind::NotFound { absent } else { other })?
+        }
         film => film?,
     };
-    let (plan, version) = shared.recent.make(app, film, container, asked).await?;
-    Ok((plan, version, container))
+    let (plan, validators) = shared.cuts.get(app, &film, container, asked).await?;
+    Ok((plan, validators, container))
 }
 
 /// The type of what may lie in a directory of films, by its extension.

@@ -2,7 +2,6 @@
 //! known, any part of it can be taken out, and it is walked piece by piece: memory does not grow with what is sent.
 
 use std::collections::VecDeque;
-use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,7 +11,7 @@ use headwater_media::cut::{self, Cut, CutPosition};
 use headwater_media::index::Sample;
 
 use super::disk::{self, Patience};
-use headwater_vod::Film;
+use headwater_vod::{Blob, Film};
 
 /// A body before it is sent.
 #[derive(Clone, Debug, Default)]
@@ -43,8 +42,8 @@ struct Made {
 pub(in crate::doors::http) enum Piece {
     /// Bytes at hand.
     Bytes(Bytes),
-    /// A range of a file.
-    File { file: Arc<File>, offset: u64, len: u64 },
+    /// A range of a file, wherever it is kept.
+    Range { blob: Arc<dyn Blob>, offset: u64, len: u64 },
     /// A range of the payload of a sample that has to be mended.
     Mended { film: Arc<Film>, sample: Sample, range: Range<u64> },
 }
@@ -54,7 +53,7 @@ impl Piece {
     pub(in crate::doors::http) fn of(film: &Arc<Film>, piece: cut::Piece) -> Self {
         match piece {
             cut::Piece::Bytes(bytes) => Self::Bytes(bytes),
-            cut::Piece::File { offset, len } => Self::File { file: Arc::clone(film.file()), offset, len },
+            cut::Piece::File { offset, len } => Self::Range { blob: Arc::clone(film.blob()), offset, len },
             cut::Piece::Repaired(sample) => {
                 let range = 0..film.index().payload_len(&sample).into();
                 Self::Mended { film: Arc::clone(film), sample, range }
@@ -65,7 +64,7 @@ impl Piece {
     pub(super) const fn len(&self) -> u64 {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
-            Self::File { len, .. } => *len,
+            Self::Range { len, .. } => *len,
             Self::Mended { range, .. } => range.end - range.start,
         }
     }
@@ -75,8 +74,8 @@ impl Piece {
         let (start, end) = (range.start.min(self.len()), range.end.min(self.len()));
         match self {
             Self::Bytes(bytes) => Self::Bytes(bytes.slice(start as usize..end.max(start) as usize)),
-            Self::File { file, offset, .. } => {
-                Self::File { file: Arc::clone(file), offset: offset + start, len: end.saturating_sub(start) }
+            Self::Range { blob, offset, .. } => {
+                Self::Range { blob: Arc::clone(blob), offset: offset + start, len: end.saturating_sub(start) }
             }
             Self::Mended { film, sample, range } => Self::Mended {
                 film: Arc::clone(film),
@@ -90,10 +89,10 @@ impl Piece {
     pub(super) fn read_into(&self, patience: Patience, out: &mut BytesMut) -> io::Result<()> {
         match self {
             Self::Bytes(bytes) => out.extend_from_slice(bytes),
-            Self::File { file, offset, len } => disk::read(file, *offset, *len as usize, patience, out)?,
+            Self::Range { blob, offset, len } => disk::read(&**blob, *offset, *len as usize, patience, out)?,
             Self::Mended { film, sample, range } => {
                 let mut bytes = BytesMut::new();
-                disk::read(film.file(), sample.offset, sample.size as usize, patience, &mut bytes)?;
+                disk::read(&**film.blob(), sample.offset, sample.size as usize, patience, &mut bytes)?;
                 let frame = film.index().frame(sample, bytes.freeze()).map_err(io::Error::other)?;
                 let part = frame.payload.get(range.start as usize..range.end as usize);
                 out.extend_from_slice(part.ok_or_else(|| io::Error::other("the file has changed"))?);

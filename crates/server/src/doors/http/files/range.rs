@@ -7,7 +7,7 @@ const RANGES_MAX: usize = 16;
 
 /// What a request wants of a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum RequestedRange {
     /// All of it: no range is named, or none that this server understands, or too many.
     Whole,
     /// These parts, in this order, none of them empty.
@@ -16,7 +16,7 @@ pub(super) enum Wanted {
     Nothing,
 }
 
-impl Wanted {
+impl RequestedRange {
     /// Reads the value of a `Range` field for a body of `len` bytes. What is malformed counts as not sent.
     pub(super) fn read(value: &str, len: u64) -> Self {
         let Some(specs) = value.trim().strip_prefix("bytes=") else { return Self::Whole };
@@ -64,8 +64,10 @@ mod tests {
 
     #[test]
     fn every_form_of_a_range() {
-        let parts = |value: &str| match Wanted::read(value, 100) {
-            Wanted::Parts(parts) => parts.into_iter().map(|part| (part.start, part.end)).collect::<Vec<_>>(),
+        let parts = |value: &str| match RequestedRange::read(value, 100) {
+            RequestedRange::Parts(parts) => {
+                parts.into_iter().map(|part| (part.start, part.end)).collect::<Vec<_>>()
+            }
             other => panic!("{value}: {other:?}"),
         };
         assert_eq!(parts("bytes=0-0"), [(0, 1)]);
@@ -81,21 +83,21 @@ mod tests {
     #[test]
     fn what_is_behind_the_end_is_nothing_and_what_is_malformed_was_not_sent() {
         for nothing in ["bytes=100-", "bytes=-0", "bytes=100-200", "bytes=,"] {
-            assert_eq!(Wanted::read(nothing, 100), Wanted::Nothing, "{nothing}");
+            assert_eq!(RequestedRange::read(nothing, 100), RequestedRange::Nothing, "{nothing}");
         }
-        assert_eq!(Wanted::read("bytes=0-", 0), Wanted::Nothing);
+        assert_eq!(RequestedRange::read("bytes=0-", 0), RequestedRange::Nothing);
         for whole in
             ["bytes=a-b", "bytes=5-1", "bytes=-", "bytes=1", "items=0-1", "", "bytes=+1-2", "bytes=--1"]
         {
-            assert_eq!(Wanted::read(whole, 100), Wanted::Whole, "{whole}");
+            assert_eq!(RequestedRange::read(whole, 100), RequestedRange::Whole, "{whole}");
         }
     }
 
     #[test]
     fn many_or_overlapping_ranges_get_the_whole() {
         let many = |count: usize| format!("bytes={}", vec!["0-0"; count].join(","));
-        assert!(matches!(Wanted::read(&many(RANGES_MAX), 100), Wanted::Parts(_)));
-        assert_eq!(Wanted::read(&many(RANGES_MAX + 1), 100), Wanted::Whole);
-        assert_eq!(Wanted::read("bytes=0-,0-", 100), Wanted::Whole);
+        assert!(matches!(RequestedRange::read(&many(RANGES_MAX), 100), RequestedRange::Parts(_)));
+        assert_eq!(RequestedRange::read(&many(RANGES_MAX + 1), 100), RequestedRange::Whole);
+        assert_eq!(RequestedRange::read("bytes=0-,0-", 100), RequestedRange::Whole);
     }
 }

@@ -11,15 +11,16 @@ use std::time::{Duration, SystemTime};
 
 use axum::extract::Request;
 use axum::http::Method;
+use headwater_vod::{Blob, FileBlob};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use prometheus_client::metrics::counter::Counter;
 
-use super::answer::{Offer, answer};
-use super::body::Way;
-use super::conditions::Version;
+use super::answer::{Representation, answer};
+use super::body::SendPath;
 use super::plan::{Piece, Plan};
 use crate::doors::http::io::Io;
+use crate::doors::http::preconditions::Validators;
 use crate::doors::http::sendfile::Ranges;
 use crate::net::listener::Stream;
 
@@ -29,6 +30,7 @@ const SOON: Duration = Duration::from_secs(20);
 struct Temporary {
     path: PathBuf,
     file: Arc<File>,
+    blob: Arc<dyn Blob>,
 }
 
 impl Temporary {
@@ -38,7 +40,8 @@ impl Temporary {
         let path = std::env::temp_dir().join(format!("headwater-files-{}-{number}", std::process::id()));
         std::fs::write(&path, bytes).unwrap();
         let file = Arc::new(File::open(&path).unwrap());
-        Self { path, file }
+        let blob = Arc::new(FileBlob::new(File::open(&path).unwrap()).unwrap());
+        Self { path, file, blob }
     }
 }
 
@@ -86,12 +89,13 @@ fn serve(plan: Plan, by_kernel: bool) -> Served {
                 let io = TokioIo::new(Io::new(stream, bytes::Bytes::new(), ranges.clone()));
                 let (plan, copied) = (plan.clone(), copied.clone());
                 let service = service_fn(move |request: Request<hyper::body::Incoming>| {
-                    let way = Way { kernel: ranges.clone(), copied: copied.clone() };
+                    let path = SendPath { kernel: ranges.clone(), copied: copied.clone() };
                     let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
-                    let version = Version { etag: "\"tag\"".to_owned(), modified };
+                    let validators = Validators { etag: "\"tag\"".to_owned(), modified };
                     let plan = plan.clone();
-                    let offer = Offer { plan, content_type: "video/mp4", version, download: None };
-                    let response = answer(request.method(), request.headers(), offer, way);
+                    let representation =
+                        Representation { plan, content_type: "video/mp4", validators, download: None };
+                    let response = answer(request.method(), request.headers(), representation, path);
                     async move { Ok::<_, Infallible>(response) }
                 });
                 tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(io, service));
@@ -103,7 +107,7 @@ fn serve(plan: Plan, by_kernel: bool) -> Served {
 
 fn whole(file: &Temporary, len: u64) -> Plan {
     let mut plan = Plan::default();
-    plan.push(Piece::File { file: Arc::clone(&file.file), offset: 0, len });
+    plan.push(Piece::Range { blob: Arc::clone(&file.blob), offset: 0, len });
     plan
 }
 
@@ -173,7 +177,7 @@ fn mixed(file: &Temporary, bytes: &[u8]) -> (Plan, Vec<u8>) {
         expected.extend_from_slice(&text);
         plan.push(Piece::Bytes(text));
         expected.extend_from_slice(&bytes[at..at + len]);
-        plan.push(Piece::File { file: Arc::clone(&file.file), offset: at as u64, len: len as u64 });
+        plan.push(Piece::Range { blob: Arc::clone(&file.blob), offset: at as u64, len: len as u64 });
         at += len;
     }
     (plan, expected)
@@ -358,6 +362,46 @@ fn bytes_beyond_four_gibibytes() {
         assert_eq!(answer.field("content-range"), Some("bytes 5368709121-5368709123/5368709127"));
         assert_eq!(answer.body, b"ar ");
     }
+}
+
+/// Bytes that are no file: as those of an object store would be.
+#[derive(Debug)]
+struct Elsewhere(Vec<u8>);
+
+impl Blob for Elsewhere {
+    fn size(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn modified(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH
+    }
+
+    fn etag(&self) -> &'static str {
+        "\"tag\""
+    }
+
+    fn read_at_hand(&self, _: &mut [u8], _: u64) -> usize {
+        0
+    }
+
+    fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
+        let rest = self.0.get(offset as usize..).unwrap_or_default();
+        bytes.copy_from_slice(rest.get(..bytes.len()).ok_or(std::io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+}
+
+#[test]
+fn bytes_that_are_no_file_are_copied() {
+    let bytes = noise(3_000_000);
+    let mut plan = Plan::default();
+    plan.push(Piece::Range { blob: Arc::new(Elsewhere(bytes.clone())), offset: 0, len: 3_000_000 });
+    let served = serve(plan, true);
+    let mut client = Client::connect(&served);
+    assert!(client.get("").body == bytes);
+    assert!(client.get("Range: bytes=1000000-1999999\r\n").body == bytes[1_000_000..2_000_000]);
+    assert_eq!((served.kernel.get(), served.copied.get()), (0, 4_000_000));
 }
 
 /// The system may keep it in memory all the same; then this is as the others.

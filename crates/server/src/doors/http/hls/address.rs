@@ -6,7 +6,7 @@ use headwater_media::{MediaKind, TrackId};
 
 /// A playlist, or something that a playlist names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(in crate::doors::http) enum Wanted {
+pub(in crate::doors::http) enum HlsResource {
     /// `index.m3u8`.
     Master,
     /// `hls/video-0.m3u8`.
@@ -29,7 +29,7 @@ pub(in crate::doors::http) enum Wanted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::doors::http) struct LineName(pub(super) TrackId);
 
-impl Wanted {
+impl HlsResource {
     /// By what stands behind the film's name.
     pub(in crate::doors::http) fn parse(part: &str) -> Option<Self> {
         if part == "index.m3u8" {
@@ -103,16 +103,16 @@ mod tests {
         let video = LineName(TrackId::VIDEO);
         let audio = LineName(TrackId { kind: MediaKind::Audio, index: 1 });
         for (part, wanted) in [
-            ("index.m3u8", Wanted::Master),
-            ("hls/video-0.m3u8", Wanted::Media(video)),
-            ("hls/video-0-keys.m3u8", Wanted::Keys(video)),
-            ("hls/audio-1/init-0.mp4", Wanted::Init(audio, 0)),
-            ("hls/audio-1/12.m4s", Wanted::Segment(audio, 12)),
-            ("hls/video-0/key-3.m4s", Wanted::Key(video, 3)),
-            ("hls/subtitles-2.m3u8", Wanted::Subtitles(2)),
-            ("hls/subtitles-2.vtt", Wanted::SubtitleText(2)),
+            ("index.m3u8", HlsResource::Master),
+            ("hls/video-0.m3u8", HlsResource::Media(video)),
+            ("hls/video-0-keys.m3u8", HlsResource::Keys(video)),
+            ("hls/audio-1/init-0.mp4", HlsResource::Init(audio, 0)),
+            ("hls/audio-1/12.m4s", HlsResource::Segment(audio, 12)),
+            ("hls/video-0/key-3.m4s", HlsResource::Key(video, 3)),
+            ("hls/subtitles-2.m3u8", HlsResource::Subtitles(2)),
+            ("hls/subtitles-2.vtt", HlsResource::SubtitleText(2)),
         ] {
-            assert_eq!(Wanted::parse(part), Some(wanted), "{part}");
+            assert_eq!(HlsResource::parse(part), Some(wanted), "{part}");
         }
         for nothing in [
             "",
@@ -129,7 +129,7 @@ mod tests {
             "hls/video-0/99999999999.m4s",
             "index.m3u",
         ] {
-            assert_eq!(Wanted::parse(nothing), None, "{nothing}");
+            assert_eq!(HlsResource::parse(nothing), None, "{nothing}");
         }
     }
 }

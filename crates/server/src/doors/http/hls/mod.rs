@@ -15,12 +15,16 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use headwater_media::hls::{Presentation, SegmentedTrack};
 
+pub(super) use self::address::HlsResource;
 use self::address::LineName;
-pub(super) use self::address::Wanted;
-use super::files::{Offer, Piece, Plan, Version, answer_offer};
-use super::vod::{Address, refused};
-use super::{Shared, method_not_allowed, preflight};
-use headwater_vod::{Film, Refusal};
+use super::cors::{method_not_allowed, preflight};
+use super::files::{Piece, Plan, Representation, respond};
+use super::film_address::FilmAddress;
+use super::preconditions::Validators;
+use super::query::Query;
+use super::refusals::refused;
+use super::shared::Shared;
+use headwater_vod::{Film, Refusal, RefusalKind};
 
 /// Grows when other bytes are made of the same film.
 const WRITER: u32 = 1;
@@ -41,9 +45,9 @@ struct Showing<'a> {
 /// Answers a request for a playlist or a segment of a film.
 pub(super) async fn serve(
     shared: &Arc<Shared>,
-    address: Address<'_>,
+    address: FilmAddress<'_>,
     film: &Arc<Film>,
-    wanted: Wanted,
+    resource: HlsResource,
     request: &Parts,
 ) -> Response {
     match request.method {
@@ -52,17 +56,16 @@ pub(super) async fn serve(
         _ => return method_not_allowed(),
     }
     let state = film.etag().trim_matches('"');
-    let asked_state =
-        request.uri.query().and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("v=")));
+    let asked_state = Query::of(&request.uri).value("v");
     if asked_state.is_some_and(|asked| asked != state) {
         let text = format!("{} has been replaced; load its playlist again.\n", film.name());
         return (StatusCode::GONE, text).into_response();
     }
-    let offer = match offer(shared, address, film, wanted).await {
-        Ok(offer) => offer,
+    let representation = match represent(shared, address, film, resource).await {
+        Ok(representation) => representation,
         Err(refusal) => return refused(&refusal),
     };
-    let mut response = answer_offer(shared, request, offer);
+    let mut response = respond(shared, request, representation);
     if asked_state.is_some()
         && (response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED)
     {
@@ -71,16 +74,16 @@ pub(super) async fn serve(
     response
 }
 
-async fn offer(
+async fn represent(
     shared: &Arc<Shared>,
-    address: Address<'_>,
+    address: FilmAddress<'_>,
     film: &Arc<Film>,
-    wanted: Wanted,
-) -> Result<Offer, Refusal> {
+    resource: HlsResource,
+) -> Result<Representation, Refusal> {
     let presentation = film.presentation().await?;
     let library = &shared.sources.library;
-    let subtitles = match wanted {
-        Wanted::Master | Wanted::Subtitles(_) | Wanted::SubtitleText(_) => {
+    let subtitles = match resource {
+        HlsResource::Master | HlsResource::Subtitles(_) | HlsResource::SubtitleText(_) => {
             library.beside(address.app, film.name()).await?
         }
         _ => Vec::new(),
@@ -88,38 +91,43 @@ async fn offer(
     let state =
         if film.is_being_written() { String::new() } else { format!("?v={}", film.etag().trim_matches('"')) };
     let showing = Showing { film, presentation, subtitles, state };
-    let (content_type, plan) = match wanted {
-        Wanted::Master => (PLAYLIST, text(showing.master().await?)),
-        Wanted::Media(name) => (PLAYLIST, text(showing.media(name, showing.line(name)?))),
-        Wanted::Keys(name) => (PLAYLIST, text(showing.keys(name, showing.line(name)?)?)),
-        Wanted::Init(name, era) => (name.content_type(), showing.init(showing.line(name)?, era).await?),
-        Wanted::Segment(name, number) => {
+    let (content_type, plan) = match resource {
+        HlsResource::Master => (PLAYLIST, text(showing.master().await?)),
+        HlsResource::Media(name) => (PLAYLIST, text(showing.media(name, showing.line(name)?))),
+        HlsResource::Keys(name) => (PLAYLIST, text(showing.keys(name, showing.line(name)?)?)),
+        HlsResource::Init(name, era) => (name.content_type(), showing.init(showing.line(name)?, era).await?),
+        HlsResource::Segment(name, number) => {
             (name.content_type(), showing.segment(showing.line(name)?, number).await?)
         }
-        Wanted::Key(name, number) => (name.content_type(), showing.key(showing.line(name)?, number).await?),
-        Wanted::Subtitles(number) => (PLAYLIST, text(showing.subtitle_playlist(number)?)),
-        Wanted::SubtitleText(number) => {
+        HlsResource::Key(name, number) => {
+            (name.content_type(), showing.key(showing.line(name)?, number).await?)
+        }
+        HlsResource::Subtitles(number) => (PLAYLIST, text(showing.subtitle_playlist(number)?)),
+        HlsResource::SubtitleText(number) => {
             let path = showing.subtitle(number)?;
             let read = subtitles::read(library, address.app, path).await?;
             ("text/vtt; charset=utf-8", text(subtitles::to_segment(&read, showing.presentation.origin())))
         }
     };
-    let tag =
-        format!("{}-h{WRITER}-{}\"", film.etag().trim_end_matches('"'), tag_of(&plan, wanted, content_type));
-    Ok(Offer {
+    let tag = format!(
+        "{}-h{WRITER}-{}\"",
+        film.etag().trim_end_matches('"'),
+        tag_of(&plan, resource, content_type)
+    );
+    Ok(Representation {
         plan,
         content_type,
-        version: Version { etag: tag, modified: film.modified() },
+        validators: Validators { etag: tag, modified: film.modified() },
         download: None,
     })
 }
 
 /// Tells one thing made of a film from another. Playlists and subtitles follow from other files as well: theirs is
 /// by what they say.
-fn tag_of(plan: &Plan, wanted: Wanted, content_type: &str) -> String {
+fn tag_of(plan: &Plan, resource: HlsResource, content_type: &str) -> String {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
-    (wanted, content_type, plan.len()).hash(&mut hasher);
+    (resource, content_type, plan.len()).hash(&mut hasher);
     plan.bytes_in_front().hash(&mut hasher);
     format!("{:x}", hasher.finish())
 }
@@ -141,11 +149,11 @@ impl Showing<'_> {
     }
 
     fn none(&self, what: &str) -> Refusal {
-        Refusal::NotFound(format!("{} has no {what}.", self.film.name()))
+        Refusal::new(RefusalKind::NotFound, format!("{} has no {what}.", self.film.name()))
     }
 
     fn failed(&self, error: &dyn std::fmt::Display) -> Refusal {
-        Refusal::NoMedia(format!("{} cannot be cut for HLS: {error}.", self.film.name()))
+        Refusal::new(RefusalKind::NoMedia, format!("{} cannot be cut for HLS: {error}.", self.film.name()))
     }
 
     /// The frame that describes a line's codec, where its configuration does not.
@@ -157,7 +165,7 @@ impl Showing<'_> {
         let sample = line.first_of(era).and_then(|first| index.samples().get(first));
         let Some(sample) = sample else { return Err(self.none("frame of that configuration")) };
         let frames = self.film.frames_of(&[sample]).await;
-        let frames = frames.map_err(|error| Refusal::Failed(format!("{error:#}.")))?;
+        let frames = frames.map_err(|error| Refusal::new(RefusalKind::Failed, format!("{error:#}.")))?;
         Ok(frames.into_iter().next().map(|frame| frame.payload).unwrap_or_default())
     }
 

@@ -1,29 +1,27 @@
 //! Text files beside a film as WebVTT of HLS.
 
-use std::io::Read as _;
+use std::io;
 
 use headwater_media::Timestamp;
 
-use headwater_vod::{Library, Refusal};
+use headwater_vod::{Library, Refusal, RefusalKind};
 
 /// The longest text that is taken, in bytes: far more than a long film has.
 const TEXT_BYTES_MAX: u64 = 8 << 20;
 
 /// Reads a text file beside a film. What is no UTF-8 is read as far as it is.
 pub(super) async fn read(library: &Library, app: &str, path: &str) -> Result<String, Refusal> {
-    let found = library.file(app, path).await?;
-    if found.bytes > TEXT_BYTES_MAX {
-        let bytes = found.bytes;
-        return Err(Refusal::NoMedia(format!(
-            "{path} has {bytes} bytes, more than the {TEXT_BYTES_MAX} that subtitles may have."
-        )));
+    let text = library.file(app, path).await?;
+    let bytes = text.size();
+    if bytes > TEXT_BYTES_MAX {
+        return Err(Refusal::new(
+            RefusalKind::NoMedia,
+            format!("{path} has {bytes} bytes, more than the {TEXT_BYTES_MAX} that subtitles may have."),
+        ));
     }
-    let reading = tokio::task::spawn_blocking(move || {
-        let mut bytes = Vec::new();
-        found.file.take(TEXT_BYTES_MAX).read_to_end(&mut bytes).map(|_| bytes)
-    });
-    let failed = |error: &dyn std::fmt::Display| Refusal::Failed(format!("{path} cannot be read: {error}."));
-    let bytes = reading.await.map_err(|error| failed(&error))?.map_err(|error| failed(&error))?;
+    let failed =
+        |error: io::Error| Refusal::new(RefusalKind::Failed, format!("{path} cannot be read: {error}."));
+    let bytes = text.read_at(0..bytes).await.map_err(failed)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 

@@ -8,11 +8,11 @@ use axum::body::Body;
 use axum::http::header::{AUTHORIZATION, COOKIE, HOST};
 use headwater_hub::{Hub, Publisher, PublisherInfo};
 use headwater_vod::Library;
-use headwater_vod::thumbnails::Gallery;
+use headwater_vod::thumbnails::Thumbnails;
 use headwater_vod::uploads::Uploads;
 use tower_service::Service;
 
-use super::super::{Recent, assets};
+use super::super::{Cuts, assets};
 use super::*;
 use crate::access::Access;
 use crate::config::Config;
@@ -142,11 +142,11 @@ impl House {
         let shared = Arc::new(Shared {
             uploads: Arc::new(Uploads::open(&config.uploads, &config.data, Arc::clone(&library))),
             sources: Sources { hub, library, viewing: config.streams.viewing(), uptime },
-            gallery: Gallery::new(&config.pictures),
+            thumbnails: Thumbnails::new(&config.pictures),
             access: Arc::new(Access::open(&config.access, &config.data).unwrap()),
             metrics: Arc::new(Metrics::default()),
             tunnels: Arc::new(tunnels),
-            recent: Recent::default(),
+            cuts: Cuts::default(),
             rtmp_port: 1935,
             http_port: 8080,
         });

@@ -1,13 +1,14 @@
 //! From a film's name to its file: never outside the app's directory.
 
-mod keeping;
+mod write;
 
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::library::Refusal;
+use crate::blob::FileBlob;
+use crate::refusal::{Refusal, RefusalKind};
 
 /// What films are called, in the order in which a name without an extension is looked for.
 pub(crate) const FILMS: [&str; 6] = ["mp4", "flv", "f4v", "m4v", "mov", "m4a"];
@@ -18,33 +19,25 @@ const NEIGHBOURS_MAX: usize = 10_000;
 /// Directories within each other, at most.
 const DEPTH_MAX: usize = 16;
 
-/// A file of an app's directory, opened.
-#[derive(Debug)]
-pub struct Found {
-    /// Its path below the directory, with `/`.
-    pub name: String,
-    pub file: File,
-    pub bytes: u64,
-    pub modified: SystemTime,
-}
-
 /// A film in a directory, unopened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Its path below the directory, with `/`.
     pub name: String,
+    /// The file's length.
     pub bytes: u64,
+    /// When the file was last written.
     pub modified: SystemTime,
 }
 
 /// One app's directory.
 #[derive(Clone, Debug)]
-pub(crate) struct Place {
+pub(crate) struct MediaRoot {
     pub directory: PathBuf,
     pub follow_symlinks: bool,
 }
 
-impl Place {
+impl MediaRoot {
     /// The path below the directory of the film that a client calls `name`: with its extension or without,
     /// and with the prefixes of Flash (`mp4:`, `flv:`, `f4v:`).
     pub(crate) fn find(&self, name: &str) -> Result<String, Refusal> {
@@ -61,7 +54,7 @@ impl Place {
             let candidate = format!("{bare}.{extension}");
             match self.check(&candidate) {
                 Ok(_) => return Ok(candidate),
-                Err(Refusal::NotFound(_)) => {}
+                Err(refusal) if refusal.kind == RefusalKind::NotFound => {}
                 Err(refusal) => return Err(refusal),
             }
         }
@@ -69,16 +62,18 @@ impl Place {
     }
 
     /// Opens a film or what lies beside one, by its path below the directory.
-    pub(crate) fn open(&self, name: &str) -> Result<Found, Refusal> {
+    pub(crate) fn open(&self, name: &str) -> Result<FileBlob, Refusal> {
         let (path, about) = self.check(name)?;
         let file = File::open(&path).map_err(|error| Refusal::unreadable(name, &error))?;
         // What was checked is not what was opened if the file was replaced in between.
         let opened = file.metadata().map_err(|error| Refusal::unreadable(name, &error))?;
         if !is_same(&about, &opened) {
-            return Err(Refusal::Busy(format!("{name} is just being replaced; try again.")));
+            return Err(Refusal::new(
+                RefusalKind::Busy,
+                format!("{name} is just being replaced; try again."),
+            ));
         }
-        let modified = opened.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-        Ok(Found { name: name.to_owned(), file, bytes: opened.len(), modified })
+        FileBlob::new(file).map_err(|error| Refusal::unreadable(name, &error))
     }
 
     /// Length and time of a file, unopened.
@@ -128,8 +123,6 @@ impl Place {
         if about.is_file() { Ok((path, about)) } else { Err(Refusal::no_film(name)) }
     }
 
-    /// The path of what is there and lies within the directory. No part of the way may be a symbolic link
-    /// unless they are allowed.
     /// The names of the files beside a film that are called after it: `film.en.vtt`, `film.vtt`.
     pub(crate) fn beside(&self, film: &str) -> Result<Vec<String>, Refusal> {
         let (path, _) = self.check(film)?;
@@ -150,6 +143,8 @@ impl Place {
         Ok(names)
     }
 
+    /// The path of what is there and lies within the directory. No part of the way may be a symbolic link
+    /// unless they are allowed.
     fn check_any(&self, name: &str) -> Result<(PathBuf, Metadata), Refusal> {
         check_name(name)?;
         let mut path = self.directory.clone();
@@ -158,9 +153,12 @@ impl Place {
             path.push(part);
             let found = fs::symlink_metadata(&path).map_err(|error| Refusal::unreadable(name, &error))?;
             if found.is_symlink() && !self.follow_symlinks {
-                return Err(Refusal::Forbidden(format!(
-                    "{name} is reached by a symbolic link, which is not followed (vod.follow_symlinks)."
-                )));
+                return Err(Refusal::new(
+                    RefusalKind::Forbidden,
+                    format!(
+                        "{name} is reached by a symbolic link, which is not followed (vod.follow_symlinks)."
+                    ),
+                ));
             }
             about = Some(found);
         }
@@ -179,7 +177,7 @@ impl Place {
 /// stand between slashes.
 pub(crate) fn check_name(name: &str) -> Result<(), Refusal> {
     const NAME_BYTES_MAX: usize = 1024;
-    let refuse = |why| Err(Refusal::Forbidden(format!("This name is not served: {why}.")));
+    let refuse = |why| Err(Refusal::new(RefusalKind::Forbidden, format!("This name is not served: {why}.")));
     if name.len() > NAME_BYTES_MAX {
         return refuse("it is too long");
     }

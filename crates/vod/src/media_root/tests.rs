@@ -1,13 +1,14 @@
 //! Names that lead to films, and names that lead nowhere.
 
 use super::*;
+use crate::blob::Blob;
 
 /// A directory of its own with a film, one in a folder, one hidden, and a file outside.
 struct Films(PathBuf);
 
 impl Films {
     fn new(name: &str) -> Self {
-        let root = std::env::temp_dir().join(format!("headwater-place-{name}-{}", std::process::id()));
+        let root = std::env::temp_dir().join(format!("headwater-media-root-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&root);
         fs::create_dir_all(root.join("films/Süd see")).unwrap();
         for file in ["films/a.mp4", "films/a.flv", "films/Süd see/b.F4V", "films/.hidden.mp4", "films/a.vtt"]
@@ -20,8 +21,8 @@ impl Films {
         Self(root)
     }
 
-    fn place(&self, follow_symlinks: bool) -> Place {
-        Place { directory: self.0.join("films"), follow_symlinks }
+    fn root(&self, follow_symlinks: bool) -> MediaRoot {
+        MediaRoot { directory: self.0.join("films"), follow_symlinks }
     }
 }
 
@@ -34,7 +35,7 @@ impl Drop for Films {
 #[test]
 fn a_film_is_found_by_every_form_of_its_name() {
     let films = Films::new("forms");
-    let place = films.place(false);
+    let root = films.root(false);
     for (name, file) in [
         ("a.mp4", "a.mp4"),
         ("a", "a.mp4"),
@@ -45,17 +46,21 @@ fn a_film_is_found_by_every_form_of_its_name() {
         ("f4v:a", "a.mp4"),
         ("Süd see/b.F4V", "Süd see/b.F4V"),
     ] {
-        assert_eq!(place.find(name).as_deref(), Ok(file), "{name}");
+        assert_eq!(root.find(name).as_deref(), Ok(file), "{name}");
     }
     for name in ["b", "c.mp4", "Süd see", "mp4:", "a.mp4/a.mp4", "notes", "flv:notes.txt"] {
-        assert!(matches!(place.find(name), Err(Refusal::NotFound(_))), "{name}: {:?}", place.find(name));
+        assert!(
+            matches!(root.find(name), Err(Refusal { kind: RefusalKind::NotFound, .. })),
+            "{name}: {:?}",
+            root.find(name)
+        );
     }
 }
 
 #[test]
 fn nothing_outside_and_nothing_hidden_is_served() {
     let films = Films::new("attacks");
-    let place = films.place(false);
+    let root = films.root(false);
     let long = "x/".repeat(600) + "a.mp4";
     for name in [
         "../outside.mp4",
@@ -72,11 +77,11 @@ fn nothing_outside_and_nothing_hidden_is_served() {
         "a\n.mp4",
         long.as_str(),
     ] {
-        assert!(place.open(name).is_err(), "{name:?}");
-        assert!(place.find(name).is_err(), "{name:?}");
+        assert!(root.open(name).is_err(), "{name:?}");
+        assert!(root.find(name).is_err(), "{name:?}");
     }
-    assert!(matches!(place.open("notes.txt"), Err(Refusal::NotFound(_))));
-    assert_eq!(place.open("a.vtt").unwrap().bytes, "films/a.vtt".len() as u64);
+    assert!(matches!(root.open("notes.txt"), Err(Refusal { kind: RefusalKind::NotFound, .. })));
+    assert_eq!(root.open("a.vtt").unwrap().size(), "films/a.vtt".len() as u64);
 }
 
 #[cfg(unix)]
@@ -89,20 +94,20 @@ fn symbolic_links_are_followed_only_if_allowed() {
     symlink(&films.0, inside.join("way")).unwrap();
     symlink(inside.join("a.mp4"), inside.join("twin.mp4")).unwrap();
     for name in ["link.mp4", "way/outside.mp4", "way/films/a.mp4", "twin.mp4"] {
-        let refusal = films.place(false).open(name).unwrap_err();
-        assert!(matches!(refusal, Refusal::Forbidden(_)), "{name}: {refusal}");
-        assert!(films.place(true).open(name).is_ok(), "{name}");
+        let refusal = films.root(false).open(name).unwrap_err();
+        assert!(refusal.kind == RefusalKind::Forbidden, "{name}: {refusal}");
+        assert!(films.root(true).open(name).is_ok(), "{name}");
     }
 }
 
 #[test]
 fn the_list_has_every_film_once_and_no_more_than_asked_for() {
     let films = Films::new("list");
-    let (entries, more) = films.place(false).list(10).unwrap();
+    let (entries, more) = films.root(false).list(10).unwrap();
     let names: Vec<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
     assert_eq!((names, more), (vec!["Süd see/b.F4V", "a.flv", "a.mp4"], false));
-    let (entries, more) = films.place(false).list(2).unwrap();
+    let (entries, more) = films.root(false).list(2).unwrap();
     assert_eq!((entries.len(), more), (2, true));
-    let nowhere = Place { directory: films.0.join("nowhere"), follow_symlinks: false };
+    let nowhere = MediaRoot { directory: films.0.join("nowhere"), follow_symlinks: false };
     assert_eq!(nowhere.list(10).unwrap(), (vec![], false));
 }

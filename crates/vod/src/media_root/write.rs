@@ -4,20 +4,20 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-use super::{BESIDE, DEPTH_MAX, FILMS, Place, check_name, has_extension};
-use crate::library::Refusal;
+use super::{BESIDE, DEPTH_MAX, FILMS, MediaRoot, check_name, has_extension};
+use crate::refusal::{Refusal, RefusalKind};
 
 /// Bytes of one part of a name, as most file systems have it.
 const PART_BYTES_MAX: usize = 255;
 
-impl Place {
+impl MediaRoot {
     /// Whether a file of that name may lie here, and whether one does.
     pub(crate) fn holds(&self, name: &str) -> Result<bool, Refusal> {
         check_new(name)?;
         match self.check_any(name) {
             Ok((_, about)) if about.is_file() => Ok(true),
-            Ok(_) => Err(Refusal::Forbidden(format!("{name} is a directory."))),
-            Err(Refusal::NotFound(_)) => Ok(false),
+            Ok(_) => Err(Refusal::new(RefusalKind::Forbidden, format!("{name} is a directory."))),
+            Err(refusal) if refusal.kind == RefusalKind::NotFound => Ok(false),
             Err(refusal) => Err(refusal),
         }
     }
@@ -26,8 +26,9 @@ impl Place {
     /// unless they are allowed.
     pub(crate) fn make_way(&self, name: &str) -> Result<PathBuf, Refusal> {
         self.holds(name)?;
-        let failed =
-            |error: io::Error| Refusal::Failed(format!("There can be no directory for {name}: {error}."));
+        let failed = |error: io::Error| {
+            Refusal::new(RefusalKind::Failed, format!("There can be no directory for {name}: {error}."))
+        };
         fs::create_dir_all(&self.directory).map_err(failed)?;
         let mut path = self.directory.clone();
         let mut parts = name.split('/').peekable();
@@ -57,7 +58,8 @@ impl Place {
 /// Refuses names that a new file may not have.
 fn check_new(name: &str) -> Result<(), Refusal> {
     check_name(name)?;
-    let refuse = |why: &str| Err(Refusal::Forbidden(format!("No file can have this name: {why}.")));
+    let refuse =
+        |why: &str| Err(Refusal::new(RefusalKind::Forbidden, format!("No file can have this name: {why}.")));
     if !has_extension(name, &FILMS) && !has_extension(name, &BESIDE) {
         let known = FILMS.iter().chain(&BESIDE).copied().collect::<Vec<_>>().join(", ");
         return refuse(&format!("it ends in none of {known}"));

@@ -1,4 +1,4 @@
-//! Pictures of a film: `thumbnail.jpg`, `sprite.vtt` and the sheets `sprite-0.jpg`, …
+//! Thumbnails of a film: `thumbnail.jpg`, `sprite.vtt` and the sheets `sprite-0.jpg`, …
 //!
 //! They are made of key frames when somebody asks. Where none can be made of a codec, the answer is 501 with a
 //! sentence, and a page paints its own.
@@ -6,15 +6,18 @@
 use std::sync::Arc;
 
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use headwater_media::Timestamp;
 
-use super::Shared;
-use super::vod::Address;
-use headwater_vod::Film;
-use headwater_vod::thumbnails::{Moment, Problem, Sprite, WIDTH_MAX, WIDTH_MIN};
+use super::film_address::FilmAddress;
+use super::preconditions::if_none_match;
+use super::query::Query;
+use super::refusals::refused;
+use super::shared::Shared;
+use headwater_vod::thumbnails::{Moment, Sprite, WIDTH_MAX, WIDTH_MIN};
+use headwater_vod::{Film, Refusal, RefusalKind};
 
 /// The width of a thumbnail when nobody asks for one.
 const WIDTH: u16 = 320;
@@ -24,15 +27,15 @@ const SECONDS_MAX: f64 = 366.0 * 86_400.0;
 const FOR_EVER: &str = "public, max-age=31536000, immutable";
 const FOR_A_MINUTE: &str = "public, max-age=60";
 
-/// Which picture an address names.
+/// Which thumbnail, or what of the sprite, an address names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum ThumbnailResource {
     Thumbnail,
     Layout,
     Sheet(usize),
 }
 
-impl Wanted {
+impl ThumbnailResource {
     /// By what stands behind the film's name.
     pub(super) fn parse(part: &str) -> Option<Self> {
         match part {
@@ -50,34 +53,38 @@ impl Wanted {
 /// Answers with a picture of the film.
 pub(super) async fn serve(
     shared: &Arc<Shared>,
-    address: Address<'_>,
+    address: FilmAddress<'_>,
     film: &Arc<Film>,
-    wanted: Wanted,
+    resource: ThumbnailResource,
     request: &Parts,
 ) -> Response {
-    let query = match Query::read(request.uri.query().unwrap_or_default()) {
+    let query = match ThumbnailQuery::read(Query::of(&request.uri)) {
         Ok(query) => query,
         Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
     };
     let state = film.etag().trim_matches('"');
     let moment = query.time.map_or(Moment::Telling, |time| Moment::at(film, time));
-    let which = match (wanted, moment) {
-        (Wanted::Thumbnail, Moment::Key(number)) => format!("{number}-{}", query.width),
-        (Wanted::Thumbnail, Moment::Telling) => format!("telling-{}", query.width),
-        (Wanted::Layout, _) => "sprite".to_owned(),
-        (Wanted::Sheet(number), _) => format!("sprite-{number}"),
+    let which = match (resource, moment) {
+        (ThumbnailResource::Thumbnail, Moment::Key(number)) => format!("{number}-{}", query.width),
+        (ThumbnailResource::Thumbnail, Moment::Telling) => format!("telling-{}", query.width),
+        (ThumbnailResource::Layout, _) => "sprite".to_owned(),
+        (ThumbnailResource::Sheet(number), _) => format!("sprite-{number}"),
     };
     let etag = format!("\"{state}-{which}\"");
     let cache = if query.state == Some(state) { FOR_EVER } else { FOR_A_MINUTE };
-    if is_known(&request.headers, &etag) {
+    if if_none_match(&request.headers, &etag) == Some(true) {
         return (StatusCode::NOT_MODIFIED, [(header::ETAG, etag), (header::CACHE_CONTROL, cache.to_owned())])
             .into_response();
     }
     let path = format!("{}/{}", address.app, film.name());
-    let (kind, made) = match wanted {
-        Wanted::Thumbnail => ("image/jpeg", shared.gallery.thumbnail(&path, film, moment, query.width).await),
-        Wanted::Layout => ("text/vtt; charset=utf-8", layout(film, state)),
-        Wanted::Sheet(number) => ("image/jpeg", shared.gallery.sheet(&path, film, number).await),
+    let (kind, made) = match resource {
+        ThumbnailResource::Thumbnail => {
+            ("image/jpeg", shared.thumbnails.thumbnail(&path, film, moment, query.width).await)
+        }
+        ThumbnailResource::Layout => ("text/vtt; charset=utf-8", layout(film, state)),
+        ThumbnailResource::Sheet(number) => {
+            ("image/jpeg", shared.thumbnails.sheet(&path, film, number).await)
+        }
     };
     match made {
         Ok(bytes) => {
@@ -89,59 +96,43 @@ pub(super) async fn serve(
             shared.metrics.picture("sent");
             (headers, bytes).into_response()
         }
-        Err(problem) => {
-            shared.metrics.picture(match problem {
-                Problem::Unsupported(_) => "unsupported",
-                Problem::Damaged(_) => "damaged",
-                Problem::NotFound(_) => "absent",
-                Problem::Busy(_) => "busy",
-                Problem::Failed(_) => "failed",
+        Err(refusal) => {
+            shared.metrics.picture(match refusal.kind {
+                RefusalKind::Unsupported => "unsupported",
+                RefusalKind::Damaged => "damaged",
+                RefusalKind::NotFound => "absent",
+                RefusalKind::Busy => "busy",
+                _ => "failed",
             });
-            refused(&problem)
+            refuse(&refusal)
         }
     }
 }
 
 /// The layout names the sheets of this state of the film, which never change.
-fn layout(film: &Film, state: &str) -> Result<Bytes, Problem> {
+fn layout(film: &Film, state: &str) -> Result<Bytes, Refusal> {
     Ok(Sprite::of(film)?.to_webvtt(&format!("?v={state}")).into())
 }
 
-fn refused(problem: &Problem) -> Response {
-    let (status, why) = match problem {
-        Problem::Unsupported(why) => (StatusCode::NOT_IMPLEMENTED, why),
-        Problem::Damaged(why) => (StatusCode::UNPROCESSABLE_ENTITY, why),
-        Problem::NotFound(why) => (StatusCode::NOT_FOUND, why),
-        Problem::Busy(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
-        Problem::Failed(why) => (StatusCode::INTERNAL_SERVER_ERROR, why),
-    };
-    let mut response = (status, format!("{why}\n")).into_response();
-    if status == StatusCode::SERVICE_UNAVAILABLE {
+fn refuse(refusal: &Refusal) -> Response {
+    let mut response = refused(refusal);
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
 }
 
-/// Whether the client says that it has this already (RFC 9110, 13.1.2).
-fn is_known(headers: &HeaderMap, etag: &str) -> bool {
-    let named = headers.get_all(header::IF_NONE_MATCH).into_iter().filter_map(|value| value.to_str().ok());
-    named
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
-}
-
 #[derive(Debug, PartialEq)]
-struct Query<'a> {
+struct ThumbnailQuery<'a> {
     time: Option<Timestamp>,
     width: u16,
     state: Option<&'a str>,
 }
 
-impl<'a> Query<'a> {
-    fn read(text: &'a str) -> Result<Self, String> {
+impl<'a> ThumbnailQuery<'a> {
+    fn read(text: Query<'a>) -> Result<Self, String> {
         let mut query = Self { time: None, width: WIDTH, state: None };
-        for (key, value) in text.split('&').filter_map(|pair| pair.split_once('=')) {
+        for (key, value) in text.pairs() {
             match key {
                 "t" => {
                     let seconds = value.parse().ok().filter(|seconds| (0.0..=SECONDS_MAX).contains(seconds));
@@ -169,32 +160,28 @@ mod tests {
 
     #[test]
     fn pictures_have_their_names() {
-        assert_eq!(Wanted::parse("thumbnail.jpg"), Some(Wanted::Thumbnail));
-        assert_eq!(Wanted::parse("sprite.vtt"), Some(Wanted::Layout));
-        assert_eq!(Wanted::parse("sprite-12.jpg"), Some(Wanted::Sheet(12)));
+        assert_eq!(ThumbnailResource::parse("thumbnail.jpg"), Some(ThumbnailResource::Thumbnail));
+        assert_eq!(ThumbnailResource::parse("sprite.vtt"), Some(ThumbnailResource::Layout));
+        assert_eq!(ThumbnailResource::parse("sprite-12.jpg"), Some(ThumbnailResource::Sheet(12)));
         for other in
             ["", "sprite-.jpg", "sprite-+1.jpg", "sprite-1.png", "sprite-9999999.jpg", "a/thumbnail.jpg"]
         {
-            assert_eq!(Wanted::parse(other), None, "{other}");
+            assert_eq!(ThumbnailResource::parse(other), None, "{other}");
         }
     }
 
     #[test]
     fn what_is_asked_for_is_checked() {
-        let query = Query::read("t=1.5&width=64&v=a-b&more=1").unwrap();
+        let query = ThumbnailQuery::read(Query::new("t=1.5&width=64&v=a-b&more=1")).unwrap();
         assert_eq!((query.time, query.width, query.state), (Some(Timestamp::from_ms(1500)), 64, Some("a-b")));
-        assert_eq!(Query::read("").unwrap(), Query { time: None, width: WIDTH, state: None });
+        assert_eq!(
+            ThumbnailQuery::read(Query::new("")).unwrap(),
+            ThumbnailQuery { time: None, width: WIDTH, state: None }
+        );
         for bad in
             ["t=-1", "t=NaN", "t=inf", "t=1e300", "t=x", "width=0", "width=31", "width=1281", "width=-5"]
         {
-            assert!(Query::read(bad).is_err(), "{bad}");
+            assert!(ThumbnailQuery::read(Query::new(bad)).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn a_client_that_has_it_is_told_so() {
-        let says = |value: &str| HeaderMap::from_iter([(header::IF_NONE_MATCH, value.parse().unwrap())]);
-        assert!(is_known(&says("\"a\", W/\"b\""), "\"b\"") && is_known(&says("*"), "\"b\""));
-        assert!(!is_known(&says("\"a\""), "\"b\"") && !is_known(&HeaderMap::new(), "\"b\""));
     }
 }

@@ -1,0 +1,51 @@
+//! The query of an address, taken apart in one way for all who read one. Nothing in it is percent-decoded: what is
+//! read from queries are numbers, states and keys that need none.
+
+use axum::http::Uri;
+
+/// `name=value&name&…`
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Query<'a>(&'a str);
+
+impl<'a> Query<'a> {
+    /// Of an address; empty if it has none.
+    pub(super) fn of(uri: &'a Uri) -> Self {
+        Self::new(uri.query().unwrap_or_default())
+    }
+
+    /// What stands behind the `?`.
+    pub(super) const fn new(text: &'a str) -> Self {
+        Self(text)
+    }
+
+    /// Names with their values, in their order; names alone are left out.
+    pub(super) fn pairs(self) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.0.split('&').filter_map(|pair| pair.split_once('='))
+    }
+
+    /// The first value of that name.
+    pub(super) fn value(self, name: &str) -> Option<&'a str> {
+        self.pairs().find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+
+    /// Whether the name is there, with a value or without.
+    pub(super) fn has(self, name: &str) -> bool {
+        self.0.split('&').any(|pair| pair.split('=').next() == Some(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_have_values_or_none() {
+        let query = Query::new("v=1&download&v=2&key=a=b&=x&&end=");
+        assert_eq!((query.value("v"), query.value("key")), (Some("1"), Some("a=b")));
+        assert_eq!((query.value("end"), query.value("download"), query.value("ke")), (Some(""), None, None));
+        assert!(query.has("download") && query.has("v") && !query.has("down"));
+        let keys: Vec<&str> = query.pairs().map(|(key, _)| key).collect();
+        assert_eq!(keys, ["v", "v", "key", "", "end"]);
+        assert_eq!(Query::new("").pairs().count(), 0);
+    }
+}
