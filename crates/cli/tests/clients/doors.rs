@@ -95,3 +95,46 @@ fn websocket_flv_is_http_flv() {
     assert_eq!(lines(&http.1), lines(&websocket.1));
     assert!(http.1 == websocket.1, "the same tags, but other bytes");
 }
+
+/// A film's tags from `start` seconds on, by WebSocket.
+fn film_by_websocket(server: &Server, start: &str) -> Vec<flv_tags::Tag> {
+    let url = server.http_film(&format!("bframes.flv{start}")).replacen("http", "ws", 1);
+    let (mut socket, _) = tungstenite::connect(url).unwrap();
+    let mut bytes = Vec::new();
+    while let Message::Binary(piece) = socket.read().unwrap() {
+        bytes.extend_from_slice(&piece);
+    }
+    let path = server.file("film.flv");
+    fs::write(&path, bytes).unwrap();
+    flv_tags::read(&path).1
+}
+
+#[test]
+fn a_film_is_watched_by_websocket_from_any_place() {
+    needs!("curl");
+    let server =
+        Server::start_with_films(Some(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata"))));
+    let body = server.file("body.flv");
+    curl(&server, &["-o", body.to_str().unwrap(), &server.http_film("bframes.flv")]).succeed(LIMIT_S);
+    let media = |tags: Vec<flv_tags::Tag>| {
+        tags.into_iter().filter(|tag| tag.0 != 18 && !flv_tags::is_config(tag)).collect::<Vec<_>>()
+    };
+    let (by_http, whole) = (media(flv_tags::read(&body).1), media(film_by_websocket(&server, "")));
+    assert!(by_http.len() > 90, "{} tags", by_http.len());
+    let bodies = |tags: &[flv_tags::Tag]| tags.iter().map(|tag| (tag.0, tag.2.clone())).collect::<Vec<_>>();
+    assert!(bodies(&by_http) == bodies(&whole), "every frame, in the file's order");
+    let part = media(film_by_websocket(&server, "?start=1.5"));
+    let from = whole.iter().position(|tag| tag == &whole[whole.len() - part.len()]).unwrap();
+    assert!((10..whole.len()).contains(&from) && part[0].1 == 0, "it begins later, and at time zero");
+    assert_eq!(bodies(&part), bodies(&whole[from..]));
+    assert_eq!(film_status(&server, "?start=soon"), 400);
+}
+
+/// What a WebSocket request is refused with.
+fn film_status(server: &Server, start: &str) -> u16 {
+    let url = server.http_film(&format!("bframes.flv{start}")).replacen("http", "ws", 1);
+    match tungstenite::connect(url) {
+        Err(tungstenite::Error::Http(response)) => response.status().as_u16(),
+        other => panic!("{other:?}"),
+    }
+}

@@ -14,6 +14,7 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 use headwater_hub::StreamName;
+use headwater_media::Timestamp;
 use percent_encoding::percent_decode_str;
 
 use super::cors::{method_not_allowed, preflight, with_cors};
@@ -24,6 +25,9 @@ use super::{api, films, flv, gate, hls, pages, rtmpt, thumbnails, uploads, vod, 
 use crate::access::Peer;
 use crate::sources::From;
 use crate::track_selection::TrackSelection;
+
+/// No film is as long, in seconds.
+const START_SECONDS_MAX: f64 = 1e9;
 
 /// Who may come in by an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,7 +172,12 @@ async fn elsewhere(
         return with_cors(refused);
     }
     match destination {
-        Destination::File(film) => with_cors(vod::file(&shared, film, &request).await),
+        Destination::File(film) => with_cors(match upgrade {
+            Ok(upgrade) if name.ends_with(".flv") => {
+                film_stream(&shared, name, peer, upgrade, &request).await
+            }
+            _ => vod::file(&shared, film, &request).await,
+        }),
         Destination::Picture(film, wanted) => with_cors(vod::picture(&shared, film, wanted, &request).await),
         Destination::Hls(film, wanted) => with_cors(vod::hls(&shared, film, wanted, &request).await),
         Destination::Nothing(film) => with_cors(vod::nothing(&shared, film).await),
@@ -200,6 +209,27 @@ async fn stream(
         (&Method::OPTIONS, _) => preflight(),
         _ => method_not_allowed(),
     }
+}
+
+/// A film as a stream over WebSocket, from `start` seconds on.
+async fn film_stream(
+    shared: &Shared,
+    name: &str,
+    peer: Peer,
+    upgrade: WebSocketUpgrade,
+    request: &Parts,
+) -> Response {
+    let name = match StreamName::parse(name.strip_suffix(".flv").unwrap_or(name)) {
+        Ok(name) => name,
+        Err(problem) => return (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response(),
+    };
+    let query = Query::of(&request.uri);
+    let start = query.value("start").map_or(Ok(0.0), str::parse::<f64>);
+    let Some(start) = start.ok().filter(|start| (0.0..START_SECONDS_MAX).contains(start)) else {
+        return (StatusCode::BAD_REQUEST, "start is a number of seconds\n").into_response();
+    };
+    let from = From::Film(Timestamp::from_nanos((start * 1e9) as i64));
+    ws::watch(shared, &name, from, TrackSelection::read(query.pairs()), peer, upgrade).await
 }
 
 /// A path percent-decoded once, without its first slash.
