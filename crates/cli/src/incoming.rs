@@ -81,7 +81,7 @@ impl Incoming {
         match self {
             Self::Rtmp(incoming) => incoming.next().await,
             Self::Http(incoming) => incoming.next().await,
-            Self::File(reader) => reader.next(),
+            Self::File(reader) => reader.next_item(),
         }
     }
 

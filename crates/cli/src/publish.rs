@@ -140,7 +140,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outgoing<S> {
         mut sent: impl FnMut(Timestamp, usize),
     ) -> anyhow::Result<()> {
         let began = Instant::now();
-        while let Some(item) = chain.next()? {
+        while let Some(item) = chain.next_item()? {
             match item {
                 Item::Track(track) => self.send_track(&track)?,
                 Item::Metadata(values) => self.send_metadata(values)?,

@@ -45,7 +45,7 @@ impl Mp4Reader {
     }
 
     /// The tracks first, then the frames, their times moved so that none is negative.
-    pub(crate) fn next(&mut self) -> anyhow::Result<Option<Item>> {
+    pub(crate) fn next_item(&mut self) -> anyhow::Result<Option<Item>> {
         if let Some(track) = self.index.tracks().get(self.announced) {
             self.announced += 1;
             return Ok(Some(Item::Track(track.track.clone())));

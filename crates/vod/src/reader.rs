@@ -24,7 +24,7 @@ const READ_BYTES: usize = 64 << 10;
 pub struct Reader(Container);
 
 enum Container {
-    Flv(FlvReader),
+    Flv(Box<FlvReader>),
     Mp4(Box<Mp4Reader>),
 }
 
@@ -41,7 +41,7 @@ impl Reader {
         let reader = match &start[..read] {
             [b'F', b'L', b'V', ..] => {
                 let rest = Cursor::new(start[..read].to_vec()).chain(file);
-                Ok(Self(Container::Flv(FlvReader::new(Box::new(rest)))))
+                Ok(Self(Container::Flv(Box::new(FlvReader::new(Box::new(rest))))))
             }
             [_, _, _, _, b'f', b't', b'y', b'p', ..] | [_, _, _, _, b'm', b'o', b'o', b'v', ..] => {
                 Mp4Reader::open(file).map(|reader| Self(Container::Mp4(Box::new(reader))))
@@ -57,17 +57,17 @@ impl Reader {
 
     /// Reads an FLV file that is in memory.
     pub fn from_flv(bytes: Bytes) -> Self {
-        Self(Container::Flv(FlvReader::new(Box::new(Cursor::new(bytes)))))
+        Self(Container::Flv(Box::new(FlvReader::new(Box::new(Cursor::new(bytes))))))
     }
 
     /// The next item; `None` at the end.
     ///
     /// # Errors
     /// The file cannot be read any more, or is damaged here.
-    pub fn next(&mut self) -> anyhow::Result<Option<Item>> {
+    pub fn next_item(&mut self) -> anyhow::Result<Option<Item>> {
         match &mut self.0 {
-            Container::Flv(reader) => reader.next(),
-            Container::Mp4(reader) => reader.next(),
+            Container::Flv(reader) => reader.next_item(),
+            Container::Mp4(reader) => reader.next_item(),
         }
     }
 
@@ -93,7 +93,7 @@ impl FlvReader {
         Self { source, demuxer: Demuxer::new(TAG_BYTES_MAX), buffer: vec![0; READ_BYTES], ended: false }
     }
 
-    fn next(&mut self) -> anyhow::Result<Option<Item>> {
+    fn next_item(&mut self) -> anyhow::Result<Option<Item>> {
         loop {
             if let Some(item) = self.demuxer.next_item()? {
                 return Ok(Some(item.into()));
@@ -148,9 +148,9 @@ impl<F: FnMut() -> anyhow::Result<Option<Reader>>> Chain<F> {
     ///
     /// # Errors
     /// Those of the readings.
-    pub fn next(&mut self) -> anyhow::Result<Option<Item>> {
+    pub fn next_item(&mut self) -> anyhow::Result<Option<Item>> {
         loop {
-            match self.reader.next()? {
+            match self.reader.next_item()? {
                 Some(Item::Frame(frame)) => return Ok(Some(Item::Frame(self.place(frame)))),
                 Some(item) => return Ok(Some(item)),
                 None => {

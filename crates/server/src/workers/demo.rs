@@ -26,7 +26,7 @@ async fn run(hub: &Hub, uptime: Uptime) -> anyhow::Result<()> {
     let mut publisher = hub.publish(&name, info, uptime.now())?;
     let mut clip = Chain::new(|| Ok(Some(Reader::from_flv(Bytes::from_static(CLIP)))))?;
     let began = Instant::now();
-    while let Some(item) = clip.next()? {
+    while let Some(item) = clip.next_item()? {
         match item {
             Item::Track(track) => publisher.set_track(track),
             Item::Metadata(values) => publisher.set_metadata(values),
