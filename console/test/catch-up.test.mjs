@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { source } from "./sources.mjs";
 
-const { catchUp, startPace, TARGET_S, TARGET_MOST_S, JUMP_S, FASTER_OVER_S } = await source("watch/catch-up.ts");
+const { catchUp, startPace, TARGET_S, TARGET_MOST_S, JUMP_S, FASTER_OVER_S } = await source("live/catch-up.ts");
 
 const sight = (more) => ({ now: 100, playhead: 10, ranges: [[0, 10.5]], paused: false, starved: false, playedFor: 60, ...more });
 const settled = (more) => ({ ...startPace(99), starved: false, ...more });

@@ -82,19 +82,19 @@ async function tenPlaces(page, name) {
   }
 }
 
-for (const [name, way] of [["check film.mp4", "file"], ["check old.flv", "hls"], ["check sounds.mp4", "hls"]]) {
-  test(`${name} plays as ${way} and shows the right picture at ten places`, async (t) => {
+for (const [name, kind] of [["check film.mp4", "file"], ["check old.flv", "hls"], ["check sounds.mp4", "hls"]]) {
+  test(`${name} plays as ${kind} and shows the right picture at ten places`, async (t) => {
     const { page, wrongs } = (await onStage(t, watch(name))) ?? {};
     if (!page) return;
     await begin(page);
-    assert.equal(await page.evaluate(() => document.querySelector("main").dataset.way), way);
+    assert.equal(await page.evaluate(() => document.querySelector("main").dataset.source), kind);
     const from = await timeOf(page);
     await sleep(2000);
     const to = await timeOf(page);
     assert.ok(to - from > 1.2, `the clock went from ${from} to ${to} in two seconds`);
     assert.ok((await video(page, "video.muted")) === false, "a film is not muted unasked");
     await page.getByText("/ 1:30").or(page.getByText("1:30")).first().waitFor();
-    await tenPlaces(page, `film-${way}-${name.replace(/\W/g, "-")}`);
+    await tenPlaces(page, `film-${kind}-${name.replace(/\W/g, "-")}`);
     await page.keyboard.press("k");
     await awaitPhase(page, "playing");
     assert.deepEqual(wrongs, []);
@@ -318,7 +318,7 @@ test("the catalogue: pictures, figures, search, addresses, and a film that can't
   await page.getByText("No film has “no such thing” in its name.").waitFor();
   await page.getByRole("searchbox", { name: "Search films" }).fill("");
   await card(page, "check film.mp4").getByRole("link", { name: "Watch check film.mp4" }).click();
-  await page.waitForFunction(() => document.querySelector("main")?.dataset.way === "file");
+  await page.waitForFunction(() => document.querySelector("main")?.dataset.source === "file");
   assert.deepEqual(wrongs.filter((wrong) => !/ERR_|404|50\d/.test(wrong)), []);
 });
 

@@ -5,7 +5,7 @@ import { source } from "./sources.mjs";
 
 const address = await source("shared/address.ts");
 const format = await source("shared/format.ts");
-const { judge } = await source("watch/support.ts");
+const { judge } = await source("live/support.ts");
 
 const here = { protocol: "http:", host: "box.local:8080", hostname: "box.local" };
 

@@ -1,11 +1,11 @@
 /**
  * What carries a film into a `<video>`: one interface, and the one engine that needs no library. An engine plays
- * one way, from one place on, until it is closed or has failed; which way, and what comes after, `player.ts`
+ * one source, from one place on, until it is closed or has failed; which source, and what comes after, `playback.ts`
  * decides.
  */
 
-/** Why an engine gave up. `network`: another try may do; `media`: another way may. */
-export type Trouble = { kind: "network" | "media"; detail: string };
+/** Why an engine gave up. `network`: another try may do; `media`: another source may. */
+export type EngineError = { kind: "network" | "media"; detail: string };
 
 export interface Engine {
   /** Seconds of the film at `currentTime` 0 of the element. */
@@ -22,10 +22,10 @@ export interface Engine {
   close(): void;
 }
 
-export interface Calls {
+export interface EngineEvents {
   /** The choices have become known or have changed. */
   onchange(): void;
-  ontrouble(trouble: Trouble): void;
+  onerror(error: EngineError): void;
 }
 
 /** What browsers have only in part: the sound tracks of an element. */
@@ -41,15 +41,15 @@ export class FileEngine implements Engine {
   readonly #video: HTMLVideoElement;
   readonly #closing = new AbortController();
 
-  constructor(video: HTMLVideoElement, url: string, at: number, calls: Calls) {
+  constructor(video: HTMLVideoElement, url: string, at: number, events: EngineEvents) {
     this.#video = video;
     const { signal } = this.#closing;
-    video.addEventListener("loadedmetadata", () => calls.onchange(), { signal });
+    video.addEventListener("loadedmetadata", () => events.onchange(), { signal });
     video.addEventListener(
       "error",
       () => {
         const { code = 0, message = "" } = video.error ?? {};
-        calls.ontrouble({ kind: code === MediaError.MEDIA_ERR_NETWORK ? "network" : "media", detail: message });
+        events.onerror({ kind: code === MediaError.MEDIA_ERR_NETWORK ? "network" : "media", detail: message });
       },
       { signal },
     );

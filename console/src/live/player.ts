@@ -6,8 +6,10 @@
  */
 import { lookUp, type Stream } from "../shared/api.ts";
 import { encodePath, httpFlvUrl, wsFlvUrl, type StreamName } from "../shared/address.ts";
+import { isTypeSupported } from "../shared/player/element.ts";
+import type { Failure } from "../shared/player/failure.ts";
 import { Attempt, NO_FIGURES, type Ending, type Figures, type Transport } from "./attempt.ts";
-import { judge, NO_MEDIA_SOURCE, type Failure, type Plan } from "./support.ts";
+import { judge, NO_MEDIA_SOURCE, type Plan } from "./support.ts";
 
 /** `waiting`: for the publisher; `away`: for the server, which does not answer. */
 export type Phase = "connecting" | "waiting" | "away" | "playing" | "buffering" | "paused" | "failed";
@@ -257,7 +259,7 @@ export class LivePlayer {
 
   readonly #canPlay = (type: string): boolean => {
     for (const codec of this.#undemuxed) if (type.includes(codec)) return false;
-    return canPlay(type);
+    return isTypeSupported(type);
   };
 
   #tell(news: Partial<View>): void {
@@ -269,11 +271,6 @@ export class LivePlayer {
   async #sleep(ms: number): Promise<void> {
     await Promise.race([pause(ms), new Promise<void>((resolve) => (this.#wake = resolve))]);
   }
-}
-
-function canPlay(type: string): boolean {
-  const source = window.MediaSource ?? (window as { ManagedMediaSource?: typeof MediaSource }).ManagedMediaSource;
-  return source?.isTypeSupported(type) ?? false;
 }
 
 /** Grows to its limit, and never keeps a thousand viewers in step. */

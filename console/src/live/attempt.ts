@@ -4,8 +4,9 @@
  * `player.ts` decides both.
  */
 import type Mpegts from "mpegts.js";
+import { cannotPlay, NOT_ALLOWED, type Failure } from "../shared/player/failure.ts";
 import { catchUp, startPace, type Pace } from "./catch-up.ts";
-import { cannotPlay, NOT_ALLOWED, type Failure, type Plan } from "./support.ts";
+import type { Plan } from "./support.ts";
 
 export type Transport = "http" | "ws";
 
