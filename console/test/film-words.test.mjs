@@ -8,11 +8,11 @@ const { isWorthResuming, resumeTime, saveResumePoint } = await source("film/resu
 const { linkAt, startTimeOf } = await source("film/start-time.ts");
 const { commandOf } = await source("shared/player/keys.ts");
 const { selectSources } = await source("film/sources.ts");
-const { hashOf, placeOf } = await source("console/place.ts");
-const { objection, sameFile } = await source("console/upload.ts");
+const { formatHash, parseHash } = await source("console/route.ts");
+const { rejectReason, sameFile } = await source("console/upload.ts");
 const { looksLikeFilm, queryWithoutTime, withQuery } = await source("shared/address.ts");
 const format = await source("shared/format.ts");
-const { sentence } = await source("shared/api.ts");
+const { refusalReason } = await source("shared/api.ts");
 
 const BASE = "http://box.local:8080/vod/a%20film.mp4/sprite.vtt";
 
@@ -148,23 +148,23 @@ test("times, sizes, days and languages for people", () => {
 });
 
 test("what the server says when it refuses is shown as it says it, if it is for people", () => {
-  assert.equal(sentence("there is a film of this name\n"), "There is a film of this name");
-  assert.equal(sentence('{"error":"no moov"}'), "No moov");
-  assert.deepEqual(["", "<html>…", "x".repeat(500), '{"a":1}'].map(sentence), ["", "", "", ""]);
+  assert.equal(refusalReason("there is a film of this name\n"), "There is a film of this name");
+  assert.equal(refusalReason('{"error":"no moov"}'), "No moov");
+  assert.deepEqual(["", "<html>…", "x".repeat(500), '{"a":1}'].map(refusalReason), ["", "", "", ""]);
 });
 
 test("what is not worth sending is not sent, and an upload goes on with the same file only", () => {
-  assert.equal(objection({ name: "Film.MP4", size: 1 }), "");
-  assert.match(objection({ name: "film.avi", size: 1 }), /MP4/);
-  assert.match(objection({ name: "film.mp4", size: 0 }), /empty/);
+  assert.equal(rejectReason({ name: "Film.MP4", size: 1 }), "");
+  assert.match(rejectReason({ name: "film.avi", size: 1 }), /MP4/);
+  assert.match(rejectReason({ name: "film.mp4", size: 0 }), /empty/);
   const one = { id: "1", app: "vod", name: "a.mp4", bytes: 5, changed: 7 };
   assert.equal(sameFile(one, "vod", { name: "a.mp4", size: 5, lastModified: 7 }), true);
   for (const other of [{ name: "b.mp4" }, { size: 6 }, { lastModified: 8 }]) assert.equal(sameFile(one, "vod", { name: "a.mp4", size: 5, lastModified: 7, ...other }), false);
 });
 
 test("a page of the catalogue survives the way into the address and back", () => {
-  assert.deepEqual(placeOf(hashOf("a & b", 3)), { films: true, search: "a & b", page: 3 });
-  assert.equal(hashOf("", 1), "#films");
-  assert.deepEqual(placeOf(""), { films: false, search: "", page: 1 });
-  assert.equal(placeOf("#films?page=-1").page, 1);
+  assert.deepEqual(parseHash(formatHash("a & b", 3)), { films: true, search: "a & b", page: 3 });
+  assert.equal(formatHash("", 1), "#films");
+  assert.deepEqual(parseHash(""), { films: false, search: "", page: 1 });
+  assert.equal(parseHash("#films?page=-1").page, 1);
 });

@@ -11,7 +11,7 @@ const tracks = [{ kind: "video", index: 0, codec: "H.264", codec_string: "avc1.4
 const FILM = { app: "vod", name: "a.mp4", duration: 90, tracks, urls };
 const ANY = { canPlayType: () => true, isTypeSupported: () => true };
 const NONE = { canPlayType: () => false, isTypeSupported: () => false };
-const FRESH = { readyState: 0, paused: true, ended: false, playbackRate: 1, currentTime: 0, duration: NaN, buffered: [], offset: 0, sounds: [], sound: 0, qualities: [], quality: -1 };
+const FRESH = { readyState: 0, paused: true, ended: false, playbackRate: 1, currentTime: 0, duration: NaN, buffered: [], offset: 0, audioTracks: [], audioTrack: 0, qualities: [], quality: -1 };
 
 /** What `Playback` asks for is written down; what becomes of it, the test says. */
 class Stage {
@@ -42,8 +42,8 @@ class Stage {
   setRate(rate) {
     this.element.playbackRate = rate;
   }
-  setSound(index) {
-    this.element.sound = index;
+  setAudioTrack(index) {
+    this.element.audioTrack = index;
   }
   setQuality(index) {
     this.element.quality = index;
@@ -302,11 +302,11 @@ test("it begins at the place that was asked for, but never beyond the end", () =
 test("speed, sound track and quality are chosen, and the speed outlives the source", () => {
   const film = playing();
   film.playback.setRate(1.5);
-  film.element({ sounds: ["eng", "deu"], qualities: ["720p", "360p"] });
-  film.playback.setSound(1);
+  film.element({ audioTracks: ["eng", "deu"], qualities: ["720p", "360p"] });
+  film.playback.setAudioTrack(1);
   film.playback.setQuality(0);
-  const { rate, sounds, sound, qualities, quality } = film.playback.view;
-  assert.deepEqual({ rate, sounds, sound, qualities, quality }, { rate: 1.5, sounds: ["eng", "deu"], sound: 1, qualities: ["720p", "360p"], quality: 0 });
+  const { rate, audioTracks, audioTrack, qualities, quality } = film.playback.view;
+  assert.deepEqual({ rate, audioTracks, audioTrack, qualities, quality }, { rate: 1.5, audioTracks: ["eng", "deu"], audioTrack: 1, qualities: ["720p", "360p"], quality: 0 });
   film.failed("media");
   film.opened();
   assert.equal(film.stage.element.playbackRate, 1.5);

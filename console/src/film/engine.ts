@@ -13,8 +13,8 @@ export interface Engine {
   /** Makes a place playable that the element has not got; `currentTime` is set already where the engine seeks by it. */
   seek(to: number): void;
   /** Sound tracks to choose from, by name; empty where there is no choice. */
-  readonly sounds: string[];
-  sound: number;
+  readonly audioTracks: string[];
+  audioTrack: number;
   /** Qualities to choose from, best first; empty where there is no choice. */
   readonly qualities: string[];
   /** The chosen one; −1 lets the network decide. */
@@ -29,7 +29,7 @@ export interface EngineEvents {
 }
 
 /** What browsers have only in part: the sound tracks of an element. */
-interface SoundTracks {
+interface AudioTrackList {
   length: number;
   [index: number]: { enabled: boolean; label: string; language: string };
 }
@@ -62,21 +62,21 @@ export class FileEngine implements Engine {
     this.#video.currentTime = to;
   }
 
-  get sounds(): string[] {
+  get audioTracks(): string[] {
     const tracks = this.#tracks;
     return tracks.length > 1 ? tracks.map(({ label, language }, index) => label || language || `Track ${index + 1}`) : [];
   }
 
-  get sound(): number {
+  get audioTrack(): number {
     return Math.max(0, this.#tracks.findIndex((track) => track.enabled));
   }
 
-  set sound(index: number) {
+  set audioTrack(index: number) {
     this.#tracks.forEach((track, place) => (track.enabled = place === index));
   }
 
   get #tracks() {
-    return Array.from((this.#video as { audioTracks?: SoundTracks }).audioTracks ?? []);
+    return Array.from((this.#video as { audioTracks?: AudioTrackList }).audioTracks ?? []);
   }
 
   close(): void {

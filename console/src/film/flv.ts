@@ -17,8 +17,8 @@ export interface FlvOptions {
 
 export class FlvEngine implements Engine {
   offset = 0;
-  readonly sounds: string[] = [];
-  readonly sound = 0;
+  readonly audioTracks: string[] = [];
+  readonly audioTrack = 0;
   readonly qualities: string[] = [];
   readonly quality = -1;
   readonly #mpegts: typeof Mpegts;

@@ -62,16 +62,16 @@ export class HlsEngine implements Engine {
     this.#video.currentTime = to;
   }
 
-  get sounds(): string[] {
+  get audioTracks(): string[] {
     const tracks = this.#hls.audioTracks ?? [];
     return tracks.length > 1 ? tracks.map(({ name, lang }, index) => name || language(lang) || `Track ${index + 1}`) : [];
   }
 
-  get sound(): number {
+  get audioTrack(): number {
     return Math.max(0, this.#hls.audioTrack);
   }
 
-  set sound(index: number) {
+  set audioTrack(index: number) {
     this.#hls.audioTrack = index;
   }
 

@@ -29,14 +29,14 @@ export interface FilmView {
   time: number;
   buffered: Array<[number, number]>;
   rate: number;
-  sounds: string[];
-  sound: number;
+  audioTracks: string[];
+  audioTrack: number;
   qualities: string[];
   quality: number;
 }
 
 /** What the element and the engine on it say at one moment. The names are those of `HTMLMediaElement`. */
-export interface Reading extends Pick<FilmView, "sounds" | "sound" | "qualities" | "quality"> {
+export interface Reading extends Pick<FilmView, "audioTracks" | "audioTrack" | "qualities" | "quality"> {
   readyState: number;
   paused: boolean;
   ended: boolean;
@@ -60,7 +60,7 @@ export interface Stage {
   pause(): void;
   seek(to: number): void;
   setRate(rate: number): void;
-  setSound(index: number): void;
+  setAudioTrack(index: number): void;
   setQuality(index: number): void;
   /** Asks the server about the film; then `answered`. */
   lookUp(attempt: number): void;
@@ -108,7 +108,7 @@ export class Playback {
     this.#place = Math.min(at, Math.max(0, duration - BEFORE_END_S));
     this.view = {
       ...{ phase: "opening", failure: null, missing: "", soundOnly: false, source: null, duration, time: this.#place, buffered: [], rate: 1 },
-      ...{ sounds: [], sound: 0, qualities: [], quality: -1 },
+      ...{ audioTracks: [], audioTrack: 0, qualities: [], quality: -1 },
     };
   }
 
@@ -158,8 +158,8 @@ export class Playback {
     this.#tell({ rate });
   }
 
-  setSound(index: number): void {
-    if (this.#isOpen) this.#stage.setSound(index);
+  setAudioTrack(index: number): void {
+    if (this.#isOpen) this.#stage.setAudioTrack(index);
     this.changed();
   }
 
@@ -226,7 +226,7 @@ export class Playback {
   changed(): void {
     if (!this.#isOpen || this.view.phase === "failed" || this.view.phase === "away") return;
     const reading = this.#stage.read();
-    const { currentTime, duration, offset, sounds, sound, qualities, quality } = reading;
+    const { currentTime, duration, offset, audioTracks, audioTrack, qualities, quality } = reading;
     const flowing = reading.readyState >= HAVE_FUTURE_DATA;
     if (!this.#seeking && reading.readyState > 0) this.#place = currentTime + offset;
     if (flowing && !reading.paused) {
@@ -239,7 +239,7 @@ export class Playback {
       duration: Number.isFinite(duration) && offset === 0 ? duration : this.view.duration,
       buffered: reading.buffered.map(([start, end]) => [start + offset, end + offset]),
       rate: reading.playbackRate,
-      ...{ sounds, sound, qualities, quality },
+      ...{ audioTracks, audioTrack, qualities, quality },
     });
   }
 

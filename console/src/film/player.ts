@@ -102,8 +102,8 @@ class ElementStage implements Stage {
     this.#video.playbackRate = rate;
   }
 
-  setSound(index: number): void {
-    if (this.#engine) this.#engine.sound = index;
+  setAudioTrack(index: number): void {
+    if (this.#engine) this.#engine.audioTrack = index;
   }
 
   setQuality(index: number): void {
@@ -116,9 +116,9 @@ class ElementStage implements Stage {
 
   read(): Reading {
     const { readyState, paused, ended, playbackRate, currentTime, duration, buffered } = this.#video;
-    const { offset = 0, sounds = [], sound = 0, qualities = [], quality = -1 } = this.#engine ?? {};
+    const { offset = 0, audioTracks = [], audioTrack = 0, qualities = [], quality = -1 } = this.#engine ?? {};
     return {
-      ...{ readyState, paused, ended, playbackRate, currentTime, duration, offset, sounds, sound, qualities, quality },
+      ...{ readyState, paused, ended, playbackRate, currentTime, duration, offset, audioTracks, audioTrack, qualities, quality },
       buffered: Array.from({ length: buffered.length }, (_, i) => [buffered.start(i), buffered.end(i)]),
     };
   }

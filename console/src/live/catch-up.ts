@@ -10,7 +10,7 @@
  * after another (mpegts.js issue 276).
  */
 
-export interface Pace {
+export interface CatchUpState {
   /** Seconds behind the live edge that are aimed at. */
   target: number;
   /** The rate that was last asked for. */
@@ -21,11 +21,11 @@ export interface Pace {
   relaxedAt: number;
   /** Whether the last look found the player starved, so that one stall is counted once. */
   starved: boolean;
-  /** The distance at each of the last looks, oldest first; begun anew after a jump. */
-  looks: ReadonlyArray<{ at: number; behind: number }>;
+  /** The distance at each of the last samples, oldest first; begun anew after a jump. */
+  samples: ReadonlyArray<{ at: number; latency: number }>;
 }
 
-export interface Sight {
+export interface Observation {
   /** Seconds of a clock that only goes forward. */
   now: number;
   playhead: number;
@@ -39,88 +39,88 @@ export interface Sight {
 }
 
 export interface Step {
-  pace: Pace;
+  state: CatchUpState;
   rate: number;
   /** Where to seek to, always inside what is buffered; `null` to stay. */
   seekTo: number | null;
   /** Seconds between playhead and edge; 0 with nothing buffered. */
-  behind: number;
+  latency: number;
 }
 
-export const TARGET_S = 0.7;
-export const TARGET_MOST_S = 2.5;
-export const JUMP_S = 4;
-const JUMP_AT_START_S = 1.6;
-const START_S = 1.5;
+export const TARGET_LATENCY_S = 0.7;
+export const TARGET_LATENCY_MAX_S = 2.5;
+export const JUMP_LATENCY_S = 4;
+const STARTUP_JUMP_LATENCY_S = 1.6;
+const STARTUP_S = 1.5;
 const STALL_STEP_S = 0.3;
 const CALM_S = 20;
 const BETWEEN_JUMPS_S = 2;
 /** How far back the least of the buffer is looked for; with every stall it looks farther. */
-const MEMORY_S = 3;
-const MEMORY_PER_TARGET = 2;
+const WINDOW_S = 3;
+const WINDOW_PER_TARGET = 2;
 /** Farther than this beyond the target, the player hurries. */
-export const FASTER_OVER_S = 0.4;
-const MUCH_FASTER_OVER_S = 1.3;
+export const SPEED_UP_OVER_S = 0.4;
+const SPEED_UP_MORE_OVER_S = 1.3;
 const GAP_NEAR_S = 0.15;
 /** Not the very edge of a range: a decoder that starts there has nothing to go on with. */
 const INSIDE_S = 0.05;
 
-export function startPace(now: number): Pace {
-  return { target: TARGET_S, rate: 1, jumpedAt: -Infinity, stalledAt: now, relaxedAt: now, starved: true, looks: [] };
+export function initialState(now: number): CatchUpState {
+  return { target: TARGET_LATENCY_S, rate: 1, jumpedAt: -Infinity, stalledAt: now, relaxedAt: now, starved: true, samples: [] };
 }
 
-export function catchUp(before: Pace, sight: Sight): Step {
-  const last = sight.ranges.at(-1);
-  const pace = learn(before, sight);
-  if (!last) return { pace: { ...pace, rate: 1 }, rate: 1, seekTo: null, behind: 0 };
+export function catchUp(before: CatchUpState, seen: Observation): Step {
+  const last = seen.ranges.at(-1);
+  const state = learn(before, seen);
+  if (!last) return { state: { ...state, rate: 1 }, rate: 1, seekTo: null, latency: 0 };
 
-  const behind = Math.max(0, last[1] - sight.playhead);
-  if (sight.paused) return { pace: { ...pace, rate: 1, looks: [] }, rate: 1, seekTo: null, behind };
+  const latency = Math.max(0, last[1] - seen.playhead);
+  if (seen.paused) return { state: { ...state, rate: 1, samples: [] }, rate: 1, seekTo: null, latency };
 
-  const memory = MEMORY_S + (pace.target - TARGET_S) * MEMORY_PER_TARGET;
-  const recent = pace.looks.filter((look) => sight.now - look.at < memory);
-  pace.looks = [...recent, { at: sight.now, behind: sight.starved ? 0 : behind }];
+  const window = WINDOW_S + (state.target - TARGET_LATENCY_S) * WINDOW_PER_TARGET;
+  const recent = state.samples.filter((sample) => seen.now - sample.at < window);
+  state.samples = [...recent, { at: seen.now, latency: seen.starved ? 0 : latency }];
 
-  const seekTo = jump(pace, sight, last, behind);
+  const seekTo = jump(state, seen, last, latency);
   if (seekTo !== null) {
-    return { pace: { ...pace, rate: 1, jumpedAt: sight.now, looks: [] }, rate: 1, seekTo, behind };
+    return { state: { ...state, rate: 1, jumpedAt: seen.now, samples: [] }, rate: 1, seekTo, latency };
   }
-  const rate = rateFor(pace);
-  return { pace: { ...pace, rate }, rate, seekTo: null, behind };
+  const rate = rateFor(state);
+  return { state: { ...state, rate }, rate, seekTo: null, latency };
 }
 
 /** The target rises with each stall and comes down, a step at a time, while all is calm. */
-function learn(pace: Pace, sight: Sight): Pace {
-  const starved = sight.starved && !sight.paused;
-  const seeking = sight.now - pace.jumpedAt < 1;
-  const next = { ...pace, starved };
-  if (starved && !pace.starved && !seeking) {
-    next.target = Math.min(TARGET_MOST_S, pace.target + STALL_STEP_S);
-    next.stalledAt = sight.now;
-  } else if (sight.now - Math.max(pace.stalledAt, pace.relaxedAt) > CALM_S) {
-    next.target = Math.max(TARGET_S, pace.target - STALL_STEP_S);
-    next.relaxedAt = sight.now;
+function learn(state: CatchUpState, seen: Observation): CatchUpState {
+  const starved = seen.starved && !seen.paused;
+  const seeking = seen.now - state.jumpedAt < 1;
+  const next = { ...state, starved };
+  if (starved && !state.starved && !seeking) {
+    next.target = Math.min(TARGET_LATENCY_MAX_S, state.target + STALL_STEP_S);
+    next.stalledAt = seen.now;
+  } else if (seen.now - Math.max(state.stalledAt, state.relaxedAt) > CALM_S) {
+    next.target = Math.max(TARGET_LATENCY_S, state.target - STALL_STEP_S);
+    next.relaxedAt = seen.now;
   }
   return next;
 }
 
-function jump(pace: Pace, sight: Sight, last: readonly [number, number], behind: number): number | null {
-  const nearEdge = Math.max(last[0] + INSIDE_S, last[1] - pace.target);
+function jump(state: CatchUpState, seen: Observation, last: readonly [number, number], latency: number): number | null {
+  const nearEdge = Math.max(last[0] + INSIDE_S, last[1] - state.target);
   const target = Math.min(nearEdge, last[1] - INSIDE_S);
-  if (target <= sight.playhead || target < last[0]) return null;
+  if (target <= seen.playhead || target < last[0]) return null;
 
-  if (inGap(sight)) return target;
-  if (sight.now - pace.jumpedAt < BETWEEN_JUMPS_S) return null;
-  if (sight.playedFor < START_S) return behind > JUMP_AT_START_S && pace.jumpedAt === -Infinity ? target : null;
-  return slackOf(pace) > JUMP_S + (pace.target - TARGET_S) ? target : null;
+  if (inGap(seen)) return target;
+  if (seen.now - state.jumpedAt < BETWEEN_JUMPS_S) return null;
+  if (seen.playedFor < STARTUP_S) return latency > STARTUP_JUMP_LATENCY_S && state.jumpedAt === -Infinity ? target : null;
+  return slackOf(state) > JUMP_LATENCY_S + (state.target - TARGET_LATENCY_S) ? target : null;
 }
 
-function slackOf({ looks }: Pace): number {
-  return Math.min(...looks.map((look) => look.behind));
+function slackOf({ samples }: CatchUpState): number {
+  return Math.min(...samples.map((sample) => sample.latency));
 }
 
 /** Outside every range, or at the end of one that another follows. */
-function inGap({ playhead, ranges }: Sight): boolean {
+function inGap({ playhead, ranges }: Observation): boolean {
   return ranges.every(
     ([start, end], index) =>
       playhead < start - INSIDE_S || playhead > end - (index < ranges.length - 1 ? GAP_NEAR_S : 0),
@@ -128,9 +128,9 @@ function inGap({ playhead, ranges }: Sight): boolean {
 }
 
 /** With hysteresis: having begun to hurry, it hurries until the target is reached. */
-function rateFor(pace: Pace): number {
-  const over = slackOf(pace) - pace.target;
-  if (over > MUCH_FASTER_OVER_S) return 1.2;
-  if (over > FASTER_OVER_S || (pace.rate > 1 && over > 0)) return 1.1;
+function rateFor(state: CatchUpState): number {
+  const over = slackOf(state) - state.target;
+  if (over > SPEED_UP_MORE_OVER_S) return 1.2;
+  if (over > SPEED_UP_OVER_S || (state.rate > 1 && over > 0)) return 1.1;
   return 1;
 }

@@ -81,7 +81,7 @@ export function queryWithoutTime(search: string): string {
 }
 
 /** Names come from strangers and may be tens of kilobytes long: this much of one is enough for the eye. */
-export function shortName(name: string, most = 120): string {
-  const characters = Array.from(name.slice(0, most * 2));
-  return characters.length > most || name.length > most * 2 ? `${characters.slice(0, most).join("")}…` : name;
+export function shortName(name: string, max = 120): string {
+  const characters = Array.from(name.slice(0, max * 2));
+  return characters.length > max || name.length > max * 2 ? `${characters.slice(0, max).join("")}…` : name;
 }

@@ -8,17 +8,17 @@ import { codecName, codecOf, isMp3 } from "../shared/player/codecs.ts";
 import { cannotPlay, type Failure } from "../shared/player/failure.ts";
 
 /** Which tracks the player asks for. `null`: the API did not say; the flags in the FLV header decide. */
-export interface Plan {
+export interface TrackSelection {
   video: boolean | null;
   audio: boolean | null;
   /** What will be missing, in words; empty when nothing is. */
   missing: string;
 }
 
-export type Judgement = { kind: "play"; plan: Plan } | { kind: "refuse"; failure: Failure };
+export type SelectionResult = { kind: "play"; selection: TrackSelection } | { kind: "refuse"; failure: Failure };
 
 /** `MediaSource.isTypeSupported`, or a stand-in for it in tests. */
-export type CanPlay = (type: string) => boolean;
+export type IsTypeSupported = (type: string) => boolean;
 
 /**
  * What the FLV demuxer in the page understands, whatever the browser could decode. FLAC it takes only with a
@@ -27,9 +27,9 @@ export type CanPlay = (type: string) => boolean;
 const VIDEO_IN_FLV = /^(avc[13]|hvc1|hev1|av01)/;
 const AUDIO_IN_FLV = /^(mp4a|mp3|opus)/i;
 
-export function judge(stream: Stream | null, canPlay: CanPlay): Judgement {
+export function selectTracks(stream: Stream | null, canPlay: IsTypeSupported): SelectionResult {
   const { video = null, audio = null } = stream ?? {};
-  if (!video && !audio) return { kind: "play", plan: { video: null, audio: null, missing: "" } };
+  if (!video && !audio) return { kind: "play", selection: { video: null, audio: null, missing: "" } };
 
   const videoPlays = video !== null && playable(video, VIDEO_IN_FLV, "video/mp4", canPlay);
   const audioPlays = audio !== null && playable(audio, AUDIO_IN_FLV, "audio/mp4", canPlay);
@@ -42,10 +42,10 @@ export function judge(stream: Stream | null, canPlay: CanPlay): Judgement {
       : audio && !audioPlays
         ? `Picture only: this browser can’t play ${codecName(audio.codec)} sound.`
         : "";
-  return { kind: "play", plan: { video: videoPlays, audio: audioPlays, missing } };
+  return { kind: "play", selection: { video: videoPlays, audio: audioPlays, missing } };
 }
 
-function playable(track: { codec: string; codec_string: string | null }, inFlv: RegExp, container: string, canPlay: CanPlay): boolean {
+function playable(track: { codec: string; codec_string: string | null }, inFlv: RegExp, container: string, canPlay: IsTypeSupported): boolean {
   const codec = codecOf(track);
   // A name never heard of may be a codec that the server knows and this page does not.
   if (codec === undefined) return true;
