@@ -245,6 +245,17 @@ test("it is paused and goes on", () => {
   assert.deepEqual(film.asked(), ["pause", "play"], "asked to play, what plays is left alone");
 });
 
+test("paused by the browser itself, by a media key for one, it is paused", () => {
+  const film = playing();
+  film.element({ paused: true }, "paused");
+  assert.equal(film.phase(), "paused");
+  film.element({ paused: false }, "resumed");
+  film.element({});
+  assert.equal(film.phase(), "playing");
+  film.element({ paused: true, ended: true }, "paused");
+  assert.equal(film.phase(), "ended", "the end of a film is no pause");
+});
+
 test("a paused film is still paused after another source was opened", () => {
   const film = playing();
   film.playback.toggle();

@@ -265,6 +265,7 @@ export class Playback {
   paused(): void {
     const { ended, readyState } = this.#stage.read();
     if (this.#isOpen && !ended && readyState > 0) this.#wantsToPlay = false;
+    this.changed();
   }
 
   #openNext(): void {

@@ -37,7 +37,7 @@ class ElementStage implements Stage {
     const { signal } = this.#closing;
     const on = (events: string[], heard: () => void) => events.forEach((event) => this.#video.addEventListener(event, heard, { signal }));
     on(["loadedmetadata", "durationchange"], () => playback.measured());
-    on(["timeupdate", "progress", "waiting", "playing", "canplay", "seeking", "pause", "play", "ratechange", "ended"], () => playback.changed());
+    on(["timeupdate", "progress", "waiting", "playing", "canplay", "seeking", "play", "ratechange", "ended"], () => playback.changed());
     on(["seeked"], () => playback.seeked());
     on(["play"], () => playback.resumed());
     on(["pause"], () => playback.paused());
