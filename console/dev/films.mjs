@@ -1,14 +1,24 @@
 /**
- * Films for the pages' checks, made by the system's ffmpeg. Each shows its own time: eight boxes along the lower edge
+ * Films for the pages' checks, made by the system's ffmpeg. Each shows its own time: twelve boxes along the lower edge
  * are the bits of the second, the lowest on the left, so that a check can read from a picture what it shows.
+ *
+ * A film is made once and kept, in `HEADWATER_FILMS` or beside what else `./test` keeps; a check is given a copy.
+ *
+ *     node dev/films.mjs           makes those that the checks need and are not there yet, and deletes all others
+ *     node dev/films.mjs --long    those of an hour too
  */
 import { execFile } from "node:child_process";
+import { createHash } from "node:crypto";
+import { copyFile, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { homedir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
+const KEPT = process.env.HEADWATER_FILMS ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "headwater-test", "films");
 export const SECONDS = 90;
-export const BITS = 8;
+export const BITS = 12;
 
 const boxes = Array.from(
   { length: BITS },
@@ -38,9 +48,39 @@ export const FILMS = {
 
 export const SUBTITLES = "WEBVTT\n\n00:00.000 --> 01:30.000\nA line of words\n";
 
-/** Makes the film `name` of `kind` in `folder`; returns its path. */
+/** What `test/*.test.mjs` ask for: each kind, and how many seconds of it. Nobody looks at more of H.265. */
+const NEEDED = [["mp4", 90], ["flv", 90], ["sounds", 90], ["speex", 90], ["sound", 90], ["hevc", 5], ["mp4", 60], ["mp4", 30], ["sounds", 30], ["flv", 30], ["mp4", 10], ["sound", 5]];
+/** What `test/long/` asks for besides. */
+export const LONG_SECONDS = 3600;
+const NEEDED_LONG = [["mp4", LONG_SECONDS], ["flv", LONG_SECONDS], ["sounds", LONG_SECONDS], ["speex", LONG_SECONDS]];
+
+/** Puts the film `name` of `kind` into `folder`; returns its path. */
 export async function makeFilm(folder, name, kind, seconds = SECONDS) {
   const path = join(folder, name);
-  await run("ffmpeg", ["-v", "error", "-y", ...FILMS[kind](seconds), "-shortest", path], { maxBuffer: 1 << 22 });
+  await copyFile(await keptFilm(kind, seconds), path);
   return path;
+}
+
+/** Another recipe is another name: what is kept is never stale. */
+function nameOf(kind, seconds) {
+  const recipe = createHash("sha256").update(FILMS[kind](seconds).join(" ")).digest("hex").slice(0, 12);
+  return `${kind}-${seconds}s-${recipe}.${kind === "flv" || kind === "speex" ? "flv" : "mp4"}`;
+}
+
+async function keptFilm(kind, seconds) {
+  const path = join(KEPT, nameOf(kind, seconds));
+  if (await stat(path).catch(() => null)) return path;
+  await mkdir(KEPT, { recursive: true });
+  // Whole or not at all, also when two make it at once.
+  const half = join(KEPT, `half-${process.pid}-${nameOf(kind, seconds)}`);
+  await run("ffmpeg", ["-v", "error", "-y", ...FILMS[kind](seconds), "-shortest", half], { maxBuffer: 1 << 22 });
+  await rename(half, path);
+  return path;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const long = process.argv.includes("--long");
+  for (const [kind, seconds] of long ? [...NEEDED, ...NEEDED_LONG] : NEEDED) await keptFilm(kind, seconds);
+  const wanted = new Set([...NEEDED, ...NEEDED_LONG].map(([kind, seconds]) => nameOf(kind, seconds)));
+  for (const name of await readdir(KEPT)) if (!wanted.has(name)) await rm(join(KEPT, name));
 }

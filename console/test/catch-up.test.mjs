@@ -3,70 +3,70 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { source } from "./sources.mjs";
 
-const { catchUp, startPace, TARGET_S, TARGET_MOST_S, JUMP_S, FASTER_OVER_S } = await source("watch/catch-up.ts");
+const { catchUp, initialState, TARGET_LATENCY_S, TARGET_LATENCY_MAX_S, JUMP_LATENCY_S, SPEED_UP_OVER_S } = await source("live/catch-up.ts");
 
-const sight = (more) => ({ now: 100, playhead: 10, ranges: [[0, 10.5]], paused: false, starved: false, playedFor: 60, ...more });
-const settled = (more) => ({ ...startPace(99), starved: false, ...more });
+const seen = (more) => ({ now: 100, playhead: 10, ranges: [[0, 10.5]], paused: false, starved: false, playedFor: 60, ...more });
+const settled = (more) => ({ ...initialState(99), starved: false, ...more });
 
 test("near the edge it leaves the playback alone", () => {
-  const { rate, seekTo, behind } = catchUp(settled(), sight());
-  assert.deepEqual({ rate, seekTo, behind }, { rate: 1, seekTo: null, behind: 0.5 });
+  const { rate, seekTo, latency } = catchUp(settled(), seen());
+  assert.deepEqual({ rate, seekTo, latency }, { rate: 1, seekTo: null, latency: 0.5 });
 });
 
 test("a little behind it hurries gently, and goes on until the target is reached", () => {
-  const far = catchUp(settled(), sight({ ranges: [[0, 12.5]] }));
+  const far = catchUp(settled(), seen({ ranges: [[0, 12.5]] }));
   assert.equal(far.rate, 1.2);
-  const nearer = catchUp(settled({ rate: 1.2 }), sight({ ranges: [[0, 10 + TARGET_S + 0.1]] }));
+  const nearer = catchUp(settled({ rate: 1.2 }), seen({ ranges: [[0, 10 + TARGET_LATENCY_S + 0.1]] }));
   assert.equal(nearer.rate, 1.1, "hysteresis: it does not stop short of the target");
-  const there = catchUp(settled({ rate: 1.1 }), sight({ ranges: [[0, 10 + TARGET_S - 0.01]] }));
+  const there = catchUp(settled({ rate: 1.1 }), seen({ ranges: [[0, 10 + TARGET_LATENCY_S - 0.01]] }));
   assert.equal(there.rate, 1);
-  const calm = catchUp(settled({ rate: 1 }), sight({ ranges: [[0, 10 + TARGET_S + 0.1]] }));
+  const calm = catchUp(settled({ rate: 1 }), seen({ ranges: [[0, 10 + TARGET_LATENCY_S + 0.1]] }));
   assert.equal(calm.rate, 1, "and does not begin for a trifle");
 });
 
 test("more than four seconds behind it jumps to the target, once", () => {
-  const ranges = [[0, 10 + JUMP_S + 0.1]];
-  const first = catchUp(settled(), sight({ ranges }));
-  assert.ok(Math.abs(first.seekTo - (ranges[0][1] - TARGET_S)) < 1e-9, `to ${first.seekTo}`);
-  const again = catchUp(first.pace, sight({ ranges, now: 100.2 }));
+  const ranges = [[0, 10 + JUMP_LATENCY_S + 0.1]];
+  const first = catchUp(settled(), seen({ ranges }));
+  assert.ok(Math.abs(first.seekTo - (ranges[0][1] - TARGET_LATENCY_S)) < 1e-9, `to ${first.seekTo}`);
+  const again = catchUp(first.state, seen({ ranges, now: 100.2 }));
   assert.equal(again.seekTo, null, "a jump must have time to take effect");
 });
 
 test("the old part of a GOP given at once is skipped at the start, not played through", () => {
   const ranges = [[0, 12]];
-  assert.equal(catchUp(settled(), sight({ ranges, playedFor: 30 })).seekTo, null);
-  assert.ok(catchUp(settled(), sight({ ranges, playedFor: 0.2 })).seekTo > 11);
+  assert.equal(catchUp(settled(), seen({ ranges, playedFor: 30 })).seekTo, null);
+  assert.ok(catchUp(settled(), seen({ ranges, playedFor: 0.2 })).seekTo > 11);
 });
 
 test("it steps over a gap, and only when it is at one", () => {
   const ranges = [[0, 10.1], [10.6, 11.2]];
-  assert.ok(catchUp(settled(), sight({ playhead: 10.05, ranges })).seekTo >= 10.6);
-  assert.ok(catchUp(settled(), sight({ playhead: 10.3, ranges })).seekTo >= 10.6);
-  assert.equal(catchUp(settled(), sight({ playhead: 9.5, ranges })).seekTo, null);
-  assert.ok(catchUp(settled(), sight({ playhead: 0, ranges: [[5, 6]] })).seekTo >= 5, "before the first picture too");
+  assert.ok(catchUp(settled(), seen({ playhead: 10.05, ranges })).seekTo >= 10.6);
+  assert.ok(catchUp(settled(), seen({ playhead: 10.3, ranges })).seekTo >= 10.6);
+  assert.equal(catchUp(settled(), seen({ playhead: 9.5, ranges })).seekTo, null);
+  assert.ok(catchUp(settled(), seen({ playhead: 0, ranges: [[5, 6]] })).seekTo >= 5, "before the first picture too");
 });
 
 test("paused or with nothing buffered it does nothing", () => {
   for (const more of [{ paused: true, ranges: [[0, 90]] }, { ranges: [] }]) {
-    const { rate, seekTo } = catchUp(settled({ rate: 1.2 }), sight(more));
+    const { rate, seekTo } = catchUp(settled({ rate: 1.2 }), seen(more));
     assert.deepEqual({ rate, seekTo }, { rate: 1, seekTo: null });
   }
 });
 
 test("each stall is counted once and widens the target; calm narrows it again, never below its least", () => {
-  let pace = settled();
-  pace = catchUp(pace, sight({ starved: true })).pace;
-  const once = pace.target;
-  assert.ok(once > TARGET_S);
-  pace = catchUp(pace, sight({ starved: true, now: 100.2 })).pace;
-  assert.equal(pace.target, once, "the same stall, looked at twice");
+  let state = settled();
+  state = catchUp(state, seen({ starved: true })).state;
+  const once = state.target;
+  assert.ok(once > TARGET_LATENCY_S);
+  state = catchUp(state, seen({ starved: true, now: 100.2 })).state;
+  assert.equal(state.target, once, "the same stall, looked at twice");
   for (let i = 0; i < 50; i++) {
-    pace = catchUp(pace, sight({ now: 101 + i, starved: false })).pace;
-    pace = catchUp(pace, sight({ now: 101.5 + i, starved: true })).pace;
+    state = catchUp(state, seen({ now: 101 + i, starved: false })).state;
+    state = catchUp(state, seen({ now: 101.5 + i, starved: true })).state;
   }
-  assert.equal(pace.target, TARGET_MOST_S);
-  for (let i = 0; i < 400; i++) pace = catchUp(pace, sight({ now: 200 + i })).pace;
-  assert.equal(pace.target, TARGET_S);
+  assert.equal(state.target, TARGET_LATENCY_MAX_S);
+  for (let i = 0; i < 400; i++) state = catchUp(state, seen({ now: 200 + i })).state;
+  assert.equal(state.target, TARGET_LATENCY_S);
 });
 
 /**
@@ -74,8 +74,8 @@ test("each stall is counted once and widens the target; calm narrows it again, n
  * advances as a browser's would. The policy looks every 200 ms, the playhead moves every 20.
  */
 function simulate({ arrived, length }) {
-  const log = { jumps: 0, stalls: 0, stalledLate: 0, behind: [] };
-  let pace = startPace(0);
+  const log = { jumps: 0, stalls: 0, stalledLate: 0, latency: [] };
+  let state = initialState(0);
   let [playhead, rate, playedFor, starved, ranDry] = [0, 1, 0, true, false];
   for (let tick = 1; tick * 0.02 < length; tick++) {
     const now = tick * 0.02;
@@ -93,7 +93,7 @@ function simulate({ arrived, length }) {
       playedFor += 0.02;
     }
     if (tick % 10 !== 0) continue;
-    const step = catchUp(pace, { now, playhead, ranges: edge > 0 ? [[0, edge]] : [], paused: false, starved: starved || ranDry, playedFor });
+    const step = catchUp(state, { now, playhead, ranges: edge > 0 ? [[0, edge]] : [], paused: false, starved: starved || ranDry, playedFor });
     ranDry = false;
     assert.ok([1, 1.1, 1.2].includes(step.rate));
     if (step.seekTo !== null) {
@@ -101,25 +101,25 @@ function simulate({ arrived, length }) {
       playhead = step.seekTo;
       log.jumps += 1;
     }
-    ({ pace, rate } = step);
-    log.behind.push(edge - playhead);
+    ({ state, rate } = step);
+    log.latency.push(edge - playhead);
   }
   return log;
 }
 
 test("on a good network a viewer who was given a GOP of any length is soon near the edge, and stays", () => {
   for (const gop of [0.5, 1, 2, 4, 10]) {
-    const { behind, jumps, stalls } = simulate({ arrived: (t) => gop + t, length: 40 });
-    const late = behind.slice(-100);
-    assert.ok(Math.max(...late) <= TARGET_S + FASTER_OVER_S + 0.01, `GOP of ${gop} s: ${Math.max(...late)} s behind`);
+    const { latency, jumps, stalls } = simulate({ arrived: (t) => gop + t, length: 40 });
+    const late = latency.slice(-100);
+    assert.ok(Math.max(...late) <= TARGET_LATENCY_S + SPEED_UP_OVER_S + 0.01, `GOP of ${gop} s: ${Math.max(...late)} s behind`);
     assert.ok(jumps <= 1, `GOP of ${gop} s: ${jumps} jumps`);
     assert.equal(stalls, 0);
   }
 });
 
 test("after a freeze of the network of ten seconds it is back at the edge by one jump", () => {
-  const { behind, jumps } = simulate({ arrived: (t) => (t > 20 && t < 30 ? 20 : t), length: 60 });
-  assert.ok(behind.at(-1) <= 1.5, `${behind.at(-1)} s behind`);
+  const { latency, jumps } = simulate({ arrived: (t) => (t > 20 && t < 30 ? 20 : t), length: 60 });
+  assert.ok(latency.at(-1) <= 1.5, `${latency.at(-1)} s behind`);
   assert.ok(jumps <= 2, `${jumps} jumps`);
 });
 
@@ -134,7 +134,7 @@ test("on a network that hands over in lumps it keeps what it needs instead of st
 });
 
 test("slack left over from a bad hour is given back by playing faster", () => {
-  const { behind, jumps } = simulate({ arrived: (t) => (t < 20 ? Math.floor(t / 3) * 3 : t), length: 90 });
-  assert.ok(Math.max(...behind.slice(-50)) <= TARGET_S + FASTER_OVER_S + 0.01, `${behind.at(-1)} s behind`);
+  const { latency, jumps } = simulate({ arrived: (t) => (t < 20 ? Math.floor(t / 3) * 3 : t), length: 90 });
+  assert.ok(Math.max(...latency.slice(-50)) <= TARGET_LATENCY_S + SPEED_UP_OVER_S + 0.01, `${latency.at(-1)} s behind`);
   assert.ok(jumps <= 2);
 });

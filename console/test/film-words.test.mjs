@@ -3,26 +3,26 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { source } from "./sources.mjs";
 
-const { parseSprite, previewAt } = await source("film/sprite.ts");
-const { leave, whereLeft, worthKeeping } = await source("film/resume.ts");
-const { linkAt, momentOf, queryWithout, withQuery } = await source("film/moment.ts");
-const { commandOf } = await source("film/keys.ts");
-const { judgeFilm } = await source("film/ways.ts");
-const { hashOf, placeOf } = await source("console/place.ts");
-const { objection, sameFile } = await source("console/upload.ts");
-const { looksLikeFilm } = await source("shared/address.ts");
+const { parseThumbnails, thumbnailAt } = await source("film/thumbnails.ts");
+const { isWorthResuming, resumeTime, saveResumePoint } = await source("film/resume.ts");
+const { linkAt, startTimeOf } = await source("film/start-time.ts");
+const { commandOf } = await source("shared/player/keys.ts");
+const { selectSources } = await source("film/sources.ts");
+const { formatHash, parseHash } = await source("console/route.ts");
+const { rejectReason, sameFile } = await source("console/upload.ts");
+const { looksLikeFilm, queryWithoutTime, withQuery } = await source("shared/address.ts");
 const format = await source("shared/format.ts");
-const { sentence } = await source("shared/api.ts");
+const { refusalReason } = await source("shared/api.ts");
 
 const BASE = "http://box.local:8080/vod/a%20film.mp4/sprite.vtt";
 
 test("a sprite's cues become places in pictures, whatever the line ends and however hours are written", () => {
   const cues = ["WEBVTT\n", "1\n00:00.000 --> 00:10.000\nsprite-0.jpg#xywh=0,0,160,90\n", "00:00:10.000 --> 01:00:20.500 align:start\nsprite-1.jpg#xywh=pixel:160,90,160,90"];
   for (const text of [cues.join("\n"), `\uFEFF${cues.join("\n").replaceAll("\n", "\r\n")}`, cues.join("\n").replaceAll("\n", "\r")]) {
-    const previews = parseSprite(text, BASE);
-    assert.equal(previews.length, 2);
-    assert.deepEqual(previews[0], { start: 0, end: 10, url: "http://box.local:8080/vod/a%20film.mp4/sprite-0.jpg", x: 0, y: 0, width: 160, height: 90 });
-    assert.deepEqual([previews[1].end, previews[1].x, previews[1].y], [3620.5, 160, 90]);
+    const thumbnails = parseThumbnails(text, BASE);
+    assert.equal(thumbnails.length, 2);
+    assert.deepEqual(thumbnails[0], { start: 0, end: 10, url: "http://box.local:8080/vod/a%20film.mp4/sprite-0.jpg", x: 0, y: 0, width: 160, height: 90 });
+    assert.deepEqual([thumbnails[1].end, thumbnails[1].x, thumbnails[1].y], [3620.5, 160, 90]);
   }
 });
 
@@ -37,52 +37,52 @@ test("what is no cue, no picture or of another server is left out", () => {
     "00:00.000 --> 00:01.000",
     "NOTE 00:00.000",
   ];
-  assert.deepEqual(parseSprite(`WEBVTT\n\n${bad.join("\n\n")}`, BASE), []);
-  assert.deepEqual(parseSprite("", BASE), []);
+  assert.deepEqual(parseThumbnails(`WEBVTT\n\n${bad.join("\n\n")}`, BASE), []);
+  assert.deepEqual(parseThumbnails("", BASE), []);
 });
 
 test("the picture for a second is the last that has begun", () => {
-  const previews = [0, 10, 30].map((start) => ({ start, end: start + 10 }));
-  const at = (seconds) => previewAt(previews, seconds)?.start;
+  const thumbnails = [0, 10, 30].map((start) => ({ start, end: start + 10 }));
+  const at = (seconds) => thumbnailAt(thumbnails, seconds)?.start;
   assert.deepEqual([-1, 0, 9.99, 10, 25, 30, 500].map(at), [0, 0, 0, 10, 10, 30, 30]);
-  assert.equal(previewAt([], 5), null);
+  assert.equal(thumbnailAt([], 5), null);
 });
 
-/** A shelf in memory; `broken` is a browser that forbids storage. */
-function shelf(text = null) {
+/** A store in memory; `broken` is a browser that forbids storage. */
+function memoryStore(text = null) {
   return { text, getItem: () => text, setItem(_name, value) { this.text = text = value; } };
 }
 
 test("a place is kept, offered again, and forgotten near the end and near the beginning", () => {
-  const keep = shelf();
-  leave(keep, "vod/a.mp4", 600, 3600, 1);
-  assert.equal(whereLeft(keep, "vod/a.mp4", 3600), 600);
-  assert.equal(whereLeft(keep, "vod/b.mp4", 3600), null);
-  assert.equal(whereLeft(keep, "vod/a.mp4", 3500), null, "a film of another length is another film");
-  leave(keep, "vod/a.mp4", 3500, 3600, 2);
-  assert.equal(whereLeft(keep, "vod/a.mp4", 3600), null);
-  assert.deepEqual([14, 15, 3419, 3420, 3600, NaN].map((at) => worthKeeping(at, 3600)), [false, true, true, false, false, false]);
-  assert.equal(worthKeeping(30, 59), false, "a clip is begun anew");
-  assert.equal(worthKeeping(4 * 3600 - 181, 4 * 3600), true, "of a long film, only the credits are the end");
+  const store = memoryStore();
+  saveResumePoint(store, "vod/a.mp4", 600, 3600, 1);
+  assert.equal(resumeTime(store, "vod/a.mp4", 3600), 600);
+  assert.equal(resumeTime(store, "vod/b.mp4", 3600), null);
+  assert.equal(resumeTime(store, "vod/a.mp4", 3500), null, "a film of another length is another film");
+  saveResumePoint(store, "vod/a.mp4", 3500, 3600, 2);
+  assert.equal(resumeTime(store, "vod/a.mp4", 3600), null);
+  assert.deepEqual([14, 15, 3419, 3420, 3600, NaN].map((at) => isWorthResuming(at, 3600)), [false, true, true, false, false, false]);
+  assert.equal(isWorthResuming(30, 59), false, "a clip is begun anew");
+  assert.equal(isWorthResuming(4 * 3600 - 181, 4 * 3600), true, "of a long film, only the credits are the end");
 });
 
-test("a hundred films are remembered, the oldest forgotten first; a broken shelf is an empty one", () => {
-  const keep = shelf();
-  for (let film = 0; film < 130; film++) leave(keep, `vod/${film}.mp4`, 100, 1000, film);
-  assert.equal(Object.keys(JSON.parse(keep.text)).length, 100);
-  assert.deepEqual([29, 30, 129].map((film) => whereLeft(keep, `vod/${film}.mp4`, 1000)), [null, 100, 100]);
-  for (const text of ["", "{", "null", "7", '{"x":{"at":"1"}}', '{"x":null}']) assert.equal(whereLeft(shelf(text), "x", 1000), null, text);
+test("a hundred films are remembered, the oldest forgotten first; a broken store is an empty one", () => {
+  const store = memoryStore();
+  for (let film = 0; film < 130; film++) saveResumePoint(store, `vod/${film}.mp4`, 100, 1000, film);
+  assert.equal(Object.keys(JSON.parse(store.text)).length, 100);
+  assert.deepEqual([29, 30, 129].map((film) => resumeTime(store, `vod/${film}.mp4`, 1000)), [null, 100, 100]);
+  for (const text of ["", "{", "null", "7", '{"x":{"at":"1"}}', '{"x":null}']) assert.equal(resumeTime(memoryStore(text), "x", 1000), null, text);
   const broken = { getItem: () => { throw new Error("denied"); }, setItem: () => { throw new Error("denied"); } };
-  leave(broken, "x", 100, 1000, 1);
-  assert.equal(whereLeft(broken, "x", 1000), null);
+  saveResumePoint(broken, "x", 100, 1000, 1);
+  assert.equal(resumeTime(broken, "x", 1000), null);
 });
 
 test("a time in the address, as programs and as people write it", () => {
   const times = { "?t=93": 93, "?t=93s": 93, "?t=93.5": 93.5, "?t=1m33s": 93, "?t=1h2m3s": 3723, "?t=2h": 7200, "?t=1:33": 93, "?t=1:02:03": 3723, "?t=0": 0 };
-  for (const [search, at] of Object.entries(times)) assert.equal(momentOf(search), at, search);
-  for (const search of ["", "?t=", "?t=x", "?t=-5", "?t=1e9x", "?t=NaN", "?u=7", "?t=1:99"]) assert.equal(momentOf(search), null, search);
-  assert.equal(queryWithout("?t=5&key=a%20b"), "?key=a+b");
-  assert.equal(queryWithout("?t=5"), "");
+  for (const [search, at] of Object.entries(times)) assert.equal(startTimeOf(search), at, search);
+  for (const search of ["", "?t=", "?t=x", "?t=-5", "?t=1e9x", "?t=NaN", "?u=7", "?t=1:99"]) assert.equal(startTimeOf(search), null, search);
+  assert.equal(queryWithoutTime("?t=5&key=a%20b"), "?key=a+b");
+  assert.equal(queryWithoutTime("?t=5"), "");
   assert.equal(linkAt("http://x/watch/vod/a?key=1&t=7#y", 93.9), "http://x/watch/vod/a?key=1&t=93");
   assert.equal(linkAt("http://x/watch/vod/a?t=7", 0.4), "http://x/watch/vod/a");
   assert.equal(withQuery("/a?x=1", "?key=2"), "/a?x=1&key=2");
@@ -109,26 +109,26 @@ const track = (kind, codec, codec_string) => ({ kind, index: 0, codec, codec_str
 const [h264, aac] = [track("video", "H.264", "avc1.42c01e"), track("audio", "AAC", "mp4a.40.2")];
 const [hevc, speex] = [track("video", "H.265", "hvc1.1.6.L93.B0"), track("audio", "Speex", null)];
 const common = (type) => /avc1|mp4a/.test(type);
-const both = { plays: common, feeds: common };
+const both = { canPlayType: common, isTypeSupported: common };
 
-test("the ways to play a film: the file where the browser can, HLS for FLV and several sounds, words for the rest", () => {
-  const ways = (one, can = both) => judgeFilm(one, can).ways.map(({ kind }) => kind).join(" ");
-  assert.equal(ways(film("a.mp4", h264, aac)), "file hls flv");
-  assert.equal(ways(film("a.flv", h264, aac)), "hls flv");
-  assert.equal(ways(film("a.mp4", h264, aac, aac)), "hls file flv");
-  assert.equal(judgeFilm(film("a.mp4", h264, aac, aac), both).ways[0].several, true);
-  assert.equal(ways(film("a.mp4", h264), { plays: common, feeds: () => false }), "file");
-  assert.equal(ways(film("a.flv", h264), { plays: (type) => common(type) || type.includes("mpegurl"), feeds: () => false }), "file");
-  const silent = judgeFilm(film("a.flv", h264, speex), both);
+test("the sources of a film: the file where the browser can, HLS for FLV and several sounds, words for the rest", () => {
+  const kinds = (one, can = both) => selectSources(one, can).sources.map(({ kind }) => kind).join(" ");
+  assert.equal(kinds(film("a.mp4", h264, aac)), "file hls flv");
+  assert.equal(kinds(film("a.flv", h264, aac)), "hls flv");
+  assert.equal(kinds(film("a.mp4", h264, aac, aac)), "hls file flv");
+  assert.equal(selectSources(film("a.mp4", h264, aac, aac), both).sources[0].several, true);
+  assert.equal(kinds(film("a.mp4", h264), { canPlayType: common, isTypeSupported: () => false }), "file");
+  assert.equal(kinds(film("a.flv", h264), { canPlayType: (type) => common(type) || type.includes("mpegurl"), isTypeSupported: () => false }), "file");
+  const silent = selectSources(film("a.flv", h264, speex), both);
   assert.match(silent.missing, /Picture only.*Speex/);
-  assert.deepEqual([silent.ways[0].kind, silent.ways[0].audio, silent.soundOnly], ["flv", false, false]);
-  const blind = judgeFilm(film("a.mp4", hevc, aac), both);
+  assert.deepEqual([silent.sources[0].kind, silent.sources[0].audio, silent.soundOnly], ["flv", false, false]);
+  const blind = selectSources(film("a.mp4", hevc, aac), both);
   assert.match(blind.missing, /Sound only.*H\.265/);
-  assert.deepEqual([blind.ways[0].kind, blind.soundOnly], ["file", true]);
-  assert.equal(judgeFilm(film("a.mp4", hevc), both).failure.title, "This browser can’t play H.265");
-  assert.equal(judgeFilm({ ...film("a.mp4"), error: "no moov" }, both).failure.detail, "no moov");
-  assert.equal(judgeFilm(film("a.mp4", track("data", "Script", null)), both).kind, "refuse");
-  assert.equal(judgeFilm(film("a.mp4", aac), both).soundOnly, true);
+  assert.deepEqual([blind.sources[0].kind, blind.soundOnly], ["file", true]);
+  assert.equal(selectSources(film("a.mp4", hevc), both).failure.title, "This browser can’t play H.265");
+  assert.equal(selectSources({ ...film("a.mp4"), error: "no moov" }, both).failure.detail, "no moov");
+  assert.equal(selectSources(film("a.mp4", track("data", "Script", null)), both).kind, "refuse");
+  assert.equal(selectSources(film("a.mp4", aac), both).soundOnly, true);
 });
 
 test("which names are asked for as films first", () => {
@@ -148,23 +148,23 @@ test("times, sizes, days and languages for people", () => {
 });
 
 test("what the server says when it refuses is shown as it says it, if it is for people", () => {
-  assert.equal(sentence("there is a film of this name\n"), "There is a film of this name");
-  assert.equal(sentence('{"error":"no moov"}'), "No moov");
-  assert.deepEqual(["", "<html>…", "x".repeat(500), '{"a":1}'].map(sentence), ["", "", "", ""]);
+  assert.equal(refusalReason("there is a film of this name\n"), "There is a film of this name");
+  assert.equal(refusalReason('{"error":"no moov"}'), "No moov");
+  assert.deepEqual(["", "<html>…", "x".repeat(500), '{"a":1}'].map(refusalReason), ["", "", "", ""]);
 });
 
 test("what is not worth sending is not sent, and an upload goes on with the same file only", () => {
-  assert.equal(objection({ name: "Film.MP4", size: 1 }), "");
-  assert.match(objection({ name: "film.avi", size: 1 }), /MP4/);
-  assert.match(objection({ name: "film.mp4", size: 0 }), /empty/);
+  assert.equal(rejectReason({ name: "Film.MP4", size: 1 }), "");
+  assert.match(rejectReason({ name: "film.avi", size: 1 }), /MP4/);
+  assert.match(rejectReason({ name: "film.mp4", size: 0 }), /empty/);
   const one = { id: "1", app: "vod", name: "a.mp4", bytes: 5, changed: 7 };
   assert.equal(sameFile(one, "vod", { name: "a.mp4", size: 5, lastModified: 7 }), true);
   for (const other of [{ name: "b.mp4" }, { size: 6 }, { lastModified: 8 }]) assert.equal(sameFile(one, "vod", { name: "a.mp4", size: 5, lastModified: 7, ...other }), false);
 });
 
 test("a page of the catalogue survives the way into the address and back", () => {
-  assert.deepEqual(placeOf(hashOf("a & b", 3)), { films: true, search: "a & b", page: 3 });
-  assert.equal(hashOf("", 1), "#films");
-  assert.deepEqual(placeOf(""), { films: false, search: "", page: 1 });
-  assert.equal(placeOf("#films?page=-1").page, 1);
+  assert.deepEqual(parseHash(formatHash("a & b", 3)), { films: true, search: "a & b", page: 3 });
+  assert.equal(formatHash("", 1), "#films");
+  assert.deepEqual(parseHash(""), { films: false, search: "", page: 1 });
+  assert.equal(parseHash("#films?page=-1").page, 1);
 });

@@ -9,12 +9,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { BITS, makeFilm, SECONDS, SUBTITLES } from "../dev/films.mjs";
+import { makeFilm, SECONDS, SUBTITLES } from "../dev/films.mjs";
+import { begin, seekTo, shownSecond, showsPlaces, timeOf, video, watch } from "./film-stage.mjs";
 import { awaitPhase, openBrowser, openPage, openServer, phaseOf, shoot } from "./stage.mjs";
 
 const ONLY_FAKE = { skip: process.env.HEADWATER_URL ? "needs the fake server" : false };
 const PLACES = [0, 13.2, 27, 41.5, 5.3, 88.5, 60, 33.3, 75.7, 2];
-const FILMS = { "check film.mp4": "mp4", "check old.flv": "flv", "check sounds.mp4": "sounds", "check speex.flv": "speex", "check sound.mp4": "sound", "check hevc.mp4": "hevc" };
+const FILMS = { "check film.mp4": "mp4", "check old.flv": "flv", "check sounds.mp4": "sounds", "check speex.flv": "speex", "check sound.mp4": "sound" };
 
 let server;
 let browser;
@@ -23,16 +24,15 @@ before(async () => {
   browser = await openBrowser();
   if (!server.media) return;
   for (const [name, kind] of Object.entries(FILMS)) await makeFilm(server.media, name, kind);
+  await makeFilm(server.media, "check hevc.mp4", "hevc", 5);
   await writeFile(join(server.media, "check film.en.vtt"), SUBTITLES);
   await writeFile(join(server.media, "check broken.mp4"), "this is no film");
 }, { timeout: 180_000 });
 after(async () => {
-  for (const name of [...Object.keys(FILMS), "check film.en.vtt", "check broken.mp4"]) if (server.media) await rm(join(server.media, name), { force: true });
+  for (const name of [...Object.keys(FILMS), "check hevc.mp4", "check film.en.vtt", "check broken.mp4"]) if (server.media) await rm(join(server.media, name), { force: true });
   await browser?.close();
   await server?.close();
 });
-
-const watch = (name, more = "") => `/watch/vod/${encodeURIComponent(name)}${more}`;
 
 async function onStage(t, open, settings) {
   if (!server.media) return t.skip("needs HEADWATER_MEDIA");
@@ -41,60 +41,19 @@ async function onStage(t, open, settings) {
   return stage;
 }
 
-const video = (page, ask) => page.evaluate((body) => new Function("video", `return ${body}`)(document.querySelector("video")), ask);
-const timeOf = (page) => video(page, "video.currentTime");
-
-/** Without a gesture the page waits with its large button. */
-async function begin(page) {
-  await page.waitForFunction(() => ["ready", "playing"].includes(document.querySelector("main")?.dataset.phase), null, { timeout: 20_000 });
-  if ((await phaseOf(page)) === "ready") await page.getByRole("button", { name: "Play the film" }).click();
-  await awaitPhase(page, "playing");
-}
-
-/** The second that the picture shows, read from its boxes. */
-const shownSecond = (page) =>
-  page.evaluate((bits) => {
-    const element = document.querySelector("video");
-    const [width, height] = [bits * 8, 40];
-    const paint = new OffscreenCanvas(width, height).getContext("2d");
-    paint.drawImage(element, 0, 0, width, height);
-    const { data } = paint.getImageData(0, height - 2, width, 1);
-    return Array.from({ length: bits }, (_, bit) => (data[(bit * 8 + 4) * 4] > 128 ? 2 ** bit : 0)).reduce((sum, value) => sum + value, 0);
-  }, BITS);
-
-async function seekTo(page, share) {
-  const { x, y, width, height } = await page.getByRole("slider", { name: "Place in the film" }).boundingBox();
-  await page.mouse.click(x + width * share, y + height / 2);
-  await page.waitForFunction(() => !document.querySelector("video").seeking && document.querySelector("video").readyState >= 2, null, { timeout: 20_000 });
-  await sleep(150);
-}
-
-/** Ten places by the line; the picture must be of the second that the clock says. */
-async function tenPlaces(page, name) {
-  await page.keyboard.press("k");
-  await awaitPhase(page, "paused");
-  for (const [index, place] of PLACES.entries()) {
-    await seekTo(page, place / SECONDS);
-    const [time, shown] = [await timeOf(page), await shownSecond(page)];
-    await shoot(page, `${name}-place-${index}`);
-    assert.ok(Math.abs(time - place) < 0.3, `asked for ${place}, at ${time}`);
-    assert.ok(Math.abs(shown + 0.5 - time) <= 0.6, `at ${time} the picture shows second ${shown}`);
-  }
-}
-
-for (const [name, way] of [["check film.mp4", "file"], ["check old.flv", "hls"], ["check sounds.mp4", "hls"]]) {
-  test(`${name} plays as ${way} and shows the right picture at ten places`, async (t) => {
+for (const [name, kind] of [["check film.mp4", "file"], ["check old.flv", "hls"], ["check sounds.mp4", "hls"]]) {
+  test(`${name} plays as ${kind} and shows the right picture at ten places`, async (t) => {
     const { page, wrongs } = (await onStage(t, watch(name))) ?? {};
     if (!page) return;
     await begin(page);
-    assert.equal(await page.evaluate(() => document.querySelector("main").dataset.way), way);
+    assert.equal(await page.evaluate(() => document.querySelector("main").dataset.source), kind);
     const from = await timeOf(page);
     await sleep(2000);
     const to = await timeOf(page);
     assert.ok(to - from > 1.2, `the clock went from ${from} to ${to} in two seconds`);
     assert.ok((await video(page, "video.muted")) === false, "a film is not muted unasked");
     await page.getByText("/ 1:30").or(page.getByText("1:30")).first().waitFor();
-    await tenPlaces(page, `film-${way}-${name.replace(/\W/g, "-")}`);
+    await showsPlaces(page, PLACES, SECONDS, `film-${kind}-${name.replace(/\W/g, "-")}`);
     await page.keyboard.press("k");
     await awaitPhase(page, "playing");
     assert.deepEqual(wrongs, []);
@@ -318,7 +277,7 @@ test("the catalogue: pictures, figures, search, addresses, and a film that can't
   await page.getByText("No film has “no such thing” in its name.").waitFor();
   await page.getByRole("searchbox", { name: "Search films" }).fill("");
   await card(page, "check film.mp4").getByRole("link", { name: "Watch check film.mp4" }).click();
-  await page.waitForFunction(() => document.querySelector("main")?.dataset.way === "file");
+  await page.waitForFunction(() => document.querySelector("main")?.dataset.source === "file");
   assert.deepEqual(wrongs.filter((wrong) => !/ERR_|404|50\d/.test(wrong)), []);
 });
 

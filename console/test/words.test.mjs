@@ -5,7 +5,7 @@ import { source } from "./sources.mjs";
 
 const address = await source("shared/address.ts");
 const format = await source("shared/format.ts");
-const { judge } = await source("watch/support.ts");
+const { selectTracks } = await source("live/track-selection.ts");
 
 const here = { protocol: "http:", host: "box.local:8080", hostname: "box.local" };
 
@@ -56,7 +56,7 @@ const audio = (codec, codec_string) => ({ codec, codec_string, sample_rate: 4410
 const browser = (type) => /avc1|mp4a|opus|audio\/mpeg/.test(type);
 
 test("what this browser can play is asked for, what it can't is said in words", () => {
-  const plan = (v, a) => judge({ video: v, audio: a }, browser).plan;
+  const plan = (v, a) => selectTracks({ video: v, audio: a }, browser).selection;
   assert.deepEqual(plan(video("H.264", "avc1.42c01e"), audio("AAC", "mp4a.40.2")), { video: true, audio: true, missing: "" });
   assert.deepEqual(plan(video("H.264", "avc1.42c01e"), null), { video: true, audio: false, missing: "" });
   assert.deepEqual(plan(null, audio("AAC", "mp4a.40.2")), { video: false, audio: true, missing: "" });
@@ -67,6 +67,6 @@ test("what this browser can play is asked for, what it can't is said in words", 
   assert.match(plan(video("H.264", null), audio("Nellymoser", null)).missing, /Picture only.*Nellymoser/);
   assert.match(plan(video("VP6", null), audio("AAC", null)).missing, /Sound only.*VP6/);
   assert.deepEqual(plan(video("H.299", null), null), { video: true, audio: false, missing: "" }, "never heard of: try");
-  const refused = judge({ video: video("H.265", "hvc1.1.6.L93.B0"), audio: null }, browser);
+  const refused = selectTracks({ video: video("H.265", "hvc1.1.6.L93.B0"), audio: null }, browser);
   assert.equal(refused.failure.title, "This browser can’t play H.265");
 });

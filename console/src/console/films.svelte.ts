@@ -2,23 +2,23 @@
  * The catalogue as the console shows it: one page of it, for one search, both kept in the address (`#films?search=…`)
  * so that a reload and the browser's back button are where one was.
  */
-import { deleteFilm, fetchFilms, Refused, type Film } from "../shared/api.ts";
+import { deleteFilm, fetchFilms, HttpError, type Film } from "../shared/api.ts";
 import { encodePath } from "../shared/address.ts";
-import { hashOf, placeOf } from "./place.ts";
+import { formatHash, parseHash } from "./route.ts";
 
 export const PER_PAGE = 24;
-const TYPING_MS = 250;
-const AGAIN_MS = 4000;
+const SEARCH_DEBOUNCE_MS = 250;
+const RETRY_MS = 4000;
 
 export class Films {
   list = $state.raw<Film[] | null>(null);
   total = $state(0);
   search = $state("");
   page = $state(1);
-  trouble = $state("");
-  /** The trouble is that the admin token is missing. */
-  locked = $state(false);
-  asking = $state(false);
+  error = $state("");
+  /** The error is that the admin token is missing. */
+  unauthorized = $state(false);
+  loading = $state(false);
 
   #timer: ReturnType<typeof setTimeout> | undefined;
   #turn = 0;
@@ -30,10 +30,10 @@ export class Films {
   /** Follows the address; returns how to stop. */
   start(): () => void {
     const follow = () => {
-      const { films, search, page } = placeOf(window.location.hash);
+      const { films, search, page } = parseHash(window.location.hash);
       if (!films) return;
       [this.search, this.page] = [search, page];
-      void this.ask();
+      void this.refresh();
     };
     window.addEventListener("hashchange", follow);
     follow();
@@ -45,31 +45,31 @@ export class Films {
   }
 
   /** A search is typed letter by letter: asked when the typing rests, from the first page on. */
-  look(search: string): void {
+  setSearch(search: string): void {
     this.search = search;
     this.page = 1;
-    history.replaceState(null, "", hashOf(search, 1));
+    history.replaceState(null, "", formatHash(search, 1));
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.ask(), TYPING_MS);
+    this.#timer = setTimeout(() => void this.refresh(), SEARCH_DEBOUNCE_MS);
   }
 
-  async ask(): Promise<void> {
+  async refresh(): Promise<void> {
     const turn = ++this.#turn;
     clearTimeout(this.#timer);
-    this.asking = true;
+    this.loading = true;
     try {
       const { films, total } = await fetchFilms(this.search, (this.page - 1) * PER_PAGE, PER_PAGE);
       if (turn !== this.#turn) return;
-      [this.list, this.total, this.trouble, this.locked] = [films, total, "", false];
+      [this.list, this.total, this.error, this.unauthorized] = [films, total, "", false];
       // The last film of the last page is gone: there is a page before it.
-      if (films.length === 0 && total > 0 && this.page > this.pages) window.location.hash = hashOf(this.search, this.pages);
+      if (films.length === 0 && total > 0 && this.page > this.pages) window.location.hash = formatHash(this.search, this.pages);
     } catch (error) {
       if (turn !== this.#turn) return;
-      this.trouble = error instanceof Refused ? error.message : "The server does not answer. Trying again…";
-      this.locked = error instanceof Refused && error.status === 401;
-      this.#timer = setTimeout(() => void this.ask(), AGAIN_MS);
+      this.error = error instanceof HttpError ? error.message : "The server does not answer. Trying again…";
+      this.unauthorized = error instanceof HttpError && error.status === 401;
+      this.#timer = setTimeout(() => void this.refresh(), RETRY_MS);
     } finally {
-      if (turn === this.#turn) this.asking = false;
+      if (turn === this.#turn) this.loading = false;
     }
   }
 
@@ -78,10 +78,10 @@ export class Films {
     try {
       await deleteFilm(encodePath(film));
     } catch (error) {
-      if (!(error instanceof Refused)) return "The server does not answer; the film is still there.";
+      if (!(error instanceof HttpError)) return "The server does not answer; the film is still there.";
       if (error.status !== 404) return error.message;
     }
-    await this.ask();
+    await this.refresh();
     return "";
   }
 }

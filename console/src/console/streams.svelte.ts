@@ -2,31 +2,31 @@
  * What the console knows of the server, kept fresh: asked once a second while the page is looked at, not at all
  * while it is hidden, more rarely while the server does not answer.
  */
-import { fetchInfo, fetchStreams, Refused, type ServerInfo, type Stream } from "../shared/api.ts";
+import { fetchInfo, fetchStreams, HttpError, type ServerInfo, type Stream } from "../shared/api.ts";
 
-const EVERY_MS = 1000;
-const SLOWEST_MS = 8000;
-const MEMORY = 60;
+const POLL_MS = 1000;
+const POLL_MAX_MS = 8000;
+const HISTORY_SAMPLES = 60;
 
 export class Streams {
   list = $state.raw<Stream[] | null>(null);
   info = $state.raw<ServerInfo | null>(null);
   /** Why there is nothing new to show; empty while all is well. */
-  trouble = $state("");
-  /** The trouble is that the admin token is missing. */
-  locked = $state(false);
+  error = $state("");
+  /** The error is that the admin token is missing. */
+  unauthorized = $state(false);
   /** Bitrate of each stream over the last minute, oldest first. */
   history = $state.raw<ReadonlyMap<string, readonly number[]>>(new Map());
 
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #asking = false;
-  #wait = EVERY_MS;
+  #polling = false;
+  #wait = POLL_MS;
 
   /** Starts asking; returns how to stop. */
   start(): () => void {
     const look = () => {
       clearTimeout(this.#timer);
-      if (!document.hidden) void this.#ask();
+      if (!document.hidden) void this.#poll();
     };
     document.addEventListener("visibilitychange", look);
     look();
@@ -36,32 +36,32 @@ export class Streams {
     };
   }
 
-  async #ask(): Promise<void> {
-    if (this.#asking) return;
-    this.#asking = true;
+  async #poll(): Promise<void> {
+    if (this.#polling) return;
+    this.#polling = true;
     try {
       this.info ??= await fetchInfo();
       this.#take(await fetchStreams());
-      this.trouble = "";
-      this.locked = false;
-      this.#wait = EVERY_MS;
+      this.error = "";
+      this.unauthorized = false;
+      this.#wait = POLL_MS;
     } catch (error) {
-      this.trouble = error instanceof Refused ? error.message : "The server does not answer. Trying again…";
-      this.locked = error instanceof Refused && error.status === 401;
-      this.#wait = Math.min(SLOWEST_MS, this.#wait * 1.6);
+      this.error = error instanceof HttpError ? error.message : "The server does not answer. Trying again…";
+      this.unauthorized = error instanceof HttpError && error.status === 401;
+      this.#wait = Math.min(POLL_MAX_MS, this.#wait * 1.6);
       this.info = null;
     } finally {
-      this.#asking = false;
+      this.#polling = false;
     }
     clearTimeout(this.#timer);
-    if (!document.hidden) this.#timer = setTimeout(() => void this.#ask(), this.#wait);
+    if (!document.hidden) this.#timer = setTimeout(() => void this.#poll(), this.#wait);
   }
 
   #take(streams: Stream[]): void {
     const history = new Map<string, readonly number[]>();
     for (const stream of streams) {
       const past = this.history.get(keyOf(stream)) ?? [];
-      history.set(keyOf(stream), [...past, stream.bitrate_bps].slice(-MEMORY));
+      history.set(keyOf(stream), [...past, stream.bitrate_bps].slice(-HISTORY_SAMPLES));
     }
     this.history = history;
     this.list = [...streams].sort(liveFirst);

@@ -1,12 +1,12 @@
 /**
- * One file on its way to the server, in pieces, so that a broken network costs one piece and a closed page costs
+ * One file on its way to the server, in chunks, so that a broken network costs one of them and a closed page costs
  * nothing: the server keeps what it has, and this browser keeps which upload it was. Without a face.
  *
  *     POST /api/v1/uploads → id        PATCH …/{id} with Upload-Offset, until all is there
  *
- * Pieces go by XMLHttpRequest: `fetch` does not tell how much of a body has left.
+ * Chunks go by XMLHttpRequest: `fetch` does not tell how much of a body has left.
  */
-import { Refused, sentence } from "../shared/api.ts";
+import { HttpError, refusalReason } from "../shared/api.ts";
 
 export type UploadPhase = "waiting" | "sending" | "paused" | "away" | "taken" | "done" | "failed";
 
@@ -22,7 +22,7 @@ export interface UploadView {
 }
 
 /** An upload that the server holds a part of, as this browser remembers it. */
-export interface Unfinished {
+export interface UnfinishedUpload {
   id: string;
   app: string;
   name: string;
@@ -32,18 +32,18 @@ export interface Unfinished {
 }
 
 const UPLOADS = "/api/v1/uploads";
-const SHELF = "headwater.uploads";
-const PIECE_BYTES = 8 * 1024 * 1024;
-const AGAIN_MS = { first: 500, most: 15_000, growth: 1.8 } as const;
+const STORAGE_KEY = "headwater.uploads";
+const CHUNK_BYTES = 8 * 1024 * 1024;
+const RETRY_MS = { first: 500, max: 15_000, factor: 1.8 } as const;
 const FILM = /\.(mp4|m4v|mov|f4v|flv)$/i;
 /** No film is this small, and no name this long. */
-const NAME_MOST = 200;
+const NAME_MAX_CHARS = 200;
 
 /** What is wrong with a file before a byte of it is sent; empty when nothing is. */
-export function objection(file: { name: string; size: number }): string {
+export function rejectReason(file: { name: string; size: number }): string {
   if (!FILM.test(file.name)) return "Films are MP4, M4V, MOV, F4V or FLV files; this is none by its name.";
   if (file.size === 0) return "The file is empty.";
-  if (file.name.length > NAME_MOST) return `The name is longer than ${NAME_MOST} characters; give the file a shorter one.`;
+  if (file.name.length > NAME_MAX_CHARS) return `The name is longer than ${NAME_MAX_CHARS} characters; give the file a shorter one.`;
   return "";
 }
 
@@ -111,15 +111,15 @@ export class Upload {
         return;
       } catch (error) {
         if (!this.#underWay()) return;
-        if (error instanceof Refused && !this.#survives(error)) return;
+        if (error instanceof HttpError && !this.#survives(error)) return;
         times = this.view.sent > before ? 0 : times + 1;
         this.#tell({ phase: "away", speed: 0 });
-        await this.#rest(Math.min(AGAIN_MS.most, AGAIN_MS.first * AGAIN_MS.growth ** times));
+        await this.#rest(Math.min(RETRY_MS.max, RETRY_MS.first * RETRY_MS.factor ** times));
       }
     }
   }
 
-  /** The server's count is the one that holds: a page may have gone before it heard of the last piece. */
+  /** The server's count is the one that holds: a page may have gone before it heard of the last chunk. */
   async #whereToGoOn(): Promise<number> {
     if (this.#id) {
       const offset = await offsetOf(this.#id);
@@ -133,7 +133,7 @@ export class Upload {
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ app: this.#app, name, bytes, ...(this.#replace ? { replace: true } : {}) }),
     });
-    if (!response.ok) throw new Refused(response.status, sentence(await response.text()));
+    if (!response.ok) throw new HttpError(response.status, refusalReason(await response.text()));
     const { id, offset } = (await response.json()) as { id: string; offset: number };
     this.#id = id;
     remember({ id, app: this.#app, name, bytes, changed: this.#file.lastModified });
@@ -143,8 +143,8 @@ export class Upload {
   async #send(from: number): Promise<void> {
     let offset = from;
     while (offset < this.#file.size) {
-      const piece = this.#file.slice(offset, offset + PIECE_BYTES);
-      offset = await this.#patch(offset, piece);
+      const chunk = this.#file.slice(offset, offset + CHUNK_BYTES);
+      offset = await this.#patch(offset, chunk);
       if (!this.#underWay()) return;
       this.#tell({ sent: offset });
     }
@@ -152,26 +152,26 @@ export class Upload {
     this.#tell({ phase: "done", speed: 0, sent: this.#file.size });
   }
 
-  #patch(offset: number, piece: Blob): Promise<number> {
+  #patch(offset: number, chunk: Blob): Promise<number> {
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
       this.#request = request;
       request.open("PATCH", `${UPLOADS}/${encodeURIComponent(this.#id ?? "")}`);
       request.setRequestHeader("upload-offset", String(offset));
       request.setRequestHeader("content-type", "application/offset+octet-stream");
-      request.upload.onprogress = ({ loaded }) => this.#measure(offset + Math.min(loaded, piece.size));
+      request.upload.onprogress = ({ loaded }) => this.#measure(offset + Math.min(loaded, chunk.size));
       request.onload = () => {
-        const taken = Number(request.getResponseHeader("upload-offset") ?? offset + piece.size);
-        if (request.status >= 200 && request.status < 300) resolve(Number.isSafeInteger(taken) && taken > offset ? taken : offset + piece.size);
-        else reject(new Refused(request.status, sentence(request.responseText)));
+        const taken = Number(request.getResponseHeader("upload-offset") ?? offset + chunk.size);
+        if (request.status >= 200 && request.status < 300) resolve(Number.isSafeInteger(taken) && taken > offset ? taken : offset + chunk.size);
+        else reject(new HttpError(request.status, refusalReason(request.responseText)));
       };
       request.onerror = request.onabort = request.ontimeout = () => reject(new TypeError("the network broke"));
-      request.send(piece);
+      request.send(chunk);
     });
   }
 
   /** A refusal is final, except where the server lost count or track of the upload, or is only busy. */
-  #survives(refusal: Refused): boolean {
+  #survives(refusal: HttpError): boolean {
     const { status } = refusal;
     // 412: another film has taken the name while this one was on its way.
     if (status === 412 && this.#id) {
@@ -221,13 +221,13 @@ export class Upload {
 async function offsetOf(id: string): Promise<number | null> {
   const response = await fetch(`${UPLOADS}/${encodeURIComponent(id)}`, { cache: "no-store" });
   if (response.status === 404 || response.status === 410) return null;
-  if (!response.ok) throw new Refused(response.status, sentence(await response.text()));
+  if (!response.ok) throw new HttpError(response.status, refusalReason(await response.text()));
   const { offset } = (await response.json()) as { offset: number };
   return offset;
 }
 
 /** Uploads that the server still has a part of; what it has forgotten is forgotten here too. */
-export async function unfinishedUploads(): Promise<Array<Unfinished & { sent: number }>> {
+export async function unfinishedUploads(): Promise<Array<UnfinishedUpload & { sent: number }>> {
   const found = [];
   for (const one of remembered()) {
     const sent = await offsetOf(one.id).catch(() => undefined);
@@ -242,20 +242,20 @@ export async function forgetUpload(id: string): Promise<void> {
   await fetch(`${UPLOADS}/${encodeURIComponent(id)}`, { method: "DELETE" }).catch(() => {});
 }
 
-export function sameFile(one: Unfinished, app: string, file: Pick<File, "name" | "size" | "lastModified">): boolean {
+export function sameFile(one: UnfinishedUpload, app: string, file: Pick<File, "name" | "size" | "lastModified">): boolean {
   return one.app === app && one.name === file.name && one.bytes === file.size && one.changed === file.lastModified;
 }
 
-function remembered(): Unfinished[] {
+function remembered(): UnfinishedUpload[] {
   try {
-    const kept: unknown = JSON.parse(localStorage.getItem(SHELF) ?? "[]");
+    const kept: unknown = JSON.parse(localStorage.getItem(STORAGE_KEY) ?? "[]");
     return Array.isArray(kept) ? kept.filter((one) => typeof one?.id === "string" && typeof one.name === "string") : [];
   } catch {
     return [];
   }
 }
 
-function remember(one: Unfinished): void {
+function remember(one: UnfinishedUpload): void {
   keep([...remembered().filter(({ id }) => id !== one.id), one].slice(-50));
 }
 
@@ -263,9 +263,9 @@ function forget(id: string): void {
   keep(remembered().filter((one) => one.id !== id));
 }
 
-function keep(uploads: Unfinished[]): void {
+function keep(uploads: UnfinishedUpload[]): void {
   try {
-    localStorage.setItem(SHELF, JSON.stringify(uploads));
+    localStorage.setItem(STORAGE_KEY, JSON.stringify(uploads));
   } catch {
     // Then an upload does not survive the page; all else is as before.
   }

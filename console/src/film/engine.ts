@@ -1,11 +1,11 @@
 /**
  * What carries a film into a `<video>`: one interface, and the one engine that needs no library. An engine plays
- * one way, from one place on, until it is closed or has failed; which way, and what comes after, `player.ts`
+ * one source, from one place on, until it is closed or has failed; which source, and what comes after, `playback.ts`
  * decides.
  */
 
-/** Why an engine gave up. `network`: another try may do; `media`: another way may. */
-export type Trouble = { kind: "network" | "media"; detail: string };
+/** Why an engine gave up. `network`: another try may do; `media`: another source may. */
+export type EngineError = { kind: "network" | "media"; detail: string };
 
 export interface Engine {
   /** Seconds of the film at `currentTime` 0 of the element. */
@@ -13,8 +13,8 @@ export interface Engine {
   /** Makes a place playable that the element has not got; `currentTime` is set already where the engine seeks by it. */
   seek(to: number): void;
   /** Sound tracks to choose from, by name; empty where there is no choice. */
-  readonly sounds: string[];
-  sound: number;
+  readonly audioTracks: string[];
+  audioTrack: number;
   /** Qualities to choose from, best first; empty where there is no choice. */
   readonly qualities: string[];
   /** The chosen one; −1 lets the network decide. */
@@ -22,14 +22,14 @@ export interface Engine {
   close(): void;
 }
 
-export interface Calls {
+export interface EngineEvents {
   /** The choices have become known or have changed. */
   onchange(): void;
-  ontrouble(trouble: Trouble): void;
+  onerror(error: EngineError): void;
 }
 
 /** What browsers have only in part: the sound tracks of an element. */
-interface SoundTracks {
+interface AudioTrackList {
   length: number;
   [index: number]: { enabled: boolean; label: string; language: string };
 }
@@ -41,15 +41,15 @@ export class FileEngine implements Engine {
   readonly #video: HTMLVideoElement;
   readonly #closing = new AbortController();
 
-  constructor(video: HTMLVideoElement, url: string, at: number, calls: Calls) {
+  constructor(video: HTMLVideoElement, url: string, at: number, events: EngineEvents) {
     this.#video = video;
     const { signal } = this.#closing;
-    video.addEventListener("loadedmetadata", () => calls.onchange(), { signal });
+    video.addEventListener("loadedmetadata", () => events.onchange(), { signal });
     video.addEventListener(
       "error",
       () => {
         const { code = 0, message = "" } = video.error ?? {};
-        calls.ontrouble({ kind: code === MediaError.MEDIA_ERR_NETWORK ? "network" : "media", detail: message });
+        events.onerror({ kind: code === MediaError.MEDIA_ERR_NETWORK ? "network" : "media", detail: message });
       },
       { signal },
     );
@@ -62,21 +62,21 @@ export class FileEngine implements Engine {
     this.#video.currentTime = to;
   }
 
-  get sounds(): string[] {
+  get audioTracks(): string[] {
     const tracks = this.#tracks;
     return tracks.length > 1 ? tracks.map(({ label, language }, index) => label || language || `Track ${index + 1}`) : [];
   }
 
-  get sound(): number {
+  get audioTrack(): number {
     return Math.max(0, this.#tracks.findIndex((track) => track.enabled));
   }
 
-  set sound(index: number) {
+  set audioTrack(index: number) {
     this.#tracks.forEach((track, place) => (track.enabled = place === index));
   }
 
   get #tracks() {
-    return Array.from((this.#video as { audioTracks?: SoundTracks }).audioTracks ?? []);
+    return Array.from((this.#video as { audioTracks?: AudioTrackList }).audioTracks ?? []);
   }
 
   close(): void {

@@ -3,10 +3,10 @@
  * a seek outside of what has arrived begins a new stream there (`?start=`), at the keyframe before.
  */
 import type Mpegts from "mpegts.js";
-import type { Calls, Engine } from "./engine.ts";
-import { withQuery } from "./moment.ts";
+import { withQuery } from "../shared/address.ts";
+import type { Engine, EngineEvents } from "./engine.ts";
 
-export interface FlvSource {
+export interface FlvOptions {
   url: string;
   query: string;
   video: boolean;
@@ -17,27 +17,27 @@ export interface FlvSource {
 
 export class FlvEngine implements Engine {
   offset = 0;
-  readonly sounds: string[] = [];
-  readonly sound = 0;
+  readonly audioTracks: string[] = [];
+  readonly audioTrack = 0;
   readonly qualities: string[] = [];
   readonly quality = -1;
   readonly #mpegts: typeof Mpegts;
   readonly #video: HTMLVideoElement;
-  readonly #source: FlvSource;
-  readonly #calls: Calls;
+  readonly #options: FlvOptions;
+  readonly #events: EngineEvents;
   #player: Mpegts.Player | null = null;
 
-  static async open(video: HTMLVideoElement, source: FlvSource, at: number, calls: Calls): Promise<FlvEngine> {
+  static async open(video: HTMLVideoElement, options: FlvOptions, at: number, events: EngineEvents): Promise<FlvEngine> {
     const { default: mpegts } = await import("mpegts.js");
     mpegts.LoggingControl.enableAll = false;
-    return new FlvEngine(mpegts, video, source, at, calls);
+    return new FlvEngine(mpegts, video, options, at, events);
   }
 
-  private constructor(mpegts: typeof Mpegts, video: HTMLVideoElement, source: FlvSource, at: number, calls: Calls) {
+  private constructor(mpegts: typeof Mpegts, video: HTMLVideoElement, options: FlvOptions, at: number, events: EngineEvents) {
     this.#mpegts = mpegts;
     this.#video = video;
-    this.#source = source;
-    this.#calls = calls;
+    this.#options = options;
+    this.#events = events;
     this.#begin(at);
   }
 
@@ -52,7 +52,7 @@ export class FlvEngine implements Engine {
   #begin(at: number): void {
     const playing = !this.#video.paused;
     this.#player?.destroy();
-    const { url, query, video, audio, duration } = this.#source;
+    const { url, query, video, audio, duration } = this.#options;
     const from = at > 0 ? withQuery(withQuery(url, `?start=${at.toFixed(3)}`), query) : withQuery(url, query);
     const player = this.#mpegts.createPlayer(
       { type: "flv", isLive: false, url: from, hasVideo: video, hasAudio: audio },
@@ -70,12 +70,12 @@ export class FlvEngine implements Engine {
       this.#video.currentTime = at - begins;
     });
     player.on(Events.ERROR, (kind: string, detail: string) => {
-      if (player === this.#player) this.#calls.ontrouble({ kind: kind === ErrorTypes.NETWORK_ERROR ? "network" : "media", detail });
+      if (player === this.#player) this.#events.onerror({ kind: kind === ErrorTypes.NETWORK_ERROR ? "network" : "media", detail });
     });
     player.attachMediaElement(this.#video);
     player.load();
     if (playing) void this.#video.play().catch(() => {});
-    this.#calls.onchange();
+    this.#events.onchange();
   }
 
   close(): void {

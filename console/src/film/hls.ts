@@ -1,12 +1,12 @@
 /** The engine for HLS that the server makes of a film on the fly: hls.js on a `<video>`. */
 import type HlsClass from "hls.js";
 import type { HlsConfig } from "hls.js";
+import { withQuery } from "../shared/address.ts";
 import { language } from "../shared/format.ts";
-import type { Calls, Engine } from "./engine.ts";
-import { withQuery } from "./moment.ts";
+import type { Engine, EngineEvents } from "./engine.ts";
 
-const AHEAD_S = 30;
-const BEHIND_S = 60;
+const BUFFER_AHEAD_S = 30;
+const BUFFER_BEHIND_S = 60;
 /** A decoder that stumbles is set up anew; after so many times it is not an accident. */
 const RECOVERIES_MAX = 3;
 /** The page shows subtitles itself, as tracks of the element: hls.js is not to fetch them a second time. */
@@ -23,34 +23,34 @@ export class HlsEngine implements Engine {
   #recoveries = 0;
 
   /** `several`: with the part of hls.js that changes between sound tracks; it is half as large again. */
-  static async open(video: HTMLVideoElement, url: string, query: string, several: boolean, at: number, calls: Calls): Promise<HlsEngine> {
+  static async open(video: HTMLVideoElement, url: string, query: string, several: boolean, at: number, events: EngineEvents): Promise<HlsEngine> {
     const { default: Hls } = await (several ? import("hls.js") : import("hls.js/light"));
-    return new HlsEngine(Hls, video, url, query, at, calls);
+    return new HlsEngine(Hls, video, url, query, at, events);
   }
 
-  private constructor(Hls: typeof HlsClass, video: HTMLVideoElement, url: string, query: string, at: number, calls: Calls) {
+  private constructor(Hls: typeof HlsClass, video: HTMLVideoElement, url: string, query: string, at: number, events: EngineEvents) {
     this.#video = video;
     const hls = new Hls({
       ...WITHOUT_SUBTITLES,
       // The policy of the page allows no script from a blob, and the film comes as MP4: there is nothing to convert.
       enableWorker: false,
       startPosition: at,
-      maxBufferLength: AHEAD_S,
-      backBufferLength: BEHIND_S,
+      maxBufferLength: BUFFER_AHEAD_S,
+      backBufferLength: BUFFER_BEHIND_S,
       capLevelToPlayerSize: true,
       xhrSetup: (request, asked) => request.open("GET", withQuery(asked, query), true),
     });
     this.#hls = hls;
     const { Events, ErrorTypes } = Hls;
-    for (const event of [Events.MANIFEST_PARSED, Events.AUDIO_TRACKS_UPDATED, Events.AUDIO_TRACK_SWITCHED]) hls.on(event, () => calls.onchange());
+    for (const event of [Events.MANIFEST_PARSED, Events.AUDIO_TRACKS_UPDATED, Events.AUDIO_TRACK_SWITCHED]) hls.on(event, () => events.onchange());
     hls.on(Events.ERROR, (_event, error) => {
       const silent = error.type === ErrorTypes.NETWORK_ERROR && (error.response?.code ?? 0) === 0;
       // hls.js would try for half a minute before it says more; a viewer with a still picture is told sooner.
       const starved = silent && video.readyState < HTMLMediaElement.HAVE_FUTURE_DATA;
       if (!error.fatal && !starved) return;
-      if (silent) return calls.ontrouble({ kind: "network", detail: error.details });
+      if (silent) return events.onerror({ kind: "network", detail: error.details });
       if (error.type !== ErrorTypes.MEDIA_ERROR || this.#recoveries++ >= RECOVERIES_MAX || error.details === "manifestIncompatibleCodecsError") {
-        return calls.ontrouble({ kind: "media", detail: error.details });
+        return events.onerror({ kind: "media", detail: error.details });
       }
       hls.recoverMediaError();
     });
@@ -62,16 +62,16 @@ export class HlsEngine implements Engine {
     this.#video.currentTime = to;
   }
 
-  get sounds(): string[] {
+  get audioTracks(): string[] {
     const tracks = this.#hls.audioTracks ?? [];
     return tracks.length > 1 ? tracks.map(({ name, lang }, index) => name || language(lang) || `Track ${index + 1}`) : [];
   }
 
-  get sound(): number {
+  get audioTrack(): number {
     return Math.max(0, this.#hls.audioTrack);
   }
 
-  set sound(index: number) {
+  set audioTrack(index: number) {
     this.#hls.audioTrack = index;
   }
 

@@ -3,7 +3,7 @@
  * are pure; the storage is an argument.
  */
 
-export interface Left {
+export interface ResumePoint {
   /** Seconds. */
   at: number;
   /** The length of the film then: a file of another length under the same name is another film. */
@@ -12,58 +12,57 @@ export interface Left {
   when: number;
 }
 
-type Shelf = Record<string, Left>;
-export type Keep = Pick<Storage, "getItem" | "setItem">;
+export type Store = Pick<Storage, "getItem" | "setItem">;
 
-const SHELF = "headwater.films";
+const STORAGE_KEY = "headwater.films";
 const FILMS_MAX = 100;
 /** Shorter films are begun anew; so is one that was hardly begun. */
-const SHORTEST_S = 60;
-const HARDLY_BEGUN_S = 15;
+const FILM_MIN_S = 60;
+const PLAYED_MIN_S = 15;
 /** The credits: the last twentieth, but never more than three minutes. */
 const CREDITS_SHARE = 0.05;
-const CREDITS_MOST_S = 180;
+const CREDITS_MAX_S = 180;
 
-export function worthKeeping(at: number, of: number): boolean {
-  const credits = Math.min(of * CREDITS_SHARE, CREDITS_MOST_S);
-  return of >= SHORTEST_S && at >= HARDLY_BEGUN_S && at < of - credits;
+export function isWorthResuming(at: number, of: number): boolean {
+  const credits = Math.min(of * CREDITS_SHARE, CREDITS_MAX_S);
+  return of >= FILM_MIN_S && at >= PLAYED_MIN_S && at < of - credits;
 }
 
 /** Where to go on, in seconds, or `null`. */
-export function whereLeft(keep: Keep, film: string, of: number): number | null {
-  const left = read(keep)[film];
-  if (!left || Math.abs(left.of - of) > 1 || !worthKeeping(left.at, of)) return null;
-  return left.at;
+export function resumeTime(store: Store, film: string, of: number): number | null {
+  const point = read(store)[film];
+  if (!point || Math.abs(point.of - of) > 1 || !isWorthResuming(point.at, of)) return null;
+  return point.at;
 }
 
 /** Keeps the place, or forgets it where it is not worth keeping. */
-export function leave(keep: Keep, film: string, at: number, of: number, now: number): void {
-  const shelf = read(keep);
-  if (worthKeeping(at, of)) shelf[film] = { at, of, when: now };
-  else if (film in shelf) delete shelf[film];
+export function saveResumePoint(store: Store, film: string, at: number, of: number, now: number): void {
+  const points = read(store);
+  if (isWorthResuming(at, of)) points[film] = { at, of, when: now };
+  else if (film in points) delete points[film];
   else return;
-  const films = Object.entries(shelf).sort(([, a], [, b]) => b.when - a.when);
+  const films = Object.entries(points).sort(([, a], [, b]) => b.when - a.when);
   try {
-    keep.setItem(SHELF, JSON.stringify(Object.fromEntries(films.slice(0, FILMS_MAX))));
+    store.setItem(STORAGE_KEY, JSON.stringify(Object.fromEntries(films.slice(0, FILMS_MAX))));
   } catch {
     // A browser that keeps nothing plays all the same.
   }
 }
 
-function read(keep: Keep): Shelf {
-  const shelf: Shelf = {};
+function read(store: Store): Record<string, ResumePoint> {
+  const points: Record<string, ResumePoint> = {};
   try {
-    const kept: unknown = JSON.parse(keep.getItem(SHELF) ?? "{}");
-    for (const [film, left] of Object.entries(kept ?? {})) {
-      if (isLeft(left)) shelf[film] = left;
+    const kept: unknown = JSON.parse(store.getItem(STORAGE_KEY) ?? "{}");
+    for (const [film, point] of Object.entries(kept ?? {})) {
+      if (isResumePoint(point)) points[film] = point;
     }
   } catch {
     // Not ours, or nothing at all.
   }
-  return shelf;
+  return points;
 }
 
-function isLeft(value: unknown): value is Left {
-  const left = value as Partial<Left> | null;
-  return [left?.at, left?.of, left?.when].every((figure) => typeof figure === "number" && Number.isFinite(figure));
+function isResumePoint(value: unknown): value is ResumePoint {
+  const point = value as Partial<ResumePoint> | null;
+  return [point?.at, point?.of, point?.when].every((figure) => typeof figure === "number" && Number.isFinite(figure));
 }

@@ -66,8 +66,22 @@ export function rtmpUrl(origin: Origin, port: number, { app, name }: StreamName)
   return `${rtmpServer(origin, port, app)}/${name}`;
 }
 
+/** `url` with another query (with its `?`, or empty) joined to its own. */
+export function withQuery(url: string, query: string): string {
+  if (!query) return url;
+  return url.includes("?") ? `${url}&${query.slice(1)}` : url + query;
+}
+
+/** The query without `t`, with its `?` or empty: what every request to the server is given (a link may carry a key). */
+export function queryWithoutTime(search: string): string {
+  const query = new URLSearchParams(search);
+  query.delete("t");
+  const rest = query.toString();
+  return rest ? `?${rest}` : "";
+}
+
 /** Names come from strangers and may be tens of kilobytes long: this much of one is enough for the eye. */
-export function shortName(name: string, most = 120): string {
-  const characters = Array.from(name.slice(0, most * 2));
-  return characters.length > most || name.length > most * 2 ? `${characters.slice(0, most).join("")}…` : name;
+export function shortName(name: string, max = 120): string {
+  const characters = Array.from(name.slice(0, max * 2));
+  return characters.length > max || name.length > max * 2 ? `${characters.slice(0, max).join("")}…` : name;
 }

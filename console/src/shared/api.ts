@@ -119,7 +119,7 @@ export type FilmLookup =
 export type Lookup = { kind: "found"; stream: Stream } | { kind: "absent" | "unknown" | "silent" };
 
 /** The server answered, but not with what was asked for. */
-export class Refused extends Error {
+export class HttpError extends Error {
   readonly status: number;
   /** What the server said, if it said it in a sentence; else empty. */
   readonly reason: string;
@@ -135,23 +135,23 @@ export class Refused extends Error {
   }
 }
 
-const PATIENCE_MS = 5000;
-const FILM_PATIENCE_MS = 60_000;
+const TIMEOUT_MS = 5000;
+const FILM_TIMEOUT_MS = 60_000;
 
 export function fetchInfo(): Promise<ServerInfo> {
-  return ask<ServerInfo>("/api/v1/info");
+  return getJson<ServerInfo>("/api/v1/info");
 }
 
 export async function fetchStreams(): Promise<Stream[]> {
-  return (await ask<{ streams: Stream[] }>("/api/v1/streams")).streams;
+  return (await getJson<{ streams: Stream[] }>("/api/v1/streams")).streams;
 }
 
 /** Never throws: not knowing is an answer too, and the player goes on without it. */
 export async function lookUp(encodedPath: string, query = ""): Promise<Lookup> {
   try {
-    return { kind: "found", stream: await ask<Stream>(`/api/v1/streams/${encodedPath}${query}`) };
+    return { kind: "found", stream: await getJson<Stream>(`/api/v1/streams/${encodedPath}${query}`) };
   } catch (error) {
-    if (error instanceof Refused) return { kind: error.status === 404 ? "absent" : "unknown" };
+    if (error instanceof HttpError) return { kind: error.status === 404 ? "absent" : "unknown" };
     return { kind: error instanceof SyntaxError ? "unknown" : "silent" };
   }
 }
@@ -159,9 +159,9 @@ export async function lookUp(encodedPath: string, query = ""): Promise<Lookup> {
 /** Never throws. A film that is asked for the first time is read first: that may take a while. */
 export async function lookUpFilm(encodedPath: string, query = ""): Promise<FilmLookup> {
   try {
-    return { kind: "found", film: await ask<Film>(`/api/v1/films/${encodedPath}${query}`, FILM_PATIENCE_MS) };
+    return { kind: "found", film: await getJson<Film>(`/api/v1/films/${encodedPath}${query}`, FILM_TIMEOUT_MS) };
   } catch (error) {
-    if (!(error instanceof Refused)) return { kind: error instanceof SyntaxError ? "absent" : "silent" };
+    if (!(error instanceof HttpError)) return { kind: error instanceof SyntaxError ? "absent" : "silent" };
     if (error.status === 404) return { kind: "absent" };
     return { kind: "refused", status: error.status, reason: error.reason };
   }
@@ -170,26 +170,26 @@ export async function lookUpFilm(encodedPath: string, query = ""): Promise<FilmL
 export function fetchFilms(search: string, offset: number, limit: number): Promise<Catalogue> {
   const query = new URLSearchParams({ offset: String(offset), limit: String(limit) });
   if (search) query.set("search", search);
-  return ask<Catalogue>(`/api/v1/films?${query}`, FILM_PATIENCE_MS);
+  return getJson<Catalogue>(`/api/v1/films?${query}`, FILM_TIMEOUT_MS);
 }
 
 export async function deleteFilm(encodedPath: string): Promise<void> {
-  const response = await fetch(`/api/v1/films/${encodedPath}`, { method: "DELETE", signal: AbortSignal.timeout(PATIENCE_MS) });
-  if (!response.ok) throw new Refused(response.status, sentence(await response.text()));
+  const response = await fetch(`/api/v1/films/${encodedPath}`, { method: "DELETE", signal: AbortSignal.timeout(TIMEOUT_MS) });
+  if (!response.ok) throw new HttpError(response.status, refusalReason(await response.text()));
 }
 
-async function ask<T>(url: string, patience = PATIENCE_MS): Promise<T> {
+async function getJson<T>(url: string, timeoutMs = TIMEOUT_MS): Promise<T> {
   const response = await fetch(url, {
     headers: { accept: "application/json" },
     cache: "no-store",
-    signal: AbortSignal.timeout(patience),
+    signal: AbortSignal.timeout(timeoutMs),
   });
-  if (!response.ok) throw new Refused(response.status, sentence(await response.text()));
+  if (!response.ok) throw new HttpError(response.status, refusalReason(await response.text()));
   return (await response.json()) as T;
 }
 
 /** A refusal is a line of text, or JSON with it in `error`. Whatever else comes is not for people. */
-export function sentence(body: string): string {
+export function refusalReason(body: string): string {
   let text = body;
   try {
     const value: unknown = JSON.parse(body);

@@ -1,7 +1,7 @@
 /** The watch page's entry: mounts the page. */
 import { mount } from "svelte";
 import "../shared/base.css";
-import "./stage.css";
+import "../shared/player/stage.css";
 import Watch from "./Watch.svelte";
 
 mount(Watch, { target: document.getElementById("app") as HTMLElement });

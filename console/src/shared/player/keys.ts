@@ -1,4 +1,4 @@
-/** The keys of the film page, as the web's players have them. Pure. */
+/** The keys of both players, as the web's players have them. A page leaves out what it has no use for. */
 
 export type Command =
   | { kind: "toggle" | "mute" | "subtitles" | "fullscreen" | "pip" | "about" | "close" }
@@ -37,6 +37,13 @@ const COMMANDS: Record<string, Command> = {
 /** What goes on while a key is held down; the rest happens once. */
 const HELD = new Set(["by", "frame", "volume"]);
 
+/** What has the keyboard, by the element that a key was pressed on. */
+export function focusOf(target: EventTarget | null): Focus {
+  const control = target instanceof Element ? target.closest("button, a, input, summary") : null;
+  return control === null ? "none" : control.matches("input") ? "field" : "button";
+}
+
+/** Pure. */
 export function commandOf(event: Key, focus: Focus): Command | null {
   if (event.ctrlKey || event.metaKey || event.altKey) return null;
   const key = event.key.toLowerCase();

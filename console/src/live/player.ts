@@ -1,47 +1,49 @@
 /**
  * The player of one live stream, without a face: looks the stream up, waits for it, plays it, and after every
- * end begins again, for as long as the page is open. What it is at, it tells in one `View`; the page draws it.
+ * end begins again, for as long as the page is open. What it is at, it tells in one `LiveView`; the page draws it.
  *
- *     look up → (absent: wait, and again) → judge → attempt → how did it end? → wait a little → look up …
+ *     look up → (absent: wait, and again) → select tracks → attempt → how did it end? → wait a little → look up …
  */
 import { lookUp, type Stream } from "../shared/api.ts";
 import { encodePath, httpFlvUrl, wsFlvUrl, type StreamName } from "../shared/address.ts";
+import { isTypeSupported } from "../shared/player/element.ts";
+import type { Failure } from "../shared/player/failure.ts";
 import { Attempt, NO_FIGURES, type Ending, type Figures, type Transport } from "./attempt.ts";
-import { judge, NO_MEDIA_SOURCE, type Failure, type Plan } from "./support.ts";
+import { selectTracks, NO_MEDIA_SOURCE, type TrackSelection } from "./track-selection.ts";
 
 /** `waiting`: for the publisher; `away`: for the server, which does not answer. */
-export type Phase = "connecting" | "waiting" | "away" | "playing" | "buffering" | "paused" | "failed";
+export type LivePhase = "connecting" | "waiting" | "away" | "playing" | "buffering" | "paused" | "failed";
 
-export interface View {
-  phase: Phase;
+export interface LiveView {
+  phase: LivePhase;
   failure: Failure | null;
   /** Whether a picture was ever shown: "has ended" and "has not begun" are different news. */
   seen: boolean;
   stream: Stream | null;
-  plan: Plan | null;
+  selection: TrackSelection | null;
   transport: Transport;
   figures: Figures;
 }
 
-const WAIT_MS = { first: 800, most: 5000, growth: 1.4 } as const;
-const RETRY_MS = { first: 300, most: 8000, growth: 1.8 } as const;
+const WAIT_MS = { first: 800, max: 5000, factor: 1.4 } as const;
+const RETRY_MS = { first: 300, max: 8000, factor: 1.8 } as const;
 /** Silence after which the server is asked what is the matter, and after which the connection is given up. */
 const SILENCE_ASK_MS = 4000;
 const SILENCE_END_MS = 12000;
 const REFRESH_MS = 3000;
-const PARK_AFTER_MS = 15000;
+const DISCONNECT_AFTER_PAUSE_MS = 15000;
 /** After so many attempts, by either transport, without a picture or a sound, it is not the network. */
-const FRUITLESS_MAX = 2;
+const EMPTY_ATTEMPTS_MAX = 2;
 /** A stream this young may not have shown all its tracks yet. */
-const YOUNG_MS = 1500;
+const TRACKS_SETTLE_MS = 1500;
 
 export class LivePlayer {
-  view: View = { phase: "connecting", failure: null, seen: false, stream: null, plan: null, transport: "http", figures: NO_FIGURES };
+  view: LiveView = { phase: "connecting", failure: null, seen: false, stream: null, selection: null, transport: "http", figures: NO_FIGURES };
 
   readonly #video: HTMLVideoElement;
   readonly #name: StreamName;
   readonly #query: string;
-  readonly #onView: (view: View) => void;
+  readonly #onView: (view: LiveView) => void;
   readonly #closing = new AbortController();
   #attempt: Attempt | null = null;
   #wantsToPlay = true;
@@ -50,11 +52,11 @@ export class LivePlayer {
    * encoders at each of their keyframes.
    */
   readonly #undemuxed = new Set<string>();
-  #fruitless = 0;
+  #emptyAttempts = 0;
   #wake: () => void = () => {};
 
   /** `query` (with its `?`, or empty) is handed on to the server with every request: a watch link may carry a key. */
-  constructor(video: HTMLVideoElement, name: StreamName, query: string, onView: (view: View) => void) {
+  constructor(video: HTMLVideoElement, name: StreamName, query: string, onView: (view: LiveView) => void) {
     this.#video = video;
     this.#name = name;
     this.#query = query;
@@ -92,12 +94,12 @@ export class LivePlayer {
     let waits = 0;
     let retries = 0;
     while (!this.#closing.signal.aborted) {
-      const plan = await this.#plan();
-      if (!plan) {
+      const selection = await this.#select();
+      if (!selection) {
         await this.#sleep(backOff(WAIT_MS, waits++));
         continue;
       }
-      const attempt = this.#open(mpegts, plan);
+      const attempt = this.#open(mpegts, selection);
       const ending = await this.#follow(attempt);
       this.#attempt = null;
       if (attempt.gotMedia) waits = retries = 0;
@@ -106,7 +108,7 @@ export class LivePlayer {
   }
 
   /** What to play of the stream; `null` when there is nothing to play now (the view says why). */
-  async #plan(): Promise<Plan | null> {
+  async #select(): Promise<TrackSelection | null> {
     const answer = await lookUp(encodePath(this.#name), this.#query);
     if (answer.kind === "absent" || (answer.kind === "found" && answer.stream.state !== "live")) {
       this.#tell({ phase: "waiting", failure: null, stream: answer.kind === "found" ? answer.stream : null });
@@ -117,29 +119,29 @@ export class LivePlayer {
       return null;
     }
     const stream = answer.kind === "found" ? answer.stream : null;
-    if (stream && stream.uptime_ms < YOUNG_MS && (!stream.video || !stream.audio)) {
+    if (stream && stream.uptime_ms < TRACKS_SETTLE_MS && (!stream.video || !stream.audio)) {
       this.#tell({ phase: "connecting", failure: null, stream });
-      await this.#sleep(YOUNG_MS - stream.uptime_ms);
-      return stream.uptime_ms < YOUNG_MS / 2 ? this.#plan() : this.#accept(stream);
+      await this.#sleep(TRACKS_SETTLE_MS - stream.uptime_ms);
+      return stream.uptime_ms < TRACKS_SETTLE_MS / 2 ? this.#select() : this.#accept(stream);
     }
     return this.#accept(stream);
   }
 
-  #accept(stream: Stream | null): Plan | null {
-    const judgement = judge(stream, this.#canPlay);
-    if (judgement.kind === "refuse") {
-      this.#tell({ phase: "failed", failure: judgement.failure, stream });
+  #accept(stream: Stream | null): TrackSelection | null {
+    const result = selectTracks(stream, this.#canPlay);
+    if (result.kind === "refuse") {
+      this.#tell({ phase: "failed", failure: result.failure, stream });
       return null;
     }
-    this.#tell({ stream, plan: judgement.plan });
-    return judgement.plan;
+    this.#tell({ stream, selection: result.selection });
+    return result.selection;
   }
 
-  #open(mpegts: typeof import("mpegts.js").default, plan: Plan): Attempt {
+  #open(mpegts: typeof import("mpegts.js").default, selection: TrackSelection): Attempt {
     const address = this.view.transport === "ws" ? wsFlvUrl : httpFlvUrl;
     const url = address(window.location, this.#name) + this.#query;
     if (this.view.phase !== "waiting") this.#tell({ phase: "connecting", failure: null });
-    const attempt = new Attempt(mpegts, this.#video, url, plan, this.view.transport);
+    const attempt = new Attempt(mpegts, this.#video, url, selection, this.view.transport);
     this.#attempt = attempt;
     if (this.#wantsToPlay) void this.#play();
     return attempt;
@@ -156,7 +158,7 @@ export class LivePlayer {
       if (over) break;
       this.#draw(attempt);
       pausedFor = this.#wantsToPlay ? 0 : pausedFor + 250;
-      if (pausedFor > PARK_AFTER_MS) attempt.stop();
+      if (pausedFor > DISCONNECT_AFTER_PAUSE_MS) attempt.stop();
 
       const now = performance.now();
       const silence = now - attempt.mediaAt;
@@ -176,12 +178,12 @@ export class LivePlayer {
     if (answer.kind === "found") {
       const { stream } = answer;
       this.#tell({ stream });
-      if (stream.state === "live" && stream.uptime_ms > YOUNG_MS && (stream.video || stream.audio)) {
-        const judgement = judge(stream, this.#canPlay);
+      if (stream.state === "live" && stream.uptime_ms > TRACKS_SETTLE_MS && (stream.video || stream.audio)) {
+        const result = selectTracks(stream, this.#canPlay);
         const changed =
-          judgement.kind === "refuse" ||
-          (attempt.plan.video !== null && attempt.plan.video !== judgement.plan.video) ||
-          (attempt.plan.audio !== null && attempt.plan.audio !== judgement.plan.audio);
+          result.kind === "refuse" ||
+          (attempt.selection.video !== null && attempt.selection.video !== result.selection.video) ||
+          (attempt.selection.audio !== null && attempt.selection.audio !== result.selection.audio);
         if (changed) return attempt.stop();
       }
       if (stream.state !== "live" && silence > SILENCE_ASK_MS) {
@@ -199,7 +201,7 @@ export class LivePlayer {
   #draw(attempt: Attempt): void {
     const flowing = this.#video.readyState >= HTMLMediaElement.HAVE_FUTURE_DATA;
     const shown = flowing && attempt.gotMedia;
-    const phase: Phase = !this.#wantsToPlay
+    const phase: LivePhase = !this.#wantsToPlay
       ? "paused"
       : shown
         ? "playing"
@@ -221,14 +223,14 @@ export class LivePlayer {
     if (ending.kind === "failed") this.#tell({ phase: "failed", failure: ending.failure });
     if (ending.kind === "absent" || ending.kind === "ended") this.#tell({ phase: "waiting", failure: null });
     if (ending.kind === "stopped") return;
-    this.#fruitless = ending.kind === "lost" && !attempt.gotMedia ? this.#fruitless + 1 : 0;
+    this.#emptyAttempts = ending.kind === "lost" && !attempt.gotMedia ? this.#emptyAttempts + 1 : 0;
     const codec = this.view.stream?.video?.codec_string;
-    if (this.#fruitless >= FRUITLESS_MAX && codec?.startsWith("av01")) this.#undemuxed.add(codec);
+    if (this.#emptyAttempts >= EMPTY_ATTEMPTS_MAX && codec?.startsWith("av01")) this.#undemuxed.add(codec);
     if (ending.kind === "lost") {
       this.#tell({ phase: this.view.seen ? "buffering" : "connecting" });
       if (!attempt.gotMedia) this.#tell({ transport: attempt.transport === "http" ? "ws" : "http" });
     }
-    await this.#sleep(ending.kind === "failed" ? RETRY_MS.most : backOff(RETRY_MS, retries));
+    await this.#sleep(ending.kind === "failed" ? RETRY_MS.max : backOff(RETRY_MS, retries));
   }
 
   /** Sound needs the viewer's leave; without it the picture starts alone and the page offers the sound. */
@@ -257,10 +259,10 @@ export class LivePlayer {
 
   readonly #canPlay = (type: string): boolean => {
     for (const codec of this.#undemuxed) if (type.includes(codec)) return false;
-    return canPlay(type);
+    return isTypeSupported(type);
   };
 
-  #tell(news: Partial<View>): void {
+  #tell(news: Partial<LiveView>): void {
     if (this.#closing.signal.aborted) return;
     this.view = { ...this.view, ...news };
     this.#onView(this.view);
@@ -271,14 +273,9 @@ export class LivePlayer {
   }
 }
 
-function canPlay(type: string): boolean {
-  const source = window.MediaSource ?? (window as { ManagedMediaSource?: typeof MediaSource }).ManagedMediaSource;
-  return source?.isTypeSupported(type) ?? false;
-}
-
 /** Grows to its limit, and never keeps a thousand viewers in step. */
-function backOff({ first, most, growth }: { first: number; most: number; growth: number }, times: number): number {
-  return Math.min(most, first * growth ** Math.min(times, 20)) * (0.8 + 0.4 * Math.random());
+function backOff({ first, max, factor }: { first: number; max: number; factor: number }, times: number): number {
+  return Math.min(max, first * factor ** Math.min(times, 20)) * (0.8 + 0.4 * Math.random());
 }
 
 function pause(ms: number): Promise<void> {

@@ -1,14 +1,14 @@
 /** Which part of the console the address names, after its `#`. Pure. */
 
 /** What the part of the address after `#` says. */
-export function placeOf(hash: string): { films: boolean; search: string; page: number } {
+export function parseHash(hash: string): { films: boolean; search: string; page: number } {
   const [name, query = ""] = hash.replace(/^#/, "").split("?", 2);
   const said = new URLSearchParams(query);
   const page = Number(said.get("page") ?? 1);
   return { films: name === "films", search: said.get("search") ?? "", page: Number.isSafeInteger(page) && page > 0 ? page : 1 };
 }
 
-export function hashOf(search: string, page: number): string {
+export function formatHash(search: string, page: number): string {
   const query = new URLSearchParams();
   if (search) query.set("search", search);
   if (page > 1) query.set("page", String(page));

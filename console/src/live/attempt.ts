@@ -4,8 +4,9 @@
  * `player.ts` decides both.
  */
 import type Mpegts from "mpegts.js";
-import { catchUp, startPace, type Pace } from "./catch-up.ts";
-import { cannotPlay, NOT_ALLOWED, type Failure, type Plan } from "./support.ts";
+import { cannotPlay, NOT_ALLOWED, type Failure } from "../shared/player/failure.ts";
+import { catchUp, initialState, type CatchUpState } from "./catch-up.ts";
+import type { TrackSelection } from "./track-selection.ts";
 
 export type Transport = "http" | "ws";
 
@@ -18,7 +19,7 @@ export type Ending =
   | { kind: "stopped" }; /* by the caller */
 
 export interface Figures {
-  behind: number;
+  latency: number;
   target: number;
   rate: number;
   buffered: number;
@@ -33,7 +34,7 @@ export interface Figures {
 }
 
 export const NO_FIGURES: Figures = {
-  behind: 0,
+  latency: 0,
   target: 0,
   rate: 1,
   buffered: 0,
@@ -46,15 +47,15 @@ export const NO_FIGURES: Figures = {
   jumps: 0,
 };
 
-const LOOK_EVERY_MS = 200;
+const POLL_MS = 200;
 /** What is left in the buffer when the stream ends is shown, but no longer than this is waited for it. */
-const LAST_PICTURES_MS = 3000;
+const DRAIN_MS = 3000;
 
 export class Attempt {
   /** Settled once, when the attempt is over and the element is free again. */
   readonly over: Promise<Ending>;
   readonly transport: Transport;
-  readonly plan: Plan;
+  readonly selection: TrackSelection;
   figures: Figures = NO_FIGURES;
   /** When the last new media arrived (or the attempt began), on the clock of `performance.now()`. */
   mediaAt = performance.now();
@@ -65,15 +66,15 @@ export class Attempt {
   readonly #look: ReturnType<typeof setInterval>;
   #finish: (ending: Ending) => void = () => {};
   #done = false;
-  #pace: Pace = startPace(performance.now() / 1000);
+  #state: CatchUpState = initialState(performance.now() / 1000);
   #edge = 0;
   #ranDry = false;
   #firstPlayedAt = Infinity;
   #bitrate = 0;
 
-  constructor(mpegts: typeof Mpegts, video: HTMLVideoElement, url: string, plan: Plan, transport: Transport) {
+  constructor(mpegts: typeof Mpegts, video: HTMLVideoElement, url: string, selection: TrackSelection, transport: Transport) {
     this.#video = video;
-    this.plan = plan;
+    this.selection = selection;
     this.transport = transport;
     this.over = new Promise((resolve) => (this.#finish = resolve));
     this.#player = mpegts.createPlayer(
@@ -81,8 +82,8 @@ export class Attempt {
         type: "flv",
         isLive: true,
         url,
-        ...(plan.video === null ? {} : { hasVideo: plan.video }),
-        ...(plan.audio === null ? {} : { hasAudio: plan.audio }),
+        ...(selection.video === null ? {} : { hasVideo: selection.video }),
+        ...(selection.audio === null ? {} : { hasAudio: selection.audio }),
       },
       {
         enableStashBuffer: false,
@@ -96,7 +97,7 @@ export class Attempt {
     video.addEventListener("waiting", this.#onWaiting);
     this.#player.attachMediaElement(video);
     this.#player.load();
-    this.#look = setInterval(() => this.#tick(), LOOK_EVERY_MS);
+    this.#look = setInterval(() => this.#tick(), POLL_MS);
   }
 
   /** There is a reason for the silence; patience begins anew. */
@@ -118,7 +119,7 @@ export class Attempt {
   }
 
   #listen({ Events, ErrorDetails }: typeof Mpegts): void {
-    this.#player.on(Events.LOADING_COMPLETE, () => this.#runOut());
+    this.#player.on(Events.LOADING_COMPLETE, () => this.#drain());
     this.#player.on(Events.STATISTICS_INFO, (info: { speed?: number }) => {
       const now = (info.speed ?? 0) * 1024 * 8;
       this.#bitrate = this.#bitrate === 0 ? now : this.#bitrate * 0.8 + now * 0.2;
@@ -132,14 +133,14 @@ export class Attempt {
   }
 
   /** The stream is over; what has arrived is still to be seen. */
-  #runOut(): void {
+  #drain(): void {
     if (this.#done) return;
     if (this.#video.paused || !this.gotMedia) return this.#end({ kind: "ended" });
     clearInterval(this.#look);
     this.#video.playbackRate = 1;
     const end = () => this.#end({ kind: "ended" });
     this.#video.addEventListener("ended", end, { once: true });
-    setTimeout(end, LAST_PICTURES_MS);
+    setTimeout(end, DRAIN_MS);
   }
 
   #tick(): void {
@@ -156,7 +157,7 @@ export class Attempt {
     const starved = dry || this.#ranDry;
     this.#ranDry = false;
     if (!dry && this.#firstPlayedAt === Infinity) this.#firstPlayedAt = now;
-    const before = this.#pace;
+    const before = this.#state;
     const step = catchUp(before, {
       now: now / 1000,
       playhead: video.currentTime,
@@ -165,18 +166,18 @@ export class Attempt {
       starved,
       playedFor: Math.max(0, (now - this.#firstPlayedAt) / 1000),
     });
-    this.#pace = step.pace;
+    this.#state = step.state;
     if (step.seekTo !== null) video.currentTime = step.seekTo;
     if (video.playbackRate !== step.rate) video.playbackRate = step.rate;
-    this.#measure(step.behind, ranges, step.pace.stalledAt > before.stalledAt, step.seekTo !== null);
+    this.#measure(step.latency, ranges, step.state.stalledAt > before.stalledAt, step.seekTo !== null);
   }
 
-  #measure(behind: number, ranges: Array<[number, number]>, stalled: boolean, jumped: boolean): void {
+  #measure(latency: number, ranges: Array<[number, number]>, stalled: boolean, jumped: boolean): void {
     const quality = this.#video.getVideoPlaybackQuality?.();
     this.figures = {
-      behind,
-      target: this.#pace.target,
-      rate: this.#pace.rate,
+      latency,
+      target: this.#state.target,
+      rate: this.#state.rate,
       buffered: ranges.reduce((sum, [start, end]) => sum + end - start, 0),
       framesShown: quality?.totalVideoFrames ?? 0,
       framesDropped: quality?.droppedVideoFrames ?? 0,

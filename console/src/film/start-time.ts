@@ -1,7 +1,7 @@
 /** A place in a film as part of an address: `?t=93`, also `1m33s` and `1:33` as people write it by hand. Pure. */
 
 /** Seconds; `null` where there is no `t`, or one that is no time. */
-export function momentOf(search: string): number | null {
+export function startTimeOf(search: string): number | null {
   const text = new URLSearchParams(search).get("t")?.trim() ?? "";
   if (/^\d+(\.\d+)?s?$/.test(text)) return parseFloat(text);
   if (/^\d+(:[0-5]?\d){1,2}(\.\d+)?$/.test(text)) return text.split(":").reduce((sum, part) => sum * 60 + Number(part), 0);
@@ -11,14 +11,6 @@ export function momentOf(search: string): number | null {
   return Number(h) * 3600 + Number(m) * 60 + Number(s);
 }
 
-/** The query without `t`, with its `?` or empty: what every request to the server is given (a link may carry a key). */
-export function queryWithout(search: string): string {
-  const query = new URLSearchParams(search);
-  query.delete("t");
-  const rest = query.toString();
-  return rest ? `?${rest}` : "";
-}
-
 /** The page's own address, beginning at this second. */
 export function linkAt(href: string, seconds: number): string {
   const url = new URL(href);
@@ -26,10 +18,4 @@ export function linkAt(href: string, seconds: number): string {
   if (seconds >= 1) url.searchParams.set("t", String(Math.floor(seconds)));
   else url.searchParams.delete("t");
   return url.href;
-}
-
-/** `url` with another query (with its `?`, or empty) joined to its own. */
-export function withQuery(url: string, query: string): string {
-  if (!query) return url;
-  return url.includes("?") ? `${url}&${query.slice(1)}` : url + query;
 }
