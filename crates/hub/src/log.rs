@@ -40,6 +40,7 @@ const AUDIO_GROUP_EVERY: Timestamp = Timestamp::from_ms(1_000);
 
 /// How far a start reaches back for keyframes of other video tracks.
 const REACH_BACK_MAX: Timestamp = Timestamp::from_ms(500);
+/// And how many frames are looked at for it, so that a start costs little however many tracks there are.
 const REACH_BACK_FRAMES_MAX: usize = 256;
 
 #[derive(Debug)]

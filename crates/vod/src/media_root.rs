@@ -176,6 +176,7 @@ impl MediaRoot {
 /// Refuses names that could lead outside, that are hidden, or that no file can have. The parts of a name
 /// stand between slashes.
 pub(crate) fn check_name(name: &str) -> Result<(), Refusal> {
+    /// Longer than any name that people give, and a quarter of what a path may have on Linux.
     const NAME_BYTES_MAX: usize = 1024;
     let refuse = |why| Err(Refusal::new(RefusalKind::Forbidden, format!("This name is not served: {why}.")));
     if name.len() > NAME_BYTES_MAX {

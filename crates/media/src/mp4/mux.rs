@@ -149,6 +149,7 @@ impl Muxer {
 }
 
 fn check_data_len(data_len: u64) -> Result<(), Error> {
+    /// In bytes: offsets within a fragment are signed numbers of 32 bits.
     const DATA_LEN_MAX: u64 = u32::MAX as u64 / 2;
     if data_len > DATA_LEN_MAX {
         return Err(Error::limit("size of an MP4 fragment in bytes", data_len, DATA_LEN_MAX));

@@ -9,6 +9,7 @@ use crate::index::Index;
 
 /// A fragment's description is a few kilobytes; more than this is an attack.
 const MAX_MOOF_LEN: u64 = 16 * 1024 * 1024;
+/// Boxes of one file on its topmost level. A fragment is two of them: five days of fragments of a second fit.
 const MAX_BOXES: u32 = 1_000_000;
 const KNOWN_FIRST: [&[u8; 4]; 12] = [
     b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid", b"styp", b"sidx", b"moof",

@@ -15,9 +15,11 @@ use super::nal::{merge_sets, put_unit, take_units};
 use crate::Error;
 use crate::bits::BitReader;
 
-/// How many sets of a kind the standard can number.
+/// How many video parameter sets the standard can number.
 const VPS_MAX: usize = 16;
+/// Sequence parameter sets, likewise.
 const SPS_MAX: usize = 16;
+/// Picture parameter sets, likewise.
 const PPS_MAX: usize = 64;
 /// More units of one kind are no configuration.
 const UNITS_MAX: usize = 64;

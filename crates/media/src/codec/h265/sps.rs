@@ -150,7 +150,7 @@ impl Sps {
 
     /// Chroma format, size, conformance window and bit depths.
     fn read_size(&mut self, reader: &mut BitReader<'_>) -> Result<(), Error> {
-        // Twice the side of the largest level.
+        /// Twice the side of the largest level, in luma samples.
         const SIDE_MAX: u32 = 65_535;
         reader.ue_at_most(15, "sps_seq_parameter_set_id")?;
         self.chroma_format = reader.ue_at_most(3, "chroma_format_idc")? as u8;

@@ -13,6 +13,7 @@ const MANY_TRACKS: u8 = 1;
 const MANY_CODECS: u8 = 2;
 /// A ModEx of this size says its size again, in two bytes.
 const LONG_MOD_EX: usize = 256;
+/// Nanoseconds that ModEx may add to a time of milliseconds: less than one of those.
 const NANOS_MAX: u32 = 999_999;
 
 /// Whether a video tag that starts with this byte is Enhanced RTMP's.

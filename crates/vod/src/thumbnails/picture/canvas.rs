@@ -1,8 +1,6 @@
 //! Pixels, and how they become a JPEG.
 
-use crate::refusal::Refusal;
-#[cfg(feature = "thumbnails")]
-use crate::refusal::RefusalKind;
+use crate::refusal::{Refusal, RefusalKind};
 
 /// How well a JPEG keeps a picture, 1 to 100.
 #[cfg(feature = "thumbnails")]
@@ -54,8 +52,17 @@ impl Canvas {
     /// Without an encoder there are no pictures.
     #[cfg(not(feature = "thumbnails"))]
     pub(crate) fn to_jpeg(&self) -> Result<Vec<u8>, Refusal> {
-        Err(super::not_built())
+        Err(not_built())
     }
+}
+
+/// What is said where no decoder and no encoder is built in.
+#[cfg(not(feature = "thumbnails"))]
+pub(super) fn not_built() -> Refusal {
+    Refusal::new(
+        RefusalKind::Unsupported,
+        "this binary was built without pictures (feature `thumbnails`)".to_owned(),
+    )
 }
 
 #[cfg(test)]

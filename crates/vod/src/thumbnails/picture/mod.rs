@@ -14,7 +14,9 @@ mod scale;
 
 use headwater_media::Track;
 
-use crate::refusal::{Refusal, RefusalKind};
+use crate::refusal::Refusal;
+#[cfg(feature = "thumbnails")]
+use crate::refusal::RefusalKind;
 
 pub(super) use self::canvas::Canvas;
 
@@ -64,21 +66,13 @@ fn check(track: &Track) -> Result<(), Refusal> {
 /// Without a decoder there are no pictures.
 #[cfg(not(feature = "thumbnails"))]
 pub(super) fn draw(_: &Track, _: &[u8], _: u16) -> Result<Canvas, Refusal> {
-    Err(not_built())
+    Err(canvas::not_built())
 }
 
 /// Without a decoder there are no pictures.
 #[cfg(not(feature = "thumbnails"))]
 pub(super) fn size(_: &Track, _: u16) -> Result<(u16, u16), Refusal> {
-    Err(not_built())
-}
-
-#[cfg(not(feature = "thumbnails"))]
-fn not_built() -> Refusal {
-    Refusal::new(
-        RefusalKind::Unsupported,
-        "this binary was built without pictures (feature `thumbnails`)".to_owned(),
-    )
+    Err(canvas::not_built())
 }
 
 #[cfg(all(test, feature = "thumbnails"))]

@@ -3,8 +3,9 @@
 use super::Canvas;
 use super::colour::{Converter, Meaning};
 
-/// The narrowest and the largest pictures that are drawn.
+/// The smallest side of a picture that is drawn, in pixels: what shares one colour difference.
 const SIDE_MIN: u32 = 2;
+/// The greatest height, in pixels: that of 4K. Widths are bounded by who asks.
 const HEIGHT_MAX: u32 = 2160;
 
 /// A picture as a decoder gives it: luma and two colour differences, cropped already.
