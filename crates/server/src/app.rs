@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use crate::access::Access;
 use crate::config::Config;
 use crate::doors::{http, rtmp};
+use crate::events::{Event, Events};
 use crate::metrics::Metrics;
 use crate::net::acceptor::{Acceptor, Doors, Speaks};
 use crate::net::listener::Listener;
@@ -40,8 +41,9 @@ pub async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
     let access = Arc::new(Access::open(&config.access, &config.data)?);
     let tls = Tls::open(&config.tls)?;
     let metrics = Arc::new(Metrics::default());
+    let events = Arc::new(Events::new(Arc::clone(&metrics)));
     let (doors, arrivals) = Doors::new();
-    let (acceptors, addresses) = acceptors(&config, tls.as_ref(), &doors, &metrics)?;
+    let (acceptors, addresses) = acceptors(&config, tls.as_ref(), &doors, &metrics, &events)?;
     drop(doors);
 
     let drain_max = Duration::from_millis(config.rtmp.drain_ms);
@@ -58,7 +60,8 @@ pub async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
     };
     let uploads = Arc::new(Uploads::open(&config.uploads, &config.data, Arc::clone(&sources.library)));
     let (stopper, stop) = stop::pair();
-    let mut background = background(&config, &hub, &tunnels, tls, uptime);
+    let mut background =
+        background(&config, &hub, &tunnels, tls.map(|tls| tls.follow_files(Arc::clone(&events))), uptime);
     background.spawn(sweep_uploads(Arc::clone(&uploads)));
     for acceptor in acceptors {
         background.spawn(acceptor.run(stop.clone()));
@@ -99,7 +102,7 @@ pub async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
 
     banner(&access, addresses, with_demo);
     signal().await?;
-    tracing::info!("stopping: publishers and viewers are told");
+    events.emit(Event::Stopping);
     stopper.stop();
     drain(&metrics, drain_max).await;
     hub.end_all();
@@ -120,7 +123,7 @@ fn background(
     config: &Config,
     hub: &Arc<Hub>,
     tunnels: &Arc<Tunnels>,
-    tls: Option<Tls>,
+    certificates: Option<impl Future<Output = ()> + Send + 'static>,
     uptime: Uptime,
 ) -> JoinSet<()> {
     let mut background = JoinSet::new();
@@ -128,8 +131,8 @@ fn background(
         background.spawn(fanout::drive(hub.lanes(), lane, config.streams.gathering()));
     }
     background.spawn(sweep(Arc::clone(hub), Arc::clone(tunnels), uptime));
-    if let Some(tls) = tls {
-        background.spawn(tls.follow_files());
+    if let Some(certificates) = certificates {
+        background.spawn(certificates);
     }
     background
 }
@@ -149,6 +152,7 @@ fn acceptors(
     tls: Option<&Tls>,
     doors: &Doors,
     metrics: &Arc<Metrics>,
+    events: &Arc<Events>,
 ) -> anyhow::Result<(Vec<Acceptor>, Addresses)> {
     let (rtmp, http) = (&config.rtmp, &config.http);
     let open = |name, address, speaks, is_tls| -> anyhow::Result<Acceptor> {
@@ -163,6 +167,7 @@ fn acceptors(
             proxy: config.proxy.clone(),
             hello: Duration::from_millis(rtmp.hello_ms_max),
             metrics: Arc::clone(metrics),
+            events: Arc::clone(events),
             doors: doors.clone(),
         })
     };

@@ -1,13 +1,14 @@
 //! Headwater's outside world: sockets, HTTP and operators.
 //!
 //! Floors, top down: `app` and `config` (the only ones that name doors side by side) → the doors (`rtmp`, `http`)
-//! and the workers → `sources`, `track_selection`, `access`, `metrics`, `fanout`, `stop`, `uptime` → `net`, what
+//! and the workers → `sources`, `track_selection`, `access`, `events`, `metrics`, `fanout`, `stop`, `uptime` → `net`, what
 //! happens before a protocol. Arrows run down only; a door never imports a door nor the configuration.
 
 mod access;
 mod app;
 mod config;
 mod doors;
+mod events;
 mod fanout;
 mod metrics;
 mod net;

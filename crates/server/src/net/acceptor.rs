@@ -1,7 +1,7 @@
 //! An acceptor: a listener, and what happens to a connection before its door has it.
 //!
 //! The PROXY header is taken off, TLS shaken hands over, and where one port serves all, the first bytes tell RTMP from
-//! TLS from HTTP. All that is bounded in time, and a connection that fails it is named in the log.
+//! TLS from HTTP. All that is bounded in time, and of a connection that fails it an event tells.
 
 use std::io;
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
+use crate::events::{Event, Events};
 use crate::metrics::Metrics;
 use crate::net::listener::{Accepted, Listener, Stream};
 use crate::net::proxy;
@@ -47,6 +48,7 @@ pub(crate) struct Acceptor {
     /// Time for everything before the doors.
     pub(crate) hello: Duration,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) events: Arc<Events>,
     pub(crate) doors: Doors,
 }
 
@@ -83,7 +85,7 @@ impl Acceptor {
         let acceptor = Arc::new(self);
         loop {
             let accepted = tokio::select! {
-                accepted = acceptor.listener.accept(&acceptor.metrics) => accepted,
+                accepted = acceptor.listener.accept(&acceptor.metrics, &acceptor.events) => accepted,
                 () = stop.requested() => return,
             };
             acceptor.metrics.connected(acceptor.name);
@@ -114,8 +116,7 @@ impl Acceptor {
                 ("silent", format!("it did not say within {} ms what it wants", self.hello.as_millis()))
             }
         };
-        tracing::warn!(peer = %accepted.peer, acceptor = self.name, "let go: {text}");
-        self.metrics.refused(self.name, reason);
+        self.events.emit(Event::NotAdmitted { listener: self.name, reason, peer: accepted.peer, text });
     }
 
     /// The door, the stream behind everything that comes before it, and what was read of it already. The peer

@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::server::TlsStream;
 
+use crate::events::{Event, Events};
 use crate::metrics::Metrics;
 
 /// Connections that the kernel holds for us while we are busy: a whole audience may come back at once.
@@ -23,7 +24,7 @@ const KEEPALIVE_RETRIES: u32 = 3;
 /// A peer that acknowledges nothing of what was sent for so long has vanished.
 #[cfg(target_os = "linux")]
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(20);
-/// How often the log tells that connections are turned away.
+/// How often an event tells that connections are turned away.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 /// Pause after an accept error such as "too many open files".
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -34,7 +35,7 @@ pub(crate) struct Listener {
     socket: TcpListener,
     door: &'static str,
     seats: Arc<Semaphore>,
-    /// Connections turned away that the log has not told of yet, and when it last did.
+    /// Connections turned away that no event has told of yet, and when the last did.
     untold: Mutex<(u64, Option<Instant>)>,
 }
 
@@ -89,14 +90,14 @@ impl Listener {
 
     /// Waits for the next connection that there is a seat for. Never fails: errors of the system are
     /// logged and waited out, connections past the limit are closed at once.
-    pub(crate) async fn accept(&self, metrics: &Metrics) -> Accepted {
+    pub(crate) async fn accept(&self, metrics: &Metrics, events: &Events) -> Accepted {
         loop {
             match self.socket.accept().await {
                 Ok((socket, peer)) => {
                     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
                     let Ok(seat) = Arc::clone(&self.seats).try_acquire_owned() else {
                         metrics.refused(self.door, "connections_max");
-                        self.tell_full(peer);
+                        self.tell_full(peer, events);
                         continue;
                     };
                     prepare(&socket);
@@ -112,13 +113,12 @@ impl Listener {
 }
 
 impl Listener {
-    /// Logs that somebody was turned away, at most once in a second.
-    fn tell_full(&self, peer: SocketAddr) {
+    /// Tells that somebody was turned away, at most once in a second.
+    fn tell_full(&self, peer: SocketAddr, events: &Events) {
         let mut untold = self.untold.lock();
         untold.0 += 1;
         if untold.1.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
-            let (door, count) = (self.door, untold.0);
-            tracing::warn!(door, %peer, count, "closed: the limit connections_max is reached");
+            events.emit(Event::ListenerFull { listener: self.door, peer, count: untold.0 });
             *untold = (0, Some(Instant::now()));
         }
     }

@@ -16,6 +16,8 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use serde::Deserialize;
 use tokio_rustls::TlsAcceptor;
 
+use crate::events::{Event, Events};
+
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -138,9 +140,9 @@ impl Tls {
         &self.acceptor
     }
 
-    /// Reads the files again whenever they have changed, for ever. A pair that cannot be used is logged,
+    /// Reads the files again whenever they have changed, for ever. A pair that cannot be used is told of,
     /// and the one in force stays.
-    pub(crate) async fn follow_files(self) {
+    pub(crate) async fn follow_files(self, events: Arc<Events>) {
         let mut seen = self.config.written();
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
@@ -151,10 +153,10 @@ impl Tls {
             match self.config.read() {
                 Ok(certified) => {
                     *self.newest.0.write() = certified;
-                    tracing::info!(file = %self.config.certificate.display(), "took the new certificate");
+                    events.emit(Event::CertificateChanged { file: self.config.certificate.clone() });
                 }
                 // The other file may be on its way; this look is repeated when it has changed too.
-                Err(error) => tracing::warn!("the certificate in force stays: {error:#}"),
+                Err(error) => events.emit(Event::CertificateKept { text: format!("{error:#}") }),
             }
             seen = written;
         }
