@@ -197,8 +197,8 @@ fn every_key_of_the_configuration_is_documented() {
     let manual = fs::read_to_string(root().join("docs/configuration.md")).unwrap();
     let mut problems = Vec::new();
     for (file, structure) in [
-        ("server/src/config.rs", "Streams"),
-        ("server/src/config.rs", "Config"),
+        ("server/src/config/streams.rs", "Streams"),
+        ("server/src/config/mod.rs", "Config"),
         ("server/src/doors/rtmp/mod.rs", "Config"),
         ("server/src/doors/http/mod.rs", "Config"),
         ("server/src/access.rs", "Config"),
