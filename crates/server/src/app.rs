@@ -12,9 +12,11 @@ use crate::access::Access;
 use crate::config::Config;
 use crate::doors::{http, rtmp};
 use crate::events::{Event, Events};
+use crate::live::Setting;
 use crate::metrics::Metrics;
-use crate::net::acceptor::{Acceptor, Doors, Speaks};
-use crate::net::listener::Listener;
+use crate::net::acceptor::Door;
+use crate::net::listener::Limits;
+use crate::net::listeners::{self, Addresses, Row};
 use crate::net::tls::Tls;
 use crate::net::tunnel::Tunnels;
 use crate::sources::Sources;
@@ -39,18 +41,24 @@ const FAREWELL_MAX: Duration = Duration::from_secs(3);
 /// A listener that cannot be opened, a certificate or a data directory that cannot be read.
 pub async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
     let access = Arc::new(Access::open(&config.access, &config.data)?);
-    let tls = Tls::open(&config.tls)?;
+    let protocols = [&rtmp::PROTOCOL, &http::PROTOCOL];
+    let tls = Tls::open(&config.tls, protocols.iter().filter_map(|protocol| protocol.alpn))?;
     let metrics = Arc::new(Metrics::default());
     let events = Arc::new(Events::new(Arc::clone(&metrics)));
-    let (doors, arrivals) = Doors::new();
-    let (acceptors, addresses) = acceptors(&config, tls.as_ref(), &doors, &metrics, &events)?;
-    drop(doors);
+    let [(to_rtmp, rtmp_arrivals), (to_http, http_arrivals)] = protocols.map(Door::new);
+    let shared = listeners::Shared {
+        tls: tls.clone(),
+        proxy: Setting::new(config.proxy.clone()).live(),
+        metrics: Arc::clone(&metrics),
+        events: Arc::clone(&events),
+    };
+    let (acceptors, addresses) = listeners::open(&table(&config, to_rtmp, to_http), &shared)?;
 
     let drain_max = Duration::from_millis(config.rtmp.drain_ms);
     let uptime = Uptime::start();
     let lanes = std::thread::available_parallelism().map_or(1, usize::from);
     let hub = Arc::new(Hub::new(config.streams.hub(lanes)));
-    let (tunnels, opened) = Tunnels::new(config.http.tunnels_max, uptime);
+    let (tunnels, opened) = Tunnels::new(Setting::new(config.http.tunnels_max).live(), uptime);
     let tunnels = Arc::new(tunnels);
     let sources = Sources {
         hub: Arc::clone(&hub),
@@ -69,7 +77,7 @@ pub async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
 
     let mut doors = JoinSet::new();
     doors.spawn(rtmp::serve(
-        arrivals.rtmp,
+        rtmp_arrivals,
         opened,
         Arc::new(rtmp::Shared {
             session_config: Arc::new(config.rtmp.session()),
@@ -81,7 +89,7 @@ pub async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
         stop.clone(),
     ));
     doors.spawn(http::serve(
-        arrivals.http,
+        http_arrivals,
         config.http.clone(),
         Arc::new(http::Shared {
             sources,
@@ -91,8 +99,8 @@ pub async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
             metrics: Arc::clone(&metrics),
             tunnels,
             recent: http::Recent::default(),
-            rtmp_port: addresses.rtmp.port(),
-            http_port: addresses.http.port(),
+            rtmp_port: addresses.of(&rtmp::PROTOCOL)?.port(),
+            http_port: addresses.of(&http::PROTOCOL)?.port(),
         }),
         stop,
     ));
@@ -100,7 +108,7 @@ pub async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
         background.spawn(demo::publish(Arc::clone(&hub), uptime));
     }
 
-    banner(&access, addresses, with_demo);
+    banner(&access, &addresses, with_demo)?;
     signal().await?;
     events.emit(Event::Stopping);
     stopper.stop();
@@ -137,55 +145,27 @@ fn background(
     background
 }
 
-/// Where the server listens, with the ports that the system chose.
-#[derive(Clone, Copy)]
-struct Addresses {
-    rtmp: SocketAddr,
-    http: SocketAddr,
-    /// RTMPS and HTTPS.
-    tls: Option<(SocketAddr, SocketAddr)>,
-}
-
-/// Every listener, and which door it leads to.
-fn acceptors(
-    config: &Config,
-    tls: Option<&Tls>,
-    doors: &Doors,
-    metrics: &Arc<Metrics>,
-    events: &Arc<Events>,
-) -> anyhow::Result<(Vec<Acceptor>, Addresses)> {
-    let (rtmp, http) = (&config.rtmp, &config.http);
-    let open = |name, address, speaks, is_tls| -> anyhow::Result<Acceptor> {
-        let connections_max =
-            if speaks == Speaks::Http { http.connections_max } else { rtmp.connections_max };
-        Ok(Acceptor {
-            name,
-            listener: Listener::bind(name, address, connections_max)?,
-            speaks,
-            is_tls,
-            tls: tls.cloned(),
-            proxy: config.proxy.clone(),
-            hello: Duration::from_millis(rtmp.hello_ms_max),
-            metrics: Arc::clone(metrics),
-            events: Arc::clone(events),
-            doors: doors.clone(),
-        })
+/// The protocols that come in over TCP, one row for each.
+fn table(config: &Config, to_rtmp: Door, to_http: Door) -> [Row; 2] {
+    let limits = |connections_max, hello_ms| {
+        Setting::new(Limits { connections_max, hello: Duration::from_millis(hello_ms) }).live()
     };
-    let speaks = if rtmp.all_on_one_port { Speaks::All } else { Speaks::Rtmp };
-    let mut acceptors =
-        vec![open("rtmp", rtmp.listen, speaks, false)?, open("http", http.listen, Speaks::Http, false)?];
-    if tls.is_some() {
-        acceptors.push(open("rtmps", config.tls.rtmps, Speaks::Rtmp, true)?);
-        acceptors.push(open("https", config.tls.https, Speaks::Http, true)?);
-    }
-    let address = |at: usize| acceptors.get(at).map(|acceptor| acceptor.listener.address()).transpose();
-    let unbound = || anyhow::anyhow!("a listener has no address");
-    let addresses = Addresses {
-        rtmp: address(0)?.ok_or_else(unbound)?,
-        http: address(1)?.ok_or_else(unbound)?,
-        tls: address(2)?.zip(address(3)?),
-    };
-    Ok((acceptors, addresses))
+    [
+        Row {
+            door: to_rtmp,
+            plain: config.rtmp.listen,
+            tls: config.tls.rtmps,
+            takes_all: config.rtmp.all_on_one_port,
+            limits: limits(config.rtmp.connections_max, config.rtmp.hello_ms_max),
+        },
+        Row {
+            door: to_http,
+            plain: config.http.listen,
+            tls: config.tls.https,
+            takes_all: false,
+            limits: limits(config.http.connections_max, config.http.head_ms_max),
+        },
+    ]
 }
 
 /// Waits while clients are on their way elsewhere.
@@ -234,11 +214,11 @@ async fn signal() -> anyhow::Result<()> {
 }
 
 /// Says where to publish and where to watch; the last line is the one that programs wait for.
-fn banner(access: &Access, addresses: Addresses, with_demo: bool) {
+fn banner(access: &Access, addresses: &Addresses, with_demo: bool) -> anyhow::Result<()> {
     if !http::pages_are_built() {
         tracing::warn!("this binary was built without Node.js, so without the console and the watch page");
     }
-    let (rtmp, http) = (reachable(addresses.rtmp), reachable(addresses.http));
+    let (rtmp, http) = (reachable(addresses.of(&rtmp::PROTOCOL)?), reachable(addresses.of(&http::PROTOCOL)?));
     let mut text = format!("Headwater {}\n\n", env!("CARGO_PKG_VERSION"));
     if with_demo {
         text += &format!("  watch the demo     http://{http}/watch/live/demo\n");
@@ -257,14 +237,15 @@ fn banner(access: &Access, addresses: Addresses, with_demo: bool) {
             access.admin_token(),
         );
     }
-    text += &format!("\nReady: rtmp://{rtmp} http://{http}");
-    if let Some((rtmps, https)) = addresses.tls {
-        text += &format!(" rtmps://{} https://{}", reachable(rtmps), reachable(https));
+    text += "\nReady:";
+    for (name, address) in addresses.iter() {
+        text += &format!(" {name}://{}", reachable(address));
     }
     text += "\n";
     let mut out = std::io::stdout().lock();
     // Nobody may be reading standard output; the server serves all the same.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    Ok(())
 }
 
 /// An address that can be typed into a player on this machine.

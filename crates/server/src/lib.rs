@@ -1,7 +1,7 @@
 //! Headwater's outside world: sockets, HTTP and operators.
 //!
 //! Floors, top down: `app` and `config` (the only ones that name doors side by side) → the doors (`rtmp`, `http`)
-//! and the workers → `sources`, `track_selection`, `access`, `events`, `metrics`, `fanout`, `stop`, `uptime` → `net`, what
+//! and the workers → `sources`, `track_selection`, `access`, `events`, `metrics`, `fanout`, `live`, `stop`, `uptime` → `net`, what
 //! happens before a protocol. Arrows run down only; a door never imports a door nor the configuration.
 
 mod access;
@@ -10,6 +10,7 @@ mod config;
 mod doors;
 mod events;
 mod fanout;
+mod live;
 mod metrics;
 mod net;
 mod sources;

@@ -44,6 +44,7 @@ use self::sendfile::Ranges;
 
 use crate::access::Access;
 use crate::metrics::Metrics;
+use crate::net::acceptor::Protocol;
 use crate::net::listener::Accepted;
 use crate::net::tunnel::Tunnels;
 use crate::sources::Sources;
@@ -52,6 +53,13 @@ use crate::track_selection::TrackSelection;
 use headwater_vod::thumbnails::Gallery;
 use headwater_vod::uploads::Uploads;
 
+/// HTTP among the listeners: it begins with a method.
+pub(crate) static PROTOCOL: Protocol = Protocol {
+    name: "http",
+    tls_name: "https",
+    alpn: Some("http/1.1"),
+    begins_with: |first| first.is_ascii_uppercase(),
+};
 /// What is logged of a request's path.
 const PLACE_LETTERS_MAX: usize = 200;
 
@@ -63,7 +71,8 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// Connections at once, at most.
     pub(crate) connections_max: usize,
-    /// Time that a peer has to send the head of a request, also on a kept-alive connection.
+    /// Time that a peer has to send the head of a request, also on a kept-alive connection. Before it, as much for
+    /// what comes before HTTP at its listeners.
     pub(crate) head_ms_max: u64,
     /// Time that a write may make no progress before the connection is closed.
     pub(crate) stall_ms_max: u64,

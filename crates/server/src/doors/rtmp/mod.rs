@@ -20,11 +20,19 @@ use tokio::task::JoinSet;
 
 use crate::access::Access;
 use crate::metrics::Metrics;
+use crate::net::acceptor::Protocol;
 use crate::net::listener::Accepted;
 use crate::net::tunnel;
 use crate::sources::Sources;
 use crate::stop::Stop;
 
+/// RTMP among the listeners: it begins with its version, where HTTP begins with a word in capital letters.
+pub(crate) static PROTOCOL: Protocol = Protocol {
+    name: "rtmp",
+    tls_name: "rtmps",
+    alpn: None,
+    begins_with: |first| !first.is_ascii_uppercase(),
+};
 /// Larger chunk sizes are refused by clients in the field, and no frame is larger.
 const CHUNK_SIZE_MAX: u32 = 0xFF_FFFF;
 
@@ -46,7 +54,8 @@ pub(crate) struct Config {
     pub(crate) message_bytes_max: u32,
     /// NetStreams of one connection, at most.
     pub(crate) netstreams_max: usize,
-    /// Time that a peer has to say what it wants: handshake, connect, publish or play.
+    /// Time that a peer has to say what it wants: handshake, connect, publish or play. Before it, as much for what
+    /// comes before RTMP at its listeners.
     pub(crate) hello_ms_max: u64,
     /// Time that a publisher may send nothing before it is let go.
     pub(crate) silence_ms_max: u64,
