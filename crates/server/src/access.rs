@@ -10,7 +10,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use constant_time_eq::constant_time_eq;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::live::Live;
 
 /// The file in the data directory.
 const SECRETS_FILE: &str = "secrets.toml";
@@ -19,7 +21,7 @@ const LETTERS: &[u8; 32] = b"bcdfghjkmnpqrstvwxz23456789BCDFG";
 const SECRET_LETTERS: usize = 26;
 
 /// Who may publish.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum PublishRule {
     /// This machine without, everybody else with the publish key.
@@ -32,14 +34,16 @@ pub(crate) enum PublishRule {
 }
 
 /// Rules of access; the section `[access]` of the configuration.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
     /// Who may publish.
     pub(crate) publish: PublishRule,
     /// The publish key, instead of the one made at the first start.
+    #[serde(serialize_with = "hidden")]
     pub(crate) publish_key: Option<String>,
     /// The admin token, instead of the one made at the first start.
+    #[serde(serialize_with = "hidden")]
     pub(crate) admin_token: Option<String>,
 }
 
@@ -52,7 +56,7 @@ struct Secrets {
 /// The gatekeeper that every door asks.
 #[derive(Debug)]
 pub(crate) struct Access {
-    rule: PublishRule,
+    rule: Live<PublishRule>,
     publish_key: String,
     admin_token: String,
     /// Whether the secrets were made just now and are to be shown once.
@@ -61,7 +65,7 @@ pub(crate) struct Access {
 
 impl Access {
     /// Reads the secrets of the data directory; makes them where there are none.
-    pub(crate) fn open(config: &Config, data: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn open(config: &Config, rule: Live<PublishRule>, data: &Path) -> anyhow::Result<Self> {
         let path = data.join(SECRETS_FILE);
         let (secrets, new) = match fs::read_to_string(&path) {
             Ok(text) => {
@@ -86,7 +90,7 @@ impl Access {
             Err(error) => anyhow::bail!("cannot read {}: {error}", path.display()),
         };
         Ok(Self {
-            rule: config.publish,
+            rule,
             publish_key: config.publish_key.clone().unwrap_or(secrets.publish_key),
             admin_token: config.admin_token.clone().unwrap_or(secrets.admin_token),
             new,
@@ -95,7 +99,7 @@ impl Access {
 
     /// May this peer publish with this key?
     pub(crate) fn may_publish(&self, is_local: bool, key: Option<&str>) -> bool {
-        let open = match self.rule {
+        let open = match *self.rule.get() {
             PublishRule::Open => true,
             PublishRule::LocalOrKey => is_local,
             PublishRule::Key => false,
@@ -128,6 +132,11 @@ fn same(a: &str, b: &str) -> bool {
     constant_time_eq(a.as_bytes(), b.as_bytes())
 }
 
+/// A secret that was configured is shown as being there.
+fn hidden<S: Serializer>(secret: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    secret.as_ref().map(|_| "…").serialize(serializer)
+}
+
 fn secret() -> anyhow::Result<String> {
     let mut bytes = [0; SECRET_LETTERS];
     getrandom::fill(&mut bytes)
@@ -150,10 +159,12 @@ fn store(path: &Path, secrets: &Secrets) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::live::Setting;
 
     fn access(publish: PublishRule) -> Access {
         let (publish_key, admin_token) = ("key".into(), "token".into());
-        Access { rule: publish, publish_key, admin_token, new: false }
+        let rule = Setting::new(publish).live();
+        Access { rule, publish_key, admin_token, new: false }
     }
 
     fn peer(address: &str) -> SocketAddr {
@@ -174,8 +185,9 @@ mod tests {
     #[test]
     fn secrets_are_made_once_and_kept() {
         let data = std::env::temp_dir().join(format!("headwater-access-{}", std::process::id()));
-        let first = Access::open(&Config::default(), &data).unwrap();
-        let again = Access::open(&Config::default(), &data).unwrap();
+        let rule = Setting::new(PublishRule::default()).live();
+        let first = Access::open(&Config::default(), rule.clone(), &data).unwrap();
+        let again = Access::open(&Config::default(), rule, &data).unwrap();
         assert!(first.new && !again.new);
         assert_eq!((first.publish_key(), first.admin_token()), (again.publish_key(), again.admin_token()));
         assert!(first.publish_key() != first.admin_token() && first.publish_key().len() == SECRET_LETTERS);

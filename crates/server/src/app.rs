@@ -9,13 +9,13 @@ use headwater_hub::Hub;
 use tokio::task::JoinSet;
 
 use crate::access::Access;
-use crate::config::Config;
+use crate::config::reload::Reloader;
+use crate::config::settings::Settings;
+use crate::config::{Config, Origin};
 use crate::doors::{http, rtmp};
 use crate::events::{Event, Events};
-use crate::live::Setting;
 use crate::metrics::Metrics;
 use crate::net::acceptor::Door;
-use crate::net::listener::Limits;
 use crate::net::listeners::{self, Addresses, Row};
 use crate::net::tls::Tls;
 use crate::net::tunnel::Tunnels;
@@ -34,13 +34,18 @@ const SWEEP_UPLOADS_EVERY: Duration = Duration::from_secs(600);
 /// How long connections have to finish once the program stops.
 const FAREWELL_MAX: Duration = Duration::from_secs(3);
 
-/// Runs the server until it is told to stop: by SIGINT or, on Unix, SIGTERM. `with_demo` publishes the built-in test
-/// picture as `live/demo`.
+/// Runs the server until it is told to stop: by SIGINT or, on Unix, SIGTERM. On SIGHUP it reads the configuration
+/// again. `with_demo` publishes the built-in test picture as `live/demo`.
 ///
 /// # Errors
-/// A listener that cannot be opened, a certificate or a data directory that cannot be read.
-pub async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
-    let access = Arc::new(Access::open(&config.access, &config.data)?);
+/// A configuration that is not valid, a listener that cannot be opened, a certificate or a data directory that cannot
+/// be read.
+pub async fn run(origin: Origin, with_demo: bool) -> anyhow::Result<()> {
+    let config = origin.load()?;
+    let settings = Settings::new(&config);
+    let uptime = Uptime::start();
+    let lanes = std::thread::available_parallelism().map_or(1, usize::from);
+    let access = Arc::new(Access::open(&config.access, settings.publish.live(), &config.data)?);
     let protocols = [&rtmp::PROTOCOL, &http::PROTOCOL];
     let tls = Tls::open(&config.tls, protocols.iter().filter_map(|protocol| protocol.alpn))?;
     let metrics = Arc::new(Metrics::default());
@@ -48,74 +53,100 @@ pub async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
     let [(to_rtmp, rtmp_arrivals), (to_http, http_arrivals)] = protocols.map(Door::new);
     let shared = listeners::Shared {
         tls: tls.clone(),
-        proxy: Setting::new(config.proxy.clone()).live(),
+        proxy: settings.proxy.live(),
         metrics: Arc::clone(&metrics),
         events: Arc::clone(&events),
     };
-    let (acceptors, addresses) = listeners::open(&table(&config, to_rtmp, to_http), &shared)?;
+    let (acceptors, addresses) = listeners::open(&table(&config, &settings, to_rtmp, to_http), &shared)?;
 
-    let drain_max = Duration::from_millis(config.rtmp.drain_ms);
-    let uptime = Uptime::start();
-    let lanes = std::thread::available_parallelism().map_or(1, usize::from);
-    let hub = Arc::new(Hub::new(config.streams.hub(lanes)));
-    let (tunnels, opened) = Tunnels::new(Setting::new(config.http.tunnels_max).live(), uptime);
-    let tunnels = Arc::new(tunnels);
+    let (tunnels, tunnel_arrivals) = Tunnels::new(settings.tunnels_max.live(), uptime);
     let sources = Sources {
-        hub: Arc::clone(&hub),
+        hub: Arc::new(Hub::new(config.streams.hub(lanes))),
         library: Arc::new(Library::new(&config.media, &config.vod)),
-        viewing: config.streams.viewing(),
+        viewing: settings.viewing.live(),
         uptime,
     };
     let uploads = Arc::new(Uploads::open(&config.uploads, &config.data, Arc::clone(&sources.library)));
+    let parts = Parts { sources, uploads, tunnels: Arc::new(tunnels), access, metrics, events };
+
     let (stopper, stop) = stop::pair();
-    let mut background =
-        background(&config, &hub, &tunnels, tls.map(|tls| tls.follow_files(Arc::clone(&events))), uptime);
-    background.spawn(sweep_uploads(Arc::clone(&uploads)));
+    let mut background = background(&parts, &settings, with_demo);
     for acceptor in acceptors {
         background.spawn(acceptor.run(stop.clone()));
     }
-
+    if let Some(tls) = tls {
+        background.spawn(tls.follow_files(Arc::clone(&parts.events)));
+    }
     let mut doors = JoinSet::new();
-    doors.spawn(rtmp::serve(
-        rtmp_arrivals,
-        opened,
+    let rtmp_config = settings.rtmp.live();
+    let shared = parts.rtmp(&config);
+    doors.spawn(rtmp::serve(rtmp_arrivals, tunnel_arrivals, rtmp_config.clone(), shared, stop.clone()));
+    let shared = parts.http(&config, &addresses)?;
+    doors.spawn(http::serve(http_arrivals, settings.http.live(), shared, stop));
+    let reloader = Reloader::new(origin, config, settings, Arc::clone(&parts.events));
+    if let Some(reloads) = reloader.follow_signal()? {
+        background.spawn(reloads);
+    }
+
+    banner(&parts.access, &addresses, with_demo)?;
+    signal().await?;
+    parts.events.emit(Event::Stopping);
+    stopper.stop();
+    drain(&parts.metrics, Duration::from_millis(rtmp_config.get().drain_ms)).await;
+    parts.sources.hub.end_all();
+    farewell(doors).await;
+    Ok(())
+}
+
+/// What doors and background tasks share.
+struct Parts {
+    sources: Sources,
+    uploads: Arc<Uploads>,
+    tunnels: Arc<Tunnels>,
+    access: Arc<Access>,
+    metrics: Arc<Metrics>,
+    events: Arc<Events>,
+}
+
+impl Parts {
+    fn rtmp(&self, config: &Config) -> Arc<rtmp::Shared> {
         Arc::new(rtmp::Shared {
             session_config: Arc::new(config.rtmp.session()),
-            config: config.rtmp.clone(),
-            sources: sources.clone(),
-            access: Arc::clone(&access),
-            metrics: Arc::clone(&metrics),
-        }),
-        stop.clone(),
-    ));
-    doors.spawn(http::serve(
-        http_arrivals,
-        config.http.clone(),
-        Arc::new(http::Shared {
-            sources,
+            config: Arc::new(config.rtmp.clone()),
+            sources: self.sources.clone(),
+            access: Arc::clone(&self.access),
+            metrics: Arc::clone(&self.metrics),
+        })
+    }
+
+    fn http(&self, config: &Config, addresses: &Addresses) -> anyhow::Result<Arc<http::Shared>> {
+        Ok(Arc::new(http::Shared {
+            sources: self.sources.clone(),
             gallery: Gallery::new(&config.pictures),
-            uploads,
-            access: Arc::clone(&access),
-            metrics: Arc::clone(&metrics),
-            tunnels,
+            uploads: Arc::clone(&self.uploads),
+            access: Arc::clone(&self.access),
+            metrics: Arc::clone(&self.metrics),
+            tunnels: Arc::clone(&self.tunnels),
             recent: http::Recent::default(),
             rtmp_port: addresses.of(&rtmp::PROTOCOL)?.port(),
             http_port: addresses.of(&http::PROTOCOL)?.port(),
-        }),
-        stop,
-    ));
-    if with_demo {
-        background.spawn(demo::publish(Arc::clone(&hub), uptime));
+        }))
     }
+}
 
-    banner(&access, &addresses, with_demo)?;
-    signal().await?;
-    events.emit(Event::Stopping);
-    stopper.stop();
-    drain(&metrics, drain_max).await;
-    hub.end_all();
-    farewell(doors).await;
-    Ok(())
+/// What runs beside the doors.
+fn background(parts: &Parts, settings: &Settings, with_demo: bool) -> JoinSet<()> {
+    let Sources { hub, uptime, .. } = &parts.sources;
+    let mut background = JoinSet::new();
+    for lane in 0..hub.lanes().len() {
+        background.spawn(fanout::drive(hub.lanes(), lane, settings.gathering.live()));
+    }
+    background.spawn(sweep(Arc::clone(hub), Arc::clone(&parts.tunnels), *uptime));
+    background.spawn(sweep_uploads(Arc::clone(&parts.uploads)));
+    if with_demo {
+        background.spawn(demo::publish(Arc::clone(hub), *uptime));
+    }
+    background
 }
 
 /// Waits for the doors' last connections, not for ever.
@@ -126,44 +157,22 @@ async fn farewell(mut doors: JoinSet<()>) {
     }
 }
 
-/// Everything that runs beside the doors.
-fn background(
-    config: &Config,
-    hub: &Arc<Hub>,
-    tunnels: &Arc<Tunnels>,
-    certificates: Option<impl Future<Output = ()> + Send + 'static>,
-    uptime: Uptime,
-) -> JoinSet<()> {
-    let mut background = JoinSet::new();
-    for lane in 0..hub.lanes().len() {
-        background.spawn(fanout::drive(hub.lanes(), lane, config.streams.gathering()));
-    }
-    background.spawn(sweep(Arc::clone(hub), Arc::clone(tunnels), uptime));
-    if let Some(certificates) = certificates {
-        background.spawn(certificates);
-    }
-    background
-}
-
 /// The protocols that come in over TCP, one row for each.
-fn table(config: &Config, to_rtmp: Door, to_http: Door) -> [Row; 2] {
-    let limits = |connections_max, hello_ms| {
-        Setting::new(Limits { connections_max, hello: Duration::from_millis(hello_ms) }).live()
-    };
+fn table(config: &Config, settings: &Settings, to_rtmp: Door, to_http: Door) -> [Row; 2] {
     [
         Row {
             door: to_rtmp,
             plain: config.rtmp.listen,
             tls: config.tls.rtmps,
             takes_all: config.rtmp.all_on_one_port,
-            limits: limits(config.rtmp.connections_max, config.rtmp.hello_ms_max),
+            limits: settings.rtmp_limits.live(),
         },
         Row {
             door: to_http,
             plain: config.http.listen,
             tls: config.tls.https,
             takes_all: false,
-            limits: limits(config.http.connections_max, config.http.head_ms_max),
+            limits: settings.http_limits.live(),
         },
     ]
 }

@@ -20,5 +20,5 @@ mod uptime;
 mod workers;
 
 pub use app::run;
-pub use config::{Config, Overrides};
+pub use config::{Config, Origin, Overrides};
 pub use net::tls::client as tls_client;

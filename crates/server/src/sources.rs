@@ -8,6 +8,7 @@ use std::time::Duration;
 use headwater_hub::{Batch, Hub, LagPolicy, Next, Start, State, StreamName, Subscriber, Watcher};
 use headwater_media::Timestamp;
 
+use crate::live::Live;
 use crate::uptime::Uptime;
 use headwater_vod::Watched;
 pub(crate) use headwater_vod::{Ending, Fill, Reel};
@@ -29,7 +30,7 @@ pub(crate) struct Viewing {
 pub(crate) struct Sources {
     pub(crate) hub: Arc<Hub>,
     pub(crate) library: Arc<Library>,
-    pub(crate) viewing: Viewing,
+    pub(crate) viewing: Live<Viewing>,
     pub(crate) uptime: Uptime,
 }
 
@@ -74,7 +75,7 @@ pub(crate) async fn open(
 
 /// Opens a cursor on the live stream `name`, whether it is there yet or not.
 pub(crate) fn open_live(sources: &Sources, name: &StreamName) -> Result<Subscriber, Refusal> {
-    let Viewing { start, policy, .. } = sources.viewing;
+    let Viewing { start, policy, .. } = *sources.viewing.get();
     let subscriber = sources.hub.subscribe(name, start, policy, sources.uptime.now());
     subscriber.map_err(|limit| Refusal::Busy(limit.to_string()))
 }

@@ -1,14 +1,18 @@
 //! The configuration: built-in defaults, then the file, then the environment and the flags.
 //!
-//! Each door defines what it needs; this file composes and names them. It is documented key by key in
+//! Each part of the server defines what it needs; this file composes and names them. Keys that can change while the
+//! server runs reach their parts through [`settings`]; which cannot is said in [`start_keys`]. It is documented key by key in
 //! `docs/configuration.md`, and a test holds the two together.
 
+pub(crate) mod reload;
+pub(crate) mod settings;
+mod start_keys;
 mod streams;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::access;
 use crate::doors::{http, rtmp};
@@ -18,7 +22,7 @@ use headwater_vod::{self as vod, thumbnails, uploads};
 use self::streams::Streams;
 
 /// Everything that an operator can set.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where the server writes.
@@ -78,6 +82,25 @@ pub struct Overrides {
     pub data: Option<PathBuf>,
     /// Where the films are.
     pub media: Option<PathBuf>,
+}
+
+/// Where the configuration comes from, at the start and again at each SIGHUP.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// The file, if there is one.
+    pub file: Option<PathBuf>,
+    /// What flags and environment say.
+    pub overrides: Overrides,
+}
+
+impl Origin {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load(&self) -> anyhow::Result<Config> {
+        Config::load(self.file.as_deref(), self.overrides.clone())
+    }
 }
 
 impl Config {

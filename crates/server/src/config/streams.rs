@@ -13,23 +13,23 @@ use crate::sources::Viewing;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Streams {
-    gop_cache: bool,
-    log_ms_max: u64,
-    log_bytes_max: usize,
-    lag_ms_max: u64,
-    wait_ms: u64,
-    reconnect_window_ms: u64,
-    takeover: TakeoverRule,
-    takeover_silence_ms: u64,
-    gather_ms_min: u64,
-    gather_ms_max: u64,
-    streams_max: usize,
-    viewers_per_stream_max: usize,
+    pub(super) gop_cache: bool,
+    pub(super) log_ms_max: u64,
+    pub(super) log_bytes_max: usize,
+    pub(super) lag_ms_max: u64,
+    pub(super) wait_ms: u64,
+    pub(super) reconnect_window_ms: u64,
+    pub(super) takeover: TakeoverRule,
+    pub(super) takeover_silence_ms: u64,
+    pub(super) gather_ms_min: u64,
+    pub(super) gather_ms_max: u64,
+    pub(super) streams_max: usize,
+    pub(super) viewers_per_stream_max: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum TakeoverRule {
+pub(super) enum TakeoverRule {
     Never,
     Silent,
     Always,

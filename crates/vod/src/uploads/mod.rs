@@ -25,7 +25,7 @@ const DIRECTORY: &str = "uploads";
 const GATHER_BYTES: usize = 1 << 20;
 
 /// Uploads; the section `[uploads]` of the configuration.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Unfinished uploads at once; 0 forbids uploading.

@@ -59,7 +59,7 @@ pub(super) async fn open(
     while !viewer.ready(WAIT_STEP).await {
         let waited = shared.sources.uptime.now().saturating_sub(since);
         let waits = viewer.cursor.subscriber().state() == State::Waiting;
-        if waits && sources::waited_enough(shared.sources.viewing, waited) {
+        if waits && sources::waited_enough(*shared.sources.viewing.get(), waited) {
             let text = format!("nobody publishes {name}; waited {} s\n", waited.as_secs());
             return Err((StatusCode::NOT_FOUND, text).into_response());
         }

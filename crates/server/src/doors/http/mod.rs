@@ -34,7 +34,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use parking_lot::Mutex;
 use percent_encoding::percent_decode_str;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -43,6 +43,7 @@ use self::io::Io;
 use self::sendfile::Ranges;
 
 use crate::access::Access;
+use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::net::acceptor::Protocol;
 use crate::net::listener::Accepted;
@@ -64,7 +65,7 @@ pub(crate) static PROTOCOL: Protocol = Protocol {
 const PLACE_LETTERS_MAX: usize = 200;
 
 /// The HTTP door's settings; the section `[http]` of the configuration.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
     /// Where to listen.
@@ -118,10 +119,11 @@ pub(crate) fn pages_are_built() -> bool {
     assets::COMPLETE
 }
 
-/// Serves connections until `stop` turns true, then waits until each has finished its answer.
+/// Serves connections until `stop` turns true, then waits until each has finished its answer. A connection keeps the
+/// `config` that it began with.
 pub(crate) async fn serve(
     mut arrivals: mpsc::Receiver<Accepted>,
-    config: Config,
+    config: Live<Config>,
     shared: Arc<Shared>,
     mut stop: Stop,
 ) {
@@ -132,7 +134,7 @@ pub(crate) async fn serve(
         tokio::select! {
             Some(accepted) = arrivals.recv() => {
                 let (shared, router, stop) = (Arc::clone(&shared), router.clone(), connections_stop.clone());
-                connections.spawn(connection(accepted, config.clone(), shared, router, stop));
+                connections.spawn(connection(accepted, config.get(), shared, router, stop));
             }
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             () = stop.requested() => break,
@@ -145,7 +147,13 @@ pub(crate) async fn serve(
     }
 }
 
-async fn connection(accepted: Accepted, config: Config, shared: Arc<Shared>, router: Router, mut stop: Stop) {
+async fn connection(
+    accepted: Accepted,
+    config: Arc<Config>,
+    shared: Arc<Shared>,
+    router: Router,
+    mut stop: Stop,
+) {
     let Accepted { stream, read, peer, seat: _seat } = accepted;
     let asked = Arc::new(Asked::default());
     let on_stall = {

@@ -342,7 +342,7 @@ impl Connection {
 
     /// Players that wait for a stream wait a bounded time.
     fn check_waiting(&mut self, now: Duration) -> Result<(), End> {
-        let viewing = self.shared.sources.viewing;
+        let viewing = *self.shared.sources.viewing.get();
         let waited = self.playing.iter().find(|playing| {
             playing.viewer.state() == State::Waiting
                 && sources::waited_enough(viewing, now.saturating_sub(playing.since))

@@ -127,7 +127,7 @@ impl Connection {
         self.say();
         let chunk_size = self.session.chunk_size() as usize;
         let takes = TrackSelection::read(request.path.query.iter()).apply(self.capabilities.dialect());
-        let start = shared.sources.viewing.start;
+        let start = shared.sources.viewing.get().start;
         let viewer =
             Arc::new(Viewer::new(Arc::clone(&self.wire), cursor, start, takes, (stream, chunk_size)));
         self.prepare(&viewer, stream, (request.duration_ms, request.data_at_once));
