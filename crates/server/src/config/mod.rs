@@ -176,10 +176,21 @@ mod tests {
     fn the_documented_example_is_valid_and_names_every_key() {
         let manual = include_str!("../../../../docs/configuration.md");
         let example = manual.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-        Config::parse(example).unwrap();
+        assert_eq!(
+            Config::parse(example).unwrap(),
+            Config::default(),
+            "the manual has every key at its default"
+        );
         let written: toml::Table = toml::from_str(example).unwrap();
-        for section in ["rtmp", "http", "tls", "proxy", "streams", "pictures", "uploads", "access"] {
-            assert!(written.contains_key(section), "the section [{section}] is not in the manual");
+        let is_written = |key: &str| match key.split_once('.') {
+            Some((section, key)) => written[section].get(key).is_some(),
+            None => written.contains_key(key),
+        };
+        for key in Config::default().keys().into_keys() {
+            // Secrets have no default to be written.
+            let (_, name) = key.rsplit_once('.').unwrap_or(("", &key));
+            let is_there = is_written(&key) || example.contains(&format!("\n# {name} = \"…\""));
+            assert!(is_there, "the manual's example does not name {key}");
         }
     }
 }
