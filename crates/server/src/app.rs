@@ -116,6 +116,7 @@ impl Parts {
             sources: self.sources.clone(),
             access: Arc::clone(&self.access),
             metrics: Arc::clone(&self.metrics),
+            events: Arc::clone(&self.events),
         })
     }
 
@@ -126,6 +127,7 @@ impl Parts {
             uploads: Arc::clone(&self.uploads),
             access: Arc::clone(&self.access),
             metrics: Arc::clone(&self.metrics),
+            events: Arc::clone(&self.events),
             tunnels: Arc::clone(&self.tunnels),
             recent: http::Recent::default(),
             rtmp_port: addresses.of(&rtmp::PROTOCOL)?.port(),

@@ -10,7 +10,6 @@ use serde::{Serialize, Serializer};
 /// Something that happened. Streams are named `<app>/<name>`; `door` is the protocol, `reason` a word from a small
 /// set, as in the metric `headwater_refused`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[allow(dead_code, reason = "the doors tell of theirs soon")]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(crate) enum Event {
     /// A publisher has taken its seat. `agent` is what it calls itself.

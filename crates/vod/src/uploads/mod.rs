@@ -239,7 +239,7 @@ impl Uploads {
 
     /// The file is whole: it appears under its name, at once or not at all.
     async fn finish(&self, upload: &Upload) -> Result<(), Problem> {
-        let Order { app, name, bytes, .. } = upload.order();
+        let Order { app, name, .. } = upload.order();
         let target = self.library.make_way(app, name).await?;
         match upload.move_to(target).await {
             Ok(()) => {}
@@ -250,7 +250,6 @@ impl Uploads {
         }
         self.open.lock().remove(upload.id());
         self.library.forget(app, name);
-        tracing::info!(app, name, bytes, "uploaded");
         Ok(())
     }
 

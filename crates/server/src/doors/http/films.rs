@@ -17,6 +17,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use super::{Shared, vod};
+use crate::events::Event;
 use headwater_vod::{Entry, Refusal};
 
 /// Films of a page when nobody asks for a number, and at most.
@@ -174,7 +175,7 @@ pub(super) async fn remove(
     match library.remove(app, name).await {
         Ok(()) => {
             shared.recent.forget(app, name);
-            tracing::info!(app, name, "removed");
+            shared.events.emit(Event::FilmRemoved { app: app.to_owned(), name: name.to_owned() });
             StatusCode::NO_CONTENT.into_response()
         }
         Err(refusal) => vod::refused(&refusal),

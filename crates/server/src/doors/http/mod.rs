@@ -43,6 +43,7 @@ use self::io::Io;
 use self::sendfile::Ranges;
 
 use crate::access::Access;
+use crate::events::{Event, Events};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::net::acceptor::Protocol;
@@ -101,6 +102,7 @@ pub(crate) struct Shared {
     pub(crate) uploads: Arc<Uploads>,
     pub(crate) access: Arc<Access>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) events: Arc<Events>,
     pub(crate) tunnels: Arc<Tunnels>,
     pub(crate) recent: Recent,
     pub(crate) rtmp_port: u16,
@@ -159,8 +161,8 @@ async fn connection(
     let on_stall = {
         let (asked, shared, ms) = (Arc::clone(&asked), Arc::clone(&shared), config.stall_ms_max);
         move || {
-            tracing::warn!(%peer, place = asked.place(), "let go: it read nothing for {ms} ms (limit stall_ms_max)");
-            shared.metrics.refused("http", "stalled");
+            let text = format!("it read nothing for {ms} ms (limit stall_ms_max)");
+            shared.events.emit(let_go(peer, &asked, "stalled", text));
         }
     };
     let stall_max = Duration::from_millis(config.stall_ms_max);
@@ -185,23 +187,25 @@ async fn connection(
         }
     };
     if let Err(error) = ended {
-        report(&shared.metrics, peer, &asked, config.head_ms_max, &error);
+        report(&shared.events, peer, &asked, config.head_ms_max, &error);
     }
 }
 
-/// Logs why a connection was ended from here. One that was kept alive and has nothing more to ask is no
+/// Tells why a connection was ended from here. One that was kept alive and has nothing more to ask is no
 /// news, nor is a peer that hangs up; a stall was told when it was noticed.
-fn report(metrics: &Metrics, peer: SocketAddr, asked: &Asked, head_ms_max: u64, error: &hyper::Error) {
-    let place = asked.place();
+fn report(events: &Events, peer: SocketAddr, asked: &Asked, head_ms_max: u64, error: &hyper::Error) {
     if error.is_parse() {
-        tracing::warn!(%peer, place, "let go: no HTTP request: {error}");
-        metrics.refused("http", "protocol");
+        events.emit(let_go(peer, asked, "protocol", format!("no HTTP request: {error}")));
     } else if error.is_timeout() && asked.is_nothing() {
-        tracing::warn!(%peer, place, "let go: no request came within {head_ms_max} ms (limit head_ms_max)");
-        metrics.refused("http", "silent");
+        let text = format!("no request came within {head_ms_max} ms (limit head_ms_max)");
+        events.emit(let_go(peer, asked, "silent", text));
     } else {
-        tracing::debug!(%peer, place, %error, "http connection ended");
+        tracing::debug!(%peer, place = asked.place(), %error, "http connection ended");
     }
+}
+
+fn let_go(peer: SocketAddr, asked: &Asked, reason: &'static str, text: String) -> Event {
+    Event::LetGo { door: "http", reason, peer, place: asked.place(), text }
 }
 
 /// What a connection has asked for last.

@@ -9,6 +9,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::{Peer, Shared, gate};
+use crate::events::Event;
 use crate::net::tunnel::Refusal;
 
 /// A body, at most. Clients send what they have every few milliseconds.
@@ -90,6 +91,6 @@ fn refused(shared: &Shared, refusal: Refusal) -> Response {
         Refusal::OutOfOrder => (StatusCode::BAD_REQUEST, "tunnel_order"),
         Refusal::Full => (StatusCode::SERVICE_UNAVAILABLE, "tunnel_full"),
     };
-    shared.metrics.refused("http", reason);
+    shared.events.emit(Event::RequestRefused { door: "http", reason, text: refusal.to_string() });
     (status, format!("{refusal}\n")).into_response()
 }

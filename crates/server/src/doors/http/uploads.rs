@@ -13,6 +13,7 @@ use futures_util::TryStreamExt;
 use serde::Serialize;
 
 use super::{Shared, films, vod};
+use crate::events::Event;
 use headwater_vod::uploads::{Order, Problem, Upload};
 
 const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
@@ -112,6 +113,8 @@ pub(super) async fn append(
     match shared.uploads.append(&upload, offset, pieces).await {
         Ok(done) => {
             if done {
+                let Order { app, name, bytes, .. } = upload.order().clone();
+                shared.events.emit(Event::UploadFinished { app, name, bytes });
                 shared.recent.forget(&upload.order().app, &upload.order().name);
             }
             stands(&upload, done)
@@ -173,7 +176,7 @@ fn refuse(shared: &Shared, problem: &Problem) -> Response {
         _ => None,
     };
     if let Some(reason) = reason {
-        shared.metrics.refused("http", reason);
+        shared.events.emit(Event::RequestRefused { door: "http", reason, text: error.clone() });
     }
     let mut response = (status, Json(Refused { error, offset })).into_response();
     if let Some(offset) = offset {

@@ -26,6 +26,7 @@ use super::transport::Transport;
 use super::viewer::{PlayEnding, Viewer};
 use super::wire::{Flow, Wire};
 use crate::access;
+use crate::events::Event;
 use crate::metrics::Guard;
 use crate::net::listener::Accepted;
 use crate::net::tunnel;
@@ -262,6 +263,11 @@ impl Connection {
         Ok(())
     }
 
+    /// Tells what happened.
+    pub(super) fn emit(&self, event: Event) {
+        self.shared.events.emit(event);
+    }
+
     /// Passes what the session wants to say to the wire.
     pub(super) fn say(&mut self) {
         let output = self.session.output();
@@ -304,7 +310,7 @@ impl Connection {
         if let Some(at) = self.playing.iter().position(|playing| playing.stream == stream) {
             let playing = self.playing.swap_remove(at);
             let skipped = playing.viewer.skipped();
-            tracing::info!(peer = %self.peer, stream = %playing.name, skipped, "stopped playing");
+            self.emit(Event::PlayEnded { door: "rtmp", peer: self.peer, stream: playing.name, skipped });
         }
     }
 
@@ -376,8 +382,7 @@ impl Connection {
             End::Stopped => self.session.close("The server is stopping."),
             End::LetGo(reason, text) => {
                 let place = self.place();
-                tracing::warn!(%peer, place, "let go: {text}");
-                self.shared.metrics.refused("rtmp", reason);
+                self.emit(Event::LetGo { door: "rtmp", reason, peer, place, text: text.clone() });
                 self.session.close(text.clone());
             }
         }

@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::access::Access;
+use crate::events::Events;
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::net::acceptor::Protocol;
@@ -129,6 +130,7 @@ pub(crate) struct Shared {
     pub(crate) sources: Sources,
     pub(crate) access: Arc<Access>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) events: Arc<Events>,
 }
 
 /// Serves connections until `stop` turns true, then waits until each has said farewell. A connection keeps the

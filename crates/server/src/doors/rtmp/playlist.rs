@@ -12,6 +12,7 @@ use headwater_rtmp::url::StreamPath;
 use super::connection::{Connection, End, PlayingStream};
 use super::requests::{from, misuse};
 use super::viewer::Viewer;
+use crate::events::Event;
 use crate::sources::{Cursor, From, Reel};
 
 /// What waits for its turn on one stream, at most.
@@ -157,7 +158,8 @@ impl Connection {
             match opened {
                 Ok(opened) => return self.follow(stream, opened, &next),
                 Err((reason, text)) => {
-                    tracing::info!(peer = %self.peer, "left out of the playlist: {text}");
+                    let left_out = Event::PlayLeftOut { door: "rtmp", peer: self.peer, text: text.clone() };
+                    self.emit(left_out);
                     self.session.send_status(stream, &Status::warning(reason.code(), text));
                 }
             }
@@ -171,7 +173,7 @@ impl Connection {
         (name, cursor): (String, Cursor),
         next: &Queued,
     ) -> Result<(), End> {
-        tracing::info!(peer = %self.peer, stream = name, "playing next");
+        self.emit(Event::PlayMovedOn { door: "rtmp", peer: self.peer, stream: name.clone() });
         let is_film = cursor.origin().is_some();
         self.session.play_next(stream, &next.path.name, is_film, next.following).map_err(misuse)?;
         self.say();

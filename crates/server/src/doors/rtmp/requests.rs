@@ -13,6 +13,7 @@ use headwater_rtmp::{Error, MessageStreamId};
 use super::connection::{Connection, End, PlayingStream};
 use super::publishing::Publishing;
 use super::viewer::Viewer;
+use crate::events::Event;
 use crate::sources::{self, Cursor, From};
 use crate::track_selection::TrackSelection;
 use headwater_vod::Refusal;
@@ -80,7 +81,9 @@ impl Connection {
         let stream = request.stream;
         let (reason, text) = match self.admit_publisher(request) {
             Ok(publishing) => {
-                tracing::info!(peer = %self.peer, stream = %publishing.name(), agent = self.agent, "publishing");
+                let (peer, name) = (self.peer, publishing.name().to_string());
+                let agent = self.agent.clone();
+                self.emit(Event::PublishBegan { door: "rtmp", peer, stream: name, agent });
                 self.publishing.push(publishing);
                 return self.session.accept_publish(stream).map_err(misuse);
             }
@@ -107,7 +110,7 @@ impl Connection {
             .hub
             .publish(&name, info, self.shared.sources.uptime.now())
             .map_err(|error| (PublishRejection::BadName, sentence(&error)))?;
-        Ok(Publishing::new(request.stream, self.peer, publisher))
+        Ok(Publishing::new(request.stream, self.peer, publisher, Arc::clone(&self.shared.events)))
     }
 
     async fn play(&mut self, request: &PlayRequest) -> Result<(), End> {
@@ -121,7 +124,8 @@ impl Connection {
                 return Err(End::LetGo("play_refused", format!("play {path:?} refused: {text}")));
             }
         };
-        tracing::info!(peer = %self.peer, stream = name, agent = self.agent, "playing");
+        let (peer, agent) = (self.peer, self.agent.clone());
+        self.emit(Event::PlayBegan { door: "rtmp", peer, stream: name.clone(), agent });
         let is_film = cursor.origin().is_some();
         self.session.accept_play(stream, is_film).map_err(misuse)?;
         self.say();
