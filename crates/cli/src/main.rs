@@ -30,7 +30,7 @@ use clap::{Parser, Subcommand};
 )]
 struct Arguments {
     /// How much to log to standard error: error, warn, info, debug, trace, or per module
-    /// (`headwater_server::doors::rtmp=debug`).
+    /// (`info,headwater_server::doors::rtmp=debug`).
     #[arg(long, global = true, env = "HEADWATER_LOG", default_value = "info", value_name = "LEVEL")]
     log: String,
     /// Log one JSON object per line.

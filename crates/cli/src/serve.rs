@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use headwater_server::{Config, Overrides};
+use headwater_server::{Config, Origin, Overrides};
 
 /// File descriptors to ask the system for; each connection takes one.
 const DESCRIPTORS_WANTED: u64 = 65_536;
@@ -60,7 +60,7 @@ pub(super) struct CheckArguments {
     config: PathBuf,
 }
 
-/// Runs the server until SIGINT or SIGTERM.
+/// Runs the server until SIGINT or SIGTERM; SIGHUP has it read its configuration file again.
 pub(super) async fn run(arguments: Arguments, with_demo: bool) -> anyhow::Result<()> {
     let overrides = Overrides {
         rtmp: arguments.rtmp,
@@ -72,7 +72,7 @@ pub(super) async fn run(arguments: Arguments, with_demo: bool) -> anyhow::Result
         publish_key: secret("HEADWATER_PUBLISH_KEY")?,
         admin_token: secret("HEADWATER_ADMIN_TOKEN")?,
     };
-    let config = Config::load(arguments.config.as_deref(), overrides)?;
+    let origin = Origin { file: arguments.config, overrides };
     match rlimit::increase_nofile_limit(DESCRIPTORS_WANTED) {
         Ok(got) if got < DESCRIPTORS_WANTED => {
             tracing::info!(descriptors = got, "the system limits the number of connections (ulimit -n)");
@@ -80,7 +80,7 @@ pub(super) async fn run(arguments: Arguments, with_demo: bool) -> anyhow::Result
         Ok(_) => {}
         Err(error) => tracing::warn!(%error, "cannot raise the limit of open files"),
     }
-    headwater_server::run(config, with_demo).await
+    headwater_server::run(origin, with_demo).await
 }
 
 /// Says whether a configuration is valid.

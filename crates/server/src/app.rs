@@ -9,11 +9,14 @@ use headwater_hub::Hub;
 use tokio::task::JoinSet;
 
 use crate::access::Access;
-use crate::config::Config;
+use crate::config::reload::Reloader;
+use crate::config::settings::Settings;
+use crate::config::{Config, Origin};
 use crate::doors::{http, rtmp};
+use crate::events::{Event, Events};
 use crate::metrics::Metrics;
-use crate::net::acceptor::{Acceptor, Doors, Speaks};
-use crate::net::listener::Listener;
+use crate::net::acceptor::Door;
+use crate::net::listeners::{self, Addresses, Row};
 use crate::net::tls::Tls;
 use crate::net::tunnel::Tunnels;
 use crate::sources::Sources;
@@ -31,80 +34,121 @@ const SWEEP_UPLOADS_EVERY: Duration = Duration::from_secs(600);
 /// How long connections have to finish once the program stops.
 const FAREWELL_MAX: Duration = Duration::from_secs(3);
 
-/// Runs the server until it is told to stop: by SIGINT or, on Unix, SIGTERM. `with_demo` publishes the built-in test
-/// picture as `live/demo`.
+/// Runs the server until it is told to stop: by SIGINT or, on Unix, SIGTERM. On SIGHUP it reads the configuration
+/// again. `with_demo` publishes the built-in test picture as `live/demo`.
 ///
 /// # Errors
-/// A listener that cannot be opened, a certificate or a data directory that cannot be read.
-pub async fn run(config: Config, with_demo: bool) -> anyhow::Result<()> {
-    let access = Arc::new(Access::open(&config.access, &config.data)?);
-    let tls = Tls::open(&config.tls)?;
-    let metrics = Arc::new(Metrics::default());
-    let (doors, arrivals) = Doors::new();
-    let (acceptors, addresses) = acceptors(&config, tls.as_ref(), &doors, &metrics)?;
-    drop(doors);
-
-    let drain_max = Duration::from_millis(config.rtmp.drain_ms);
+/// A configuration that is not valid, a listener that cannot be opened, a certificate or a data directory that cannot
+/// be read.
+pub async fn run(origin: Origin, with_demo: bool) -> anyhow::Result<()> {
+    let config = origin.load()?;
+    let settings = Settings::new(&config);
     let uptime = Uptime::start();
     let lanes = std::thread::available_parallelism().map_or(1, usize::from);
-    let hub = Arc::new(Hub::new(config.streams.hub(lanes)));
-    let (tunnels, opened) = Tunnels::new(config.http.tunnels_max, uptime);
-    let tunnels = Arc::new(tunnels);
+    let access = Arc::new(Access::open(&config.access, settings.publish.live(), &config.data)?);
+    let protocols = [&rtmp::PROTOCOL, &http::PROTOCOL];
+    let tls = Tls::open(&config.tls, protocols.iter().filter_map(|protocol| protocol.alpn))?;
+    let metrics = Arc::new(Metrics::default());
+    let events = Arc::new(Events::new(Arc::clone(&metrics)));
+    let [(to_rtmp, rtmp_arrivals), (to_http, http_arrivals)] = protocols.map(Door::new);
+    let shared = listeners::Shared {
+        tls: tls.clone(),
+        proxy: settings.proxy.live(),
+        metrics: Arc::clone(&metrics),
+        events: Arc::clone(&events),
+    };
+    let (acceptors, addresses) = listeners::open(&table(&config, &settings, to_rtmp, to_http), &shared)?;
+
+    let (tunnels, tunnel_arrivals) = Tunnels::new(settings.tunnels_max.live(), uptime);
     let sources = Sources {
-        hub: Arc::clone(&hub),
+        hub: Arc::new(Hub::new(config.streams.hub(lanes))),
         library: Arc::new(Library::new(&config.media, &config.vod)),
-        viewing: config.streams.viewing(),
+        viewing: settings.viewing.live(),
         uptime,
     };
     let uploads = Arc::new(Uploads::open(&config.uploads, &config.data, Arc::clone(&sources.library)));
+    let parts = Parts { sources, uploads, tunnels: Arc::new(tunnels), access, metrics, events };
+
     let (stopper, stop) = stop::pair();
-    let mut background = background(&config, &hub, &tunnels, tls, uptime);
-    background.spawn(sweep_uploads(Arc::clone(&uploads)));
+    let mut background = background(&parts, &settings, with_demo);
     for acceptor in acceptors {
         background.spawn(acceptor.run(stop.clone()));
     }
-
+    if let Some(tls) = tls {
+        background.spawn(tls.follow_files(Arc::clone(&parts.events)));
+    }
     let mut doors = JoinSet::new();
-    doors.spawn(rtmp::serve(
-        arrivals.rtmp,
-        opened,
-        Arc::new(rtmp::Shared {
-            session_config: Arc::new(config.rtmp.session()),
-            config: config.rtmp.clone(),
-            sources: sources.clone(),
-            access: Arc::clone(&access),
-            metrics: Arc::clone(&metrics),
-        }),
-        stop.clone(),
-    ));
-    doors.spawn(http::serve(
-        arrivals.http,
-        config.http.clone(),
-        Arc::new(http::Shared {
-            sources,
-            thumbnails: Thumbnails::new(&config.pictures),
-            uploads,
-            access: Arc::clone(&access),
-            metrics: Arc::clone(&metrics),
-            tunnels,
-            cuts: http::Cuts::default(),
-            rtmp_port: addresses.rtmp.port(),
-            http_port: addresses.http.port(),
-        }),
-        stop,
-    ));
-    if with_demo {
-        background.spawn(demo::publish(Arc::clone(&hub), uptime));
+    let rtmp_config = settings.rtmp.live();
+    let shared = parts.rtmp(&config);
+    doors.spawn(rtmp::serve(rtmp_arrivals, tunnel_arrivals, rtmp_config.clone(), shared, stop.clone()));
+    let shared = parts.http(&config, &addresses)?;
+    doors.spawn(http::serve(http_arrivals, settings.http.live(), shared, stop));
+    let reloader = Reloader::new(origin, config, settings, Arc::clone(&parts.events));
+    if let Some(reloads) = reloader.follow_signal()? {
+        background.spawn(reloads);
     }
 
-    banner(&access, addresses, with_demo);
+    banner(&parts.access, &addresses, with_demo)?;
     signal().await?;
-    tracing::info!("stopping: publishers and viewers are told");
+    parts.events.emit(Event::Stopping);
     stopper.stop();
-    drain(&metrics, drain_max).await;
-    hub.end_all();
+    drain(&parts.metrics, Duration::from_millis(rtmp_config.get().drain_ms)).await;
+    parts.sources.hub.end_all();
     farewell(doors).await;
     Ok(())
+}
+
+/// What doors and background tasks share.
+struct Parts {
+    sources: Sources,
+    uploads: Arc<Uploads>,
+    tunnels: Arc<Tunnels>,
+    access: Arc<Access>,
+    metrics: Arc<Metrics>,
+    events: Arc<Events>,
+}
+
+impl Parts {
+    fn rtmp(&self, config: &Config) -> Arc<rtmp::Shared> {
+        Arc::new(rtmp::Shared {
+            session_config: Arc::new(config.rtmp.session()),
+            config: Arc::new(config.rtmp.clone()),
+            sources: self.sources.clone(),
+            access: Arc::clone(&self.access),
+            metrics: Arc::clone(&self.metrics),
+            events: Arc::clone(&self.events),
+        })
+    }
+
+    fn http(&self, config: &Config, addresses: &Addresses) -> anyhow::Result<Arc<http::Shared>> {
+        Ok(Arc::new(http::Shared {
+            sources: self.sources.clone(),
+            thumbnails: Thumbnails::new(&config.pictures),
+            uploads: Arc::clone(&self.uploads),
+            access: Arc::clone(&self.access),
+            metrics: Arc::clone(&self.metrics),
+            events: Arc::clone(&self.events),
+            tunnels: Arc::clone(&self.tunnels),
+            cuts: http::Cuts::default(),
+            rtmp_port: addresses.of(&rtmp::PROTOCOL)?.port(),
+            http_port: addresses.of(&http::PROTOCOL)?.port(),
+        }))
+    }
+}
+
+/// What runs beside the doors.
+fn background(parts: &Parts, settings: &Settings, with_demo: bool) -> JoinSet<()> {
+    let Sources { hub, uptime, .. } = &parts.sources;
+    let mut background = JoinSet::new();
+    for lane in 0..hub.lanes().len() {
+        background.spawn(fanout::drive(hub.lanes(), lane, settings.gathering.live()));
+    }
+    background.spawn(sweep(Arc::clone(hub), Arc::clone(&parts.tunnels), *uptime));
+    background.spawn(sweep_uploads(Arc::clone(&parts.uploads)));
+    if with_demo {
+        background.spawn(demo::publish(Arc::clone(hub), *uptime));
+    }
+    background
 }
 
 /// Waits for the doors' last connections, not for ever.
@@ -115,72 +159,24 @@ async fn farewell(mut doors: JoinSet<()>) {
     }
 }
 
-/// Everything that runs beside the doors.
-fn background(
-    config: &Config,
-    hub: &Arc<Hub>,
-    tunnels: &Arc<Tunnels>,
-    tls: Option<Tls>,
-    uptime: Uptime,
-) -> JoinSet<()> {
-    let mut background = JoinSet::new();
-    for lane in 0..hub.lanes().len() {
-        background.spawn(fanout::drive(hub.lanes(), lane, config.streams.gathering()));
-    }
-    background.spawn(sweep(Arc::clone(hub), Arc::clone(tunnels), uptime));
-    if let Some(tls) = tls {
-        background.spawn(tls.follow_files());
-    }
-    background
-}
-
-/// Where the server listens, with the ports that the system chose.
-#[derive(Clone, Copy)]
-struct Addresses {
-    rtmp: SocketAddr,
-    http: SocketAddr,
-    /// RTMPS and HTTPS.
-    tls: Option<(SocketAddr, SocketAddr)>,
-}
-
-/// Every listener, and which door it leads to.
-fn acceptors(
-    config: &Config,
-    tls: Option<&Tls>,
-    doors: &Doors,
-    metrics: &Arc<Metrics>,
-) -> anyhow::Result<(Vec<Acceptor>, Addresses)> {
-    let (rtmp, http) = (&config.rtmp, &config.http);
-    let open = |name, address, speaks, is_tls| -> anyhow::Result<Acceptor> {
-        let connections_max =
-            if speaks == Speaks::Http { http.connections_max } else { rtmp.connections_max };
-        Ok(Acceptor {
-            name,
-            listener: Listener::bind(name, address, connections_max)?,
-            speaks,
-            is_tls,
-            tls: tls.cloned(),
-            proxy: config.proxy.clone(),
-            hello: Duration::from_millis(rtmp.hello_ms_max),
-            metrics: Arc::clone(metrics),
-            doors: doors.clone(),
-        })
-    };
-    let speaks = if rtmp.all_on_one_port { Speaks::All } else { Speaks::Rtmp };
-    let mut acceptors =
-        vec![open("rtmp", rtmp.listen, speaks, false)?, open("http", http.listen, Speaks::Http, false)?];
-    if tls.is_some() {
-        acceptors.push(open("rtmps", config.tls.rtmps, Speaks::Rtmp, true)?);
-        acceptors.push(open("https", config.tls.https, Speaks::Http, true)?);
-    }
-    let address = |at: usize| acceptors.get(at).map(|acceptor| acceptor.listener.address()).transpose();
-    let unbound = || anyhow::anyhow!("a listener has no address");
-    let addresses = Addresses {
-        rtmp: address(0)?.ok_or_else(unbound)?,
-        http: address(1)?.ok_or_else(unbound)?,
-        tls: address(2)?.zip(address(3)?),
-    };
-    Ok((acceptors, addresses))
+/// The protocols that come in over TCP, one row for each.
+fn table(config: &Config, settings: &Settings, to_rtmp: Door, to_http: Door) -> [Row; 2] {
+    [
+        Row {
+            door: to_rtmp,
+            plain: config.rtmp.listen,
+            tls: config.tls.rtmps,
+            takes_all: config.rtmp.all_on_one_port,
+            limits: settings.rtmp_limits.live(),
+        },
+        Row {
+            door: to_http,
+            plain: config.http.listen,
+            tls: config.tls.https,
+            takes_all: false,
+            limits: settings.http_limits.live(),
+        },
+    ]
 }
 
 /// Waits while clients are on their way elsewhere.
@@ -229,11 +225,11 @@ async fn signal() -> anyhow::Result<()> {
 }
 
 /// Says where to publish and where to watch; the last line is the one that programs wait for.
-fn banner(access: &Access, addresses: Addresses, with_demo: bool) {
+fn banner(access: &Access, addresses: &Addresses, with_demo: bool) -> anyhow::Result<()> {
     if !http::pages_are_built() {
         tracing::warn!("this binary was built without Node.js, so without the console and the watch page");
     }
-    let (rtmp, http) = (reachable(addresses.rtmp), reachable(addresses.http));
+    let (rtmp, http) = (reachable(addresses.of(&rtmp::PROTOCOL)?), reachable(addresses.of(&http::PROTOCOL)?));
     let name = if access.everybody_needs_key() { "NAME?key=KEY" } else { "NAME" };
     let mut text = format!("Headwater {}\n\n", env!("CARGO_PKG_VERSION"));
     if with_demo {
@@ -246,14 +242,15 @@ fn banner(access: &Access, addresses: Addresses, with_demo: bool) {
            console            http://{http}/\n",
     );
     text += &secrets(access);
-    text += &format!("\nReady: rtmp://{rtmp} http://{http}");
-    if let Some((rtmps, https)) = addresses.tls {
-        text += &format!(" rtmps://{} https://{}", reachable(rtmps), reachable(https));
+    text += "\nReady:";
+    for (name, address) in addresses.iter() {
+        text += &format!(" {name}://{}", reachable(address));
     }
     text += "\n";
     let mut out = std::io::stdout().lock();
     // Nobody may be reading standard output; the server serves all the same.
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    Ok(())
 }
 
 /// The secrets that were made just now, for the only time.

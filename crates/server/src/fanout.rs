@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use headwater_hub::Lane;
 
+use crate::live::Live;
+
 /// Viewers called before other tasks get a turn: about half a millisecond of work.
 const CALLS_PER_TURN: usize = 64;
 /// Rests shorter than this are skipped; the timer is not finer.
@@ -25,7 +27,7 @@ pub(crate) struct Gathering {
 }
 
 /// Runs one lane until the task is dropped.
-pub(crate) async fn drive(lanes: Arc<[Lane]>, index: usize, gathering: Gathering) {
+pub(crate) async fn drive(lanes: Arc<[Lane]>, index: usize, gathering: Live<Gathering>) {
     let Some(lane) = lanes.get(index) else { return };
     let mut scratch = Vec::with_capacity(CALLS_PER_TURN);
     loop {
@@ -40,6 +42,7 @@ pub(crate) async fn drive(lanes: Arc<[Lane]>, index: usize, gathering: Gathering
             }
             tokio::task::yield_now().await;
         }
+        let gathering = gathering.get();
         let rest = (busy * 2).clamp(gathering.min, gathering.max);
         if rest >= REST_MIN {
             tokio::time::sleep(rest).await;

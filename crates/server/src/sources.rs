@@ -10,6 +10,7 @@ use headwater_hub::{Cursor, Hub, Playback, Start, StreamName, Subscriber};
 use headwater_media::Timestamp;
 use headwater_vod::{FilmCursor, Library, Refusal, RefusalKind};
 
+use crate::live::Live;
 use crate::uptime::Uptime;
 
 /// How viewers are served.
@@ -28,7 +29,7 @@ pub(crate) struct Viewing {
 pub(crate) struct Sources {
     pub(crate) hub: Arc<Hub>,
     pub(crate) library: Arc<Library>,
-    pub(crate) viewing: Viewing,
+    pub(crate) viewing: Live<Viewing>,
     pub(crate) uptime: Uptime,
 }
 
@@ -73,7 +74,7 @@ pub(crate) async fn open(
 
 /// Opens a cursor on the live stream `name`, whether it is there yet or not.
 fn open_live(sources: &Sources, name: &StreamName) -> Result<Subscriber, Refusal> {
-    let Viewing { start, lag_max, .. } = sources.viewing;
+    let Viewing { start, lag_max, .. } = *sources.viewing.get();
     let subscriber = sources.hub.subscribe(name, start, lag_max, sources.uptime.now());
     subscriber.map_err(|limit| Refusal::new(RefusalKind::Busy, limit.to_string()))
 }
@@ -81,6 +82,6 @@ fn open_live(sources: &Sources, name: &StreamName) -> Result<Subscriber, Refusal
 impl Sources {
     /// Playback of what was opened, from now on.
     pub(crate) fn playback(&self, cursor: Box<dyn Cursor>) -> Playback {
-        Playback::new(cursor, self.uptime.now(), self.viewing.wait)
+        Playback::new(cursor, self.uptime.now(), self.viewing.get().wait)
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 use crate::blob::{Blob, file_etag};
@@ -37,7 +37,7 @@ const FILES_MAX: usize = 256;
 const DEFAULT_APP: &str = "vod";
 
 /// Films from directories; the section `[vod]`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Further apps and their directories, beside `vod`.

@@ -13,12 +13,13 @@ static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// A running server. Dropping it ends the process and removes its directory.
 pub(crate) struct Server {
-    child: Child,
+    pub(crate) child: Child,
     /// Where it takes RTMP.
     pub(crate) rtmp: SocketAddr,
     /// Where it takes HTTP.
     pub(crate) http: SocketAddr,
-    directory: PathBuf,
+    /// Where its configuration file and its data are.
+    pub(crate) directory: PathBuf,
     log: Arc<Mutex<Vec<String>>>,
 }
 

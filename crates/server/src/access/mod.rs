@@ -8,20 +8,21 @@ mod secrets;
 mod signs;
 
 use std::borrow::Cow;
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use self::secrets::Secrets;
 pub(crate) use self::secrets::{Secret, explain};
 pub(crate) use self::signs::LocalClient;
 use self::signs::Signs;
+use crate::live::Live;
+pub(crate) use crate::net::peer::Peer;
 
 /// Who may publish.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum PublishRule {
     /// This machine without, everybody else with the publish key.
@@ -34,7 +35,7 @@ pub(crate) enum PublishRule {
 }
 
 /// Rules of access; the section `[access]` of the configuration.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
     /// Who may publish.
@@ -109,21 +110,6 @@ impl Config {
     }
 }
 
-/// Who is at the other end. Printed as the address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Peer {
-    /// Where it connects from, or where a trusted proxy says that it does.
-    pub(crate) address: SocketAddr,
-    /// Whether it is on this machine, nobody is in between, and that counts.
-    pub(crate) is_local: bool,
-}
-
-impl fmt::Display for Peer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.address.fmt(f)
-    }
-}
-
 /// What somebody wants to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
@@ -186,7 +172,7 @@ impl Decision {
 /// The gatekeeper that every door asks.
 #[derive(Debug)]
 pub(crate) struct Access {
-    rule: PublishRule,
+    rule: Live<PublishRule>,
     trust_local: bool,
     publish_key: Secret,
     admin_token: Secret,
@@ -197,7 +183,7 @@ pub(crate) struct Access {
 
 impl Access {
     /// Reads the secrets of the data directory; makes them where there are none.
-    pub(crate) fn open(config: &Config, data: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn open(config: &Config, rule: Live<PublishRule>, data: &Path) -> anyhow::Result<Self> {
         config.check()?;
         let (kept, is_new) = match Secrets::read(data)? {
             Some(kept) => (kept, false),
@@ -205,7 +191,7 @@ impl Access {
         };
         config.check_kept(&kept, data)?;
         Ok(Self {
-            rule: config.publish,
+            rule,
             trust_local: config.trust_local,
             made: (is_new && config.publish_key.is_none(), is_new && config.admin_token.is_none()),
             publish_key: config.publish_key.clone().unwrap_or(kept.publish_key),
@@ -252,7 +238,7 @@ impl Access {
     }
 
     fn authorize_publisher(&self, peer: Peer, key: Option<&str>) -> Decision {
-        let open = match self.rule {
+        let open = match *self.rule.get() {
             PublishRule::Open => true,
             PublishRule::LocalOrKey => peer.is_local,
             PublishRule::Key => false,
@@ -265,7 +251,7 @@ impl Access {
                             directory, or in its configuration.";
                 Decision::refuse(Reason::Wrong, text)
             }
-            None if self.rule == PublishRule::LocalOrKey
+            None if *self.rule.get() == PublishRule::LocalOrKey
                 && self.trust_local
                 && !is_loopback(peer.address) =>
             {
@@ -317,7 +303,7 @@ impl Access {
 
     /// Whether not even a peer on this machine publishes without the key.
     pub(crate) fn everybody_needs_key(&self) -> bool {
-        match self.rule {
+        match *self.rule.get() {
             PublishRule::Open => false,
             PublishRule::LocalOrKey => !self.trust_local,
             PublishRule::Key => true,

@@ -7,7 +7,7 @@ use std::{borrow::Cow, fmt};
 
 use constant_time_eq::constant_time_eq;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize, Serializer};
 
 /// The file in the data directory.
 pub(super) const FILE: &str = "secrets.toml";
@@ -22,6 +22,13 @@ const LETTERS_MIN: usize = 8;
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Secret(String);
+
+/// Shown as being there.
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("…")
+    }
+}
 
 impl Secret {
     /// Whether this will do as a secret.

@@ -3,11 +3,16 @@
 use std::fs;
 
 use super::*;
+use crate::live::Setting;
+
+fn rule(publish: PublishRule) -> Live<PublishRule> {
+    Setting::new(publish).live()
+}
 
 fn access(publish: PublishRule, trust_local: bool) -> Access {
     let secret = |text: &str| Secret::from(text.to_owned());
     Access {
-        rule: publish,
+        rule: rule(publish),
         trust_local,
         publish_key: secret("pa/ss+wo=rd%"),
         admin_token: secret("t/o k+e;n=%2F"),
@@ -125,8 +130,8 @@ async fn a_secret_is_no_name() {
 #[test]
 fn secrets_are_made_once_and_kept() {
     let data = std::env::temp_dir().join(format!("headwater-access-{}", std::process::id()));
-    let first = Access::open(&Config::default(), &data).unwrap();
-    let again = Access::open(&Config::default(), &data).unwrap();
+    let first = Access::open(&Config::default(), rule(PublishRule::default()), &data).unwrap();
+    let again = Access::open(&Config::default(), rule(PublishRule::default()), &data).unwrap();
     assert!(first.made == (true, true) && again.made == (false, false));
     assert_eq!((&first.publish_key, &first.admin_token), (&again.publish_key, &again.admin_token));
     assert!(first.publish_key != first.admin_token);
@@ -144,7 +149,9 @@ fn weak_secrets_of_an_earlier_start_are_refused_unless_others_are_in_force() {
         for (key, token, name) in [(weak, strong, "publish_key"), (strong, weak, "admin_token")] {
             fs::write(&file, format!("publish_key = \"{key}\"\nadmin_token = \"{token}\"\n")).unwrap();
             for error in [
-                Access::open(&Config::default(), &data).unwrap_err().to_string(),
+                Access::open(&Config::default(), rule(PublishRule::default()), &data)
+                    .unwrap_err()
+                    .to_string(),
                 Config::default().check_file(&data).unwrap_err().to_string(),
             ] {
                 assert!(error.starts_with(&format!("{name} in {} {fault}", file.display())), "{error}");
@@ -154,9 +161,10 @@ fn weak_secrets_of_an_earlier_start_are_refused_unless_others_are_in_force() {
     }
     let mut config = Config::default();
     config.take_environment(None, Some("another-token".to_owned())).unwrap();
-    Access::open(&config, &data).unwrap();
+    Access::open(&config, rule(PublishRule::default()), &data).unwrap();
     fs::write(&file, "publish_key = s3cr3t\n").unwrap();
-    let error = Access::open(&Config::default(), &data).unwrap_err().to_string();
+    let error =
+        Access::open(&Config::default(), rule(PublishRule::default()), &data).unwrap_err().to_string();
     assert!(error.contains("is damaged") && !error.contains("s3cr3t"), "{error}");
     fs::remove_dir_all(&data).unwrap();
 }

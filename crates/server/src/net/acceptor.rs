@@ -1,19 +1,20 @@
 //! An acceptor: a listener, and what happens to a connection before its door has it.
 //!
 //! The PROXY header is taken off, TLS shaken hands over, and where one port serves all, the first bytes tell RTMP from
-//! TLS from HTTP. All that is bounded in time, and a connection that fails it is named in the log.
+//! TLS from HTTP. All that is bounded in time, and of a connection that fails it an event tells.
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
+use crate::events::{Event, Events};
+use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::net::listener::{Accepted, Listener, Stream};
+use crate::net::listener::{Accepted, Limits, Listener, Stream};
 use crate::net::proxy;
 use crate::net::tls::Tls;
 use crate::stop::Stop;
@@ -23,15 +24,32 @@ const TLS_RECORD: u8 = 0x16;
 /// Connections on their way from the acceptors to a door.
 const HALLWAY: usize = 256;
 
-/// What is spoken at an acceptor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Speaks {
-    /// RTMP.
-    Rtmp,
-    /// HTTP.
-    Http,
-    /// Either, also inside TLS; the first byte tells.
-    All,
+/// A protocol, as far as what happens before it has to know it.
+#[derive(Debug)]
+pub(crate) struct Protocol {
+    /// What its listener is called in addresses, flags, metrics and the log.
+    pub(crate) name: &'static str,
+    /// The same, behind TLS.
+    pub(crate) tls_name: &'static str,
+    /// What TLS clients call it when they say what they will speak (ALPN, RFC 7301), where they do.
+    pub(crate) alpn: Option<&'static str>,
+    /// Whether a connection that begins with this byte speaks it; asked where one port takes several protocols.
+    pub(crate) begins_with: fn(u8) -> bool,
+}
+
+/// Where connections of a protocol go.
+#[derive(Clone)]
+pub(crate) struct Door {
+    pub(crate) protocol: &'static Protocol,
+    arrivals: mpsc::Sender<Accepted>,
+}
+
+impl Door {
+    /// A door, and its end of the way to it.
+    pub(crate) fn new(protocol: &'static Protocol) -> (Self, mpsc::Receiver<Accepted>) {
+        let (arrivals, arrived) = mpsc::channel(HALLWAY);
+        (Self { protocol, arrivals }, arrived)
+    }
 }
 
 /// A listener and what happens before the doors.
@@ -39,42 +57,15 @@ pub(crate) struct Acceptor {
     /// For metrics and the log.
     pub(crate) name: &'static str,
     pub(crate) listener: Listener,
-    pub(crate) speaks: Speaks,
+    /// Where its connections go: to the only door, or to the one whose protocol the first byte begins.
+    pub(crate) doors: Vec<Door>,
     /// Whether TLS comes first in any case.
     pub(crate) is_tls: bool,
     pub(crate) tls: Option<Tls>,
-    pub(crate) proxy: proxy::Config,
-    /// Time for everything before the doors.
-    pub(crate) hello: Duration,
+    pub(crate) proxy: Live<proxy::Config>,
+    pub(crate) limits: Live<Limits>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) doors: Doors,
-}
-
-/// Where connections go.
-#[derive(Clone)]
-pub(crate) struct Doors {
-    rtmp: mpsc::Sender<Accepted>,
-    http: mpsc::Sender<Accepted>,
-}
-
-/// The doors' ends.
-pub(crate) struct Arrivals {
-    pub(crate) rtmp: mpsc::Receiver<Accepted>,
-    pub(crate) http: mpsc::Receiver<Accepted>,
-}
-
-impl Doors {
-    pub(crate) fn new() -> (Self, Arrivals) {
-        let (rtmp, rtmp_arrivals) = mpsc::channel(HALLWAY);
-        let (http, http_arrivals) = mpsc::channel(HALLWAY);
-        (Self { rtmp, http }, Arrivals { rtmp: rtmp_arrivals, http: http_arrivals })
-    }
-}
-
-/// Who comes next behind an acceptor.
-enum Door {
-    Rtmp,
-    Http,
+    pub(crate) events: Arc<Events>,
 }
 
 impl Acceptor {
@@ -83,15 +74,14 @@ impl Acceptor {
         let acceptor = Arc::new(self);
         loop {
             let accepted = tokio::select! {
-                accepted = acceptor.listener.accept(&acceptor.metrics) => accepted,
+                accepted = acceptor.listener.accept(&acceptor.limits, &acceptor.metrics, &acceptor.events) => accepted,
                 () = stop.requested() => return,
             };
             acceptor.metrics.connected(acceptor.name);
-            let is_proxy = acceptor.proxy.trusts(accepted.peer.ip());
-            if !is_proxy && !acceptor.is_tls && acceptor.speaks != Speaks::All {
-                acceptor.hand_over(acceptor.plain_door(), accepted).await;
-            } else {
-                tokio::spawn(Arc::clone(&acceptor).receive(accepted, is_proxy));
+            let is_proxy = acceptor.proxy.get().trusts(accepted.peer.ip());
+            match acceptor.only_door() {
+                Some(door) if !is_proxy && !acceptor.is_tls => door.hand_over(accepted).await,
+                _ => drop(tokio::spawn(Arc::clone(&acceptor).receive(accepted, is_proxy))),
             }
         }
     }
@@ -99,28 +89,26 @@ impl Acceptor {
     /// Everything before the door.
     async fn receive(self: Arc<Self>, mut accepted: Accepted, is_proxy: bool) {
         let peer = accepted.peer;
-        let prepared = tokio::time::timeout(self.hello, self.prepare(&mut accepted, is_proxy)).await;
+        let hello = self.limits.get().hello;
+        let prepared = tokio::time::timeout(hello, self.prepare(&mut accepted, is_proxy)).await;
         let (reason, text) = match prepared {
             Ok(Ok((door, stream, read))) => {
                 let accepted = Accepted { stream, read, ..accepted };
-                return self.hand_over(door, accepted).await;
+                return door.hand_over(accepted).await;
             }
             // It said nothing and hung up: a port scan, a health check.
             Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 return tracing::debug!(%peer, acceptor = self.name, "gone before it said what it wants");
             }
             Ok(Err(error)) => ("acceptor", error.to_string()),
-            Err(_) => {
-                ("silent", format!("it did not say within {} ms what it wants", self.hello.as_millis()))
-            }
+            Err(_) => ("silent", format!("it did not say within {} ms what it wants", hello.as_millis())),
         };
-        tracing::warn!(peer = %accepted.peer, acceptor = self.name, "let go: {text}");
-        self.metrics.refused(self.name, reason);
+        self.events.emit(Event::NotAdmitted { listener: self.name, reason, peer: accepted.peer, text });
     }
 
     /// The door, the stream behind everything that comes before it, and what was read of it already. The peer
     /// becomes the one that a proxy speaks for.
-    async fn prepare(&self, accepted: &mut Accepted, is_proxy: bool) -> io::Result<(Door, Stream, Bytes)> {
+    async fn prepare(&self, accepted: &mut Accepted, is_proxy: bool) -> io::Result<(&Door, Stream, Bytes)> {
         let placeholder = Stream::Gone;
         let Stream::Tcp(mut socket) = std::mem::replace(&mut accepted.stream, placeholder) else {
             return Err(io::ErrorKind::NotConnected.into());
@@ -131,8 +119,8 @@ impl Acceptor {
         if self.is_tls {
             return self.behind_tls(socket).await;
         }
-        if self.speaks != Speaks::All {
-            return Ok((self.plain_door(), Stream::Tcp(socket), Bytes::new()));
+        if let Some(door) = self.only_door() {
+            return Ok((door, Stream::Tcp(socket), Bytes::new()));
         }
         let mut first = [0];
         if socket.peek(&mut first).await? == 0 {
@@ -140,11 +128,11 @@ impl Acceptor {
         }
         match first[0] {
             TLS_RECORD => self.behind_tls(socket).await,
-            first => Ok((door_by(first), Stream::Tcp(socket), Bytes::new())),
+            first => Ok((self.door_by(first)?, Stream::Tcp(socket), Bytes::new())),
         }
     }
 
-    async fn behind_tls(&self, socket: TcpStream) -> io::Result<(Door, Stream, Bytes)> {
+    async fn behind_tls(&self, socket: TcpStream) -> io::Result<(&Door, Stream, Bytes)> {
         let Some(tls) = &self.tls else {
             let text = "it speaks TLS, but no certificate is configured ([tls] certificate and key)";
             return Err(io::Error::new(io::ErrorKind::InvalidData, text));
@@ -153,33 +141,39 @@ impl Acceptor {
         let mut stream =
             shaken.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("TLS: {error}")))?;
         let mut read = BytesMut::new();
-        let door = match self.speaks {
-            Speaks::All if stream.get_ref().1.alpn_protocol().is_some() => Door::Http,
-            Speaks::All => {
+        let chosen = stream.get_ref().1.alpn_protocol();
+        let door = match self.only_door().or_else(|| self.door_by_alpn(chosen?)) {
+            Some(door) => door,
+            None => {
                 if stream.read_buf(&mut read).await? == 0 {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
-                door_by(read[0])
+                self.door_by(read[0])?
             }
-            _ => self.plain_door(),
         };
         Ok((door, Stream::Tls(Box::new(stream)), read.freeze()))
     }
 
-    fn plain_door(&self) -> Door {
-        if self.speaks == Speaks::Http { Door::Http } else { Door::Rtmp }
+    fn only_door(&self) -> Option<&Door> {
+        if let [door] = &self.doors[..] { Some(door) } else { None }
     }
 
-    /// A door that takes nobody any more is closing, and so is the connection.
-    async fn hand_over(&self, door: Door, accepted: Accepted) {
-        let _ = match door {
-            Door::Rtmp => self.doors.rtmp.send(accepted).await,
-            Door::Http => self.doors.http.send(accepted).await,
-        };
+    fn door_by_alpn(&self, chosen: &[u8]) -> Option<&Door> {
+        self.doors.iter().find(|door| door.protocol.alpn.is_some_and(|name| name.as_bytes() == chosen))
+    }
+
+    fn door_by(&self, first: u8) -> io::Result<&Door> {
+        let found = self.doors.iter().find(|door| (door.protocol.begins_with)(first));
+        found.ok_or_else(|| {
+            let text = format!("no protocol of this port begins with the byte {first:#04x}");
+            io::Error::new(io::ErrorKind::InvalidData, text)
+        })
     }
 }
 
-/// RTMP begins with its version, HTTP with a word in capital letters.
-fn door_by(first: u8) -> Door {
-    if first.is_ascii_uppercase() { Door::Http } else { Door::Rtmp }
+impl Door {
+    /// A door that takes nobody any more is closing, and so is the connection.
+    async fn hand_over(&self, accepted: Accepted) {
+        let _ = self.arrivals.send(accepted).await;
+    }
 }

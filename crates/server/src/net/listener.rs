@@ -3,15 +3,17 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::server::TlsStream;
 
+use crate::events::{Event, Events};
+use crate::live::Live;
 use crate::metrics::Metrics;
 
 /// Connections that the kernel holds for us while we are busy: a whole audience may come back at once.
@@ -23,18 +25,27 @@ const KEEPALIVE_RETRIES: u32 = 3;
 /// A peer that acknowledges nothing of what was sent for so long has vanished.
 #[cfg(target_os = "linux")]
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(20);
-/// How often the log tells that connections are turned away.
+/// How often an event tells that connections are turned away.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 /// Pause after an accept error such as "too many open files".
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a listener's connections hold to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Connections at once, at most.
+    pub(crate) connections_max: usize,
+    /// Time for everything before the protocol: PROXY header, TLS handshake, first byte.
+    pub(crate) hello: Duration,
+}
 
 /// A bound listener that admits a bounded number of connections.
 #[derive(Debug)]
 pub(crate) struct Listener {
     socket: TcpListener,
     door: &'static str,
-    seats: Arc<Semaphore>,
-    /// Connections turned away that the log has not told of yet, and when it last did.
+    taken: Arc<AtomicUsize>,
+    /// Connections turned away that no event has told of yet, and when the last did.
     untold: Mutex<(u64, Option<Instant>)>,
 }
 
@@ -49,23 +60,23 @@ pub(crate) enum Stream {
     Gone,
 }
 
-/// An accepted connection. The permit is its seat; dropping it frees the seat.
+/// A connection's place among those that its listener admits; dropping it frees the place.
+#[derive(Debug)]
+pub(crate) struct Seat(Arc<AtomicUsize>);
+
+/// An accepted connection.
 #[derive(Debug)]
 pub(crate) struct Accepted {
     pub(crate) stream: Stream,
     /// Bytes that were read of the stream already.
     pub(crate) read: Bytes,
     pub(crate) peer: SocketAddr,
-    pub(crate) seat: OwnedSemaphorePermit,
+    pub(crate) seat: Seat,
 }
 
 impl Listener {
     /// Binds `address`; `[::]` takes IPv4 as well.
-    pub(crate) fn bind(
-        door: &'static str,
-        address: SocketAddr,
-        connections_max: usize,
-    ) -> anyhow::Result<Self> {
+    pub(crate) fn bind(door: &'static str, address: SocketAddr) -> anyhow::Result<Self> {
         let socket = bind(address).or_else(|error| fall_back(address, error)).map_err(|error| {
             let why = match error.kind() {
                 io::ErrorKind::AddrInUse => {
@@ -79,7 +90,7 @@ impl Listener {
             };
             anyhow::anyhow!("cannot listen for {door} on {address}: {why} ({error}). Use --{door} HOST:PORT")
         })?;
-        Ok(Self { socket, door, seats: Arc::new(Semaphore::new(connections_max)), untold: Mutex::default() })
+        Ok(Self { socket, door, taken: Arc::default(), untold: Mutex::default() })
     }
 
     /// The bound address, with the port that the system chose.
@@ -89,14 +100,14 @@ impl Listener {
 
     /// Waits for the next connection that there is a seat for. Never fails: errors of the system are
     /// logged and waited out, connections past the limit are closed at once.
-    pub(crate) async fn accept(&self, metrics: &Metrics) -> Accepted {
+    pub(crate) async fn accept(&self, limits: &Live<Limits>, metrics: &Metrics, events: &Events) -> Accepted {
         loop {
             match self.socket.accept().await {
                 Ok((socket, peer)) => {
                     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-                    let Ok(seat) = Arc::clone(&self.seats).try_acquire_owned() else {
+                    let Some(seat) = Seat::take(&self.taken, limits.get().connections_max) else {
                         metrics.refused(self.door, "connections_max");
-                        self.tell_full(peer);
+                        self.tell_full(peer, events);
                         continue;
                     };
                     prepare(&socket);
@@ -112,15 +123,30 @@ impl Listener {
 }
 
 impl Listener {
-    /// Logs that somebody was turned away, at most once in a second.
-    fn tell_full(&self, peer: SocketAddr) {
+    /// Tells that somebody was turned away, at most once in a second.
+    fn tell_full(&self, peer: SocketAddr, events: &Events) {
         let mut untold = self.untold.lock();
         untold.0 += 1;
         if untold.1.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
-            let (door, count) = (self.door, untold.0);
-            tracing::warn!(door, %peer, count, "closed: the limit connections_max is reached");
+            events.emit(Event::ListenerFull { listener: self.door, peer, count: untold.0 });
             *untold = (0, Some(Instant::now()));
         }
+    }
+}
+
+impl Seat {
+    /// A seat, if fewer than `max` are taken. Only the listener's own task takes seats.
+    fn take(taken: &Arc<AtomicUsize>, max: usize) -> Option<Self> {
+        (taken.load(Ordering::Relaxed) < max).then(|| {
+            taken.fetch_add(1, Ordering::Relaxed);
+            Self(Arc::clone(taken))
+        })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

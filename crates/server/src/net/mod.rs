@@ -2,6 +2,8 @@
 
 pub(crate) mod acceptor;
 pub(crate) mod listener;
+pub(crate) mod listeners;
+pub(crate) mod peer;
 pub(crate) mod proxy;
 pub(crate) mod tls;
 pub(crate) mod tunnel;

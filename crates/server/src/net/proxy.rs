@@ -6,7 +6,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::IpNet;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
@@ -19,7 +19,7 @@ const BLOCK_MAX: usize = 2048;
 const HEAD_V2: usize = 16;
 
 /// The section `[proxy]` of the configuration.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
     /// Networks of proxies that must send the header, and are believed.
@@ -34,8 +34,8 @@ impl Config {
 }
 
 /// A network (`10.0.0.0/8`) or a single address.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub(crate) struct Network(IpNet);
 
 impl TryFrom<String> for Network {
@@ -44,6 +44,12 @@ impl TryFrom<String> for Network {
     fn try_from(text: String) -> Result<Self, String> {
         let whole = text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
         whole.map(Self).map_err(|_| format!("`{text}` is no network; write 10.0.0.0/8 or an address"))
+    }
+}
+
+impl From<Network> for String {
+    fn from(network: Network) -> Self {
+        network.0.to_string()
     }
 }
 

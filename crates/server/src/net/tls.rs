@@ -13,14 +13,16 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio_rustls::TlsAcceptor;
+
+use crate::events::{Event, Events};
 
 /// How often the files are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// The section `[tls]` of the configuration.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
     /// The certificate and all intermediate ones, PEM; empty: no TLS.
@@ -118,8 +120,12 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    /// Reads the files; `None` if TLS is not wanted.
-    pub(crate) fn open(config: &Config) -> anyhow::Result<Option<Self>> {
+    /// Reads the files; `None` if TLS is not wanted. `alpn` is what clients may say that they will speak; it binds
+    /// nobody, for RTMP clients say nothing.
+    pub(crate) fn open(
+        config: &Config,
+        alpn: impl IntoIterator<Item = &'static str>,
+    ) -> anyhow::Result<Option<Self>> {
         if !config.is_set() {
             return Ok(None);
         }
@@ -128,8 +134,7 @@ impl Tls {
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_cert_resolver(Arc::clone(&newest) as Arc<dyn ResolvesServerCert>);
-        // RTMP clients name no protocol, browsers do.
-        server.alpn_protocols = vec![b"http/1.1".to_vec()];
+        server.alpn_protocols = alpn.into_iter().map(|name| name.as_bytes().to_vec()).collect();
         Ok(Some(Self { config: config.clone(), newest, acceptor: TlsAcceptor::from(Arc::new(server)) }))
     }
 
@@ -138,9 +143,9 @@ impl Tls {
         &self.acceptor
     }
 
-    /// Reads the files again whenever they have changed, for ever. A pair that cannot be used is logged,
+    /// Reads the files again whenever they have changed, for ever. A pair that cannot be used is told of,
     /// and the one in force stays.
-    pub(crate) async fn follow_files(self) {
+    pub(crate) async fn follow_files(self, events: Arc<Events>) {
         let mut seen = self.config.written();
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
@@ -151,10 +156,10 @@ impl Tls {
             match self.config.read() {
                 Ok(certified) => {
                     *self.newest.0.write() = certified;
-                    tracing::info!(file = %self.config.certificate.display(), "took the new certificate");
+                    events.emit(Event::CertificateChanged { file: self.config.certificate.clone() });
                 }
                 // The other file may be on its way; this look is repeated when it has changed too.
-                Err(error) => tracing::warn!("the certificate in force stays: {error:#}"),
+                Err(error) => events.emit(Event::CertificateKept { text: format!("{error:#}") }),
             }
             seen = written;
         }

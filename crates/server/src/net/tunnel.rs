@@ -14,7 +14,8 @@ use parking_lot::Mutex;
 use tokio::io::{Interest, Ready};
 use tokio::sync::{Notify, mpsc};
 
-use crate::access::Peer;
+use super::peer::Peer;
+use crate::live::Live;
 use crate::uptime::Uptime;
 
 /// Bytes that wait in one direction, at most.
@@ -35,7 +36,7 @@ const INTERVAL_DOUBLINGS_MAX: u32 = 5;
 #[derive(Debug)]
 pub(crate) struct Tunnels {
     open: Mutex<HashMap<String, Arc<Pipe>>>,
-    count_max: usize,
+    count_max: Live<usize>,
     uptime: Uptime,
     arrivals: mpsc::Sender<Opened>,
 }
@@ -88,7 +89,7 @@ pub(crate) enum Refusal {
 
 impl Tunnels {
     /// At most `count_max` tunnels at once; new ones are handed over through the receiver.
-    pub(crate) fn new(count_max: usize, uptime: Uptime) -> (Self, mpsc::Receiver<Opened>) {
+    pub(crate) fn new(count_max: Live<usize>, uptime: Uptime) -> (Self, mpsc::Receiver<Opened>) {
         let (arrivals, opened) = mpsc::channel(64);
         (Self { open: Mutex::default(), count_max, uptime, arrivals }, opened)
     }
@@ -107,7 +108,7 @@ impl Tunnels {
         let pipe = Arc::new(Pipe { state: Mutex::new(state), inward: Notify::new(), outward: Notify::new() });
         {
             let mut open = self.open.lock();
-            if open.len() >= self.count_max {
+            if open.len() >= *self.count_max.get() {
                 return Err(Refusal::TooMany);
             }
             open.insert(name, Arc::clone(&pipe));

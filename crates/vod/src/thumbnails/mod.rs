@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use headwater_media::index::{Index, Sample};
 use headwater_media::{MediaKind, Timestamp};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 use self::picture::{Canvas, KEY_FRAME_BYTES_MAX};
@@ -34,7 +34,7 @@ const TELLING: [i64; 3] = [10, 25, 50];
 const CONTRAST_MIN: f64 = 12.0;
 
 /// Pictures of films; the section `[pictures]` of the configuration.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Pictures that are decoded at once.

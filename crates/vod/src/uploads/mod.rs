@@ -26,7 +26,7 @@ const DIRECTORY: &str = "uploads";
 const GATHER_BYTES: usize = 1 << 20;
 
 /// Uploads; the section `[uploads]` of the configuration.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Unfinished uploads at once; 0 forbids uploading.
@@ -231,7 +231,7 @@ impl Uploads {
 
     /// The file is whole: it appears under its name, at once or not at all.
     async fn finish(&self, upload: &Upload) -> Result<(), Refusal> {
-        let Order { app, name, bytes, .. } = upload.order();
+        let Order { app, name, .. } = upload.order();
         let target = self.library.make_way(app, name).await?;
         match upload.move_to(target).await {
             Ok(()) => {}
@@ -242,7 +242,6 @@ impl Uploads {
         }
         self.open.lock().remove(upload.id());
         self.library.forget(app, name);
-        tracing::info!(app, name, bytes, "uploaded");
         Ok(())
     }
 

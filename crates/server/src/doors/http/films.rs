@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::preconditions;
 use super::refusals::refused;
 use super::shared::Shared;
+use crate::events::Event;
 use headwater_vod::{Entry, Refusal, RefusalKind};
 
 /// Films of a page when nobody asks for a number, and at most.
@@ -176,7 +177,7 @@ pub(super) async fn remove(
     match library.remove(app, name).await {
         Ok(()) => {
             shared.cuts.forget(app, name);
-            tracing::info!(app, name, "removed");
+            shared.events.emit(Event::FilmRemoved { app: app.to_owned(), name: name.to_owned() });
             StatusCode::NO_CONTENT.into_response()
         }
         Err(refusal) => refused(&refusal),

@@ -37,7 +37,7 @@ use axum::response::Response;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use parking_lot::Mutex;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -47,21 +47,32 @@ use self::sendfile::Ranges;
 pub(crate) use self::shared::Shared;
 
 use crate::access::Access;
+use crate::events::Event;
+use crate::live::Live;
+use crate::net::acceptor::Protocol;
 use crate::net::listener::Accepted;
 use crate::stop::Stop;
 
+/// HTTP among the listeners: it begins with a method.
+pub(crate) static PROTOCOL: Protocol = Protocol {
+    name: "http",
+    tls_name: "https",
+    alpn: Some("http/1.1"),
+    begins_with: |first| first.is_ascii_uppercase(),
+};
 /// What is logged of a request's path.
 const PLACE_LETTERS_MAX: usize = 200;
 
 /// The HTTP door's settings; the section `[http]` of the configuration.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
     /// Where to listen.
     pub(crate) listen: SocketAddr,
     /// Connections at once, at most.
     pub(crate) connections_max: usize,
-    /// Time that a peer has to send the head of a request, also on a kept-alive connection.
+    /// Time that a peer has to send the head of a request, also on a kept-alive connection. Before it, as much for
+    /// what comes before HTTP at its listeners.
     pub(crate) head_ms_max: u64,
     /// Time that a write may make no progress before the connection is closed.
     pub(crate) stall_ms_max: u64,
@@ -89,10 +100,11 @@ pub(crate) fn pages_are_built() -> bool {
     assets::COMPLETE
 }
 
-/// Serves connections until `stop` turns true, then waits until each has finished its answer.
+/// Serves connections until `stop` turns true, then waits until each has finished its answer. A connection keeps the
+/// `config` that it began with.
 pub(crate) async fn serve(
     mut arrivals: mpsc::Receiver<Accepted>,
-    config: Config,
+    config: Live<Config>,
     shared: Arc<Shared>,
     mut stop: Stop,
 ) {
@@ -103,7 +115,7 @@ pub(crate) async fn serve(
         tokio::select! {
             Some(accepted) = arrivals.recv() => {
                 let (shared, router, stop) = (Arc::clone(&shared), router.clone(), connections_stop.clone());
-                connections.spawn(connection(accepted, config.clone(), shared, router, stop));
+                connections.spawn(connection(accepted, config.get(), shared, router, stop));
             }
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             () = stop.requested() => break,
@@ -116,14 +128,20 @@ pub(crate) async fn serve(
     }
 }
 
-async fn connection(accepted: Accepted, config: Config, shared: Arc<Shared>, router: Router, mut stop: Stop) {
+async fn connection(
+    accepted: Accepted,
+    config: Arc<Config>,
+    shared: Arc<Shared>,
+    router: Router,
+    mut stop: Stop,
+) {
     let Accepted { stream, read, peer, seat: _seat } = accepted;
     let asked = Arc::new(Asked::default());
     let on_stall = {
         let (asked, shared, ms) = (Arc::clone(&asked), Arc::clone(&shared), config.stall_ms_max);
         move || {
-            tracing::warn!(%peer, place = asked.place(&shared.access), "let go: it read nothing for {ms} ms (limit stall_ms_max)");
-            shared.metrics.refused("http", "stalled");
+            let text = format!("it read nothing for {ms} ms (limit stall_ms_max)");
+            shared.events.emit(let_go(peer, asked.place(&shared.access), "stalled", text));
         }
     };
     let stall_max = Duration::from_millis(config.stall_ms_max);
@@ -158,19 +176,22 @@ async fn connection(accepted: Accepted, config: Config, shared: Arc<Shared>, rou
     }
 }
 
-/// Logs why a connection was ended from here. One that was kept alive and has nothing more to ask is no
+/// Tells why a connection was ended from here. One that was kept alive and has nothing more to ask is no
 /// news, nor is a peer that hangs up; a stall was told when it was noticed.
 fn report(shared: &Shared, peer: SocketAddr, asked: &Asked, head_ms_max: u64, error: &hyper::Error) {
-    let (place, metrics) = (asked.place(&shared.access), &shared.metrics);
+    let (events, place) = (&shared.events, asked.place(&shared.access));
     if error.is_parse() {
-        tracing::warn!(%peer, place, "let go: no HTTP request: {error}");
-        metrics.refused("http", "protocol");
+        events.emit(let_go(peer, place, "protocol", format!("no HTTP request: {error}")));
     } else if error.is_timeout() && asked.is_nothing() {
-        tracing::warn!(%peer, place, "let go: no request came within {head_ms_max} ms (limit head_ms_max)");
-        metrics.refused("http", "silent");
+        let text = format!("no request came within {head_ms_max} ms (limit head_ms_max)");
+        events.emit(let_go(peer, place, "silent", text));
     } else {
         tracing::debug!(%peer, place, %error, "http connection ended");
     }
+}
+
+fn let_go(peer: SocketAddr, place: String, reason: &'static str, text: String) -> Event {
+    Event::LetGo { door: "http", reason, peer, place, text }
 }
 
 /// What a connection has asked for last.

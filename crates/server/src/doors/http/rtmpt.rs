@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::shared::Shared;
 use crate::access::Peer;
+use crate::events::Event;
 use crate::net::tunnel::Refusal;
 
 /// A body, at most. Clients send what they have every few milliseconds.
@@ -91,6 +92,6 @@ fn refused(shared: &Shared, refusal: Refusal) -> Response {
         Refusal::OutOfOrder => (StatusCode::BAD_REQUEST, "tunnel_order"),
         Refusal::Full => (StatusCode::SERVICE_UNAVAILABLE, "tunnel_full"),
     };
-    shared.metrics.refused("http", reason);
+    shared.events.emit(Event::RequestRefused { door: "http", reason, text: refusal.to_string() });
     (status, format!("{refusal}\n")).into_response()
 }

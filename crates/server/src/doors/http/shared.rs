@@ -7,6 +7,7 @@ use headwater_vod::uploads::Uploads;
 
 use super::files::cuts::Cuts;
 use crate::access::Access;
+use crate::events::Events;
 use crate::metrics::Metrics;
 use crate::net::tunnel::Tunnels;
 use crate::sources::Sources;
@@ -19,6 +20,7 @@ pub(crate) struct Shared {
     pub(crate) uploads: Arc<Uploads>,
     pub(crate) access: Arc<Access>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) events: Arc<Events>,
     pub(crate) tunnels: Arc<Tunnels>,
     pub(crate) cuts: Cuts,
     pub(crate) rtmp_port: u16,

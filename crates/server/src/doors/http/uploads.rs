@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::films;
 use super::refusals::status;
 use super::shared::Shared;
+use crate::events::Event;
 use headwater_vod::uploads::{Order, Upload};
 use headwater_vod::{Refusal, RefusalKind};
 
@@ -115,7 +116,9 @@ pub(super) async fn append(
     match shared.uploads.append(&upload, offset, pieces).await {
         Ok(done) => {
             if done {
-                shared.cuts.forget(&upload.order().app, &upload.order().name);
+                let Order { app, name, bytes, .. } = upload.order().clone();
+                shared.cuts.forget(&app, &name);
+                shared.events.emit(Event::UploadFinished { app, name, bytes });
             }
             stands(&upload, done)
         }
@@ -163,14 +166,14 @@ fn refuse(shared: &Shared, refusal: &Refusal) -> Response {
         RefusalKind::Full => Some("disk"),
         _ => None,
     };
+    let error = refusal.to_string();
     if let Some(reason) = reason {
-        shared.metrics.refused("http", reason);
+        shared.events.emit(Event::RequestRefused { door: "http", reason, text: error.clone() });
     }
     let offset = match refusal.kind {
         RefusalKind::Offset(at) | RefusalKind::Cut(at) => Some(at),
         _ => None,
     };
-    let error = refusal.to_string();
     let mut response = (status(refusal.kind), Json(Refused { error, offset })).into_response();
     if let Some(offset) = offset {
         response.headers_mut().insert(OFFSET, offset.into());

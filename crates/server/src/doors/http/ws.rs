@@ -1,5 +1,7 @@
 //! WebSocket-FLV: the bytes of HTTP-FLV as binary messages.
 
+use std::sync::Arc;
+
 use axum::extract::WebSocketUpgrade;
 use axum::extract::ws::{Message, WebSocket};
 use axum::response::Response;
@@ -9,6 +11,7 @@ use headwater_hub::StreamName;
 use super::flv::{self, Viewer};
 use super::shared::Shared;
 use crate::access::Peer;
+use crate::events::{Event, Events};
 use crate::sources::From;
 use crate::track_selection::TrackSelection;
 
@@ -31,7 +34,8 @@ pub(super) async fn watch(
         Ok(viewer) => {
             upgrade.max_message_size(INBOUND_BYTES_MAX).max_frame_size(INBOUND_BYTES_MAX).on_upgrade({
                 let name = name.clone();
-                move |socket| send(socket, viewer, peer, name)
+                let events = Arc::clone(&shared.events);
+                move |socket| send(socket, viewer, peer, name, events)
             })
         }
         Err(refusal) => refusal,
@@ -39,7 +43,7 @@ pub(super) async fn watch(
 }
 
 /// Sends until the broadcast ends or the viewer goes.
-async fn send(mut socket: WebSocket, mut viewer: Viewer, peer: Peer, name: StreamName) {
+async fn send(mut socket: WebSocket, mut viewer: Viewer, peer: Peer, name: StreamName, events: Arc<Events>) {
     loop {
         tokio::select! {
             bytes = viewer.next() => match bytes {
@@ -50,8 +54,8 @@ async fn send(mut socket: WebSocket, mut viewer: Viewer, peer: Peer, name: Strea
                 Some(Ok(Message::Close(_))) | None => return,
                 Some(Err(error)) => {
                     // It vanished, or it said more than a viewer may.
-                    tracing::info!(%peer, stream = %name, "stopped watching over WebSocket: {error}");
-                    return;
+                    let (peer, stream, text) = (peer.address, name.to_string(), error.to_string());
+                    return events.emit(Event::PlayBroke { door: DOOR, peer, stream, text });
                 }
                 Some(Ok(_)) => {}
             },

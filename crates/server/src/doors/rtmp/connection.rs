@@ -24,6 +24,7 @@ use super::publishing::Publishing;
 use super::transport::Transport;
 use super::wire::{Flow, Wire};
 use crate::access::{LocalClient, Peer};
+use crate::events::Event;
 use crate::metrics::Guard;
 use crate::net::listener::Accepted;
 use crate::net::tunnel;
@@ -215,6 +216,11 @@ impl Connection {
         Ok(())
     }
 
+    /// Tells what happened.
+    pub(super) fn emit(&self, event: Event) {
+        self.shared.events.emit(event);
+    }
+
     /// Media goes its own way; everything else is something that the client asks for.
     async fn hear(&mut self, event: ServerEvent) -> Result<(), End> {
         let now = self.shared.sources.uptime.now();
@@ -282,7 +288,8 @@ impl Connection {
         if let Some(at) = self.playing.iter().position(|playing| playing.stream == stream) {
             let playing = self.playing.swap_remove(at);
             let skipped = playing.viewer.with(|playback| playback.skipped());
-            tracing::info!(peer = %self.peer, stream = %playing.name, skipped, "stopped playing");
+            let peer = self.peer.address;
+            self.emit(Event::PlayEnded { door: "rtmp", peer, stream: playing.name, skipped });
         }
     }
 
@@ -322,10 +329,15 @@ impl Connection {
             End::Stopped => self.conversation.session.close("The server is stopping."),
             End::LetGo(reason, text) => {
                 let place = self.place();
-                let told = self.shared.access.masked(text);
-                tracing::warn!(%peer, place, "let go: {told}");
-                self.shared.metrics.refused("rtmp", reason);
-                self.conversation.session.close(told.into_owned());
+                let told = self.shared.access.masked(text).into_owned();
+                self.emit(Event::LetGo {
+                    door: "rtmp",
+                    reason,
+                    peer: peer.address,
+                    place,
+                    text: told.clone(),
+                });
+                self.conversation.session.close(told);
             }
         }
         self.conversation.say();

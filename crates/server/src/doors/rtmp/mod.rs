@@ -18,22 +18,32 @@ use std::time::Duration;
 
 use headwater_rtmp::command::Capabilities;
 use headwater_rtmp::session::{Limits, ServerConfig, Timeouts};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::access::Access;
+use crate::events::Events;
+use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::net::acceptor::Protocol;
 use crate::net::listener::Accepted;
 use crate::net::tunnel;
 use crate::sources::Sources;
 use crate::stop::Stop;
 
+/// RTMP among the listeners: it begins with its version, where HTTP begins with a word in capital letters.
+pub(crate) static PROTOCOL: Protocol = Protocol {
+    name: "rtmp",
+    tls_name: "rtmps",
+    alpn: None,
+    begins_with: |first| !first.is_ascii_uppercase(),
+};
 /// Larger chunk sizes are refused by clients in the field, and no frame is larger.
 const CHUNK_SIZE_MAX: u32 = 0xFF_FFFF;
 
 /// The RTMP door's settings; the section `[rtmp]` of the configuration.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
     /// Where to listen.
@@ -50,7 +60,8 @@ pub(crate) struct Config {
     pub(crate) message_bytes_max: u32,
     /// NetStreams of one connection, at most.
     pub(crate) netstreams_max: usize,
-    /// Time that a peer has to say what it wants: handshake, connect, publish or play.
+    /// Time that a peer has to say what it wants: handshake, connect, publish or play. Before it, as much for what
+    /// comes before RTMP at its listeners.
     pub(crate) hello_ms_max: u64,
     /// Time that a publisher may send nothing before it is let go.
     pub(crate) silence_ms_max: u64,
@@ -121,36 +132,47 @@ impl Config {
 }
 
 /// What the connections share.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Shared {
-    pub(crate) config: Config,
+    pub(crate) config: Arc<Config>,
     pub(crate) session_config: Arc<ServerConfig>,
     pub(crate) sources: Sources,
     pub(crate) access: Arc<Access>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) events: Arc<Events>,
 }
 
-/// Serves connections until `stop` turns true, then waits until each has said farewell.
+/// Serves connections until `stop` turns true, then waits until each has said farewell. A connection keeps the
+/// `config` that it began with.
 pub(crate) async fn serve(
     mut arrivals: mpsc::Receiver<Accepted>,
     mut tunnels: mpsc::Receiver<tunnel::Opened>,
-    shared: Arc<Shared>,
+    mut config: Live<Config>,
+    mut shared: Arc<Shared>,
     mut stop: Stop,
 ) {
     let mut connections = JoinSet::new();
     let connections_stop = stop.clone();
     loop {
-        let (shared, connection_stop) = (Arc::clone(&shared), connections_stop.clone());
+        let stop_connection = connections_stop.clone();
         tokio::select! {
             Some(accepted) = arrivals.recv() => {
-                connections.spawn(connection::serve(accepted, shared, connection_stop));
+                shared = newest(shared, &mut config);
+                connections.spawn(connection::serve(accepted, Arc::clone(&shared), stop_connection));
             }
             Some(opened) = tunnels.recv() => {
-                connections.spawn(connection::serve_tunnel(opened, shared, connection_stop));
+                shared = newest(shared, &mut config);
+                connections.spawn(connection::serve_tunnel(opened, Arc::clone(&shared), stop_connection));
             }
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             () = stop.requested() => break,
         }
     }
     while connections.join_next().await.is_some() {}
+}
+
+/// What connections share that begin now.
+fn newest(shared: Arc<Shared>, config: &mut Live<Config>) -> Arc<Shared> {
+    let Some(config) = config.news() else { return shared };
+    Arc::new(Shared { session_config: Arc::new(config.session()), config, ..Shared::clone(&shared) })
 }

@@ -14,6 +14,7 @@ use super::end::End;
 use super::playing::PlayingStream;
 use super::requests::from;
 use super::viewer::{Viewer, player_time};
+use crate::events::Event;
 use crate::sources::From;
 
 /// What waits for its turn on one stream, at most.
@@ -178,7 +179,8 @@ impl Connection {
             match opened {
                 Ok(opened) => return self.follow(stream, opened, &next),
                 Err((reason, text)) => {
-                    tracing::info!(peer = %self.peer, "left out of the playlist: {text}");
+                    let peer = self.peer.address;
+                    self.emit(Event::PlayLeftOut { door: "rtmp", peer, text: text.clone() });
                     self.conversation.session.send_status(stream, &Status::warning(reason.code(), text));
                 }
             }
@@ -192,7 +194,7 @@ impl Connection {
         (name, cursor): (String, Box<dyn Cursor>),
         next: &Queued,
     ) -> Result<(), End> {
-        tracing::info!(peer = %self.peer, stream = name, "playing next");
+        self.emit(Event::PlayMovedOn { door: "rtmp", peer: self.peer.address, stream: name.clone() });
         let Some(playing) = self.playing(stream) else { return Ok(()) };
         let viewer = Arc::clone(&playing.viewer);
         let (is_recorded, buffer) = (cursor.can_seek(), self.buffer(stream));

@@ -1,5 +1,6 @@
 //! One publishing stream of a connection: its messages made regular and put into the log.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,12 +13,14 @@ use headwater_rtmp::message::DataScope;
 
 use super::end::End;
 use crate::access::Peer;
+use crate::events::{Event, Events};
 use headwater_vod::is_metadata;
 
 /// A message stream that publishes.
 pub(super) struct Publishing {
     stream: MessageStreamId,
     peer: Peer,
+    events: Arc<Events>,
     publisher: Publisher,
     normalizer: Normalizer,
     /// Messages that could not be used. The first one is logged.
@@ -27,10 +30,16 @@ pub(super) struct Publishing {
 }
 
 impl Publishing {
-    pub(super) fn new(stream: MessageStreamId, peer: Peer, publisher: Publisher) -> Self {
+    pub(super) fn new(
+        stream: MessageStreamId,
+        peer: Peer,
+        publisher: Publisher,
+        events: Arc<Events>,
+    ) -> Self {
         Self {
             stream,
             peer,
+            events,
             publisher,
             normalizer: Normalizer::new(),
             unusable: 0,
@@ -96,7 +105,8 @@ impl Publishing {
     fn leave_out(&mut self, timestamp: u32, error: &dyn std::fmt::Display) {
         self.unusable += 1;
         if self.unusable == 1 {
-            tracing::warn!(peer = %self.peer, stream = %self.name(), timestamp, "left out a message: {error}");
+            let (peer, stream, text) = (self.peer.address, self.name().to_string(), error.to_string());
+            self.events.emit(Event::MessageLeftOut { door: "rtmp", peer, stream, timestamp, text });
         }
     }
 
@@ -134,7 +144,8 @@ fn nests_within_reason(payload: &[u8]) -> Result<(), amf::Error> {
 
 impl Drop for Publishing {
     fn drop(&mut self) {
-        let mended = self.normalizer.repaired();
-        tracing::info!(peer = %self.peer, stream = %self.name(), unusable = self.unusable, ?mended, "stopped publishing");
+        let (unusable, repaired) = (self.unusable, *self.normalizer.repaired());
+        let (peer, stream) = (self.peer.address, self.name().to_string());
+        self.events.emit(Event::PublishEnded { door: "rtmp", peer, stream, unusable, repaired });
     }
 }

@@ -18,6 +18,7 @@ use super::playing::PlayingStream;
 use super::publishing::Publishing;
 use super::viewer::{Viewer, player_time};
 use crate::access::{AccessRequest, Action, Decision};
+use crate::events::Event;
 use crate::sources::{self, From};
 use crate::track_selection::TrackSelection;
 
@@ -109,7 +110,9 @@ impl Connection {
     async fn publish(&mut self, mut request: Pending<PublishRequest>) -> Result<(), End> {
         let (reason, text) = match self.admit_publisher(&request).await {
             Ok(publishing) => {
-                tracing::info!(peer = %self.peer, stream = %publishing.name(), agent = self.agent, "publishing");
+                let (peer, name) = (self.peer.address, publishing.name().to_string());
+                let agent = self.agent.clone();
+                self.emit(Event::PublishBegan { door: "rtmp", peer, stream: name, agent });
                 self.publishing.push(publishing);
                 request.accept(&mut self.conversation.session);
                 return Ok(());
@@ -139,7 +142,7 @@ impl Connection {
             .hub
             .publish(&name, info, self.shared.sources.uptime.now())
             .map_err(|error| (PublishRejection::BadName, sentence(&error)))?;
-        Ok(Publishing::new(request.stream, self.peer, publisher))
+        Ok(Publishing::new(request.stream, self.peer, publisher, Arc::clone(&self.shared.events)))
     }
 
     async fn play(&mut self, mut request: Pending<PlayRequest>) -> Result<(), End> {
@@ -152,7 +155,8 @@ impl Connection {
                 return Err(End::LetGo("play_refused", format!("play {path:?} refused: {text}")));
             }
         };
-        tracing::info!(peer = %self.peer, stream = name, agent = self.agent, "playing");
+        let (peer, agent) = (self.peer.address, self.agent.clone());
+        self.emit(Event::PlayBegan { door: "rtmp", peer, stream: name.clone(), agent });
         let dialect = TrackSelection::read(request.path.query.iter()).apply(self.capabilities.dialect());
         let (duration_ms, data_first) = (request.duration_ms, request.data_at_once);
         request.accept(&mut self.conversation.session, cursor.can_seek());

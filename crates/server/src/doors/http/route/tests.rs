@@ -16,7 +16,8 @@ use super::super::{Cuts, assets};
 use super::*;
 use crate::access::Access;
 use crate::config::Config;
-use crate::metrics::Metrics;
+use crate::config::settings::Settings;
+use crate::events::Events;
 use crate::net::tunnel::{Opened, Tunnels};
 use crate::sources::Sources;
 use crate::uptime::Uptime;
@@ -133,18 +134,19 @@ impl House {
         let mut config = Config { data: directory.clone(), media, ..Config::default() };
         config.access.trust_local = trust_local;
         config.access.take_environment(Some(KEY.to_owned()), Some(TOKEN.to_owned())).unwrap();
-        let uptime = Uptime::start();
+        let (settings, uptime) = (Settings::new(&config), Uptime::start());
         let hub = Arc::new(Hub::new(config.streams.hub(1)));
         let name = StreamName::parse("live/cam").unwrap();
         let publisher = hub.publish(&name, PublisherInfo::default(), Duration::ZERO).unwrap();
         let library = Arc::new(Library::new(&config.media, &config.vod));
-        let (tunnels, opened) = Tunnels::new(1000, uptime);
+        let (tunnels, opened) = Tunnels::new(settings.tunnels_max.live(), uptime);
         let shared = Arc::new(Shared {
             uploads: Arc::new(Uploads::open(&config.uploads, &config.data, Arc::clone(&library))),
-            sources: Sources { hub, library, viewing: config.streams.viewing(), uptime },
+            sources: Sources { hub, library, viewing: settings.viewing.live(), uptime },
             thumbnails: Thumbnails::new(&config.pictures),
-            access: Arc::new(Access::open(&config.access, &config.data).unwrap()),
-            metrics: Arc::new(Metrics::default()),
+            access: Arc::new(Access::open(&config.access, settings.publish.live(), &config.data).unwrap()),
+            events: Arc::new(Events::new(Arc::default())),
+            metrics: Arc::default(),
             tunnels: Arc::new(tunnels),
             cuts: Cuts::default(),
             rtmp_port: 1935,

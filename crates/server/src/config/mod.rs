@@ -1,25 +1,28 @@
 //! The configuration: built-in defaults, then the file, then the environment and the flags.
 //!
-//! Each door defines what it needs; this file composes and names them. It is documented key by key in
+//! Each part of the server defines what it needs; this file composes and names them. Keys that can change while the
+//! server runs reach their parts through [`settings`]; which cannot is said in [`start_keys`]. It is documented key by key in
 //! `docs/configuration.md`, and a test holds the two together.
+
+pub(crate) mod reload;
+pub(crate) mod settings;
+mod start_keys;
+mod streams;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use headwater_hub::{HubConfig, LogConfig, Start, Takeover};
-use headwater_media::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::access;
 use crate::doors::{http, rtmp};
-use crate::fanout::Gathering;
 use crate::net::{proxy, tls};
-use crate::sources::Viewing;
 use headwater_vod::{self as vod, thumbnails, uploads};
 
+use self::streams::Streams;
+
 /// Everything that an operator can set.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where the server writes.
@@ -64,95 +67,6 @@ impl Default for Config {
     }
 }
 
-/// How live streams are kept and handed out; the section `[streams]`.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Streams {
-    gop_cache: bool,
-    log_ms_max: u64,
-    log_bytes_max: usize,
-    lag_ms_max: u64,
-    wait_ms: u64,
-    reconnect_window_ms: u64,
-    takeover: TakeoverRule,
-    takeover_silence_ms: u64,
-    gather_ms_min: u64,
-    gather_ms_max: u64,
-    streams_max: usize,
-    viewers_per_stream_max: usize,
-}
-
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum TakeoverRule {
-    Never,
-    Silent,
-    Always,
-}
-
-impl Default for Streams {
-    fn default() -> Self {
-        Self {
-            gop_cache: true,
-            log_ms_max: 20_000,
-            log_bytes_max: 64 << 20,
-            lag_ms_max: 6_000,
-            wait_ms: 60_000,
-            reconnect_window_ms: 30_000,
-            takeover: TakeoverRule::Silent,
-            takeover_silence_ms: 5_000,
-            gather_ms_min: 0,
-            gather_ms_max: 100,
-            streams_max: 10_000,
-            viewers_per_stream_max: 100_000,
-        }
-    }
-}
-
-impl Streams {
-    /// What the hub is told.
-    pub(crate) fn hub(&self, lanes: usize) -> HubConfig {
-        HubConfig {
-            log: LogConfig {
-                bytes_max: self.log_bytes_max,
-                time_max: media_ms(self.log_ms_max),
-                lag_kept: media_ms(self.lag_ms_max),
-            },
-            takeover: match self.takeover {
-                TakeoverRule::Never => Takeover::Never,
-                TakeoverRule::Silent => {
-                    Takeover::WhenSilentFor(Duration::from_millis(self.takeover_silence_ms))
-                }
-                TakeoverRule::Always => Takeover::Always,
-            },
-            reconnect_window: Duration::from_millis(self.reconnect_window_ms),
-            streams_max: self.streams_max,
-            viewers_per_stream_max: self.viewers_per_stream_max,
-            lanes,
-            ..HubConfig::default()
-        }
-    }
-
-    /// How a viewer is served.
-    pub(crate) fn viewing(&self) -> Viewing {
-        Viewing {
-            start: if self.gop_cache { Start::NewestKeyframe } else { Start::NextKeyframe },
-            lag_max: media_ms(self.lag_ms_max),
-            wait: Duration::from_millis(self.wait_ms),
-        }
-    }
-
-    /// How long frames may gather before they are written.
-    pub(crate) fn gathering(&self) -> Gathering {
-        let min = Duration::from_millis(self.gather_ms_min);
-        Gathering { min, max: Duration::from_millis(self.gather_ms_max).max(min) }
-    }
-}
-
-fn media_ms(ms: u64) -> Timestamp {
-    Timestamp::from_ms(i64::try_from(ms).unwrap_or(i64::MAX))
-}
-
 /// What flags and environment say; both win over the file.
 #[derive(Clone, Debug, Default)]
 pub struct Overrides {
@@ -172,6 +86,25 @@ pub struct Overrides {
     pub publish_key: Option<String>,
     /// The admin token, likewise.
     pub admin_token: Option<String>,
+}
+
+/// Where the configuration comes from, at the start and again at each SIGHUP.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// The file, if there is one.
+    pub file: Option<PathBuf>,
+    /// What flags and environment say.
+    pub overrides: Overrides,
+}
+
+impl Origin {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load(&self) -> anyhow::Result<Config> {
+        Config::load(self.file.as_deref(), self.overrides.clone())
+    }
 }
 
 impl Config {
@@ -213,9 +146,7 @@ impl Config {
             toml::from_str(text).map_err(|error| anyhow::anyhow!(access::explain(text, &error)))?;
         config.rtmp.check()?;
         config.access.check()?;
-        if config.streams.gather_ms_max < config.streams.gather_ms_min {
-            anyhow::bail!("[streams] gather_ms_max is smaller than gather_ms_min; make it at least as large");
-        }
+        config.streams.check()?;
         Ok(config)
     }
 }
@@ -289,12 +220,23 @@ mod tests {
 
     #[test]
     fn the_documented_example_is_valid_and_names_every_key() {
-        let manual = include_str!("../../../docs/configuration.md");
+        let manual = include_str!("../../../../docs/configuration.md");
         let example = manual.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-        Config::parse(example).unwrap();
+        assert_eq!(
+            Config::parse(example).unwrap(),
+            Config::default(),
+            "the manual has every key at its default"
+        );
         let written: toml::Table = toml::from_str(example).unwrap();
-        for section in ["rtmp", "http", "tls", "proxy", "streams", "pictures", "uploads", "access"] {
-            assert!(written.contains_key(section), "the section [{section}] is not in the manual");
+        let is_written = |key: &str| match key.split_once('.') {
+            Some((section, key)) => written[section].get(key).is_some(),
+            None => written.contains_key(key),
+        };
+        for key in Config::default().keys().into_keys() {
+            // Secrets have no default to be written.
+            let (_, name) = key.rsplit_once('.').unwrap_or(("", &key));
+            let is_there = is_written(&key) || example.contains(&format!("\n# {name} = \"…\""));
+            assert!(is_there, "the manual's example does not name {key}");
         }
     }
 }

@@ -1,0 +1,137 @@
+//! What can happen: plain data, the same for the log, the metrics and whoever listens.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use headwater_media::flv::Repaired;
+use serde::{Serialize, Serializer};
+
+/// Something that happened. Streams are named `<app>/<name>`; `door` is the protocol, `reason` a word from a small
+/// set, as in the metric `headwater_refused`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub(crate) enum Event {
+    /// A publisher has taken its seat. `agent` is what it calls itself.
+    PublishBegan { door: &'static str, peer: SocketAddr, stream: String, agent: String },
+    /// A publisher has left. `unusable` counts the messages that were left out, `repaired` those that were repaired.
+    PublishEnded {
+        door: &'static str,
+        peer: SocketAddr,
+        stream: String,
+        unusable: u64,
+        #[serde(serialize_with = "counts")]
+        repaired: Repaired,
+    },
+    /// The first message of a publisher that cannot be used; `timestamp` is RTMP's, in milliseconds.
+    MessageLeftOut { door: &'static str, peer: SocketAddr, stream: String, timestamp: u32, text: String },
+    /// A viewer is served.
+    PlayBegan { door: &'static str, peer: SocketAddr, stream: String, agent: String },
+    /// A viewer goes on with the next stream of its playlist.
+    PlayMovedOn { door: &'static str, peer: SocketAddr, stream: String },
+    /// A stream of a playlist cannot be played.
+    PlayLeftOut { door: &'static str, peer: SocketAddr, text: String },
+    /// A viewer has left. `skipped` counts the frames that it was moved past because it was too slow.
+    PlayEnded { door: &'static str, peer: SocketAddr, stream: String, skipped: u64 },
+    /// A viewer vanished, or said what it may not.
+    PlayBroke { door: &'static str, peer: SocketAddr, stream: String, text: String },
+    /// A connection was ended from here; `place` is where in the conversation it stood.
+    LetGo { door: &'static str, reason: &'static str, peer: SocketAddr, place: String, text: String },
+    /// A connection was ended before its door had it. `listener` is `rtmp`, `rtmps` and so on.
+    NotAdmitted { listener: &'static str, reason: &'static str, peer: SocketAddr, text: String },
+    /// A listener's `connections_max` is reached: `count` connections were closed since this was last told, the
+    /// latest that of `peer`. Told at most once in a second; the metric counts each of them when it happens.
+    ListenerFull { listener: &'static str, peer: SocketAddr, count: u64 },
+    /// A request was refused, and its client told why.
+    RequestRefused { door: &'static str, reason: &'static str, text: String },
+    /// A film was brought over HTTP and is whole.
+    UploadFinished { app: String, name: String, bytes: u64 },
+    /// A film was removed over HTTP.
+    FilmRemoved { app: String, name: String },
+    /// The certificate's files were read again and are used from now on.
+    CertificateChanged { file: PathBuf },
+    /// The certificate's files have changed and cannot be used.
+    CertificateKept { text: String },
+    /// The configuration was read again: these keys hold from now on, those from the next start on.
+    ConfigurationChanged { changed: Vec<String>, at_restart: Vec<String> },
+    /// The configuration cannot be read again; the one in force stays.
+    ConfigurationKept { text: String },
+    /// The program stops.
+    Stopping,
+}
+
+impl Event {
+    /// The sentence for an operator, beside the event's fields.
+    pub(crate) fn sentence(&self) -> Cow<'static, str> {
+        let sentence = match self {
+            Self::PublishBegan { .. } => "publishing",
+            Self::PublishEnded { .. } => "stopped publishing",
+            Self::PlayBegan { .. } => "playing",
+            Self::PlayMovedOn { .. } => "playing next",
+            Self::PlayEnded { .. } => "stopped playing",
+            Self::ListenerFull { .. } => "closed: the limit connections_max is reached",
+            Self::UploadFinished { .. } => "uploaded",
+            Self::FilmRemoved { .. } => "removed",
+            Self::CertificateChanged { .. } => "took the new certificate",
+            Self::Stopping => "stopping: publishers and viewers are told",
+            Self::MessageLeftOut { text, .. } => return format!("left out a message: {text}").into(),
+            Self::PlayLeftOut { text, .. } => return format!("left out of the playlist: {text}").into(),
+            Self::PlayBroke { text, .. } => {
+                return format!("stopped watching over WebSocket: {text}").into();
+            }
+            Self::LetGo { text, .. } | Self::NotAdmitted { text, .. } => {
+                return format!("let go: {text}").into();
+            }
+            Self::RequestRefused { text, .. } => return format!("refused: {text}").into(),
+            Self::CertificateKept { text } => {
+                return format!("the certificate in force stays: {text}").into();
+            }
+            Self::ConfigurationChanged { changed, at_restart } => return changes(changed, at_restart).into(),
+            Self::ConfigurationKept { text } => {
+                return format!("the configuration in force stays: {text}").into();
+            }
+        };
+        sentence.into()
+    }
+
+    /// Door (or listener) and reason, if the event is a refusal to be counted as one.
+    pub(crate) const fn refusal(&self) -> Option<(&'static str, &'static str)> {
+        match *self {
+            Self::LetGo { door, reason, .. }
+            | Self::RequestRefused { door, reason, .. }
+            | Self::NotAdmitted { listener: door, reason, .. } => Some((door, reason)),
+            _ => None,
+        }
+    }
+}
+
+fn changes(changed: &[String], at_restart: &[String]) -> String {
+    let mut text = match changed {
+        [] => {
+            "the configuration was read again: nothing has changed that can while the server runs".to_owned()
+        }
+        keys => format!("the configuration was read again: changed {}", keys.join(", ")),
+    };
+    if !at_restart.is_empty() {
+        text += &format!("; only a restart changes {}", at_restart.join(", "));
+    }
+    text
+}
+
+fn counts<S: Serializer>(repaired: &Repaired, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map([
+        ("empty", repaired.empty),
+        ("repeated_configs", repaired.repeated_configs),
+        ("synthesised_configs", repaired.synthesised_configs),
+        ("annex_b", repaired.annex_b),
+        ("adts", repaired.adts),
+        ("padded", repaired.padded),
+        ("timeless", repaired.timeless),
+        ("damaged", repaired.damaged),
+        ("unannounced", repaired.unannounced),
+        ("partly_used", repaired.partly_used),
+        ("bad_data", repaired.bad_data),
+        ("clamped_timestamps", repaired.clamped_timestamps),
+        ("restarted_clocks", repaired.restarted_clocks),
+    ])
+}

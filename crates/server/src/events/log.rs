@@ -1,0 +1,42 @@
+//! The log lines of events: level, fields and words of each are decided here and nowhere else.
+
+use super::event::Event;
+
+/// Logs the event, if it is one that the log tells of.
+pub(super) fn write(event: &Event) {
+    let sentence = event.sentence();
+    match event {
+        Event::PublishBegan { peer, stream, agent, .. } => {
+            tracing::info!(%peer, %stream, agent, "{sentence}");
+        }
+        Event::PublishEnded { peer, stream, unusable, repaired, .. } => {
+            tracing::info!(%peer, %stream, unusable, ?repaired, "{sentence}");
+        }
+        Event::MessageLeftOut { peer, stream, timestamp, .. } => {
+            tracing::warn!(%peer, %stream, timestamp, "{sentence}");
+        }
+        Event::PlayBegan { peer, stream, agent, .. } => tracing::info!(%peer, stream, agent, "{sentence}"),
+        Event::PlayMovedOn { peer, stream, .. } => tracing::info!(%peer, stream, "{sentence}"),
+        Event::PlayLeftOut { peer, .. } => tracing::info!(%peer, "{sentence}"),
+        Event::PlayEnded { peer, stream, skipped, .. } => {
+            tracing::info!(%peer, %stream, skipped, "{sentence}")
+        }
+        Event::PlayBroke { peer, stream, .. } => tracing::info!(%peer, %stream, "{sentence}"),
+        Event::LetGo { peer, place, .. } => tracing::warn!(%peer, place, "{sentence}"),
+        Event::NotAdmitted { peer, listener, .. } => tracing::warn!(%peer, acceptor = listener, "{sentence}"),
+        Event::ListenerFull { listener, peer, count } => {
+            tracing::warn!(door = listener, %peer, count, "{sentence}");
+        }
+        // Its client knows; who asks for the metric sees how often.
+        Event::RequestRefused { .. } => {}
+        Event::UploadFinished { app, name, bytes } => tracing::info!(app, name, bytes, "{sentence}"),
+        Event::FilmRemoved { app, name } => tracing::info!(app, name, "{sentence}"),
+        Event::CertificateChanged { file } => tracing::info!(file = %file.display(), "{sentence}"),
+        Event::ConfigurationChanged { at_restart, .. } if !at_restart.is_empty() => {
+            tracing::warn!("{sentence}");
+        }
+        Event::ConfigurationChanged { .. } | Event::Stopping => tracing::info!("{sentence}"),
+        Event::CertificateKept { .. } => tracing::warn!("{sentence}"),
+        Event::ConfigurationKept { .. } => tracing::error!("{sentence}"),
+    }
+}
