@@ -49,7 +49,7 @@ export const FILMS = {
 export const SUBTITLES = "WEBVTT\n\n00:00.000 --> 01:30.000\nA line of words\n";
 
 /** What `test/*.test.mjs` ask for: each kind, and how many seconds of it. Nobody looks at more of H.265. */
-const NEEDED = [["mp4", 90], ["flv", 90], ["sounds", 90], ["speex", 90], ["sound", 90], ["hevc", 5], ["mp4", 60], ["mp4", 30], ["sounds", 30], ["flv", 30], ["mp4", 10], ["sound", 5]];
+const NEEDED = [["mp4", 90], ["flv", 90], ["sounds", 90], ["speex", 90], ["sound", 90], ["hevc", 10], ["mp4", 60], ["mp4", 30], ["sounds", 30], ["flv", 30], ["mp4", 10], ["sound", 5]];
 /** What `test/long/` asks for besides. */
 export const LONG_SECONDS = 3600;
 const NEEDED_LONG = [["mp4", LONG_SECONDS], ["flv", LONG_SECONDS], ["sounds", LONG_SECONDS], ["speex", LONG_SECONDS]];

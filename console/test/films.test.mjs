@@ -24,7 +24,7 @@ before(async () => {
   browser = await openBrowser();
   if (!server.media) return;
   for (const [name, kind] of Object.entries(FILMS)) await makeFilm(server.media, name, kind);
-  await makeFilm(server.media, "check hevc.mp4", "hevc", 5);
+  await makeFilm(server.media, "check hevc.mp4", "hevc", 10);
   await writeFile(join(server.media, "check film.en.vtt"), SUBTITLES);
   await writeFile(join(server.media, "check broken.mp4"), "this is no film");
 }, { timeout: 180_000 });
