@@ -20,16 +20,18 @@ use crate::uptime::Uptime;
 
 /// Bytes that wait in one direction, at most.
 const WAITING_BYTES_MAX: usize = 256 << 10;
-/// A request may come so many places ahead of its turn, and wait so long for those before it.
+/// A request may come so many places ahead of its turn: clients keep no more under way.
 const AHEAD_MAX: u64 = 8;
+/// How long a request waits for those before it: after that they are lost.
 const TURN_MAX: Duration = Duration::from_secs(5);
 /// A client that has asked for nothing for so long has gone.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// How long an answer waits for bytes: `/send` for the server's reply, `/idle` for the next frames.
 const REPLY_WAIT: Duration = Duration::from_millis(25);
 const IDLE_WAIT: Duration = Duration::from_millis(100);
-/// Empty answers before clients are told to ask half as often, and how seldom at most.
+/// Empty answers before clients are told to ask half as often.
 const EMPTY_STEP: u32 = 10;
+/// How often that is halved at most: more seldom, and the first answer after a silence would come late.
 const INTERVAL_DOUBLINGS_MAX: u32 = 5;
 
 /// All tunnels.

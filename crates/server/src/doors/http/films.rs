@@ -22,8 +22,9 @@ use super::shared::Shared;
 use crate::events::Event;
 use headwater_vod::{Entry, Refusal, RefusalKind};
 
-/// Films of a page when nobody asks for a number, and at most.
+/// Films of a page when nobody asks for a number.
 const LIMIT: usize = 50;
+/// Films of a page at most: each may have to be opened to be described.
 const LIMIT_MAX: usize = 200;
 /// Letters of a search, at most.
 const SEARCH_BYTES_MAX: usize = 200;

@@ -16,11 +16,11 @@ use headwater_rtmp::handshake::Nonce;
 use headwater_rtmp::session::{ServerEvent, ServerSession, TimedOut};
 use tokio::io::Interest;
 
-use super::Shared;
 use super::conversation::Conversation;
 use super::end::{End, sentence};
 use super::playing::PlayingStream;
 use super::publishing::Publishing;
+use super::shared::Shared;
 use super::transport::Transport;
 use super::wire::{Flow, Wire};
 use crate::access::{LocalClient, Peer};

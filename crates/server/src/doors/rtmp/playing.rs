@@ -9,7 +9,7 @@ use headwater_rtmp::session::{PauseRequest, Pending, ReceiveRequest, SeekRejecti
 
 use super::conversation::Conversation;
 use super::end::sentence;
-use super::playlist::Queued;
+use super::queued::Queued;
 use super::viewer::{Viewer, player_time};
 use crate::metrics::Guard;
 

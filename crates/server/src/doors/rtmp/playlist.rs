@@ -7,47 +7,18 @@ use headwater_hub::{Cursor, End as PlaybackEnd, Playback};
 use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::command::{Play2Request, PlayRequest, PlayStart, Status, Transition, code};
 use headwater_rtmp::session::{Following, Pending};
-use headwater_rtmp::url::StreamPath;
 
 use super::connection::Connection;
 use super::end::End;
 use super::playing::PlayingStream;
-use super::requests::from;
+use super::queued::{Queued, from};
 use super::viewer::{Viewer, player_time};
 use crate::events::Event;
-use crate::sources::From;
 
 /// What waits for its turn on one stream, at most.
 const PLAYLIST_MAX: usize = 64;
 /// Streams whose buffer lengths are remembered, at most.
 const BUFFERS_MAX: usize = 32;
-
-/// What is to be played when its turn comes.
-#[derive(Debug)]
-pub(super) struct Queued {
-    path: StreamPath,
-    from: From,
-    duration_ms: Option<u64>,
-    data_first: bool,
-    following: Following,
-    /// Another rate of the same film: opened already, at the place where it takes over.
-    opened: Option<(String, Box<dyn Cursor>)>,
-}
-
-impl Queued {
-    fn new(request: &PlayRequest) -> Self {
-        let (path, duration_ms) = (request.path.clone(), request.duration_ms);
-        // What is appended is a film from its beginning on unless it says otherwise.
-        Self {
-            path,
-            from: from(request.start),
-            duration_ms,
-            data_first: request.data_at_once,
-            following: Following::Playlist,
-            opened: None,
-        }
-    }
-}
 
 impl Connection {
     /// A player wants more behind what it plays.

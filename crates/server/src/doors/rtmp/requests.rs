@@ -6,7 +6,7 @@ use std::sync::Arc;
 use headwater_hub::{Cursor, InvalidName, PublisherInfo, StreamName};
 use headwater_media::flv::KeyframeGate;
 use headwater_rtmp::MessageStreamId;
-use headwater_rtmp::command::{PlayRejection, PlayRequest, PlayStart, PublishRejection, PublishRequest};
+use headwater_rtmp::command::{PlayRejection, PlayRequest, PublishRejection, PublishRequest};
 use headwater_rtmp::session::{Pending, Role, ServerEvent};
 use headwater_rtmp::url::StreamPath;
 use headwater_vod::RefusalKind;
@@ -16,7 +16,8 @@ use super::end::{End, sentence};
 use super::layout::{Form, Muted};
 use super::playing::PlayingStream;
 use super::publishing::Publishing;
-use super::viewer::{Viewer, player_time};
+use super::queued::from;
+use super::viewer::Viewer;
 use crate::access::{AccessRequest, Action, Decision};
 use crate::events::Event;
 use crate::sources::{self, From};
@@ -231,15 +232,6 @@ impl Connection {
 /// The one of these that plays on `stream`.
 fn of_stream(playing: &[PlayingStream], stream: MessageStreamId) -> Option<&PlayingStream> {
     playing.iter().find(|playing| playing.stream == stream)
-}
-
-/// Where a client wants to begin.
-pub(super) fn from(start: PlayStart) -> From {
-    match start {
-        PlayStart::LiveOrRecorded => From::Any,
-        PlayStart::Live => From::Live,
-        PlayStart::Recorded { ms } => From::Film(player_time(ms)),
-    }
 }
 
 /// What a client calls a film, with the prefix that says of which kind it is.
