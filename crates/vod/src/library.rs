@@ -47,7 +47,8 @@ pub struct Config {
     /// Films that are kept open with their indices, at most.
     pub films_max: usize,
     /// Memory of the indices that are kept, in bytes, about. One is always kept, however large.
-    pub index_bytes_max: usize,
+    #[serde(alias = "index_bytes_max")]
+    pub index_max_bytes: usize,
     /// Files that a catalogue lists, at most.
     pub entries_max: usize,
 }
@@ -58,7 +59,7 @@ impl Default for Config {
             directories: BTreeMap::new(),
             follow_symlinks: false,
             films_max: 256,
-            index_bytes_max: 256 << 20,
+            index_max_bytes: 256 << 20,
             entries_max: 100_000,
         }
     }
@@ -99,7 +100,7 @@ impl Library {
         apps.entry(DEFAULT_APP.to_owned()).or_insert_with(|| root(media));
         let believed = |entries_max| Limits { entries_max, weight_max: usize::MAX, age_max: Some(BELIEVED) };
         let films =
-            Limits { entries_max: config.films_max, weight_max: config.index_bytes_max, age_max: None };
+            Limits { entries_max: config.films_max, weight_max: config.index_max_bytes, age_max: None };
         Self {
             apps,
             entries_max: config.entries_max,

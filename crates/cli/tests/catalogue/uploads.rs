@@ -11,7 +11,7 @@ use crate::server::{Answer, Server, answer, testdata};
 
 const UPLOADS: &str = "/api/v1/uploads";
 /// A machine that runs tests may have little room.
-const CONFIG: &str = "[uploads]\nfree_bytes_min = 0\nsilence_ms_max = 1000\n";
+const CONFIG: &str = "[uploads]\nfree_min_bytes = 0\nread_timeout_ms = 1000\n";
 
 fn begin(server: &Server, order: &Value) -> Answer {
     server.request("POST", UPLOADS, &[("Content-Type", "application/json")], order.to_string().as_bytes())
@@ -133,7 +133,7 @@ fn a_wrong_offset_is_answered_with_the_right_one() {
 /// The newer request goes on; the older one, whose client has gone unnoticed, gives way.
 #[test]
 fn a_request_that_hangs_does_not_lock_its_upload() {
-    let server = Server::start("[uploads]\nfree_bytes_min = 0\nsilence_ms_max = 60000\n");
+    let server = Server::start("[uploads]\nfree_min_bytes = 0\nread_timeout_ms = 60000\n");
     let film = noise(9, 500_000);
     let place = begun(&server, "film.mp4", film.len());
     let mut hanging = server.begin("PATCH", &place, &[("Upload-Offset", "0")], film.len());
@@ -314,7 +314,7 @@ fn nobody_uploads_or_removes_without_the_token() {
 
 #[test]
 fn limits_hold_at_their_edges() {
-    let server = Server::start("[uploads]\nfree_bytes_min = 0\nuploads_max = 2\nupload_bytes_max = 1000\n");
+    let server = Server::start("[uploads]\nfree_min_bytes = 0\nuploads_max = 2\nupload_max_bytes = 1000\n");
     for bytes in [0, 1001] {
         begin(&server, &json!({"app": "vod", "name": "film.mp4", "bytes": bytes})).must_be(413);
     }
@@ -336,18 +336,18 @@ fn limits_hold_at_their_edges() {
 #[test]
 fn uploading_can_be_forbidden_and_the_disk_kept_free() {
     let order = json!({"app": "vod", "name": "film.mp4", "bytes": 1});
-    let server = Server::start("[uploads]\nfree_bytes_min = 0\nuploads_max = 0\n");
+    let server = Server::start("[uploads]\nfree_min_bytes = 0\nuploads_max = 0\n");
     begin(&server, &order).must_be(429);
     // More room than any disk has.
-    let server = Server::start("[uploads]\nfree_bytes_min = 9000000000000000000\n");
+    let server = Server::start("[uploads]\nfree_min_bytes = 9000000000000000000\n");
     let answer = begin(&server, &order).must_be(507);
-    assert!(answer.json()["error"].as_str().unwrap().contains("free_bytes_min"), "{}", answer.text());
+    assert!(answer.json()["error"].as_str().unwrap().contains("free_min_bytes"), "{}", answer.text());
     assert_eq!(fs::read_dir(server.data().join("uploads")).map_or(0, Iterator::count), 0);
 }
 
 #[test]
 fn what_nobody_goes_on_with_is_removed() {
-    let config = "[uploads]\nfree_bytes_min = 0\nkeep_ms = 1500\n";
+    let config = "[uploads]\nfree_min_bytes = 0\nkeep_ms = 1500\n";
     let mut server = Server::start(config);
     let place = begun(&server, "film.mp4", 100);
     patch(&server, &place, 0, &[1; 40]).must_be(200);

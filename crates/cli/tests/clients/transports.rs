@@ -193,7 +193,7 @@ fn both_versions_of_tls_are_spoken() {
 #[test]
 fn who_stops_in_the_middle_of_the_tls_handshake_is_let_go() {
     let certificates = Certificates::make("half");
-    let server = certificates.server("[rtmp]\nhello_ms_max = 1000\n");
+    let server = certificates.server("[rtmp]\nsetup_timeout_ms = 1000\n");
     let mut silent = TcpStream::connect(("127.0.0.1", server.tls_ports().0)).unwrap();
     silent.write_all(&[0x16, 3, 1, 2]).unwrap();
     let mut garbage = TcpStream::connect(("127.0.0.1", server.tls_ports().0)).unwrap();

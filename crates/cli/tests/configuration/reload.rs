@@ -46,15 +46,15 @@ fn patience(address: SocketAddr) -> Duration {
 
 #[test]
 fn live_keys_change_at_once_and_a_wrong_file_changes_nothing() {
-    let mut server = Server::start("[rtmp]\nhello_ms_max = 60000\n[http]\nhead_ms_max = 60000\n");
+    let mut server = Server::start("[rtmp]\nsetup_timeout_ms = 60000\n[http]\nhead_timeout_ms = 60000\n");
     let mut stands = TcpStream::connect(server.http).unwrap();
     stands.set_read_timeout(Some(Duration::from_secs(4))).unwrap();
 
-    let config = "[rtmp]\nhello_ms_max = 700\n[http]\nhead_ms_max = 700\n[vod]\nfilms_max = 7\n";
+    let config = "[rtmp]\nsetup_timeout_ms = 700\n[http]\nhead_timeout_ms = 700\n[vod]\nfilms_max = 7\n";
     let line = reload(
         &server,
         config,
-        "changed http.head_ms_max, rtmp.hello_ms_max; only a restart changes vod.films_max",
+        "changed http.head_timeout_ms, rtmp.setup_timeout_ms; only a restart changes vod.films_max",
     );
     assert!(line.contains(" WARN "), "{line}");
     for address in [server.http, server.rtmp] {
@@ -62,15 +62,15 @@ fn live_keys_change_at_once_and_a_wrong_file_changes_nothing() {
     }
 
     let line =
-        reload(&server, "[rtmp]\nhello_ms_max = 60000\nhelo = 1\n", "the configuration in force stays");
+        reload(&server, "[rtmp]\nsetup_timeout_ms = 60000\nhelo = 1\n", "the configuration in force stays");
     assert!(line.contains("ERROR") && line.contains("headwater.toml") && line.contains("helo"), "{line}");
     for address in [server.http, server.rtmp] {
         assert!(patience(address) < SOON, "the configuration in force does not hold any more");
     }
     server.must_live();
 
-    let back = "[rtmp]\nhello_ms_max = 60000\n[http]\nhead_ms_max = 700\n";
-    let line = reload(&server, back, "changed rtmp.hello_ms_max");
+    let back = "[rtmp]\nsetup_timeout_ms = 60000\n[http]\nhead_timeout_ms = 700\n";
+    let line = reload(&server, back, "changed rtmp.setup_timeout_ms");
     assert!(line.contains(" INFO ") && !line.contains("restart"), "{line}");
 
     // The connection that came first keeps what it began with.

@@ -10,12 +10,12 @@ use crate::server::Server;
 /// Limits short enough for a test to wait for them.
 pub(crate) const QUICK: &str = "\
 [rtmp]
-hello_ms_max = 1500
-silence_ms_max = 3000
-stall_ms_max = 2000
+setup_timeout_ms = 1500
+read_timeout_ms = 3000
+write_timeout_ms = 2000
 [http]
-head_ms_max = 1500
-stall_ms_max = 2000
+head_timeout_ms = 1500
+write_timeout_ms = 2000
 [streams]
 wait_ms = 2000
 reconnect_window_ms = 1000

@@ -45,7 +45,8 @@ fn ten_thousand_short_connections_leave_nothing() {
 #[test]
 fn connections_are_limited_at_the_edge() {
     // Two of the ten are the healthy pair's.
-    let config = QUICK.replace("[rtmp]", "[rtmp]\nconnections_max = 10").replace("hello_ms_max = 1500\n", "");
+    let config =
+        QUICK.replace("[rtmp]", "[rtmp]\nconnections_max = 10").replace("setup_timeout_ms = 1500\n", "");
     let bench = Bench::start(&config.replace("[http]", "[http]\nconnections_max = 3"));
     let mut guests: Vec<Peer> = (0..8)
         .map(|_| {

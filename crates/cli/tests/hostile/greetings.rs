@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::bench::{Bench, QUICK};
 use crate::peer::greeting;
 
-/// `hello_ms_max` of the quick configuration, one tick of the deadlines, and room for a busy machine.
+/// `setup_timeout_ms` of the quick configuration, one tick of the deadlines, and room for a busy machine.
 const SOON: Duration = Duration::from_millis(4500);
 
 #[test]
@@ -41,7 +41,7 @@ fn a_peer_that_falls_silent_is_let_go_in_time() {
     let mut created = bench.peer();
     created.create_stream();
     for peer in [&mut silent, &mut half, &mut greeted, &mut connected, &mut created] {
-        bench.must_let_go(peer, SOON, "hello_ms_max");
+        bench.must_let_go(peer, SOON, "setup_timeout_ms");
     }
     assert!(bench.server.complaints(half.address())[0].contains("handshake"));
     bench.finish(8);
@@ -74,9 +74,9 @@ fn by_default_silence_is_bounded() {
     let mut http = bench.http_peer();
     let mut rtmp = bench.peer();
     let cases = [
-        (&mut rtmp, 9, 13, "hello_ms_max"),
-        (&mut http, 14, 18, "head_ms_max"),
-        (&mut publisher, 19, 25, "silence_ms_max"),
+        (&mut rtmp, 9, 13, "setup_timeout_ms"),
+        (&mut http, 14, 18, "head_timeout_ms"),
+        (&mut publisher, 19, 25, "read_timeout_ms"),
     ];
     for (peer, earliest_s, latest_s, reason) in cases {
         bench.must_let_go(peer, Duration::from_secs(latest_s), reason);

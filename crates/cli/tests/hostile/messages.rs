@@ -15,7 +15,7 @@ use crate::peer::{self, Peer, connect};
 
 /// A wrong message is answered at once; the farewell may take a moment.
 const AT_ONCE: Duration = Duration::from_secs(4);
-/// `hello_ms_max` of the quick configuration, with its tick and farewell.
+/// `setup_timeout_ms` of the quick configuration, with its tick and farewell.
 const SOON: Duration = Duration::from_millis(5500);
 
 /// A `connect` whose command object is `object`, byte by byte.
@@ -134,7 +134,7 @@ fn a_thousand_unfinished_messages_are_bounded() {
     };
     let mut within = bench.peer();
     within.create_stream().send(&open(120));
-    bench.must_let_go(&mut within, SOON, "hello_ms_max");
+    bench.must_let_go(&mut within, SOON, "setup_timeout_ms");
     let mut beyond = bench.peer();
     beyond.create_stream().send(&open(1000));
     bench.must_let_go(&mut beyond, AT_ONCE, "chunk_streams");
@@ -156,7 +156,7 @@ fn a_thousand_unfinished_messages_are_bounded() {
 
 #[test]
 fn a_message_over_the_limit_is_refused() {
-    let bench = Bench::start(&QUICK.replace("[rtmp]", "[rtmp]\nmessage_bytes_max = 100000"));
+    let bench = Bench::start(&QUICK.replace("[rtmp]", "[rtmp]\nmessage_max_bytes = 100000"));
     let mut at_the_edge = bench.peer();
     at_the_edge.publish("edge").message(1, type_id::VIDEO, vec![0x27; 100_000].into());
     at_the_edge.command(0, &Command::new("_checkbw", 9.0));
@@ -224,7 +224,7 @@ fn masses_of_unknown_messages_cost_nothing() {
 /// A peer that asks and asks and never reads an answer must not make the server keep the answers.
 #[test]
 fn answers_that_nobody_reads_are_not_kept() {
-    let bench = Bench::start(&QUICK.replace("stall_ms_max = 2000", "stall_ms_max = 60000"));
+    let bench = Bench::start(&QUICK.replace("write_timeout_ms = 2000", "write_timeout_ms = 60000"));
     let mut peer = bench.peer();
     peer.publish("asks");
     let questions: Vec<u8> = (1..2000)

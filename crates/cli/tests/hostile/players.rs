@@ -16,7 +16,7 @@ const NARROW: usize = 64 << 10;
 #[test]
 fn players_that_never_read_are_let_go_and_cost_little() {
     let config = QUICK.replace("[rtmp]", "[rtmp]\nsend_buffer_bytes = 65536");
-    let bench = Bench::start(&config.replace("[streams]", "[streams]\nlog_bytes_max = 8388608"));
+    let bench = Bench::start(&config.replace("[streams]", "[streams]\nlog_max_bytes = 8388608"));
     let mut fat = FatStream::start(bench.server.rtmp);
     let mut players: Vec<Client> = Vec::new();
     for _ in 0..20 {
@@ -35,7 +35,7 @@ fn players_that_never_read_are_let_go_and_cost_little() {
             fat.send_for(Duration::from_millis(100));
         }
         let lines = bench.server.complaints(player.address());
-        assert!(lines.len() == 1 && lines[0].contains("stall_ms_max"), "{lines:?}");
+        assert!(lines.len() == 1 && lines[0].contains("write_timeout_ms"), "{lines:?}");
         assert!(lines[0].contains("playing live/fat"), "{lines:?}");
     }
     let metrics = bench.request("GET /metrics HTTP/1.1\r\nHost: localhost\r\n");
@@ -48,8 +48,8 @@ fn players_that_never_read_are_let_go_and_cost_little() {
 fn a_slow_player_lands_on_a_keyframe_after_a_skip() {
     let config = QUICK.replace("[rtmp]", "[rtmp]\nsend_buffer_bytes = 65536");
     let config = config
-        .replace("[streams]", "[streams]\nlag_ms_max = 1000")
-        .replace("stall_ms_max = 2000", "stall_ms_max = 10000");
+        .replace("[streams]", "[streams]\nlag_max_ms = 1000")
+        .replace("write_timeout_ms = 2000", "write_timeout_ms = 10000");
     let bench = Bench::start(&config);
     let mut fat = FatStream::start(bench.server.rtmp);
     let mut player = Client::connect_narrow(bench.server.rtmp, "live", NARROW);

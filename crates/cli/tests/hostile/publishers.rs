@@ -18,8 +18,8 @@ fn a_silent_publisher_is_let_go_and_its_name_is_free() {
     let mut second = Client::connect(bench.server.rtmp, "live");
     let refusal = second.publish("cam").unwrap_err();
     assert!(refusal.contains("BadName"), "{refusal}");
-    // silence_ms_max is 3 s, a tick and a farewell come on top.
-    bench.must_let_go(&mut frozen, Duration::from_secs(7), "silence_ms_max");
+    // read_timeout_ms is 3 s, a tick and a farewell come on top.
+    bench.must_let_go(&mut frozen, Duration::from_secs(7), "read_timeout_ms");
     assert!(bench.server.complaints(frozen.address())[0].contains("live/cam"));
     let mut third = Client::connect(bench.server.rtmp, "live");
     third.publish("cam").unwrap();
@@ -46,7 +46,7 @@ fn a_drone_that_ignores_its_denial_is_closed() {
 
 #[test]
 fn a_frozen_publisher_is_taken_over() {
-    let bench = Bench::start(&QUICK.replace("silence_ms_max = 3000", "silence_ms_max = 60000"));
+    let bench = Bench::start(&QUICK.replace("read_timeout_ms = 3000", "read_timeout_ms = 60000"));
     let mut frozen = Client::connect(bench.server.rtmp, "live");
     let stream = frozen.publish("cam").unwrap();
     frozen.send_config(stream);

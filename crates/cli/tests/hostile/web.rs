@@ -6,7 +6,7 @@ use crate::bench::{Bench, QUICK};
 use crate::peer::Peer;
 use crate::players::FatStream;
 
-/// `head_ms_max` of the quick configuration and room for a busy machine.
+/// `head_timeout_ms` of the quick configuration and room for a busy machine.
 const SOON: Duration = Duration::from_millis(4000);
 
 #[test]
@@ -24,7 +24,7 @@ fn a_head_that_comes_one_byte_a_second_is_cut_off() {
     kept_alive.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").must_hear(b"ok\n");
     for peer in [&mut silent, &mut slow] {
         peer.must_be_closed(SOON);
-        bench.must_complain_once(peer, "head_ms_max");
+        bench.must_complain_once(peer, "head_timeout_ms");
     }
     // A kept-alive connection that has nothing more to ask is closed without a word.
     kept_alive.must_be_closed(SOON + Duration::from_secs(2));
@@ -64,7 +64,7 @@ fn a_viewer_that_never_reads_is_let_go() {
         fat.send_for(Duration::from_millis(200));
     }
     for viewer in &viewers {
-        bench.must_complain_once(viewer, "stall_ms_max");
+        bench.must_complain_once(viewer, "write_timeout_ms");
     }
     drop((viewers, fat));
     bench.finish(48);

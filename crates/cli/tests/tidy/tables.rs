@@ -16,8 +16,8 @@ pub(crate) const FUNCTION_LINES_MAX: usize = 70;
 pub(crate) const EMPTY_NAMES: &[&str] =
     &["utils", "util", "common", "define", "helper", "helpers", "manager", "misc", "types"];
 
-/// Whether a key of the configuration must end with its unit: `lag_max_ms`, not `lag_ms_max`.
-pub(crate) const UNITS_LAST: bool = false;
+/// Whether a key of the configuration must end with its unit: `lag_max_ms`, not `lag_max_ms`.
+pub(crate) const UNITS_LAST: bool = true;
 /// The units of keys.
 pub(crate) const UNITS: &[&str] =
     &["ns", "us", "ms", "secs", "seconds", "minutes", "hours", "days", "bytes", "percent"];

@@ -5,6 +5,7 @@
 //! `docs/configuration.md`, and a test holds the two together.
 
 pub(crate) mod reload;
+mod renamed;
 pub(crate) mod settings;
 mod start_keys;
 mod streams;
@@ -144,6 +145,7 @@ impl Config {
     fn parse(text: &str) -> anyhow::Result<Self> {
         let config: Self =
             toml::from_str(text).map_err(|error| anyhow::anyhow!(access::explain(text, &error)))?;
+        renamed::warn(text);
         config.rtmp.check()?;
         config.access.check()?;
         config.streams.check()?;

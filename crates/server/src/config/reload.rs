@@ -112,18 +112,19 @@ mod tests {
 
     #[tokio::test]
     async fn live_keys_change_and_start_keys_wait_for_a_restart() {
-        let mut running = Running::start("live", "[rtmp]\nstall_ms_max = 1\n");
+        let mut running = Running::start("live", "[rtmp]\nwrite_timeout_ms = 1\n");
         let (mut rtmp, gathering) =
             (running.reloader.settings.rtmp.live(), running.reloader.settings.gathering.live());
-        let event = running.reload("[rtmp]\nstall_ms_max = 2\n[streams]\ngather_ms_max = 7\n").await;
-        assert_eq!(event, changed(&["rtmp.stall_ms_max", "streams.gather_ms_max"], &[]));
-        assert_eq!(rtmp.news().unwrap().stall_ms_max, 2);
+        let event = running.reload("[rtmp]\nwrite_timeout_ms = 2\n[streams]\ngather_max_ms = 7\n").await;
+        assert_eq!(event, changed(&["rtmp.write_timeout_ms", "streams.gather_max_ms"], &[]));
+        assert_eq!(rtmp.news().unwrap().write_timeout_ms, 2);
         assert_eq!(gathering.get().max.as_millis(), 7);
 
         // What a flag says wins over the file here too, and what waits for a restart is told each time.
-        let text = "[rtmp]\nlisten = \"127.0.0.1:2\"\n[http]\nlisten = \"127.0.0.1:2\"\nhead_ms_max = 9\n";
+        let text =
+            "[rtmp]\nlisten = \"127.0.0.1:2\"\n[http]\nlisten = \"127.0.0.1:2\"\nhead_timeout_ms = 9\n";
         let event = running.reload(text).await;
-        let live = ["http.head_ms_max", "rtmp.stall_ms_max", "streams.gather_ms_max"];
+        let live = ["http.head_timeout_ms", "rtmp.write_timeout_ms", "streams.gather_max_ms"];
         assert_eq!(event, changed(&live, &["rtmp.listen"]));
         assert_eq!(running.reloader.running.rtmp.listen.port(), 1935);
         assert_eq!(running.reloader.settings.http_limits.live().get().hello.as_millis(), 9);
@@ -132,23 +133,23 @@ mod tests {
 
     #[tokio::test]
     async fn a_wrong_file_changes_nothing() {
-        let mut running = Running::start("wrong", "[rtmp]\nstall_ms_max = 1\n");
+        let mut running = Running::start("wrong", "[rtmp]\nwrite_timeout_ms = 1\n");
         let rtmp = running.reloader.settings.rtmp.live();
         for (wrong, why) in [
-            ("[rtmp]\nstall_ms_max = 2\nhello = 1\n", "unknown field `hello`"),
-            ("[rtmp]\nstall_ms_max = 2\nchunk_size = 0\n", "chunk_size = 0 is outside"),
+            ("[rtmp]\nwrite_timeout_ms = 2\nhello = 1\n", "unknown field `hello`"),
+            ("[rtmp]\nwrite_timeout_ms = 2\nchunk_size = 0\n", "chunk_size = 0 is outside"),
             ("[rtmp", "line 1"),
         ] {
             let event = running.reload(wrong).await;
             let Event::ConfigurationKept { text } = &event else { panic!("{event:?}") };
             assert!(text.contains(why) && text.contains("headwater-wrong") && !text.contains('\n'), "{text}");
-            assert_eq!(rtmp.get().stall_ms_max, 1);
+            assert_eq!(rtmp.get().write_timeout_ms, 1);
         }
         std::fs::remove_file(&running.file).unwrap();
         running.reloader.reload();
         let Some(Heard::Event(event)) = running.heard.next().await else { panic!("nothing is told") };
         assert!(event.sentence().starts_with("the configuration in force stays: cannot read"), "{event:?}");
-        let event = running.reload("[rtmp]\nstall_ms_max = 3\n").await;
-        assert_eq!(event, changed(&["rtmp.stall_ms_max"], &[]));
+        let event = running.reload("[rtmp]\nwrite_timeout_ms = 3\n").await;
+        assert_eq!(event, changed(&["rtmp.write_timeout_ms"], &[]));
     }
 }

@@ -19,9 +19,9 @@ impl Config {
         // The files that it names are followed all the same.
         self.tls = running.tls;
         // The hub has these from its first day.
-        self.streams.log_ms_max = running.streams.log_ms_max;
-        self.streams.log_bytes_max = running.streams.log_bytes_max;
-        self.streams.lag_ms_max = running.streams.lag_ms_max;
+        self.streams.log_max_ms = running.streams.log_max_ms;
+        self.streams.log_max_bytes = running.streams.log_max_bytes;
+        self.streams.lag_max_ms = running.streams.lag_max_ms;
         self.streams.reconnect_window_ms = running.streams.reconnect_window_ms;
         self.streams.takeover = running.streams.takeover;
         self.streams.takeover_silence_ms = running.streams.takeover_silence_ms;
@@ -97,7 +97,7 @@ mod tests {
             Value::Number(value) => vec![(value.as_u64().unwrap() + 1).to_string()],
             Value::Array(_) => vec!["[\"10.0.0.0/8\"]".into()],
             Value::Object(_) => vec!["{ courses = \"/srv/courses\" }".into()],
-            _ => ["127.0.0.1:1", "never", "key"].map(|value| format!("{value:?}")).to_vec(),
+            _ => ["127.0.0.1:1", "never", "key", "long enough"].map(|value| format!("{value:?}")).to_vec(),
         };
         let configs = values.iter().map(|value| Config::parse(&format!("{key} = {value}\n")));
         let mut valid = configs.filter_map(Result::ok).filter(|config| *config != Config::default());
@@ -128,7 +128,7 @@ mod tests {
     fn a_key_is_live_and_reaches_somebody_or_stays_and_the_manual_says_which() {
         let running = Config::default();
         for (key, wanted) in every_key() {
-            assert_eq!(running.differences(&wanted), [key.clone()]);
+            assert_eq!(running.differences(&wanted), std::slice::from_ref(&key));
             let mut next = wanted.clone();
             next.keep_start_keys(&running);
             let is_live = next != running;

@@ -14,15 +14,20 @@ use crate::sources::Viewing;
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Streams {
     pub(super) gop_cache: bool,
-    pub(super) log_ms_max: u64,
-    pub(super) log_bytes_max: usize,
-    pub(super) lag_ms_max: u64,
+    #[serde(alias = "log_ms_max")]
+    pub(super) log_max_ms: u64,
+    #[serde(alias = "log_bytes_max")]
+    pub(super) log_max_bytes: usize,
+    #[serde(alias = "lag_ms_max")]
+    pub(super) lag_max_ms: u64,
     pub(super) wait_ms: u64,
     pub(super) reconnect_window_ms: u64,
     pub(super) takeover: TakeoverRule,
     pub(super) takeover_silence_ms: u64,
-    pub(super) gather_ms_min: u64,
-    pub(super) gather_ms_max: u64,
+    #[serde(alias = "gather_ms_min")]
+    pub(super) gather_min_ms: u64,
+    #[serde(alias = "gather_ms_max")]
+    pub(super) gather_max_ms: u64,
     pub(super) streams_max: usize,
     pub(super) viewers_per_stream_max: usize,
 }
@@ -39,15 +44,15 @@ impl Default for Streams {
     fn default() -> Self {
         Self {
             gop_cache: true,
-            log_ms_max: 20_000,
-            log_bytes_max: 64 << 20,
-            lag_ms_max: 6_000,
+            log_max_ms: 20_000,
+            log_max_bytes: 64 << 20,
+            lag_max_ms: 6_000,
             wait_ms: 60_000,
             reconnect_window_ms: 30_000,
             takeover: TakeoverRule::Silent,
             takeover_silence_ms: 5_000,
-            gather_ms_min: 0,
-            gather_ms_max: 100,
+            gather_min_ms: 0,
+            gather_max_ms: 100,
             streams_max: 10_000,
             viewers_per_stream_max: 100_000,
         }
@@ -57,8 +62,8 @@ impl Default for Streams {
 impl Streams {
     /// Says what cannot be.
     pub(super) fn check(&self) -> anyhow::Result<()> {
-        if self.gather_ms_max < self.gather_ms_min {
-            anyhow::bail!("[streams] gather_ms_max is smaller than gather_ms_min; make it at least as large");
+        if self.gather_max_ms < self.gather_min_ms {
+            anyhow::bail!("[streams] gather_max_ms is smaller than gather_min_ms; make it at least as large");
         }
         Ok(())
     }
@@ -67,9 +72,9 @@ impl Streams {
     pub(crate) fn hub(&self, lanes: usize) -> HubConfig {
         HubConfig {
             log: LogConfig {
-                bytes_max: self.log_bytes_max,
-                time_max: media_ms(self.log_ms_max),
-                lag_kept: media_ms(self.lag_ms_max),
+                bytes_max: self.log_max_bytes,
+                time_max: media_ms(self.log_max_ms),
+                lag_kept: media_ms(self.lag_max_ms),
             },
             takeover: match self.takeover {
                 TakeoverRule::Never => Takeover::Never,
@@ -90,15 +95,15 @@ impl Streams {
     pub(crate) fn viewing(&self) -> Viewing {
         Viewing {
             start: if self.gop_cache { Start::NewestKeyframe } else { Start::NextKeyframe },
-            lag_max: media_ms(self.lag_ms_max),
+            lag_max: media_ms(self.lag_max_ms),
             wait: Duration::from_millis(self.wait_ms),
         }
     }
 
     /// How long frames may gather before they are written.
     pub(crate) fn gathering(&self) -> Gathering {
-        let min = Duration::from_millis(self.gather_ms_min);
-        Gathering { min, max: Duration::from_millis(self.gather_ms_max).max(min) }
+        let min = Duration::from_millis(self.gather_min_ms);
+        Gathering { min, max: Duration::from_millis(self.gather_max_ms).max(min) }
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) fn write(event: &Event) {
         Event::PlayMovedOn { peer, stream, .. } => tracing::info!(%peer, stream, "{sentence}"),
         Event::PlayLeftOut { peer, .. } => tracing::info!(%peer, "{sentence}"),
         Event::PlayEnded { peer, stream, skipped, .. } => {
-            tracing::info!(%peer, %stream, skipped, "{sentence}")
+            tracing::info!(%peer, %stream, skipped, "{sentence}");
         }
         Event::PlayBroke { peer, stream, .. } => tracing::info!(%peer, %stream, "{sentence}"),
         Event::LetGo { peer, place, .. } => tracing::warn!(%peer, place, "{sentence}"),

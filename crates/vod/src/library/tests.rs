@@ -127,7 +127,7 @@ async fn films_that_nobody_watches_leave_room_for_others() {
         films.open("0").await.unwrap();
     }
     assert_eq!(films.library.in_memory().0, 3);
-    let small = Films::new("small", &Config { index_bytes_max: 1, ..Config::default() });
+    let small = Films::new("small", &Config { index_max_bytes: 1, ..Config::default() });
     for number in 0..3 {
         small.write(&format!("{number}.flv"), &fixture("audio.flv"));
         small.open(&format!("{number}")).await.unwrap();

@@ -42,12 +42,13 @@ pub struct Config {
     /// Requests that may wait for a decoder.
     pub waiting_max: usize,
     /// Memory of the finished pictures, in bytes.
-    pub cache_bytes_max: usize,
+    #[serde(alias = "cache_bytes_max")]
+    pub cache_max_bytes: usize,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { decoders_max: 2, waiting_max: 256, cache_bytes_max: 64 << 20 }
+        Self { decoders_max: 2, waiting_max: 256, cache_max_bytes: 64 << 20 }
     }
 }
 
@@ -91,7 +92,7 @@ pub struct Thumbnails {
 impl Thumbnails {
     /// None yet.
     pub fn new(config: &Config) -> Self {
-        let limits = Limits { entries_max: usize::MAX, weight_max: config.cache_bytes_max, age_max: None };
+        let limits = Limits { entries_max: usize::MAX, weight_max: config.cache_max_bytes, age_max: None };
         Self {
             cache: Cache::new(limits, |made| ENTRY_BYTES + made.as_ref().map_or(0, Bytes::len)),
             waiting: Semaphore::new(config.waiting_max),
@@ -259,7 +260,7 @@ mod tests {
 
     #[tokio::test]
     async fn failures_of_the_moment_are_not_kept_and_those_of_the_film_are_bounded() {
-        let thumbnails = Thumbnails::new(&Config { cache_bytes_max: 10_000, ..Config::default() });
+        let thumbnails = Thumbnails::new(&Config { cache_max_bytes: 10_000, ..Config::default() });
         for kind in [RefusalKind::Failed, RefusalKind::Damaged] {
             for width in 0..1000 {
                 let refused = thumbnails.get(&key(width), async { Err(Refusal::new(kind, "")) }).await;

@@ -32,11 +32,14 @@ pub struct Config {
     /// Unfinished uploads at once; 0 forbids uploading.
     pub uploads_max: usize,
     /// One file, in bytes.
-    pub upload_bytes_max: u64,
+    #[serde(alias = "upload_bytes_max")]
+    pub upload_max_bytes: u64,
     /// Room on the disk that uploads leave free, in bytes.
-    pub free_bytes_min: u64,
+    #[serde(alias = "free_bytes_min")]
+    pub free_min_bytes: u64,
     /// Time that a request may send nothing before it is let go. What it has sent is kept.
-    pub silence_ms_max: u64,
+    #[serde(alias = "silence_ms_max")]
+    pub read_timeout_ms: u64,
     /// An unfinished upload that nothing was added to for so long is removed.
     pub keep_ms: u64,
 }
@@ -45,9 +48,9 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             uploads_max: 16,
-            upload_bytes_max: 64 << 30,
-            free_bytes_min: 1 << 30,
-            silence_ms_max: 30_000,
+            upload_max_bytes: 64 << 30,
+            free_min_bytes: 1 << 30,
+            read_timeout_ms: 30_000,
             keep_ms: 86_400_000,
         }
     }
@@ -122,13 +125,13 @@ impl Uploads {
     /// # Errors
     /// `TooLarge`, `Taken`, `TooMany` or `Full`; a name that no file may have; the disk fails.
     pub async fn begin(&self, order: Order) -> Result<Arc<Upload>, Refusal> {
-        let Config { uploads_max, upload_bytes_max, .. } = self.config;
-        if order.bytes == 0 || order.bytes > upload_bytes_max {
+        let Config { uploads_max, upload_max_bytes, .. } = self.config;
+        if order.bytes == 0 || order.bytes > upload_max_bytes {
             let bytes = order.bytes;
             return Err(Refusal::new(
                 RefusalKind::TooLarge,
                 format!(
-                    "A file has 1 to {upload_bytes_max} bytes (uploads.upload_bytes_max); this one has {bytes}."
+                    "A file has 1 to {upload_max_bytes} bytes (uploads.upload_max_bytes); this one has {bytes}."
                 ),
             ));
         }
@@ -202,7 +205,7 @@ impl Uploads {
     ) -> Result<(), Refusal> {
         let file = upload.append_to().await.map_err(|error| self.failed(&error))?;
         let mut file = BufWriter::with_capacity(GATHER_BYTES, file);
-        let silence = Duration::from_millis(self.config.silence_ms_max);
+        let silence = Duration::from_millis(self.config.read_timeout_ms);
         let mut left = upload.order().bytes - offset;
         let ended = loop {
             let piece = tokio::select! {
@@ -253,16 +256,16 @@ impl Uploads {
             .iter()
             .map(|upload| upload.order().bytes.saturating_sub(upload.received().unwrap_or(0)))
             .fold(bytes, u64::saturating_add);
-        let needed = announced.saturating_add(self.config.free_bytes_min);
+        let needed = announced.saturating_add(self.config.free_min_bytes);
         if free >= needed {
             return Ok(());
         }
-        let free_bytes_min = self.config.free_bytes_min;
+        let free_min_bytes = self.config.free_min_bytes;
         Err(Refusal::new(
             RefusalKind::Full,
             format!(
-                "The disk has {free} bytes free; {announced} are announced, and {free_bytes_min} are left free \
-             (uploads.free_bytes_min)."
+                "The disk has {free} bytes free; {announced} are announced, and {free_min_bytes} are left free \
+             (uploads.free_min_bytes)."
             ),
         ))
     }

@@ -73,9 +73,11 @@ pub(crate) struct Config {
     pub(crate) connections_max: usize,
     /// Time that a peer has to send the head of a request, also on a kept-alive connection. Before it, as much for
     /// what comes before HTTP at its listeners.
-    pub(crate) head_ms_max: u64,
+    #[serde(alias = "head_ms_max")]
+    pub(crate) head_timeout_ms: u64,
     /// Time that a write may make no progress before the connection is closed.
-    pub(crate) stall_ms_max: u64,
+    #[serde(alias = "stall_ms_max")]
+    pub(crate) write_timeout_ms: u64,
     /// RTMP connections inside HTTP requests (RTMPT) at once, at most.
     pub(crate) tunnels_max: usize,
 }
@@ -85,8 +87,8 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 8080)),
             connections_max: 20_000,
-            head_ms_max: 15_000,
-            stall_ms_max: 30_000,
+            head_timeout_ms: 15_000,
+            write_timeout_ms: 30_000,
             tunnels_max: 1_000,
         }
     }
@@ -138,13 +140,13 @@ async fn connection(
     let Accepted { stream, read, peer, seat: _seat } = accepted;
     let asked = Arc::new(Asked::default());
     let on_stall = {
-        let (asked, shared, ms) = (Arc::clone(&asked), Arc::clone(&shared), config.stall_ms_max);
+        let (asked, shared, ms) = (Arc::clone(&asked), Arc::clone(&shared), config.write_timeout_ms);
         move || {
-            let text = format!("it read nothing for {ms} ms (limit stall_ms_max)");
+            let text = format!("it read nothing for {ms} ms (limit write_timeout_ms)");
             shared.events.emit(let_go(peer, asked.place(&shared.access), "stalled", text));
         }
     };
-    let stall_max = Duration::from_millis(config.stall_ms_max);
+    let stall_max = Duration::from_millis(config.write_timeout_ms);
     let ranges = Ranges::of(&stream, shared.metrics.file_bytes("kernel"));
     let socket = Io::new(stream, read, ranges.clone());
     let io = TokioIo::new(stall::Guarded::new(socket, stall_max, on_stall));
@@ -160,7 +162,7 @@ async fn connection(
         .timer(TokioTimer::new())
         // librtmp looks for `Content-Length`, not for `content-length`.
         .title_case_headers(true)
-        .header_read_timeout(Duration::from_millis(config.head_ms_max))
+        .header_read_timeout(Duration::from_millis(config.head_timeout_ms))
         .serve_connection(io, service)
         .with_upgrades();
     tokio::pin!(connection);
@@ -172,18 +174,18 @@ async fn connection(
         }
     };
     if let Err(error) = ended {
-        report(&shared, peer, &asked, config.head_ms_max, &error);
+        report(&shared, peer, &asked, config.head_timeout_ms, &error);
     }
 }
 
 /// Tells why a connection was ended from here. One that was kept alive and has nothing more to ask is no
 /// news, nor is a peer that hangs up; a stall was told when it was noticed.
-fn report(shared: &Shared, peer: SocketAddr, asked: &Asked, head_ms_max: u64, error: &hyper::Error) {
+fn report(shared: &Shared, peer: SocketAddr, asked: &Asked, head_timeout_ms: u64, error: &hyper::Error) {
     let (events, place) = (&shared.events, asked.place(&shared.access));
     if error.is_parse() {
         events.emit(let_go(peer, place, "protocol", format!("no HTTP request: {error}")));
     } else if error.is_timeout() && asked.is_nothing() {
-        let text = format!("no request came within {head_ms_max} ms (limit head_ms_max)");
+        let text = format!("no request came within {head_timeout_ms} ms (limit head_timeout_ms)");
         events.emit(let_go(peer, place, "silent", text));
     } else {
         tracing::debug!(%peer, place, %error, "http connection ended");

@@ -25,16 +25,20 @@ pub(crate) struct Config {
     /// Window acknowledgement size and peer bandwidth that peers are told, in bytes.
     pub(crate) window_ack_size: u32,
     /// A message after `connect`, at most, in bytes.
-    pub(crate) message_bytes_max: u32,
+    #[serde(alias = "message_bytes_max")]
+    pub(crate) message_max_bytes: u32,
     /// NetStreams of one connection, at most.
     pub(crate) netstreams_max: usize,
     /// Time that a peer has to say what it wants: handshake, connect, publish or play. Before it, as much for what
     /// comes before RTMP at its listeners.
-    pub(crate) hello_ms_max: u64,
+    #[serde(alias = "hello_ms_max")]
+    pub(crate) setup_timeout_ms: u64,
     /// Time that a publisher may send nothing before it is let go.
-    pub(crate) silence_ms_max: u64,
+    #[serde(alias = "silence_ms_max")]
+    pub(crate) read_timeout_ms: u64,
     /// Time that a player may read nothing before it is let go.
-    pub(crate) stall_ms_max: u64,
+    #[serde(alias = "stall_ms_max")]
+    pub(crate) write_timeout_ms: u64,
     /// When the program stops: time that clients have to come again elsewhere which can (Enhanced RTMP's
     /// reconnect request). 0 closes at once, as for all others.
     pub(crate) drain_ms: u64,
@@ -53,11 +57,11 @@ impl Default for Config {
             connections_max: 20_000,
             chunk_size: 60_000,
             window_ack_size: 2_500_000,
-            message_bytes_max: 16 << 20,
+            message_max_bytes: 16 << 20,
             netstreams_max: 16,
-            hello_ms_max: 10_000,
-            silence_ms_max: 20_000,
-            stall_ms_max: 30_000,
+            setup_timeout_ms: 10_000,
+            read_timeout_ms: 20_000,
+            write_timeout_ms: 30_000,
             drain_ms: 3_000,
             drain_to: String::new(),
             send_buffer_bytes: 0,
@@ -84,15 +88,15 @@ impl Config {
             window_ack_size: self.window_ack_size,
             capabilities: Capabilities::FULL,
             limits: Limits {
-                message_bytes: self.message_bytes_max.min(CHUNK_SIZE_MAX),
-                partial_bytes: 2 * self.message_bytes_max as usize,
+                message_bytes: self.message_max_bytes.min(CHUNK_SIZE_MAX),
+                partial_bytes: 2 * self.message_max_bytes as usize,
                 message_streams: self.netstreams_max,
                 ..Limits::default()
             },
             timeouts: Timeouts {
-                setup: Duration::from_millis(self.hello_ms_max),
-                read: Duration::from_millis(self.silence_ms_max),
-                write: Duration::from_millis(self.stall_ms_max),
+                setup: Duration::from_millis(self.setup_timeout_ms),
+                read: Duration::from_millis(self.read_timeout_ms),
+                write: Duration::from_millis(self.write_timeout_ms),
             },
             ..ServerConfig::default()
         }

@@ -372,13 +372,13 @@ fn timed_out(why: TimedOut) -> End {
     let (reason, text) = match why {
         TimedOut::Setup(limit) => {
             let ms = ms(limit);
-            ("silent", format!("it neither published nor played within {ms} ms (limit hello_ms_max)"))
+            ("silent", format!("it neither published nor played within {ms} ms (limit setup_timeout_ms)"))
         }
         TimedOut::Read(limit) => {
-            ("silent", format!("the publisher sent nothing for {} ms (limit silence_ms_max)", ms(limit)))
+            ("silent", format!("the publisher sent nothing for {} ms (limit read_timeout_ms)", ms(limit)))
         }
         TimedOut::Write(limit) => {
-            ("stalled", format!("it read nothing for {} ms (limit stall_ms_max)", ms(limit)))
+            ("stalled", format!("it read nothing for {} ms (limit write_timeout_ms)", ms(limit)))
         }
     };
     End::LetGo(reason, text)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_hub::{Cursor, End as PlaybackEnd, Playback};
+use headwater_media::Timestamp;
 use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::command::{Play2Request, PlayRequest, PlayStart, Status, Transition, code};
 use headwater_rtmp::session::{Following, Pending};
@@ -95,7 +96,7 @@ impl Connection {
             if playback.duration().is_none() || !next.can_seek() {
                 return Err(cannot());
             }
-            let at = playback.position().max(request.offset_ms.map_or(playback.position(), player_time));
+            let at = playback.position().max(request.offset_ms.map_or(Timestamp::ZERO, player_time));
             let none = || format!("{name} has no key frame behind this place.");
             let start = next.next_start(at).ok_or_else(none)?;
             next.seek(start);
