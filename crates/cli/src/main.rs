@@ -1,4 +1,7 @@
-//! The binary `headwater`: what a person types and what is done with it.
+//! The binary `headwater`: its commands, and logging to standard error.
+//!
+//! `serve`, `demo` and `check` are one file, since they take the same configuration; `publish`, `play` and `probe` have
+//! a file each, and `trace` a folder.
 
 mod incoming;
 mod line;

@@ -1,8 +1,12 @@
-//! Headwater's outside world: sockets, HTTP and operators.
+//! The server: listeners, the RTMP and the HTTP door, who may do what, configuration, events, metrics.
 //!
-//! Floors, top down: `app` and `config` (the only ones that name doors side by side) → the doors (`rtmp`, `http`)
-//! and the workers → `sources`, `track_selection`, `access`, `events`, `metrics`, `fanout`, `live`, `stop`, `uptime` → `net`, what
-//! happens before a protocol. Arrows run down only; a door never imports a door nor the configuration.
+//! Floors, top down; a file names only files of its own room and of floors below:
+//!
+//! 1. `app` and `config`, the only ones that name doors and workers side by side
+//! 2. the doors (`doors/rtmp`, `doors/http`) and the workers; none names another, nor `app` or `config`
+//! 3. `sources`, `track_selection`, `access`, `fanout`: what doors and workers share
+//! 4. `net`: what happens before a protocol
+//! 5. `events`, `metrics`, `live`, `stop`, `uptime`: what everything reports to or listens to
 
 mod access;
 mod app;

@@ -1,4 +1,6 @@
-//! Which cursor a name leads to: the one place that knows what there is to watch.
+//! Which cursor a name leads to: the one place that knows what there is to watch, live streams and films.
+//!
+//! A door opens a cursor here and plays it, whatever it is. A new source is a new arm of [`open`].
 
 #[cfg(test)]
 pub(crate) mod made_up;
