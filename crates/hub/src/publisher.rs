@@ -48,7 +48,7 @@ impl Publisher {
     }
 
     /// Adds what was repaired in this publisher's timestamps before they came here, so that operators see
-    /// all of it in [`Snapshot::repaired`].
+    /// all of it in [`crate::Snapshot::repaired`].
     pub fn count_repaired(&mut self, repaired: RepairedTimestamps) {
         self.stream.count_repaired(repaired);
     }
