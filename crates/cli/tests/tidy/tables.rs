@@ -97,7 +97,7 @@ pub(crate) const CRATES: &[Crate] = &[
             "std::thread",
             "getrandom",
         ],
-        why: "an onlooker takes no part in the conversation, and has no clock",
+        why: "the observer takes no part in the conversation, and has no clock",
     },
     Crate {
         name: "server",

@@ -127,7 +127,7 @@ mod tests {
         let live = ["http.head_timeout_ms", "rtmp.write_timeout_ms", "streams.gather_max_ms"];
         assert_eq!(event, changed(&live, &["rtmp.listen"]));
         assert_eq!(running.reloader.running.rtmp.listen.port(), 1935);
-        assert_eq!(running.reloader.settings.http_limits.live().get().hello.as_millis(), 9);
+        assert_eq!(running.reloader.settings.http_limits.live().get().setup_timeout.as_millis(), 9);
         assert_eq!(running.reload(text).await, changed(&[], &["rtmp.listen"]));
     }
 

@@ -57,12 +57,12 @@ impl Settings {
 
 impl Config {
     fn rtmp_limits(&self) -> Limits {
-        let hello = Duration::from_millis(self.rtmp.setup_timeout_ms);
-        Limits { connections_max: self.rtmp.connections_max, hello }
+        let setup_timeout = Duration::from_millis(self.rtmp.setup_timeout_ms);
+        Limits { connections_max: self.rtmp.connections_max, setup_timeout }
     }
 
     fn http_limits(&self) -> Limits {
-        let hello = Duration::from_millis(self.http.head_timeout_ms);
-        Limits { connections_max: self.http.connections_max, hello }
+        let setup_timeout = Duration::from_millis(self.http.head_timeout_ms);
+        Limits { connections_max: self.http.connections_max, setup_timeout }
     }
 }

@@ -89,8 +89,8 @@ impl Acceptor {
     /// Everything before the door.
     async fn receive(self: Arc<Self>, mut accepted: Accepted, is_proxy: bool) {
         let peer = accepted.peer;
-        let hello = self.limits.get().hello;
-        let prepared = tokio::time::timeout(hello, self.prepare(&mut accepted, is_proxy)).await;
+        let setup_timeout = self.limits.get().setup_timeout;
+        let prepared = tokio::time::timeout(setup_timeout, self.prepare(&mut accepted, is_proxy)).await;
         let (reason, text) = match prepared {
             Ok(Ok((door, stream, read))) => {
                 let accepted = Accepted { stream, read, ..accepted };
@@ -101,7 +101,9 @@ impl Acceptor {
                 return tracing::debug!(%peer, acceptor = self.name, "gone before it said what it wants");
             }
             Ok(Err(error)) => ("acceptor", error.to_string()),
-            Err(_) => ("silent", format!("it did not say within {} ms what it wants", hello.as_millis())),
+            Err(_) => {
+                ("silent", format!("it did not say within {} ms what it wants", setup_timeout.as_millis()))
+            }
         };
         self.events.emit(Event::NotAdmitted { listener: self.name, reason, peer: accepted.peer, text });
     }

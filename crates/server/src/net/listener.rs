@@ -36,7 +36,7 @@ pub(crate) struct Limits {
     /// Connections at once, at most.
     pub(crate) connections_max: usize,
     /// Time for everything before the protocol: PROXY header, TLS handshake, first byte.
-    pub(crate) hello: Duration,
+    pub(crate) setup_timeout: Duration,
 }
 
 /// A bound listener that admits a bounded number of connections.

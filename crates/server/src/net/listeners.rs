@@ -128,7 +128,7 @@ mod tests {
     #[tokio::test]
     async fn a_protocol_is_a_row_and_its_limits_can_change() {
         let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let limits = Setting::new(Limits { connections_max: 3, hello: Duration::from_secs(5) });
+        let limits = Setting::new(Limits { connections_max: 3, setup_timeout: Duration::from_secs(5) });
         let row =
             |door, takes_all| Row { door, plain: anywhere, tls: anywhere, takes_all, limits: limits.live() };
         let ((red, mut at_red), (blue, mut at_blue)) = (Door::new(&RED), Door::new(&BLUE));
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(event.refusal(), Some(("red", "acceptor")), "{event:?}");
         assert!(event.sentence().contains("no protocol of this port begins with the byte 0x67"), "{event:?}");
 
-        limits.set(Limits { connections_max: 2, hello: Duration::from_millis(50) });
+        limits.set(Limits { connections_max: 2, setup_timeout: Duration::from_millis(50) });
         must_be_closed(say(at, b"red").await).await;
         let Some(Heard::Event(event)) = heard.next().await else { panic!("nothing is told") };
         assert!(matches!(*event, Event::ListenerFull { listener: "red", count: 1, .. }), "{event:?}");
