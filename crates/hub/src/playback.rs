@@ -47,8 +47,8 @@ pub struct Playback {
     origin: Option<Timestamp>,
     /// How much of the viewer's time had passed before what is watched now.
     elapsed: Timestamp,
-    /// Of the newest frame that has gone out.
-    newest: Timestamp,
+    /// The time of the newest frame of it that has gone out.
+    newest: Option<Timestamp>,
     sent_bytes: u64,
     /// Frames of the batch that was read last that may go out.
     admitted: usize,
@@ -92,7 +92,7 @@ impl Playback {
         Self {
             origin: cursor.origin(),
             elapsed: Timestamp::ZERO,
-            newest: Timestamp::ZERO,
+            newest: None,
             sent_bytes: 0,
             admitted: 0,
             skipped: 0,
@@ -146,7 +146,7 @@ impl Playback {
     /// Moves past the first `frames` frames of the batch that was read last.
     pub fn advance(&mut self, batch: &Batch, frames: usize) {
         let Some(last) = frames.checked_sub(1) else { return };
-        self.newest = batch.frames[last].dts;
+        self.newest = Some(batch.frames[last].dts);
         if self.cursor.can_seek() {
             self.sent_bytes +=
                 batch.frames[..frames].iter().map(|frame| frame.payload.len() as u64).sum::<u64>();
@@ -189,7 +189,7 @@ impl Playback {
     /// How much has gone out: the viewer's time, and of what can be sought in, payload bytes.
     #[must_use]
     pub fn sent(&self) -> (Timestamp, u64) {
-        (self.newest - self.origin.unwrap_or(self.newest), self.sent_bytes)
+        (self.newest.map_or(self.elapsed, |newest| newest - self.origin()), self.sent_bytes)
     }
 
     /// The time of what is watched up to which everything has gone out.
@@ -243,8 +243,13 @@ impl Playback {
         if std::mem::replace(&mut self.pause, Pause::Runs) == Pause::Runs {
             return;
         }
+        let before = self.cursor.position();
         self.cursor.resume(self.media_time(seen));
         self.breaks += u64::from(!self.cursor.can_seek());
+        // A player that has thrown away what it had not shown gets it again, also behind the end.
+        if self.cursor.can_seek() && self.cursor.position() < before {
+            self.reopen();
+        }
     }
 
     /// Goes to a place of the player's time; what follows comes with everything that a decoder must know. While it
@@ -303,12 +308,17 @@ impl Playback {
     }
 
     /// Goes on with another cursor. The player's time goes on too: from where what was played ended, or, of another rate
-    /// of the same (`same_time`), as it is. The watch has to be renewed.
-    pub fn follow(&mut self, cursor: Box<dyn Cursor>, same_time: bool) {
+    /// of the same (`same_time`), as it is. The wait for a stream that is not there begins anew at `now`. The watch has
+    /// to be renewed.
+    pub fn follow(&mut self, cursor: Box<dyn Cursor>, same_time: bool, now: Duration) {
         if !same_time {
-            (self.elapsed, _) = self.sent();
+            if let Some(newest) = self.newest {
+                self.elapsed = newest - self.origin();
+            }
+            self.newest = None;
             self.origin = cursor.origin().map(|_| cursor.position() - self.elapsed);
         }
+        self.since = now;
         self.cursor = cursor;
         self.skipped = 0;
         self.breaks += 1;

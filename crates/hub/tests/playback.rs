@@ -219,7 +219,7 @@ fn the_players_time_goes_on_over_what_follows() {
         let mut playback = play(true);
         drain(&mut playback, 9);
         playback.news();
-        playback.follow(Box::new(Slides::new(can_seek)), false);
+        playback.follow(Box::new(Slides::new(can_seek)), false, Duration::ZERO);
         let mut batch = Batch::default();
         assert_eq!(playback.read(&mut batch), Next::Frames, "it runs again");
         assert_eq!(batch.frames[0].dts - playback.origin(), ms(9_900), "seekable: {can_seek}");
@@ -231,7 +231,7 @@ fn the_players_time_goes_on_over_what_follows() {
     playback.seek(ms(4_000)).unwrap();
     let mut other_rate = Slides::new(true);
     other_rate.seek(ms(6_000));
-    playback.follow(Box::new(other_rate), true);
+    playback.follow(Box::new(other_rate), true, Duration::ZERO);
     assert_eq!(playback.origin(), Timestamp::ZERO, "another rate of the same has the same time");
 }
 
@@ -260,4 +260,47 @@ fn the_wait_for_what_is_not_there_has_an_end() {
     assert_eq!(playback.deadline(), Some(Duration::from_secs(105)));
     assert!(!playback.is_overdue(Duration::from_millis(104_999)) && playback.is_overdue(began + wait));
     assert_eq!(play(false).deadline(), None);
+}
+
+#[test]
+fn who_pauses_when_all_was_sent_gets_the_rest_again() {
+    let mut playback = play(true);
+    drain(&mut playback, 9);
+    assert_eq!(playback.news(), Some(News::Ended(End::Complete)));
+    playback.pause();
+    playback.resume(ms(7_000));
+    assert_eq!(drain(&mut playback, 9), hundreds(71, 100));
+    assert_eq!(playback.news(), Some(News::Ended(End::Complete)), "and hears of the end again");
+    playback.pause();
+    playback.resume(ms(9_900));
+    assert!(playback.has_ended() && !playback.has_news(), "there is nothing behind the last frame");
+}
+
+#[test]
+fn what_follows_has_a_wait_of_its_own() {
+    let mut playback = play(true);
+    drain(&mut playback, 9);
+    let mut absent = Slides::new(false);
+    absent.waits = true;
+    let later = Duration::from_secs(600);
+    playback.follow(Box::new(absent), false, later);
+    assert!(!playback.is_overdue(later) && playback.is_overdue(later + Duration::from_secs(5)));
+}
+
+#[test]
+fn the_players_time_stands_over_what_had_nothing_to_show() {
+    for can_seek in [true, false] {
+        let mut playback = play(true);
+        playback.limit(ms(3_000));
+        drain(&mut playback, 9);
+        let mut empty = Slides::new(can_seek);
+        empty.next = 100;
+        playback.follow(Box::new(empty), false, Duration::ZERO);
+        assert!(drain(&mut playback, 9).is_empty());
+        assert_eq!(playback.sent().0, ms(2_900), "seekable: {can_seek}");
+        playback.follow(Box::new(Slides::new(true)), false, Duration::ZERO);
+        let mut batch = Batch::default();
+        assert_eq!(playback.read(&mut batch), Next::Frames);
+        assert_eq!(batch.frames[0].dts - playback.origin(), ms(2_900));
+    }
 }

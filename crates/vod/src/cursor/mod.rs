@@ -199,16 +199,20 @@ async fn read_ahead<S: SampleSource>(shared: Arc<Shared<S>>) {
                 shared.watcher.call();
                 shared.bell.notified().await;
             }
-            Turn::Grow(source) => match source.grown().await {
+            Turn::Grow { source, jumps } => match source.grown().await {
                 Growth::More(more) => {
                     shared.ahead.lock().take_source(more);
                     looks = 0;
                 }
                 Growth::NotYet if looks < GROWTH_LOOKS_MAX => {
                     looks += 1;
-                    tokio::time::sleep(GROWTH_STEP).await;
+                    tokio::select! {
+                        () = tokio::time::sleep(GROWTH_STEP) => {}
+                        // A seek is not kept waiting.
+                        () = shared.bell.notified() => {}
+                    }
                 }
-                Growth::NotYet | Growth::Whole => shared.ahead.lock().complete(),
+                Growth::NotYet | Growth::Whole => shared.ahead.lock().complete(jumps),
             },
         }
     }

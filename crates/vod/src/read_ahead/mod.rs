@@ -67,7 +67,7 @@ pub(crate) enum Turn<S> {
     /// Nothing until something changes.
     Wait,
     /// The index ends: is there more by now?
-    Grow(Arc<S>),
+    Grow { source: Arc<S>, jumps: u64 },
 }
 
 /// When script data is sent.
@@ -89,6 +89,8 @@ pub(crate) struct ReadAhead<S> {
     pace: Pace,
     /// The sample to be read next.
     next: usize,
+    /// The sample that the last jump went to.
+    began: usize,
     /// The number of the first sample that the setup does not hold for.
     setup_end: usize,
     /// Whether nothing is read until what was read is sent.
@@ -97,6 +99,8 @@ pub(crate) struct ReadAhead<S> {
     is_resting: bool,
     /// Changes with every jump: what was being read for the place before is of no use.
     jumps: u64,
+    /// How often the viewer was told everything.
+    tellings: u64,
     data: ScriptData,
     end: Option<End>,
 }
@@ -109,10 +113,12 @@ impl<S: SampleSource> ReadAhead<S> {
             window: Window::default(),
             pace: Pace::default(),
             next: 0,
+            began: 0,
             setup_end: 0,
             is_ahead: false,
             is_resting: false,
             jumps: 0,
+            tellings: 0,
             data: ScriptData::InTurn,
             end: None,
         };
@@ -163,9 +169,12 @@ impl<S: SampleSource> ReadAhead<S> {
         self.pace.set_buffer(buffer);
     }
 
-    /// Sends all script data now, in front of the frames, and not again at its times.
-    pub(crate) const fn send_data_first(&mut self) {
+    /// Sends all script data now, and not again at its times; in front of all frames if none has been sent.
+    pub(crate) fn send_data_first(&mut self) {
         self.data = ScriptData::Wanted;
+        if self.window.seen().is_none() {
+            self.go_on_at(self.began);
+        }
     }
 
     /// The first time from `at` on at which a decoder can begin; none behind the last keyframe.
@@ -208,12 +217,13 @@ impl<S: SampleSource> ReadAhead<S> {
         if self.end.is_some() {
             return Turn::Wait;
         }
-        if self.data == ScriptData::Wanted {
+        // Only in front of everything: what a viewer holds of the window has its numbers.
+        if self.data == ScriptData::Wanted && self.window.is_empty() {
             self.data = ScriptData::Sent;
             return Turn::ReadData(Arc::clone(&self.source));
         }
         if self.next >= self.index().samples().len() {
-            return Turn::Grow(Arc::clone(&self.source));
+            return Turn::Grow { source: Arc::clone(&self.source), jumps: self.jumps };
         }
         let is_change = self.next >= self.setup_end;
         self.is_ahead = self.window.bytes() >= AHEAD_BYTES_MAX
@@ -259,9 +269,11 @@ impl<S: SampleSource> ReadAhead<S> {
         self.source = Arc::new(source);
     }
 
-    /// The recording is whole, and all of it was read.
-    pub(crate) fn complete(&mut self) {
-        self.end = Some(End::Complete);
+    /// The recording is whole, and all of it was read, unless it has been sought in since.
+    pub(crate) fn complete(&mut self, jumps: u64) {
+        if self.jumps == jumps {
+            self.end = Some(End::Complete);
+        }
     }
 
     fn take(&mut self, frames: Vec<Frame>) {
@@ -279,10 +291,12 @@ impl<S: SampleSource> ReadAhead<S> {
 
     /// Goes to a sample where a decoder can begin.
     fn jump(&mut self, sample: usize) {
+        self.began = sample;
         self.go_on_at(sample);
+        self.tellings += 1;
         let tracks = self.index().tracks_at(sample);
         // The list of key frames is for who begins; a seek does not need it again.
-        let metadata = match self.jumps {
+        let metadata = match self.tellings {
             1 => film_metadata(self.index(), self.origin()),
             _ => on_metadata(&tracks, Some(self.index().duration())),
         };

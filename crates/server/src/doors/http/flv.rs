@@ -35,7 +35,9 @@ pub(super) async fn watch(
         return (status, headers).into_response();
     }
     match open(shared, name, From::Live, selection, "http-flv").await {
-        Ok(viewer) => (headers, Body::new(FlvBody { next: Box::pin(step(viewer)) })).into_response(),
+        Ok(viewer) => {
+            (headers, Body::new(FlvBody { next: Box::pin(step(Box::new(viewer))) })).into_response()
+        }
         Err(refusal) => refusal,
     }
 }
@@ -97,6 +99,8 @@ impl Viewer {
         }
         let bytes = self.writer.write(&self.batch, &self.playback);
         self.playback.advance(&self.batch, self.playback.admitted());
+        // Between two pieces a viewer holds no frame.
+        self.batch.frames.clear();
         Some(bytes)
     }
 
@@ -170,9 +174,9 @@ struct FlvBody {
 }
 
 /// A piece of the file, and the viewer for the next one.
-type Step = Option<(Bytes, Viewer)>;
+type Step = Option<(Bytes, Box<Viewer>)>;
 
-async fn step(mut viewer: Viewer) -> Step {
+async fn step(mut viewer: Box<Viewer>) -> Step {
     let bytes = viewer.next().await?;
     Some((bytes, viewer))
 }

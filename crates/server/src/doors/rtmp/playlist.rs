@@ -170,8 +170,9 @@ impl Connection {
         let Some(playing) = self.playing(stream) else { return Ok(()) };
         let viewer = Arc::clone(&playing.viewer);
         let (is_recorded, buffer) = (cursor.can_seek(), self.buffer(stream));
+        let now = self.shared.sources.uptime.now();
         let told = viewer.change(&mut self.conversation, |playing, session| {
-            playing.playback.follow(cursor, next.following == Following::Transition);
+            playing.playback.follow(cursor, next.following == Following::Transition, now);
             prepare(&mut playing.playback, next.duration_ms, next.data_first, buffer);
             session.play_next(stream, &next.path.name, is_recorded, next.following)
         });
