@@ -1,7 +1,7 @@
 //! Live streams in memory. A stream is a log, a viewer is a cursor.
 //!
 //! A [`Publisher`] appends frames to its stream's log. A [`Subscriber`] holds a position in that log
-//! and nothing else: there is no queue per viewer, so a slow viewer costs a number, not memory. Late
+//! and nothing else: a live stream has no queue per viewer, so a slow viewer costs a number, not memory. Late
 //! join, the GOP cache, skipping and lag are arithmetic on the cursor. A [`Reader`] is the cursor of a
 //! worker: never moved on, and told what it has lost. [`Announcements`] tell workers what becomes of streams.
 //!
