@@ -1,6 +1,6 @@
 //! An acceptor: a listener, and what happens to a connection before its door has it.
 //!
-//! The PROXY header is taken off, TLS shaken hands over, and where one port serves all, the first bytes tell RTMP from
+//! The PROXY header is taken off, the TLS handshake is made, and where one port serves all, the first bytes tell RTMP from
 //! TLS from HTTP. All that is bounded in time, and of a connection that fails it an event tells.
 
 use std::io;
