@@ -19,7 +19,7 @@ pub(crate) use self::secrets::{Secret, explain};
 pub(crate) use self::signs::LocalClient;
 use self::signs::Signs;
 use crate::live::Live;
-pub(crate) use crate::net::peer::Peer;
+pub(crate) use crate::net::peer::{Origin, Peer};
 
 /// Who may publish.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -200,17 +200,17 @@ impl Access {
         })
     }
 
-    /// Who connects from this address, with nobody in between.
-    pub(crate) fn peer(&self, address: SocketAddr) -> Peer {
-        Peer { address, is_local: self.trust_local && is_loopback(address) }
+    /// Who connects from there. Behind a proxy nobody is local, not even the proxy itself.
+    pub(crate) fn peer(&self, Origin { address, is_direct }: Origin) -> Peer {
+        Peer { address, is_local: self.trust_local && is_direct && is_loopback(address) }
     }
 
-    /// Who connects from this address through a proxy, which has added this header.
-    pub(crate) fn peer_behind(&self, address: SocketAddr, header: &str) -> Peer {
-        if self.peer(address).is_local {
+    /// Who connects from there through an HTTP proxy, which has added this header.
+    pub(crate) fn peer_behind(&self, origin: Origin, header: &str) -> Peer {
+        if self.peer(origin).is_local {
             self.signs.saw_header(header);
         }
-        Peer { address, is_local: false }
+        Peer { address: origin.address, is_local: false }
     }
 
     /// Counts an RTMP client while the guard lives, if it is one on this machine: see [`signs`].

@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use super::pages;
 use super::query::Query;
 use super::shared::Shared;
-use crate::access::{Access, AccessRequest, Action, Decision, Peer, Reason};
+use crate::access::{Access, AccessRequest, Action, Decision, Origin, Peer, Reason};
 
 const COOKIE: &str = "headwater_admin";
 /// The body of a login form, at most.
@@ -27,14 +27,14 @@ const LOGIN_MAX: Duration = Duration::from_secs(5);
 const FORWARDING: [&str; 7] =
     ["x-forwarded-for", "forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"];
 
-/// Who asks: whoever connects from this address, or somebody behind a proxy. A foreign `Host` makes nobody local
+/// Who asks: whoever connects from there, or somebody behind a proxy. A foreign `Host` makes nobody local
 /// either.
-pub(super) fn peer(access: &Access, address: SocketAddr, headers: &HeaderMap) -> Peer {
+pub(super) fn peer(access: &Access, origin: Origin, headers: &HeaderMap) -> Peer {
     let forwards = |name: &&str| name.starts_with("x-forwarded") || FORWARDING.contains(name);
     if let Some(name) = headers.keys().map(header::HeaderName::as_str).find(forwards) {
-        return access.peer_behind(address, name);
+        return access.peer_behind(origin, name);
     }
-    let peer = access.peer(address);
+    let peer = access.peer(origin);
     Peer { is_local: peer.is_local && has_local_host(headers), ..peer }
 }
 

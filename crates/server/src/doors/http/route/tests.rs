@@ -14,7 +14,7 @@ use tower_service::Service;
 
 use super::super::{Cuts, assets};
 use super::*;
-use crate::access::Access;
+use crate::access::{Access, Origin};
 use crate::config::Config;
 use crate::config::settings::Settings;
 use crate::events::Events;
@@ -170,7 +170,8 @@ impl House {
             Shown::Cookie(token) => request.header(COOKIE, format!("a=b; headwater_admin={token}")),
         };
         let mut request = request.body(Body::empty()).unwrap();
-        let peer = gate::peer(&self.shared.access, address.parse().unwrap(), request.headers());
+        let peer =
+            gate::peer(&self.shared.access, Origin::direct(address.parse().unwrap()), request.headers());
         request.extensions_mut().insert(peer);
         let response = self.router.clone().call(request).await.unwrap();
         let status = response.status().as_u16();
@@ -270,7 +271,11 @@ async fn the_form_takes_a_token_as_browsers_send_it_and_the_cookie_opens() {
         .chain([TOKEN, CODED].map(|token| (format!("token={token}"), 303)))
     {
         let mut request = Request::post("/login").body(Body::from(body.clone())).unwrap();
-        let peer = gate::peer(&house.shared.access, "192.0.2.7:5".parse().unwrap(), request.headers());
+        let peer = gate::peer(
+            &house.shared.access,
+            Origin::direct("192.0.2.7:5".parse().unwrap()),
+            request.headers(),
+        );
         request.extensions_mut().insert(peer);
         let response = house.router.clone().call(request).await.unwrap();
         assert_eq!(response.status().as_u16(), status, "{body}");
