@@ -164,6 +164,13 @@ impl Reason {
 }
 
 impl Decision {
+    /// To somebody who has put a secret into an address under another name than `key`, or under none.
+    pub(crate) fn misnamed() -> Self {
+        let text =
+            "A secret stands in the address, but not as its key: write NAME?key=KEY, with the publish key.";
+        Self::refuse(Reason::Misplaced, text)
+    }
+
     fn refuse(reason: Reason, text: &'static str) -> Self {
         Self::Refuse { reason, text: Cow::Borrowed(text) }
     }
@@ -294,6 +301,14 @@ impl Access {
     /// Whether this is one of the secrets, as it is or coded.
     pub(crate) fn is_secret(&self, text: &str) -> bool {
         self.publish_key.is(text) | self.admin_token.is(text)
+    }
+
+    /// Whether one of the secrets stands in a query: as a value, whatever its name, or as a word of its own, which is
+    /// taken apart where it holds an equals sign.
+    pub(crate) fn is_secret_in<'a>(&self, mut query: impl Iterator<Item = (&'a str, &'a str)>) -> bool {
+        query.any(|(name, value)| {
+            self.is_secret(value) || self.is_secret(name) || self.is_secret(&format!("{name}={value}"))
+        })
     }
 
     /// `text` without the secrets, for the log: people put them where they do not belong.

@@ -137,6 +137,20 @@ async fn a_secret_is_no_name() {
 }
 
 #[test]
+fn a_secret_is_found_in_a_query_under_any_name() {
+    let access = access(PublishRule::Open, true);
+    for query in [
+        [("a", "b"), ("kei", "pa/ss+wo=rd%")],
+        [("a", "b"), ("token", "t%2Fo+k%2Be%3Bn%3D%252F")],
+        [("a", "b"), ("pa/ss+wo", "rd%")],
+        [("pa%2Fss%2Bwo%3Drd%25", ""), ("a", "b")],
+    ] {
+        assert!(access.is_secret_in(query.into_iter()), "{query:?}");
+    }
+    assert!(!access.is_secret_in([("pa", ""), ("key", "pa/ss+wo")].into_iter()));
+}
+
+#[test]
 fn secrets_are_made_once_and_kept() {
     let data = std::env::temp_dir().join(format!("headwater-access-{}", std::process::id()));
     let first = Access::open(&Config::default(), rule(PublishRule::default()), &data).unwrap();
