@@ -190,6 +190,8 @@ mod tests {
             ("[access]\nadmin_token = \"s3cr3t-of-mine\n", "line 2, column"),
             ("[access]\nadmin_token = 5377237\n", "line 2, column 15"),
             ("access = \"s3cr3t-of-mine\"\n", "line 1, column 10"),
+            ("[access]\npublish_key = \"\"\"planted\n  s3cr3t-of-mine\n", "not shown"),
+            ("access.admin_token = \"\"\"planted\n[x]\n  s3cr3t-of-mine\n", "not shown"),
             ("access.publish_key = [\"s3cr3t-of-mine\"]\n", "line 1, column 22"),
         ] {
             let error = Config::parse(text).unwrap_err().to_string();
