@@ -286,3 +286,19 @@ async fn the_form_takes_a_token_as_browsers_send_it_and_the_cookie_opens() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_secret_as_a_name_is_refused_and_not_repeated() {
+    let house = House::new(true);
+    for row in [
+        Row("GET", "/api/v1/films/{*path}", "/api/v1/films/vod/ke%2Fy+of=mine", 403),
+        Row("GET", "/api/v1/films/{*path}", "/api/v1/films/to%2Fken+of=mine%252F", 403),
+        Row("GET", "/api/v1/streams/{*path}", "/api/v1/streams/live/ke%2Fy+of=mine", 403),
+    ] {
+        for from in FROM {
+            let (status, text) = house.ask(&row, from, Shown::Nothing).await;
+            assert_eq!(status, row.3, "{} from {from:?}: {text}", row.2);
+            assert!(!text.contains(KEY) && !text.contains(TOKEN), "{} from {from:?}: {text}", row.2);
+        }
+    }
+}
