@@ -40,6 +40,11 @@ impl Secret {
         let fault = match (self.0.is_empty(), letters) {
             (true, _) => "is empty",
             (_, 0) => "is blank",
+            _ if self.0.trim() != self.0 => {
+                anyhow::bail!(
+                    "{name} begins or ends with white space, which clients do not send: take it away"
+                )
+            }
             (_, ..LETTERS_MIN) => "is too short",
             _ => return Ok(()),
         };

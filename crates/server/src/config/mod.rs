@@ -185,6 +185,12 @@ mod tests {
             }
         }
         Config::parse("[access]\npublish_key = \"12345678\"\n").unwrap();
+        for value in [" s3cr3t-of-mine", "s3cr3t-of-mine\\n"] {
+            let error =
+                Config::parse(&format!("[access]\npublish_key = \"{value}\"\n")).unwrap_err().to_string();
+            assert!(error.starts_with("[access] publish_key begins or ends with white space"), "{error}");
+            assert!(error.contains("take it away") && !error.contains("s3cr3t"), "{error}");
+        }
         for (text, place) in [
             ("[access]\nadmin_tokn = \"s3cr3t-of-mine\"\n", "line 2, column 1"),
             ("[access]\nadmin_token = \"s3cr3t-of-mine\n", "line 2, column"),
