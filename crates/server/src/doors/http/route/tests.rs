@@ -17,7 +17,7 @@ use super::*;
 use crate::access::{Access, Origin};
 use crate::config::Config;
 use crate::config::settings::Settings;
-use crate::events::Events;
+use crate::events::{Events, Heard};
 use crate::net::tunnel::{Opened, Tunnels};
 use crate::sources::Sources;
 use crate::uptime::Uptime;
@@ -300,5 +300,17 @@ async fn a_secret_as_a_name_is_refused_and_not_repeated() {
             assert_eq!(status, row.3, "{} from {from:?}: {text}", row.2);
             assert!(!text.contains(KEY) && !text.contains(TOKEN), "{} from {from:?}: {text}", row.2);
         }
+    }
+}
+
+#[tokio::test]
+async fn who_is_refused_is_told_of_as_an_event_with_the_reason() {
+    let house = House::new(true);
+    let mut heard = house.shared.events.listen();
+    let metrics = Row("GET", "/metrics", "/metrics", 401);
+    for (shown, reason) in [(Shown::Nothing, "key_missing"), (Shown::Bearer(KEY), "key_wrong")] {
+        assert_eq!(house.ask(&metrics, From::There, shown).await.0, 401);
+        let Some(Heard::Event(event)) = heard.next().await else { panic!("nothing is told") };
+        assert_eq!(event.refusal(), Some(("http", reason)), "{event:?}");
     }
 }
