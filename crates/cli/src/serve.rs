@@ -58,6 +58,9 @@ pub(super) struct CheckArguments {
     /// The configuration file.
     #[arg(short, long, value_name = "FILE", env = "HEADWATER_CONFIG", default_value = "headwater.toml")]
     config: PathBuf,
+    /// Where the server keeps what it writes; its secrets are checked too. Without it: headwater-data.
+    #[arg(long, value_name = "DIR", env = "HEADWATER_DATA")]
+    data: Option<PathBuf>,
 }
 
 /// Runs the server until SIGINT or SIGTERM; SIGHUP has it read its configuration file again.
@@ -86,6 +89,7 @@ pub(super) async fn run(arguments: Arguments, with_demo: bool) -> anyhow::Result
 /// Says whether a configuration is valid.
 pub(super) fn check(arguments: &CheckArguments) -> anyhow::Result<()> {
     let overrides = Overrides {
+        data: arguments.data.clone(),
         publish_key: secret("HEADWATER_PUBLISH_KEY")?,
         admin_token: secret("HEADWATER_ADMIN_TOKEN")?,
         ..Overrides::default()

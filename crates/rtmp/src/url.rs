@@ -28,7 +28,7 @@ pub struct StreamPath {
     pub prefix: Option<&'static str>,
     /// What was asked for beyond the name, wherever the client put it.
     pub query: Query,
-    /// The other way to read it, where a slash may stand in a value of the query: FFmpeg and librtmp cut a URL at its
+    /// The other way to read it, where a slash may stand in the query: FFmpeg and librtmp cut a URL at its
     /// slashes whether they are in the query or not, so that of `live/cam?key=a/b` comes `live/cam?key=a` and `b`.
     /// Which way is right, only who knows the value can tell. A name read the wrong way holds a part of the value.
     pub uncut: Option<Box<Self>>,
@@ -65,7 +65,7 @@ impl StreamPath {
         let read = |name, query: &str, app_query| Self::read(app, name, [query, app_query, tc_query]);
         let (read, uncut) = if !name.is_empty() {
             let whole = format!("{app_query}/{stream}");
-            let uncut = app_query.contains('=').then(|| read("", &whole, ""));
+            let uncut = (!app_query.is_empty()).then(|| read("", &whole, ""));
             (read(name, name_query, app_query), uncut)
         } else if let Some((query, rest)) = app_query.split_once('/') {
             // FMLE's `app?k=v/stream`, all of it in the app. With a name at hand a slash belongs to the

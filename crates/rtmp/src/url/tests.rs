@@ -55,12 +55,14 @@ fn a_slash_in_a_value_may_have_been_a_place_to_cut() {
     assert_eq!((path.to_string().as_str(), path.query.get("key")), ("live/b/cam", Some("a")));
     let uncut = path.uncut.unwrap();
     assert_eq!((uncut.to_string().as_str(), uncut.query.get("key")), ("live/cam", Some("a/b")));
+    // A word without a name can be cut as well.
+    let uncut = StreamPath::resolve("", "live/cam?a", "b+c").unwrap().uncut.unwrap();
+    assert_eq!((uncut.to_string().as_str(), uncut.query.get("a/b+c")), ("live/cam", Some("")));
     // A value that would be no name is none.
     let path = StreamPath::resolve("", "live/cam?key=a", "../b").unwrap();
     assert_eq!((path.to_string().as_str(), path.query.get("key")), ("live/cam", Some("a/../b")));
     // Where nothing can have been cut there is one way to read it.
-    for (app, stream) in
-        [("live", "cam?key=a/b"), ("live/cam?key=a", ""), ("live", "a/b"), ("live?flag", "cam")]
+    for (app, stream) in [("live", "cam?key=a/b"), ("live/cam?key=a", ""), ("live", "a/b"), ("live?", "cam")]
     {
         assert_eq!(StreamPath::resolve("", app, stream).unwrap().uncut, None, "{app} {stream}");
     }

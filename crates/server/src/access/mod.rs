@@ -19,7 +19,7 @@ pub(crate) use self::secrets::{Secret, explain};
 pub(crate) use self::signs::LocalClient;
 use self::signs::Signs;
 use crate::live::Live;
-pub(crate) use crate::net::peer::Peer;
+pub(crate) use crate::net::peer::{Origin, Peer};
 
 /// Who may publish.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,6 +164,13 @@ impl Reason {
 }
 
 impl Decision {
+    /// To somebody who has put a secret into an address under another name than `key`, or under none.
+    pub(crate) fn misnamed() -> Self {
+        let text =
+            "A secret stands in the address, but not as its key: write NAME?key=KEY, with the publish key.";
+        Self::refuse(Reason::Misplaced, text)
+    }
+
     fn refuse(reason: Reason, text: &'static str) -> Self {
         Self::Refuse { reason, text: Cow::Borrowed(text) }
     }
@@ -200,17 +207,17 @@ impl Access {
         })
     }
 
-    /// Who connects from this address, with nobody in between.
-    pub(crate) fn peer(&self, address: SocketAddr) -> Peer {
-        Peer { address, is_local: self.trust_local && is_loopback(address) }
+    /// Who connects from there. Behind a proxy nobody is local, not even the proxy itself.
+    pub(crate) fn peer(&self, Origin { address, is_direct }: Origin) -> Peer {
+        Peer { address, is_local: self.trust_local && is_direct && is_loopback(address) }
     }
 
-    /// Who connects from this address through a proxy, which has added this header.
-    pub(crate) fn peer_behind(&self, address: SocketAddr, header: &str) -> Peer {
-        if self.peer(address).is_local {
+    /// Who connects from there through an HTTP proxy, which has added this header.
+    pub(crate) fn peer_behind(&self, origin: Origin, header: &str) -> Peer {
+        if self.peer(origin).is_local {
             self.signs.saw_header(header);
         }
-        Peer { address, is_local: false }
+        Peer { address: origin.address, is_local: false }
     }
 
     /// Counts an RTMP client while the guard lives, if it is one on this machine: see [`signs`].
@@ -294,6 +301,14 @@ impl Access {
     /// Whether this is one of the secrets, as it is or coded.
     pub(crate) fn is_secret(&self, text: &str) -> bool {
         self.publish_key.is(text) | self.admin_token.is(text)
+    }
+
+    /// Whether one of the secrets stands in a query: as a value, whatever its name, or as a word of its own, which is
+    /// taken apart where it holds an equals sign.
+    pub(crate) fn is_secret_in<'a>(&self, mut query: impl Iterator<Item = (&'a str, &'a str)>) -> bool {
+        query.any(|(name, value)| {
+            self.is_secret(value) || self.is_secret(name) || self.is_secret(&format!("{name}={value}"))
+        })
     }
 
     /// `text` without the secrets, for the log: people put them where they do not belong.

@@ -40,6 +40,11 @@ impl Secret {
         let fault = match (self.0.is_empty(), letters) {
             (true, _) => "is empty",
             (_, 0) => "is blank",
+            _ if self.0.trim() != self.0 => {
+                anyhow::bail!(
+                    "{name} begins or ends with white space, which clients do not send: take it away"
+                )
+            }
             (_, ..LETTERS_MIN) => "is too short",
             _ => return Ok(()),
         };
@@ -160,8 +165,8 @@ fn random() -> anyhow::Result<Secret> {
     Ok(Secret(bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect()))
 }
 
-/// What is wrong with a configuration file, without the line that the parser quotes where it may hold a secret:
-/// in the section `[access]`, and wherever a line names one of its keys.
+/// What is wrong with a configuration file, without the line that the parser quotes where it may hold a secret: in
+/// the section `[access]`, and everywhere in a file that names one of its keys, for a secret may go over many lines.
 pub(crate) fn explain(text: &str, error: &toml::de::Error) -> String {
     let Some(span) = error.span() else { return error.message().to_owned() };
     let before = text.get(..span.start).unwrap_or_default();
@@ -169,8 +174,8 @@ pub(crate) fn explain(text: &str, error: &toml::de::Error) -> String {
     let line = text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default();
     let section =
         text.get(..start).unwrap_or_default().lines().rev().map(str::trim).find(|line| line.starts_with('['));
-    let names_one = ["access", "publish_key", "admin_token"].iter().any(|word| line.contains(word));
-    if !names_one && !section.is_some_and(|section| section.contains("access")) {
+    let names_one = ["publish_key", "admin_token"].iter().any(|word| text.contains(word));
+    if !names_one && !line.contains("access") && !section.is_some_and(|section| section.contains("access")) {
         return error.to_string();
     }
     let (row, column) = (before.lines().count().max(1), before[start..].chars().count() + 1);

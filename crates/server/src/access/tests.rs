@@ -27,7 +27,7 @@ fn address(text: &str) -> SocketAddr {
 
 /// What becomes of a question about `live/cam`: nothing said, or the reason.
 async fn reason(access: &Access, action: Action, address: SocketAddr, key: Option<&str>) -> Option<Reason> {
-    let request = AccessRequest { action, peer: access.peer(address), name: "live/cam", key };
+    let request = AccessRequest { action, peer: access.peer(Origin::direct(address)), name: "live/cam", key };
     match access.authorize(request).await {
         Decision::Allow => None,
         Decision::Refuse { reason, .. } => Some(reason),
@@ -56,6 +56,15 @@ async fn who_may_publish() {
             let reason = reason(&access, Action::Publish, from, key).await;
             assert_eq!(reason, expected, "{rule:?}, local is trusted: {trust_local}, {from}, {key:?}");
         }
+    }
+}
+
+#[test]
+fn nobody_behind_a_proxy_is_local() {
+    let access = access(PublishRule::LocalOrKey, true);
+    for from in ["127.0.0.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1"].map(address) {
+        assert!(access.peer(Origin::direct(from)).is_local, "{from}");
+        assert!(!access.peer(Origin::behind_proxy(from)).is_local, "{from}");
     }
 }
 
@@ -97,7 +106,7 @@ async fn a_key_may_be_coded_once_and_as_a_form_does_it() {
 #[tokio::test]
 async fn nobody_is_told_of_another_machine_who_is_on_this_one() {
     let text = async |access: Access, from: &str| {
-        let peer = access.peer(address(from));
+        let peer = access.peer(Origin::direct(address(from)));
         let request = AccessRequest { action: Action::Publish, peer, name: "live/cam", key: None };
         match access.authorize(request).await {
             Decision::Allow => panic!("it is allowed"),
@@ -118,13 +127,27 @@ async fn a_secret_is_no_name() {
         ("live/x-pa/ss+wo=rd%", Action::Play),
         ("t/o k+e;n=%2F/a", Action::Play),
     ] {
-        let peer = access.peer(address("127.0.0.1:1"));
+        let peer = access.peer(Origin::direct(address("127.0.0.1:1")));
         let decision = access.authorize(AccessRequest { action, peer, name, key: None }).await;
         assert!(matches!(decision, Decision::Refuse { reason: Reason::Misplaced, .. }), "{name}");
         assert!(!access.masked(name).contains("ss+wo") && !access.masked(name).contains("k+e"), "{name}");
     }
     assert_eq!(access.masked("GET /live/t%2Fo%20k%2Be%3Bn%3D%252F.flv"), "GET /live/….flv");
     assert_eq!(format!("{:?}", access.publish_key), "…");
+}
+
+#[test]
+fn a_secret_is_found_in_a_query_under_any_name() {
+    let access = access(PublishRule::Open, true);
+    for query in [
+        [("a", "b"), ("kei", "pa/ss+wo=rd%")],
+        [("a", "b"), ("token", "t%2Fo+k%2Be%3Bn%3D%252F")],
+        [("a", "b"), ("pa/ss+wo", "rd%")],
+        [("pa%2Fss%2Bwo%3Drd%25", ""), ("a", "b")],
+    ] {
+        assert!(access.is_secret_in(query.into_iter()), "{query:?}");
+    }
+    assert!(!access.is_secret_in([("pa", ""), ("key", "pa/ss+wo")].into_iter()));
 }
 
 #[test]

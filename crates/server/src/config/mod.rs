@@ -185,11 +185,19 @@ mod tests {
             }
         }
         Config::parse("[access]\npublish_key = \"12345678\"\n").unwrap();
+        for value in [" s3cr3t-of-mine", "s3cr3t-of-mine\\n"] {
+            let error =
+                Config::parse(&format!("[access]\npublish_key = \"{value}\"\n")).unwrap_err().to_string();
+            assert!(error.starts_with("[access] publish_key begins or ends with white space"), "{error}");
+            assert!(error.contains("take it away") && !error.contains("s3cr3t"), "{error}");
+        }
         for (text, place) in [
             ("[access]\nadmin_tokn = \"s3cr3t-of-mine\"\n", "line 2, column 1"),
             ("[access]\nadmin_token = \"s3cr3t-of-mine\n", "line 2, column"),
             ("[access]\nadmin_token = 5377237\n", "line 2, column 15"),
             ("access = \"s3cr3t-of-mine\"\n", "line 1, column 10"),
+            ("[access]\npublish_key = \"\"\"planted\n  s3cr3t-of-mine\n", "not shown"),
+            ("access.admin_token = \"\"\"planted\n[x]\n  s3cr3t-of-mine\n", "not shown"),
             ("access.publish_key = [\"s3cr3t-of-mine\"]\n", "line 1, column 22"),
         ] {
             let error = Config::parse(text).unwrap_err().to_string();

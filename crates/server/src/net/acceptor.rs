@@ -1,6 +1,6 @@
 //! An acceptor: a listener, and what happens to a connection before its door has it.
 //!
-//! The PROXY header is taken off, TLS shaken hands over, and where one port serves all, the first bytes tell RTMP from
+//! The PROXY header is taken off, the TLS handshake is made, and where one port serves all, the first bytes tell RTMP from
 //! TLS from HTTP. All that is bounded in time, and of a connection that fails it an event tells.
 
 use std::io;
@@ -15,6 +15,7 @@ use crate::events::{Event, Events};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::net::listener::{Accepted, Limits, Listener, Stream};
+use crate::net::peer::Origin;
 use crate::net::proxy;
 use crate::net::tls::Tls;
 use crate::stop::Stop;
@@ -78,7 +79,7 @@ impl Acceptor {
                 () = stop.requested() => return,
             };
             acceptor.metrics.connected(acceptor.name);
-            let is_proxy = acceptor.proxy.get().trusts(accepted.peer.ip());
+            let is_proxy = acceptor.proxy.get().trusts(accepted.peer.address.ip());
             match acceptor.only_door() {
                 Some(door) if !is_proxy && !acceptor.is_tls => door.hand_over(accepted).await,
                 _ => drop(tokio::spawn(Arc::clone(&acceptor).receive(accepted, is_proxy))),
@@ -105,18 +106,24 @@ impl Acceptor {
                 ("silent", format!("it did not say within {} ms what it wants", setup_timeout.as_millis()))
             }
         };
-        self.events.emit(Event::NotAdmitted { listener: self.name, reason, peer: accepted.peer, text });
+        self.events.emit(Event::NotAdmitted {
+            listener: self.name,
+            reason,
+            peer: accepted.peer.address,
+            text,
+        });
     }
 
     /// The door, the stream behind everything that comes before it, and what was read of it already. The peer
-    /// becomes the one that a proxy speaks for.
+    /// becomes the one that a proxy speaks for, and counts as behind it, whatever the header says.
     async fn prepare(&self, accepted: &mut Accepted, is_proxy: bool) -> io::Result<(&Door, Stream, Bytes)> {
         let placeholder = Stream::Gone;
         let Stream::Tcp(mut socket) = std::mem::replace(&mut accepted.stream, placeholder) else {
             return Err(io::ErrorKind::NotConnected.into());
         };
         if is_proxy {
-            accepted.peer = proxy::client_behind(&mut socket, accepted.peer).await?;
+            let client = proxy::client_behind(&mut socket, accepted.peer.address).await?;
+            accepted.peer = Origin::behind_proxy(client);
         }
         if self.is_tls {
             return self.behind_tls(socket).await;

@@ -15,6 +15,7 @@ use tokio_rustls::server::TlsStream;
 use crate::events::{Event, Events};
 use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::net::peer::Origin;
 
 /// Connections that the kernel holds for us while we are busy: a whole audience may come back at once.
 const BACKLOG: i32 = 4096;
@@ -70,7 +71,7 @@ pub(crate) struct Accepted {
     pub(crate) stream: Stream,
     /// Bytes that were read of the stream already.
     pub(crate) read: Bytes,
-    pub(crate) peer: SocketAddr,
+    pub(crate) peer: Origin,
     pub(crate) seat: Seat,
 }
 
@@ -111,6 +112,7 @@ impl Listener {
                         continue;
                     };
                     prepare(&socket);
+                    let peer = Origin::direct(peer);
                     return Accepted { stream: Stream::Tcp(socket), read: Bytes::new(), peer, seat };
                 }
                 Err(error) => {

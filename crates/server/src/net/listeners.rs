@@ -126,6 +126,38 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_comes_through_a_proxy_is_never_direct_whomever_its_header_names() {
+        let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let limits = Setting::new(Limits { connections_max: 9, setup_timeout: Duration::from_secs(5) });
+        let metrics = Arc::<Metrics>::default();
+        let trusted = toml::from_str::<proxy::Config>("trusted = [\"127.0.0.1\"]").unwrap();
+        let shared = Shared {
+            tls: None,
+            proxy: Setting::new(trusted).live(),
+            metrics: Arc::clone(&metrics),
+            events: Arc::new(Events::new(metrics)),
+        };
+        let (door, mut arrived) = Door::new(&RED);
+        let row = Row { door, plain: anywhere, tls: anywhere, takes_all: false, limits: limits.live() };
+        let (acceptors, addresses) = open(&[row], &shared).unwrap();
+        let (_stopper, stop) = stop::pair();
+        for acceptor in acceptors {
+            tokio::spawn(acceptor.run(stop.clone()));
+        }
+        for header in [
+            &b"PROXY UNKNOWN\r\n"[..],
+            b"PROXY TCP4 127.0.0.1 127.0.0.1 5 1935\r\n",
+            b"PROXY TCP6 ::1 ::1 5 1935\r\n",
+            // Version 2, LOCAL: a health check.
+            b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0",
+        ] {
+            let _socket = say(addresses.of(&RED).unwrap(), header).await;
+            let origin = arrived.recv().await.unwrap().peer;
+            assert!(!origin.is_direct && origin.address.ip().is_loopback(), "{header:?}: {origin:?}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_protocol_is_a_row_and_its_limits_can_change() {
         let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let limits = Setting::new(Limits { connections_max: 3, setup_timeout: Duration::from_secs(5) });

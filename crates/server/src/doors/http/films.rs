@@ -7,18 +7,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use axum::Json;
 use axum::extract::{Path, Query, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use headwater_media::index::Index;
 use headwater_media::{Codec, MediaKind, TrackDetails};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
+use super::gate;
 use super::preconditions;
 use super::refusals::refused;
 use super::shared::Shared;
+use crate::access::Peer;
 use crate::events::Event;
 use headwater_vod::{Entry, Refusal, RefusalKind};
 
@@ -141,8 +143,13 @@ pub(super) async fn list(
 pub(super) async fn film(
     State(shared): State<Arc<Shared>>,
     Path(path): Path<String>,
+    Extension(peer): Extension<Peer>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Response {
+    if let Some(refused) = gate::refuse_viewer(&shared, peer, &uri, &path).await {
+        return refused;
+    }
     let Some((app, name)) = path.split_once('/') else { return no_app(&path) };
     match shared.sources.library.open(app, name).await {
         Ok(film) => {

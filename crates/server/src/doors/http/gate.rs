@@ -16,7 +16,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use super::pages;
 use super::query::Query;
 use super::shared::Shared;
-use crate::access::{Access, AccessRequest, Action, Decision, Peer, Reason};
+use crate::access::{Access, AccessRequest, Action, Decision, Origin, Peer, Reason};
+use crate::events::Event;
 
 const COOKIE: &str = "headwater_admin";
 /// The body of a login form, at most.
@@ -27,14 +28,14 @@ const LOGIN_MAX: Duration = Duration::from_secs(5);
 const FORWARDING: [&str; 7] =
     ["x-forwarded-for", "forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"];
 
-/// Who asks: whoever connects from this address, or somebody behind a proxy. A foreign `Host` makes nobody local
+/// Who asks: whoever connects from there, or somebody behind a proxy. A foreign `Host` makes nobody local
 /// either.
-pub(super) fn peer(access: &Access, address: SocketAddr, headers: &HeaderMap) -> Peer {
+pub(super) fn peer(access: &Access, origin: Origin, headers: &HeaderMap) -> Peer {
     let forwards = |name: &&str| name.starts_with("x-forwarded") || FORWARDING.contains(name);
     if let Some(name) = headers.keys().map(header::HeaderName::as_str).find(forwards) {
-        return access.peer_behind(address, name);
+        return access.peer_behind(origin, name);
     }
-    let peer = access.peer(address);
+    let peer = access.peer(origin);
     Peer { is_local: peer.is_local && has_local_host(headers), ..peer }
 }
 
@@ -52,9 +53,7 @@ pub(super) async fn admin_only(State(shared): State<Arc<Shared>>, request: Reque
         Decision::Allow => return next.run(request).await,
         Decision::Refuse { reason, text } => (reason, text),
     };
-    if reason == Reason::Wrong {
-        shared.metrics.refused("http", reason.word());
-    }
+    tell_refused(&shared, reason, &text);
     if request.uri().path() == "/" {
         return Redirect::to("/login").into_response();
     }
@@ -83,10 +82,15 @@ pub(super) async fn refuse_viewer(shared: &Shared, peer: Peer, uri: &Uri, name: 
     match shared.access.authorize(AccessRequest { action: Action::Play, peer, name, key }).await {
         Decision::Allow => None,
         Decision::Refuse { reason, text } => {
-            shared.metrics.refused("http", reason.word());
+            tell_refused(shared, reason, &text);
             Some((StatusCode::FORBIDDEN, format!("{text}\n")).into_response())
         }
     }
+}
+
+fn tell_refused(shared: &Shared, reason: Reason, text: &str) {
+    let (reason, text) = (reason.word(), text.to_owned());
+    shared.events.emit(Event::RequestRefused { door: "http", reason, text });
 }
 
 /// Whether a page of another site has a browser change something in its user's name. The token as a bearer is
@@ -119,8 +123,9 @@ pub(super) async fn login(State(shared): State<Arc<Shared>>, request: Request) -
         return (StatusCode::UNAUTHORIZED, pages::login_page("Type in the admin token.")).into_response();
     }
     if !shared.access.is_admin_token(token) {
-        shared.metrics.refused("http", Reason::Wrong.word());
-        return (StatusCode::UNAUTHORIZED, pages::login_page("That is not the admin token.")).into_response();
+        let text = "That is not the admin token.";
+        tell_refused(&shared, Reason::Wrong, text);
+        return (StatusCode::UNAUTHORIZED, pages::login_page(text)).into_response();
     }
     let token = shared.access.admin_cookie();
     let cookie = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000");

@@ -46,7 +46,7 @@ use self::io::Io;
 use self::sendfile::Ranges;
 pub(crate) use self::shared::Shared;
 
-use crate::access::Access;
+use crate::access::{Access, Origin};
 use crate::events::Event;
 use crate::live::Live;
 use crate::net::acceptor::Protocol;
@@ -137,7 +137,8 @@ async fn connection(
     router: Router,
     mut stop: Stop,
 ) {
-    let Accepted { stream, read, peer, seat: _seat } = accepted;
+    let Accepted { stream, read, peer: origin, seat: _seat } = accepted;
+    let peer = origin.address;
     let asked = Arc::new(Asked::default());
     let on_stall = {
         let (asked, shared, ms) = (Arc::clone(&asked), Arc::clone(&shared), config.write_timeout_ms);
@@ -151,13 +152,8 @@ async fn connection(
     let socket = Io::new(stream, read, ranges.clone());
     let io = TokioIo::new(stall::Guarded::new(socket, stall_max, on_stall));
     let access = Arc::clone(&shared.access);
-    let service = TowerToHyperService::new(WithPeer {
-        router,
-        access,
-        address: peer,
-        ranges,
-        asked: Arc::clone(&asked),
-    });
+    let service =
+        TowerToHyperService::new(WithPeer { router, access, origin, ranges, asked: Arc::clone(&asked) });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         // librtmp looks for `Content-Length`, not for `content-length`.
@@ -219,12 +215,12 @@ impl Asked {
     }
 }
 
-/// The router with the peer's address added to each request, and where the kernel takes files for it.
+/// The router with the peer added to each request, and where the kernel takes files for it.
 #[derive(Clone)]
 struct WithPeer {
     router: Router,
     access: Arc<Access>,
-    address: SocketAddr,
+    origin: Origin,
     ranges: Option<Arc<Ranges>>,
     asked: Arc<Asked>,
 }
@@ -243,7 +239,7 @@ impl tower_service::Service<Request<hyper::body::Incoming>> for WithPeer {
 
     fn call(&mut self, mut request: Request<hyper::body::Incoming>) -> Self::Future {
         self.asked.note(&request);
-        let peer = gate::peer(&self.access, self.address, request.headers());
+        let peer = gate::peer(&self.access, self.origin, request.headers());
         request.extensions_mut().insert(peer);
         if let Some(ranges) = &self.ranges {
             request.extensions_mut().insert(Arc::clone(ranges));

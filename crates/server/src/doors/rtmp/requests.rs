@@ -81,7 +81,8 @@ impl Connection {
         }
     }
 
-    /// A key with a slash that the client has cut there is put together again: its end is no stream's name.
+    /// A secret with a slash that the client has cut there is put together again, whatever it is called: its end is no
+    /// stream's name.
     fn put_together(&self, event: &mut ServerEvent) {
         let path = match event {
             ServerEvent::Publish(request) => &mut request.path,
@@ -91,8 +92,7 @@ impl Connection {
             ServerEvent::StreamLength(request) => &mut request.path,
             _ => return,
         };
-        let is_cut =
-            |uncut: &StreamPath| uncut.query.get("key").is_some_and(|key| self.shared.access.is_secret(key));
+        let is_cut = |uncut: &StreamPath| self.shared.access.is_secret_in(uncut.query.iter());
         if let Some(uncut) = path.uncut.take_if(|uncut| is_cut(uncut)) {
             *path = *uncut;
         }
@@ -204,7 +204,11 @@ impl Connection {
 
     async fn ask(&self, action: Action, name: &StreamName, path: &StreamPath) -> Decision {
         let (peer, name, key) = (self.peer, name.path(), path.query.get("key"));
-        self.shared.access.authorize(AccessRequest { action, peer, name, key }).await
+        let access = &self.shared.access;
+        if !key.is_some_and(|key| access.is_secret(key)) && access.is_secret_in(path.query.iter()) {
+            return Decision::misnamed();
+        }
+        access.authorize(AccessRequest { action, peer, name, key }).await
     }
 
     async fn stream_length(&self, path: &StreamPath) -> Option<f64> {

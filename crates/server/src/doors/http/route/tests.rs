@@ -14,10 +14,10 @@ use tower_service::Service;
 
 use super::super::{Cuts, assets};
 use super::*;
-use crate::access::Access;
+use crate::access::{Access, Origin};
 use crate::config::Config;
 use crate::config::settings::Settings;
-use crate::events::Events;
+use crate::events::{Events, Heard};
 use crate::net::tunnel::{Opened, Tunnels};
 use crate::sources::Sources;
 use crate::uptime::Uptime;
@@ -170,7 +170,8 @@ impl House {
             Shown::Cookie(token) => request.header(COOKIE, format!("a=b; headwater_admin={token}")),
         };
         let mut request = request.body(Body::empty()).unwrap();
-        let peer = gate::peer(&self.shared.access, address.parse().unwrap(), request.headers());
+        let peer =
+            gate::peer(&self.shared.access, Origin::direct(address.parse().unwrap()), request.headers());
         request.extensions_mut().insert(peer);
         let response = self.router.clone().call(request).await.unwrap();
         let status = response.status().as_u16();
@@ -270,7 +271,11 @@ async fn the_form_takes_a_token_as_browsers_send_it_and_the_cookie_opens() {
         .chain([TOKEN, CODED].map(|token| (format!("token={token}"), 303)))
     {
         let mut request = Request::post("/login").body(Body::from(body.clone())).unwrap();
-        let peer = gate::peer(&house.shared.access, "192.0.2.7:5".parse().unwrap(), request.headers());
+        let peer = gate::peer(
+            &house.shared.access,
+            Origin::direct("192.0.2.7:5".parse().unwrap()),
+            request.headers(),
+        );
         request.extensions_mut().insert(peer);
         let response = house.router.clone().call(request).await.unwrap();
         assert_eq!(response.status().as_u16(), status, "{body}");
@@ -279,5 +284,33 @@ async fn the_form_takes_a_token_as_browsers_send_it_and_the_cookie_opens() {
         if let Some(cookie) = cookie {
             assert!(cookie.starts_with(&format!("headwater_admin={CODED};")), "{cookie}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_secret_as_a_name_is_refused_and_not_repeated() {
+    let house = House::new(true);
+    for row in [
+        Row("GET", "/api/v1/films/{*path}", "/api/v1/films/vod/ke%2Fy+of=mine", 403),
+        Row("GET", "/api/v1/films/{*path}", "/api/v1/films/to%2Fken+of=mine%252F", 403),
+        Row("GET", "/api/v1/streams/{*path}", "/api/v1/streams/live/ke%2Fy+of=mine", 403),
+    ] {
+        for from in FROM {
+            let (status, text) = house.ask(&row, from, Shown::Nothing).await;
+            assert_eq!(status, row.3, "{} from {from:?}: {text}", row.2);
+            assert!(!text.contains(KEY) && !text.contains(TOKEN), "{} from {from:?}: {text}", row.2);
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_is_refused_is_told_of_as_an_event_with_the_reason() {
+    let house = House::new(true);
+    let mut heard = house.shared.events.listen();
+    let metrics = Row("GET", "/metrics", "/metrics", 401);
+    for (shown, reason) in [(Shown::Nothing, "key_missing"), (Shown::Bearer(KEY), "key_wrong")] {
+        assert_eq!(house.ask(&metrics, From::There, shown).await.0, 401);
+        let Some(Heard::Event(event)) = heard.next().await else { panic!("nothing is told") };
+        assert_eq!(event.refusal(), Some(("http", reason)), "{event:?}");
     }
 }
