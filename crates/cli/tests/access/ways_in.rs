@@ -53,6 +53,17 @@ fn weak_secrets_are_refused_whichever_way_they_come() {
 }
 
 #[test]
+fn the_secrets_of_another_data_directory_are_those_that_count() {
+    let elsewhere = Directory::new();
+    fs::write(elsewhere.0.join("secrets.toml"), "publish_key = \"s3cr3t!\"\nadmin_token = \"s3cr3t!\"\n")
+        .unwrap();
+    for command in ["check", "serve"] {
+        let said = fail(command, "", &[("HEADWATER_DATA", elsewhere.0.to_str().unwrap())], None);
+        assert!(said.contains("secrets.toml is too short"), "{said}");
+    }
+}
+
+#[test]
 fn what_is_no_configuration_is_explained_without_the_secret_in_it() {
     for config in [
         "[access]\npublish_key = \"s3cr3t-of-mine\n",
