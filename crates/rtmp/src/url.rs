@@ -71,7 +71,8 @@ impl StreamPath {
             // FMLE's `app?k=v/stream`, all of it in the app. With a name at hand a slash belongs to the
             // value: base64 is sent raw.
             let last = app_query.rsplit_once('/').filter(|(longer, _)| *longer != query);
-            (read(rest, name_query, query), last.map(|(query, rest)| read(rest, name_query, query)))
+            let (longer, shorter) = last.unwrap_or((app_query, ""));
+            (read(rest, name_query, query), Some(read(shorter, name_query, longer)))
         } else {
             (read(name, name_query, app_query), None)
         };

@@ -29,6 +29,8 @@ fn forms(key: &str) -> Vec<(String, String)> {
     if let Some((front, back)) = key.split_once('/') {
         forms.push((format!("live/e?key={front}"), back.to_owned()));
         forms.push((format!("live/e?key={front}"), format!("{back}&more=1")));
+        // Nothing but an app.
+        forms.push((format!("live/g?key={key}"), String::new()));
         // Under another name, and under none.
         forms.push((format!("live/f?{front}"), back.to_owned()));
         forms.push((format!("live/f?kei={front}"), back.to_owned()));

@@ -55,6 +55,11 @@ fn a_slash_in_a_value_may_have_been_a_place_to_cut() {
     assert_eq!((path.to_string().as_str(), path.query.get("key")), ("live/b/cam", Some("a")));
     let uncut = path.uncut.unwrap();
     assert_eq!((uncut.to_string().as_str(), uncut.query.get("key")), ("live/cam", Some("a/b")));
+    // All of it in the app: the slash may stand in front of the name or in the value.
+    let path = StreamPath::resolve("", "live/cam?key=a/b", "").unwrap();
+    assert_eq!((path.to_string().as_str(), path.query.get("key")), ("live/cam/b", Some("a")));
+    let uncut = path.uncut.unwrap();
+    assert_eq!((uncut.to_string().as_str(), uncut.query.get("key")), ("live/cam", Some("a/b")));
     // A word without a name can be cut as well.
     let uncut = StreamPath::resolve("", "live/cam?a", "b+c").unwrap().uncut.unwrap();
     assert_eq!((uncut.to_string().as_str(), uncut.query.get("a/b+c")), ("live/cam", Some("")));
