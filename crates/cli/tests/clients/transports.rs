@@ -364,9 +364,11 @@ fn contains(whole: &[u8], part: &[u8]) -> bool {
 #[test]
 fn a_trusted_proxy_is_believed_and_nobody_else() {
     let trusting = Server::start_with("[proxy]\ntrusted = [\"127.0.0.0/8\"]\n");
+    // Through a proxy a key is needed, whomever it names, though the proxy itself is on this machine.
     let local = b"PROXY TCP4 127.0.0.1 127.0.0.1 40000 1935\r\n";
-    assert!(contains(&publish_behind(&trusting, local), b"NetStream.Publish.Start"));
-    // From elsewhere a key is needed, though the proxy itself is on this machine.
+    assert!(contains(&publish_behind(&trusting, local), b"NetStream.Publish.Denied"));
+    let nobody = b"PROXY UNKNOWN\r\n";
+    assert!(contains(&publish_behind(&trusting, nobody), b"NetStream.Publish.Denied"));
     let remote = b"PROXY TCP4 203.0.113.7 127.0.0.1 40001 1935\r\n";
     assert!(contains(&publish_behind(&trusting, remote), b"NetStream.Publish.Denied"));
     let v2 = [
