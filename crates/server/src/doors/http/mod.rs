@@ -198,8 +198,14 @@ struct Asked(Mutex<String>);
 
 impl Asked {
     fn note<B>(&self, request: &Request<B>) {
-        let letters = request.uri().path().chars().take(PLACE_LETTERS_MAX);
-        *self.0.lock() = format!("{} {}", request.method(), letters.collect::<String>());
+        let path = request.uri().path();
+        let end = path.char_indices().nth(PLACE_LETTERS_MAX).map_or(path.len(), |(end, _)| end);
+        // In the place of the one before: a connection that is kept asks for much.
+        let mut noted = self.0.lock();
+        noted.clear();
+        for part in [request.method().as_str(), " ", &path[..end]] {
+            noted.push_str(part);
+        }
     }
 
     fn is_nothing(&self) -> bool {

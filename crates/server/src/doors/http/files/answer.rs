@@ -113,18 +113,23 @@ fn send(method: &Method, status: StatusCode, content_type: &str, plan: Plan, pat
     let body = if *method == Method::HEAD { Body::empty() } else { Body::new(PlanBody::new(plan, path)) };
     let mut response = (status, body).into_response();
     set(&mut response, header::CONTENT_TYPE, content_type);
-    set(&mut response, header::CONTENT_LENGTH, &len.to_string());
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(len));
     response
 }
 
 /// What holds for the whole, whatever of it is sent.
 fn describe(response: &mut Response, representation: &Representation) {
-    set(response, header::ACCEPT_RANGES, "bytes");
+    let always = [
+        (header::ACCEPT_RANGES, "bytes"),
+        // Kept, and asked for again each time: a file may be replaced under its name, and 304 is short.
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED),
+    ];
+    for (name, value) in always {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
     set(response, header::ETAG, &representation.validators.etag);
     set(response, header::LAST_MODIFIED, &representation.validators.last_modified());
-    // Kept, and asked for again each time: a file may be replaced under its name, and 304 is short.
-    set(response, header::CACHE_CONTROL, "no-cache");
-    set(response, header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
     if let Some(name) = &representation.download {
         set(response, header::CONTENT_DISPOSITION, &attachment(name));
     }
