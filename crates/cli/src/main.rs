@@ -4,6 +4,7 @@
 //! a file each, and `trace` a folder.
 
 mod incoming;
+mod left_out;
 mod line;
 mod play;
 mod probe;

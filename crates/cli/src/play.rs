@@ -14,6 +14,7 @@ use headwater_rtmp::session::PlayOptions;
 use serde::Serialize;
 
 use super::incoming::{Incoming, shown};
+use super::left_out::{LeftOutReport, counted};
 use super::line::Trust;
 use super::progress::{Progress, clock};
 use headwater_vod::Item;
@@ -49,18 +50,74 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct Report {
+    url: String,
+    output: Option<String>,
     frames: u64,
     bytes: u64,
     media_seconds: f64,
     first_frame_ms: Option<u128>,
     wall_seconds: f64,
+    left_out: LeftOutReport,
+    ended: Ending,
+    error: Option<String>,
+}
+
+/// Why there is no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Ending {
+    /// The stream has ended.
+    Stream,
+    /// As much as was asked for has come.
+    Duration,
+    /// Ctrl-C.
+    Interrupted,
+    /// Something went wrong.
+    Error,
 }
 
 /// Runs the command.
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let began = Instant::now();
+    let limit = arguments
+        .duration
+        .map(|seconds| Timestamp::from_ms(i64::try_from(millis(seconds)).unwrap_or(i64::MAX)));
+    let mut incoming = Incoming::open(&arguments.url, options(&arguments), &arguments.trust).await?;
+    let mut writer = Writer::create(arguments.output.as_ref())?;
+    let mut progress = Progress::new(&shown(&arguments.url), limit);
+    let mut first_frame = None;
+    let received = tokio::select! {
+        received = receive(&mut incoming, &mut writer, &mut progress, limit, &mut first_frame) => received,
+        interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| Ending::Interrupted).map_err(Into::into),
+    };
+    progress.finish();
+    // What came before an error is kept and playable.
+    let received = writer.finish().and(received);
+    let report = Report {
+        url: shown(&arguments.url),
+        output: arguments.output.as_ref().map(|output| output.display().to_string()),
+        frames: progress.frames(),
+        bytes: progress.bytes(),
+        media_seconds: progress.at().as_seconds(),
+        first_frame_ms: first_frame.map(|at: Instant| at.duration_since(began).as_millis()),
+        wall_seconds: began.elapsed().as_secs_f64(),
+        left_out: incoming.left_out().into(),
+        ended: received.as_ref().map_or(Ending::Error, |ending| *ending),
+        error: received.as_ref().err().map(|error| format!("{error:#}")),
+    };
+    tell(&report, arguments.json, arguments.output.is_some_and(|output| output.as_os_str() == "-"))?;
+    received?;
+    anyhow::ensure!(
+        report.frames > 0 || report.left_out.messages() == 0,
+        "{}: nothing of what came could be used",
+        report.url
+    );
+    Ok(())
+}
+
+fn options(arguments: &Arguments) -> PlayOptions {
     let start = match (arguments.start, arguments.live) {
         (Some(seconds), _) => PlayStart::Recorded { ms: millis(seconds) },
         (None, true) => PlayStart::Live,
@@ -68,35 +125,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     let to_file = arguments.output.as_deref().is_some_and(|output| output != Path::new("-"));
     let buffer_ms = if to_file { FILE_BUFFER_MS } else { PlayOptions::default().buffer_ms };
-    let options = PlayOptions {
-        start,
-        duration_ms: arguments.duration.map(millis),
-        buffer_ms,
-        ..PlayOptions::default()
-    };
-    let limit = arguments
-        .duration
-        .map(|seconds| Timestamp::from_ms(i64::try_from(millis(seconds)).unwrap_or(i64::MAX)));
-    let mut incoming = Incoming::open(&arguments.url, options, &arguments.trust).await?;
-    let mut writer = Writer::create(arguments.output.as_ref())?;
-    let mut progress = Progress::new(&shown(&arguments.url), limit);
-    let mut first_frame = None;
-    let received = tokio::select! {
-        received = receive(&mut incoming, &mut writer, &mut progress, limit, &mut first_frame) => received,
-        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Into::into),
-    };
-    progress.finish();
-    // What came before an error is kept and playable.
-    writer.finish()?;
-    received?;
-    let report = Report {
-        frames: progress.frames(),
-        bytes: progress.bytes(),
-        media_seconds: progress.at().as_seconds(),
-        first_frame_ms: first_frame.map(|at: Instant| at.duration_since(began).as_millis()),
-        wall_seconds: began.elapsed().as_secs_f64(),
-    };
-    tell(&report, arguments.json, arguments.output.is_some_and(|output| output.as_os_str() == "-"))
+    PlayOptions { start, duration_ms: arguments.duration.map(millis), buffer_ms, ..PlayOptions::default() }
 }
 
 async fn receive(
@@ -105,33 +134,35 @@ async fn receive(
     progress: &mut Progress,
     limit: Option<Timestamp>,
     first_frame: &mut Option<Instant>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Ending> {
     let mut origin = None;
     while let Some(item) = incoming.next().await? {
+        progress.left_out(incoming.left_out_count());
         if let Item::Frame(frame) = &item {
             let origin = *origin.get_or_insert(frame.dts);
             first_frame.get_or_insert_with(Instant::now);
             if limit.is_some_and(|limit| frame.dts - origin >= limit) {
-                return Ok(());
+                return Ok(Ending::Duration);
             }
             progress.frame(frame.dts - origin, frame.payload.len());
         }
         writer.put(item)?;
     }
-    Ok(())
+    Ok(Ending::Stream)
 }
 
 fn tell(report: &Report, json: bool, stdout_is_taken: bool) -> anyhow::Result<()> {
     let text = if json {
-        serde_json::to_string(report)?
+        serde_json::to_string(report)? + "\n"
     } else {
         let media = clock(Timestamp::from_ms((report.media_seconds * 1000.0) as i64));
-        format!("received {} frames, {} bytes, {media}", report.frames, report.bytes)
+        let (frames, left_out) = (counted(report.frames, "frame"), report.left_out.lines());
+        format!("received {frames}, {} bytes, {media}\n{left_out}", report.bytes)
     };
     if json && !stdout_is_taken {
-        writeln!(std::io::stdout(), "{text}")?;
+        write!(std::io::stdout(), "{text}")?;
     } else {
-        eprintln!("{text}");
+        eprint!("{text}");
     }
     Ok(())
 }

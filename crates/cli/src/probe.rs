@@ -9,6 +9,7 @@ use headwater_rtmp::session::PlayOptions;
 use serde::Serialize;
 
 use super::incoming::{Incoming, shown};
+use super::left_out::LeftOutReport;
 use super::line::Trust;
 use headwater_vod::Item;
 
@@ -45,6 +46,7 @@ struct Report {
     bitrate_bps: u64,
     metadata: bool,
     tracks: Vec<TrackReport>,
+    left_out: LeftOutReport,
 }
 
 #[derive(Debug, Serialize)]
@@ -98,12 +100,14 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     while let Some(item) = next_within(&mut incoming, limit, &gathered).await? {
         gathered.take(item, began);
     }
+    let left_out = LeftOutReport::from(incoming.left_out());
     anyhow::ensure!(
         !gathered.tracks.is_empty(),
-        "{}: nothing came that could be read",
-        shown(&arguments.target)
+        "{}: nothing came that could be read\n{}",
+        shown(&arguments.target),
+        left_out.lines()
     );
-    let report = gathered.report(shown(&arguments.target));
+    let report = gathered.report(shown(&arguments.target), left_out);
     let mut out = std::io::stdout().lock();
     if arguments.json {
         writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
@@ -157,7 +161,7 @@ impl Gathered {
         }
     }
 
-    fn report(self, target: String) -> Report {
+    fn report(self, target: String, left_out: LeftOutReport) -> Report {
         let bounds = |pick: fn(&Tally) -> Option<Timestamp>| self.tracks.iter().filter_map(pick);
         let first = bounds(|track| track.first).min().unwrap_or_default();
         let last = bounds(|track| track.last).max().unwrap_or_default();
@@ -173,6 +177,7 @@ impl Gathered {
             bitrate_bps: rate(bytes, duration),
             metadata: self.metadata,
             tracks: self.tracks.into_iter().map(|track| track.report(duration)).collect(),
+            left_out,
         }
     }
 }
@@ -284,7 +289,7 @@ fn text(report: &Report) -> String {
         }
         text += &health(track);
     }
-    text
+    text + &report.left_out.lines()
 }
 
 fn health(track: &TrackReport) -> String {
@@ -299,6 +304,7 @@ fn health(track: &TrackReport) -> String {
 mod tests {
     use super::*;
     use bytes::Bytes;
+    use headwater_media::flv::LeftOut;
     use headwater_media::{Codec, TrackId};
 
     fn frame(track: TrackId, ms: i64, key: bool) -> Item {
@@ -322,7 +328,7 @@ mod tests {
         for (ms, key) in [(0, true), (40, false), (2000, true), (1990, false), (2030, false)] {
             gathered.take(frame(TrackId::VIDEO, ms, key), began);
         }
-        let report = gathered.report("x".into());
+        let report = gathered.report("x".into(), LeftOut::default().into());
         let video = &report.tracks[0];
         assert_eq!((video.frames, video.keyframes, video.gop_ms_max), (5, 2, Some(2000)));
         assert_eq!((video.backward_steps, video.gaps, video.gap_ms_max), (1, 1, 1960));

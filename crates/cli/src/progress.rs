@@ -16,6 +16,7 @@ pub(super) struct Progress {
     bytes: u64,
     frames: u64,
     at: Timestamp,
+    left_out: u64,
 }
 
 impl Progress {
@@ -37,7 +38,7 @@ impl Progress {
         }
         bar.set_prefix(what.to_owned());
         bar.enable_steady_tick(DRAW_EVERY);
-        Self { bar, bytes: 0, frames: 0, at: Timestamp::ZERO }
+        Self { bar, bytes: 0, frames: 0, at: Timestamp::ZERO, left_out: 0 }
     }
 
     /// Notes a frame at media time `at`.
@@ -47,7 +48,16 @@ impl Progress {
         self.at = self.at.max(at);
         self.bar.set_position(millis(at));
         let kbps = (self.bytes * 8).checked_div(millis(at)).unwrap_or(0);
-        self.bar.set_message(format!("{}  {} frames  {kbps} kbit/s", clock(at), self.frames));
+        let left_out = match self.left_out {
+            0 => String::new(),
+            count => format!("  {count} left out"),
+        };
+        self.bar.set_message(format!("{}  {} frames  {kbps} kbit/s{left_out}", clock(at), self.frames));
+    }
+
+    /// Notes how many messages have been left out so far.
+    pub(super) fn left_out(&mut self, count: u64) {
+        self.left_out = count;
     }
 
     /// Frames noted.

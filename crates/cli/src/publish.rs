@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::incoming::{REDIAL_AFTER, dial, dial_url, refuse, shown};
+use super::left_out::{LeftOutReport, counted};
 use super::line::{Line, Trust};
 use super::progress::{Progress, clock};
 use headwater_vod::{Chain, Item, Reader};
@@ -80,9 +81,10 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Into::into),
     };
     progress.finish();
+    let (frames, left_out) = (counted(progress.frames(), "frame"), LeftOutReport::from(chain.left_out()));
+    eprint!("published {frames}, {} bytes, {}\n{}", progress.bytes(), clock(progress.at()), left_out.lines());
     sent?;
     outgoing.finish().shutdown().await?;
-    eprintln!("published {} frames, {} bytes, {}", progress.frames(), progress.bytes(), clock(progress.at()));
     Ok(())
 }
 

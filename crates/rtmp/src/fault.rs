@@ -1,7 +1,8 @@
-//! What a peer did that no conversation survives: the faults of the sessions, each against one rule.
+//! What a peer did that conversations do not survive: the faults of the sessions, each against one rule.
 //!
 //! [`crate::rule`] is the list of all rules; an onlooker reports every one that is broken, a session ends at these
-//! few. What a client in use gets away with is no fault.
+//! few. What a client in use gets away with is no fault. A client that plays outlives those of single messages:
+//! [`crate::session::ClientEvent::LeftOut`].
 
 use headwater_media::amf;
 
@@ -38,6 +39,9 @@ pub enum Fault {
     /// A command does not begin with a name (RTMP 1.0 §7.1.1).
     #[error("its command has no name")]
     CommandNameless,
+    /// The last tag of an aggregate is cut short (RTMP 1.0 §7.1.6). It is lost, and the conversation goes on.
+    #[error("a tag of its aggregate message is cut short")]
+    AggregateCut,
     /// A command before `connect` was accepted (RTMP 1.0 §7.2.1.1).
     #[error("it sends `{}` before `connect`", .command.escape_debug())]
     BeforeConnect {
@@ -72,7 +76,7 @@ impl Fault {
     pub const fn rule(&self) -> Rule {
         match self {
             Self::Version { .. } => Rule::Version,
-            Self::ChunkFromNothing { .. } | Self::ChunkSizeZero => Rule::Untracked,
+            Self::ChunkFromNothing { .. } | Self::ChunkSizeZero | Self::AggregateCut => Rule::Untracked,
             Self::CommandBroken(_) | Self::CommandNameless => Rule::AmfBroken,
             Self::BeforeConnect { .. } => Rule::BeforeConnect,
             Self::ConnectTwice => Rule::ConnectTwice,

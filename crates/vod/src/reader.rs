@@ -9,7 +9,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
-use headwater_media::flv::Demuxer;
+use headwater_media::flv::{Demuxer, LeftOut};
 use headwater_media::{Frame, Timestamp};
 
 use crate::item::Item;
@@ -71,6 +71,14 @@ impl Reader {
         }
     }
 
+    /// What of the file could not be used so far: tags of FLV with a damaged body or of an unknown codec.
+    pub fn left_out(&self) -> LeftOut {
+        match &self.0 {
+            Container::Flv(reader) => reader.demuxer.left_out(),
+            Container::Mp4(_) => LeftOut::default(),
+        }
+    }
+
     /// How long the file plays, where its header says so.
     pub fn duration(&self) -> Option<Timestamp> {
         match &self.0 {
@@ -125,6 +133,8 @@ pub struct Chain<F> {
     reader: Reader,
     offset: Timestamp,
     ends: [Pace; 3],
+    /// What of the readings before could not be used.
+    left_out: LeftOut,
 }
 
 /// Where a track's readings end.
@@ -141,7 +151,8 @@ impl<F: FnMut() -> anyhow::Result<Option<Reader>>> Chain<F> {
     /// Those of the first reading, and that there is none.
     pub fn new(mut next_reader: F) -> anyhow::Result<Self> {
         let reader = next_reader()?.context("there is nothing to read")?;
-        Ok(Self { next_reader, reader, offset: Timestamp::ZERO, ends: Default::default() })
+        let (ends, left_out) = (Default::default(), LeftOut::default());
+        Ok(Self { next_reader, reader, offset: Timestamp::ZERO, ends, left_out })
     }
 
     /// The next item; `None` after the last reading.
@@ -155,12 +166,20 @@ impl<F: FnMut() -> anyhow::Result<Option<Reader>>> Chain<F> {
                 Some(item) => return Ok(Some(item)),
                 None => {
                     let Some(reader) = (self.next_reader)()? else { return Ok(None) };
+                    self.left_out.merge(&self.reader.left_out());
                     self.reader = reader;
                     self.offset = self.ends.iter().map(|pace| pace.end).max().unwrap_or(self.offset);
                     self.ends.iter_mut().for_each(|pace| pace.last = None);
                 }
             }
         }
+    }
+
+    /// What of the readings could not be used so far.
+    pub fn left_out(&self) -> LeftOut {
+        let mut all = self.left_out.clone();
+        all.merge(&self.reader.left_out());
+        all
     }
 
     /// Moves a frame behind the readings before and notes where its track would end after it.

@@ -6,6 +6,7 @@
 
 use bytes::{Bytes, BytesMut};
 
+use super::intake::{Intake, LeftOut};
 use super::mux::{TAG_HEAD_LEN, TagKind};
 use super::normalizer::{MediaItem, MediaItems, Normalizer};
 use crate::Error;
@@ -284,11 +285,11 @@ impl TagReader {
     }
 }
 
-/// Reads items: the tags of [`TagReader`] made regular by an [`Normalizer`].
+/// Reads items: the tags of [`TagReader`] made regular by an [`Intake`], which leaves out what cannot be used.
 #[derive(Clone, Debug, Default)]
 pub struct Demuxer {
     tags: TagReader,
-    normalizer: Normalizer,
+    intake: Intake,
     items: MediaItems,
 }
 
@@ -307,20 +308,15 @@ impl Demuxer {
     /// The next item; `None` until more bytes are fed.
     ///
     /// # Errors
-    /// With the position of the tag. After [`Error::Unsupported`] or a malformed tag body the next call
-    /// goes on behind that tag; an error of the file's structure comes again.
+    /// Those of [`TagReader::next_tag`]: the bytes are no FLV, or no more of it can be found. A tag with a body
+    /// that cannot be used is no error: see [`Self::left_out`].
     pub fn next_item(&mut self) -> Result<Option<MediaItem>, Error> {
         loop {
             if let Some(item) = self.items.next() {
                 return Ok(Some(item));
             }
             let Some(tag) = self.tags.next_tag()? else { return Ok(None) };
-            let pushed = match tag.kind {
-                TagKind::Video => self.normalizer.push_video(tag.timestamp_ms, tag.body),
-                TagKind::Audio => self.normalizer.push_audio(tag.timestamp_ms, tag.body),
-                TagKind::Script => Ok(self.normalizer.push_data(tag.timestamp_ms, tag.body)),
-            };
-            self.items = pushed.map_err(|error| error.located(tag.position))?;
+            self.items = self.intake.take(tag.kind.media(), tag.timestamp_ms, tag.body);
         }
     }
 
@@ -339,7 +335,19 @@ impl Demuxer {
     /// The state behind the items: tracks and what was repaired.
     #[must_use]
     pub const fn normalizer(&self) -> &Normalizer {
-        &self.normalizer
+        self.intake.normalizer()
+    }
+
+    /// Tags whose bodies could not be used so far, and why.
+    #[must_use]
+    pub fn left_out(&self) -> LeftOut {
+        self.intake.left_out()
+    }
+
+    /// How many they are. Cheap: to be asked behind every item.
+    #[must_use]
+    pub fn left_out_count(&self) -> u64 {
+        self.intake.left_out_count()
     }
 }
 

@@ -35,6 +35,15 @@ impl TagKind {
             _ => None,
         }
     }
+
+    /// The kind of track that such a tag belongs to.
+    pub(crate) const fn media(self) -> MediaKind {
+        match self {
+            Self::Audio => MediaKind::Audio,
+            Self::Video => MediaKind::Video,
+            Self::Script => MediaKind::Data,
+        }
+    }
 }
 
 impl From<MediaKind> for TagKind {

@@ -26,13 +26,26 @@ pub struct Aggregate {
     whole: RawMessage,
     rest: Bytes,
     first_timestamp: Option<u32>,
+    is_cut: bool,
 }
 
 impl Aggregate {
     /// Starts at the first tag.
     #[must_use]
     pub fn new(whole: RawMessage) -> Self {
-        Self { rest: whole.payload.clone(), whole, first_timestamp: None }
+        Self { rest: whole.payload.clone(), whole, first_timestamp: None, is_cut: false }
+    }
+
+    /// To be asked behind the last tag: whether another began that was cut short, and is lost.
+    #[must_use]
+    pub const fn is_cut(&self) -> bool {
+        self.is_cut
+    }
+
+    /// Bytes that the peer had sent before the aggregate.
+    #[must_use]
+    pub const fn at(&self) -> u64 {
+        self.whole.at
     }
 }
 
@@ -40,11 +53,15 @@ impl Iterator for Aggregate {
     type Item = RawMessage;
 
     fn next(&mut self) -> Option<RawMessage> {
-        let &[type_id, s2, s1, s0, t2, t1, t0, t3, _, _, _] = self.rest.first_chunk()?;
+        let Some(&[type_id, s2, s1, s0, t2, t1, t0, t3, _, _, _]) = self.rest.first_chunk() else {
+            self.is_cut |= !self.rest.is_empty();
+            return None;
+        };
         let length = u32::from_be_bytes([0, s2, s1, s0]) as usize;
         let timestamp = u32::from_be_bytes([t3, t2, t1, t0]);
         if self.rest.len() < HEAD_BYTES + length {
             self.rest.clear();
+            self.is_cut = true;
             return None;
         }
         self.rest.advance(HEAD_BYTES);

@@ -26,7 +26,7 @@ use crate::command::{Command, PublishKind};
 use crate::handshake::{ClientHandshake, Form, Nonce};
 use crate::message::Message;
 use crate::url::RtmpUrl;
-use crate::{Error, Output};
+use crate::{Error, Fault, Output};
 pub use event::{ClientConfig, ClientEvent, Play2Options, PlayOptions};
 
 /// What an answer is awaited for.
@@ -132,8 +132,15 @@ impl ClientSession {
                     return Ok(None);
                 }
                 Phase::AwaitConnected | Phase::Connected => {
-                    let Some(received) = self.link.read(input)? else { return Ok(None) };
-                    self.take(received)?;
+                    let received = self.link.read(input);
+                    let cut = self.link.take_cut_aggregate().map(|at| (at, Fault::AggregateCut));
+                    self.events.extend(cut.map(|(at, fault)| ClientEvent::LeftOut { at, fault }));
+                    match received {
+                        Ok(Some(received)) => self.take(received)?,
+                        Ok(None) if self.events.is_empty() => return Ok(None),
+                        Ok(None) => {}
+                        Err(error) => self.outlive(error)?,
+                    }
                 }
             }
         }
@@ -189,6 +196,20 @@ impl ClientSession {
             _ => {}
         }
         Ok(())
+    }
+
+    /// A command that cannot be read ends a conversation that has yet to begin; of a stream that runs it costs
+    /// nothing but itself.
+    fn outlive(&mut self, error: Error) -> Result<(), Error> {
+        match error {
+            Error::Peer { at, fault: fault @ (Fault::CommandBroken(_) | Fault::CommandNameless) }
+                if self.usage().any =>
+            {
+                self.events.push_back(ClientEvent::LeftOut { at, fault });
+                Ok(())
+            }
+            error => Err(error),
+        }
     }
 
     /// The window is announced first, the chunk size before anything long; then everything that any

@@ -36,6 +36,8 @@ pub(super) struct Link {
     pub(super) output: Output,
     decoder: Decoder,
     aggregate: Option<Aggregate>,
+    /// Where an aggregate began whose last tag was cut short.
+    cut_aggregate: Option<u64>,
     chunk_size: u32,
     ack_window_bytes: u32,
     acknowledged: u64,
@@ -47,6 +49,7 @@ impl Link {
             output: Output::default(),
             decoder: Decoder::new(limits, 0),
             aggregate: None,
+            cut_aggregate: None,
             chunk_size: CHUNK_SIZE_DEFAULT,
             ack_window_bytes: ACK_WINDOW_BYTES_DEFAULT,
             acknowledged: 0,
@@ -75,6 +78,11 @@ impl Link {
         self.decoder.aborted()
     }
 
+    /// Where an aggregate began that has lost its last tag, since this was last asked.
+    pub(super) fn take_cut_aggregate(&mut self) -> Option<u64> {
+        self.cut_aggregate.take()
+    }
+
     /// The next message that concerns the session. Protocol control acts at once, also between the
     /// chunks of another message (RTMP 1.0 §5.4), and on whatever chunk stream it comes (PTZOptics,
     /// quirk 28).
@@ -83,7 +91,8 @@ impl Link {
             let raw = match self.aggregate.as_mut().and_then(Iterator::next) {
                 Some(part) => Some(part),
                 None => {
-                    self.aggregate = None;
+                    let ended = self.aggregate.take().filter(Aggregate::is_cut);
+                    self.cut_aggregate = ended.map(|cut| cut.at()).or(self.cut_aggregate);
                     self.decoder.read(input)?
                 }
             };

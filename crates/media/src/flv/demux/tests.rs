@@ -110,11 +110,17 @@ fn what_is_no_flv_is_refused_with_its_place() {
         error(&file(&[&one, &encrypted]), 100),
         "an encrypted FLV tag at byte 78 is not supported; decrypt the file with the tool that made it"
     );
+}
+
+#[test]
+fn a_tag_that_cannot_be_used_is_left_out() {
     let mut demuxer = Demuxer::default();
     demuxer.feed(&file(&[&tag(TagKind::Video, 0, b"\x90dvh1\x00"), &tag(TagKind::Audio, 0, &[0x2F, 1, 2])]));
-    let refused = demuxer.next_item().unwrap_err().to_string();
-    assert!(refused.starts_with("Enhanced RTMP video dvh1 at byte 13 is not supported"), "{refused}");
     assert!(matches!(demuxer.next_item(), Ok(Some(MediaItem::Track(_)))), "reading goes on behind the tag");
+    let left_out = demuxer.left_out();
+    let reasons: Vec<_> = left_out.reasons().collect();
+    assert_eq!((reasons.len(), demuxer.left_out_count()), (1, 1));
+    assert!(reasons[0].0.starts_with("Enhanced RTMP video dvh1 is not supported"), "{reasons:?}");
 }
 
 #[test]

@@ -32,8 +32,12 @@ fn an_aggregate_keeps_the_distances_and_its_own_stream() {
 fn an_aggregate_ends_at_the_first_short_tag() {
     let body = [tag(8, 0, b"whole"), tag(8, 0, b"cut off")].concat();
     for end in 0..body.len() {
-        let count = Aggregate::new(raw(&body[..end])).count();
+        let mut aggregate = Aggregate::new(raw(&body[..end]));
+        let count = aggregate.by_ref().count();
         assert_eq!(count, usize::from(end >= 16) + usize::from(end >= 16 + 4 + 18), "{end}");
+        // A tag has ended cleanly with or without its back pointer.
+        let is_whole = end == 0 || (16..=20).contains(&end) || end >= 38;
+        assert_eq!(aggregate.is_cut(), !is_whole, "{end}");
     }
 }
 

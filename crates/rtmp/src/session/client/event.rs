@@ -4,6 +4,7 @@ use bytes::Bytes;
 use headwater_media::MediaKind;
 use headwater_media::amf::Object;
 
+use crate::Fault;
 use crate::chunk::MessageStreamId;
 use crate::command::{Capabilities, PlayStart, Status, Transition};
 use crate::message::{DataScope, UserControl};
@@ -124,6 +125,14 @@ pub enum ClientEvent {
         scope: DataScope,
         /// The handler's name and the values, AMF0.
         payload: Bytes,
+    },
+    /// A message, or a part of one, that cannot be read came in the middle of a stream. It is left out; the
+    /// stream goes on.
+    LeftOut {
+        /// Bytes that the server had sent before it.
+        at: u64,
+        /// What is wrong with it.
+        fault: Fault,
     },
     /// A user control event about a stream: begin, end, dry, recorded.
     UserControl(UserControl),

@@ -7,7 +7,7 @@ use super::kit::Dialogue;
 use crate::command::{Command, PlayStart, PublishKind, Status, code};
 use crate::message::{UserControl, type_id};
 use crate::session::{ClientEvent, ClientSession, PlayOptions};
-use crate::{Error, MessageStreamId};
+use crate::{Error, Fault, MessageStreamId};
 
 const ONE: MessageStreamId = MessageStreamId(1);
 
@@ -255,6 +255,42 @@ fn what_servers_ask_is_answered() {
     ]);
     server.says(0, Command::new("close", 0.0));
     assert_eq!(server.event(), ClientEvent::Closed);
+}
+
+#[test]
+fn a_stream_outlives_messages_that_cannot_be_read() {
+    let mut server = playing();
+    server.sends(1, type_id::COMMAND, 0, b"\x02\x00\x08onSt");
+    server.sends(1, type_id::COMMAND, 0, &[5]);
+    let whole = [8, 0, 0, 1, 0, 0, 100, 0, 0, 0, 0, b'x', 0, 0, 0, 12];
+    server.sends(
+        1,
+        type_id::AGGREGATE,
+        5000,
+        &[&whole[..], &[9, 0, 0, 40, 0, 0, 140, 0, 0, 0, 0, 1, 2]].concat(),
+    );
+    server.sends(0, type_id::USER_CONTROL, 0, &[0, 99, 0, 0, 0, 1]);
+    server.sends(1, 77, 0, b"a type that nobody knows");
+    server.sends(1, type_id::VIDEO, 5040, &[1; 300]);
+    let events = server.events();
+    let [
+        ClientEvent::LeftOut { fault: Fault::CommandBroken(_), at },
+        ClientEvent::LeftOut { fault: Fault::CommandNameless, .. },
+        ClientEvent::Media { kind: MediaKind::Audio, timestamp: 5000, .. },
+        ClientEvent::LeftOut { fault: Fault::AggregateCut, at: cut_at },
+        ClientEvent::Media { kind: MediaKind::Video, timestamp: 5040, .. },
+    ] = &events[..]
+    else {
+        panic!("{events:?}")
+    };
+    assert!(cut_at > at, "{events:?}");
+}
+
+#[test]
+fn before_there_is_a_stream_a_broken_command_ends_it() {
+    let mut server = Dialogue::let_in();
+    server.sends(0, type_id::COMMAND, 0, &[5]);
+    assert!(matches!(server.error(), Error::Peer { fault: Fault::CommandNameless, .. }));
 }
 
 #[test]
