@@ -352,7 +352,10 @@ pub(crate) const ROOMS: &[Room] = &[
     room(
         "cli commands",
         "cli",
-        &["main.rs", "incoming", "line", "play", "probe", "progress", "publish", "serve", "trace"],
+        &[
+            "main.rs", "incoming", "left_out", "line", "play", "probe", "progress", "publish", "serve",
+            "trace",
+        ],
         &[],
         "commands",
     ),
