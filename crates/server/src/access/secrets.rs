@@ -21,12 +21,13 @@ const LETTERS_MIN: usize = 8;
 /// A secret. It is printed by nothing: not by `Debug`, and what was read of it is not quoted in errors.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(from = "String")]
-pub(crate) struct Secret {
-    text: String,
+pub(crate) struct Secret(
+    /// As it was given.
+    String,
     /// As a name holds it that somebody has made of it, decoded; only where that is another text. Every address that
     /// somebody watches is searched for it.
-    decoded: Option<String>,
-}
+    Option<String>,
+);
 
 /// Shown as being there.
 impl Serialize for Secret {
@@ -41,11 +42,11 @@ impl Secret {
     /// # Errors
     /// What is wrong with it, as a sentence of which `name` is the subject and to which the mend is to be added.
     pub(super) fn check(&self, name: &str) -> anyhow::Result<()> {
-        let letters = self.text.trim().chars().count();
-        let fault = match (self.text.is_empty(), letters) {
+        let letters = self.0.trim().chars().count();
+        let fault = match (self.0.is_empty(), letters) {
             (true, _) => "is empty",
             (_, 0) => "is blank",
-            _ if self.text.trim() != self.text => {
+            _ if self.0.trim() != self.0 => {
                 anyhow::bail!(
                     "{name} begins or ends with white space, which clients do not send: take it away"
                 )
@@ -64,14 +65,12 @@ impl Secret {
         let decoded = |text: &str| percent_decode_str(text).collect::<Vec<u8>>();
         let spellings = [given.as_bytes().to_vec(), decoded(given), decoded(&given.replace('+', " "))];
         // Without a short cut.
-        spellings
-            .iter()
-            .fold(false, |found, spelling| constant_time_eq(spelling, self.text.as_bytes()) | found)
+        spellings.iter().fold(false, |found, spelling| constant_time_eq(spelling, self.0.as_bytes()) | found)
     }
 
     /// Whether it stands somewhere in `name`, which was decoded.
     pub(super) fn is_in(&self, name: &str) -> bool {
-        name.contains(&self.text) || self.decoded.as_deref().is_some_and(|decoded| name.contains(decoded))
+        name.contains(&self.0) || self.1.as_deref().is_some_and(|decoded| name.contains(decoded))
     }
 
     /// `text` with an ellipsis wherever it stands, in whichever form.
@@ -79,19 +78,19 @@ impl Secret {
         let mask = |text: Cow<'a, str>, form: &str| {
             if text.contains(form) { Cow::Owned(text.replace(form, "…")) } else { text }
         };
-        let text = mask(text, &self.text);
-        let text = self.decoded.as_deref().into_iter().fold(text, mask);
+        let text = mask(text, &self.0);
+        let text = self.1.as_deref().into_iter().fold(text, mask);
         mask(text, &self.coded())
     }
 
     /// As a URL or a cookie holds it.
     pub(super) fn coded(&self) -> String {
-        utf8_percent_encode(&self.text, NON_ALPHANUMERIC).to_string()
+        utf8_percent_encode(&self.0, NON_ALPHANUMERIC).to_string()
     }
 
     /// The secret itself, for the person whom it belongs to.
     pub(super) fn reveal(&self) -> &str {
-        &self.text
+        &self.0
     }
 }
 
@@ -99,7 +98,7 @@ impl From<String> for Secret {
     fn from(text: String) -> Self {
         let decoded = percent_decode_str(&text).decode_utf8().ok();
         let decoded = decoded.filter(|decoded| **decoded != text).map(Cow::into_owned);
-        Self { text, decoded }
+        Self(text, decoded)
     }
 }
 
