@@ -2,6 +2,7 @@
 
 mod client;
 mod deadlines;
+mod encoders;
 mod flash;
 mod kit;
 mod pair;

@@ -12,7 +12,7 @@ use super::{
 use crate::chunk::MessageStreamId;
 use crate::command::{
     Command, ConnectRequest, Play2Request, PlayRejection, PlayRequest, PublishKind, PublishRejection,
-    PublishRequest, Status,
+    PublishRequest, Status, code,
 };
 use crate::url::{PathFault, StreamPath};
 use crate::{Error, Fault};
@@ -45,15 +45,11 @@ impl ServerSession {
                 }
             }
             "pause" | "pauseRaw" | "seek" | "receiveAudio" | "receiveVideo" => self.steer(stream, command),
-            "FCUnpublish" => {
-                self.answer(command);
-                self.unpublish_named(&command.text(0).unwrap_or_default());
-            }
+            "FCPublish" | "FCUnpublish" | "FCSubscribe" | "FCUnsubscribe" => self.announce_name(command),
             "getStreamLength" => self.stream_length(command),
             // FMLE waits for these (quirk 26); Haivision asks `_checkbw` before `createStream` (quirk 40).
-            "releaseStream" | "FCPublish" | "FCSubscribe" | "FCUnsubscribe" | "_checkbw"
-            | "checkBandwidth" | "getPing" | "getIdent" | "setClientID" | "startTransmit"
-            | "stopTransmit" => self.answer(command),
+            "releaseStream" | "_checkbw" | "checkBandwidth" | "getPing" | "getIdent" | "setClientID"
+            | "startTransmit" | "stopTransmit" => self.answer(command),
             "_result" | "_error" | "onStatus" | "close" | "receiveVideoFPS" => {}
             name => {
                 if command.transaction != 0.0 {
@@ -199,6 +195,25 @@ impl ServerSession {
         }
     }
 
+    /// What Flash Media Server did for clients that announce a name before they use it, and say that they are done
+    /// with it: it called them back, with the name, and then answered. FMLE, Livestream Studio and appliances wait for
+    /// the call (quirk 26); librtmp closes at `onFCUnsubscribe`, which it has asked for.
+    fn announce_name(&mut self, command: &Command) {
+        let name = command.text(0).unwrap_or_default();
+        let (call, code) = match command.name.as_str() {
+            "FCPublish" => ("onFCPublish", code::PUBLISH_START),
+            "FCUnpublish" => ("onFCUnpublish", code::UNPUBLISH_SUCCESS),
+            "FCSubscribe" => ("onFCSubscribe", code::PLAY_START),
+            _ => ("onFCUnsubscribe", code::PLAY_STOP),
+        };
+        let call = Command::new(call, 0.0).with(Status::new(code, name.clone()).to_object());
+        self.link.send_command(MessageStreamId::CONNECTION, &call);
+        self.answer(command);
+        if command.name == "FCUnpublish" {
+            self.unpublish_named(&name);
+        }
+    }
+
     /// `FCUnpublish` carries a name and no stream.
     fn unpublish_named(&mut self, name: &str) {
         let wanted = self.base.resolve(name).map(|path| path.name);
@@ -214,6 +229,8 @@ impl ServerSession {
         };
         if let Some(stream) = meant {
             self.stop(stream);
+            let text = format!("{name} is now unpublished.");
+            self.link.send_status(stream, &Status::new(code::UNPUBLISH_SUCCESS, text).details(name));
         }
     }
 

@@ -204,18 +204,34 @@ impl<T: Twin> Dialogue<T> {
 
     /// What the peer has heard, one line a message.
     pub(super) fn heard_lines(&mut self) -> Vec<String> {
+        self.heard_messages().iter().map(|(raw, message)| line(raw, message)).collect()
+    }
+
+    /// The commands that the peer has heard.
+    pub(super) fn heard_commands(&mut self) -> Vec<Command> {
+        assert!(self.events().is_empty());
+        let messages = self.heard_messages().into_iter();
+        messages
+            .filter_map(|(_, message)| match message {
+                Message::Command(command) => Some(command),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn heard_messages(&mut self) -> Vec<(RawMessage, Message)> {
         let output = self.session.output().drain();
         self.heard.extend_from_slice(&output);
-        let mut lines = Vec::new();
+        let mut messages = Vec::new();
         while let Some(raw) = self.decoder.read(&mut self.heard).unwrap() {
             let message = Message::decode(&raw).unwrap();
             if let Message::SetChunkSize(size) = message {
                 self.decoder.set_chunk_size(size).unwrap();
             }
-            lines.push(line(&raw, &message));
+            messages.push((raw, message));
         }
         assert!(self.heard.is_empty(), "half a message");
-        lines
+        messages
     }
 }
 
