@@ -16,6 +16,9 @@ pub struct Batch {
     pub frames: Vec<Frame>,
     /// What holds for them.
     pub setup: Arc<DecoderSetup>,
+    /// What holds at the end of all that has come: a track that is missing here has fallen silent since, and one that
+    /// is here alone is on its way.
+    pub newest_setup: Arc<DecoderSetup>,
     /// The group of the first frame, then those that begin in the batch.
     pub(crate) groups: Vec<Group>,
     /// Which stream's log it was filled from, and where that log's head was.
@@ -47,17 +50,19 @@ impl Batch {
 
     /// Fills in frames that come from elsewhere than a log. Nobody shares them.
     pub fn refill(&mut self, first: u64, setup: &Arc<DecoderSetup>, frames: impl IntoIterator<Item = Frame>) {
-        self.begin(first, setup);
+        self.begin(first, setup, setup);
         self.frames.extend(frames);
     }
 
     /// Empties it for the frames that come from `first` on, under `setup`.
-    pub(crate) fn begin(&mut self, first: u64, setup: &Arc<DecoderSetup>) {
+    pub(crate) fn begin(&mut self, first: u64, setup: &Arc<DecoderSetup>, newest: &Arc<DecoderSetup>) {
         self.first = first;
         self.frames.clear();
         self.groups.clear();
-        if !Arc::ptr_eq(&self.setup, setup) {
-            self.setup = Arc::clone(setup);
+        for (held, now) in [(&mut self.setup, setup), (&mut self.newest_setup, newest)] {
+            if !Arc::ptr_eq(held, now) {
+                *held = Arc::clone(now);
+            }
         }
         self.filled = None;
         self.version += 1;

@@ -1,8 +1,8 @@
 //! The log of one stream: frames in the order they came, where a viewer can start, and what its decoder
 //! must know there.
 //!
-//! Positions are sequence numbers that only grow. The front is trimmed by bytes and by time; a cursor
-//! that has fallen behind the front finds that out when it reads next.
+//! Positions are sequence numbers that only grow. The front is trimmed by bytes, and by time where no newcomer
+//! needs it; a cursor that has fallen behind the front finds that out when it reads next.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,22 +16,17 @@ use crate::setup::{DecoderSetup, PartContent};
 /// Bounds of a stream's log.
 #[derive(Clone, Debug)]
 pub struct LogConfig {
-    /// Payload bytes kept, at most. One frame is always kept, however large.
+    /// Bytes kept, at most: payloads, and what each frame takes besides. One frame is always kept, however large.
+    /// A group of pictures that is larger is cut at its front; who comes then starts with the sound, and has
+    /// pictures from the next keyframe on.
     pub bytes_max: usize,
-    /// Media time kept, at most. A group of pictures longer than this is cut at its front, and viewers
-    /// then wait for the next keyframe.
-    pub time_max: Timestamp,
     /// Media time kept for viewers who lag. Older frames go, unless the newest place to start needs them.
     pub lag_kept: Timestamp,
 }
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self {
-            bytes_max: 64 << 20,
-            time_max: Timestamp::from_ms(20_000),
-            lag_kept: Timestamp::from_ms(6_000),
-        }
+        Self { bytes_max: 64 << 20, lag_kept: Timestamp::from_ms(6_000) }
     }
 }
 
@@ -49,11 +44,14 @@ pub(crate) struct Log {
     frames: VecDeque<Frame>,
     /// Sequence number of the front frame.
     base: u64,
+    /// Of payloads.
     bytes: usize,
     groups: Groups,
     /// Setups, each with the first sequence it holds for; the newest last, never empty.
     setups: VecDeque<(u64, Arc<DecoderSetup>)>,
     last_audio_start: Option<Timestamp>,
+    /// The newest frame of the main video track: its time, and whether it is a keyframe.
+    last_picture: Option<(Timestamp, bool)>,
 }
 
 impl Log {
@@ -66,6 +64,7 @@ impl Log {
             groups: Groups::new(),
             setups: VecDeque::from([(0, Arc::default())]),
             last_audio_start: None,
+            last_picture: None,
         }
     }
 
@@ -89,10 +88,16 @@ impl Log {
         is_news
     }
 
-    /// A new publisher: the tracks of the one before are gone unless it announces them again. Returns
-    /// whether there were any.
+    /// From the next frame on, tracks that are not `still_there` are gone. Returns whether there were any.
     pub(crate) fn forget_tracks(&mut self, still_there: impl Fn(TrackId) -> bool) -> bool {
         let Some(setup) = self.setup().without_tracks(still_there) else { return false };
+        self.put_setup(setup);
+        true
+    }
+
+    /// From the next frame on, tracks of these kinds are waited for. Returns whether that is news.
+    pub(crate) fn set_awaited(&mut self, kinds: Vec<MediaKind>) -> bool {
+        let Some(setup) = self.setup().with_awaited(kinds) else { return false };
         self.put_setup(setup);
         true
     }
@@ -151,7 +156,7 @@ impl Log {
         let at = self.setups.partition_point(|(since, _)| *since <= sequence).saturating_sub(1);
         let setup_end = self.setups.get(at + 1).map_or(u64::MAX, |(since, _)| *since);
         let end = self.head().min(setup_end).min(sequence.saturating_add(count_max as u64));
-        batch.begin(sequence, &self.setups[at].1);
+        batch.begin(sequence, &self.setups[at].1, self.setup());
         let mut bytes = 0;
         for sequence in sequence..end {
             let Some(frame) = self.frame(sequence) else { break };
@@ -171,7 +176,7 @@ impl Log {
     fn is_start(&mut self, frame: &Frame) -> bool {
         let main_video = self.setup().tracks().map(|track| track.id).find(|id| id.kind == MediaKind::Video);
         if let Some(main) = main_video {
-            return frame.key && frame.track == main;
+            return frame.track == main && self.is_new_keyframe(frame);
         }
         let due = self
             .last_audio_start
@@ -181,6 +186,13 @@ impl Log {
             self.last_audio_start = Some(frame.dts);
         }
         start
+    }
+
+    /// Of several keyframes that are decoded at one time (an encoder may send each slice as a frame of its own) the
+    /// first is the start: who began at a later one would lack a part of the picture.
+    fn is_new_keyframe(&mut self, frame: &Frame) -> bool {
+        let before = self.last_picture.replace((frame.dts, frame.key));
+        frame.key && (before != Some((frame.dts, true)) || self.newest_start().is_none())
     }
 
     /// A start of a stream with several video tracks takes in the keyframes of the others that came just
@@ -210,11 +222,9 @@ impl Log {
     }
 
     fn front_is_too_old(&self) -> bool {
-        let age = self.lag(self.base);
-        let needed = self.newest_start().is_none_or(|start| start <= self.base);
-        self.bytes > self.config.bytes_max
-            || age > self.config.time_max
-            || age > self.config.lag_kept && !needed
+        let kept = self.bytes + self.frames.len() * size_of::<Frame>();
+        let needed = self.newest_start().is_some_and(|start| start <= self.base);
+        kept > self.config.bytes_max || self.lag(self.base) > self.config.lag_kept && !needed
     }
 
     fn trim(&mut self) {

@@ -8,7 +8,7 @@ pub enum Start {
     /// At the oldest keyframe that the log holds: all there is, also of a publisher who has left. A viewer
     /// is moved on from there if that is farther back than its lag allows.
     OldestKeyframe,
-    /// At the newest keyframe that the log holds: a picture at once.
+    /// At the newest keyframe that the log holds: a picture at once. If it holds none, at the next one that comes.
     NewestKeyframe,
     /// At the next keyframe that comes: no delay behind the publisher, but a wait.
     NextKeyframe,
@@ -30,13 +30,14 @@ impl Start {
     /// The place in `log`. The newest keyframe of a publisher who has left (`is_paused`) is an old picture,
     /// and nobody starts with it.
     pub(crate) fn position(self, log: &Log, is_paused: bool) -> Position {
-        let at = match self {
+        let found = match self {
             Self::OldestKeyframe => log.start_from(log.base()),
-            Self::NewestKeyframe if is_paused => None,
-            Self::NewestKeyframe => log.newest_start(),
-            Self::NextKeyframe => None,
+            Self::NewestKeyframe if !is_paused => log.newest_start(),
+            Self::NewestKeyframe | Self::NextKeyframe => None,
             Self::Sequence(sequence) => Some(sequence.min(log.head())),
         };
-        at.map_or_else(|| Position::StartFrom(log.head()), Position::At)
+        // Who wants a picture at once has waited for all that the log holds.
+        let from = if self == Self::NewestKeyframe && !is_paused { log.base() } else { log.head() };
+        found.map_or(Position::StartFrom(from), Position::At)
     }
 }

@@ -25,6 +25,8 @@ pub enum PartContent {
 #[derive(Clone, Debug, Default)]
 pub struct DecoderSetup {
     parts: Vec<Part>,
+    /// Kinds of tracks that the publisher's metadata names, as long as they are waited for.
+    awaited: Vec<MediaKind>,
 }
 
 impl DecoderSetup {
@@ -72,6 +74,26 @@ impl DecoderSetup {
         self.tracks().any(|track| track.id.kind == kind)
     }
 
+    /// Whether there is a track of this kind, or will be soon: the publisher's metadata names one, and has done so for
+    /// less than [`SILENT_AFTER`](crate::SILENT_AFTER). What the head of a file tells.
+    #[must_use]
+    pub fn promises(&self, kind: MediaKind) -> bool {
+        self.has(kind) || self.awaited.contains(&kind)
+    }
+
+    /// Since when the track `id` is there with this configuration; `None` if the stream has it not. A track that was
+    /// away is there since it came back.
+    #[must_use]
+    pub fn since(&self, id: TrackId) -> Option<u64> {
+        let is_it = |part: &&Part| matches!(&part.content, PartContent::Track(track) if track.id == id);
+        self.parts.iter().find(is_it).map(|part| part.since)
+    }
+
+    /// The same while `awaited` are waited for; `None` if it says that already.
+    pub(crate) fn with_awaited(&self, awaited: Vec<MediaKind>) -> Option<Self> {
+        (self.awaited != awaited).then(|| Self { parts: self.parts.clone(), awaited })
+    }
+
     /// Whether it says just this already.
     pub(crate) fn says(&self, content: &PartContent) -> bool {
         self.parts.iter().any(|part| part.content == *content)
@@ -84,7 +106,7 @@ impl DecoderSetup {
             PartContent::Metadata(_) => true,
         };
         let parts: Vec<_> = self.parts.iter().filter(|part| stays(part)).cloned().collect();
-        (parts.len() != self.parts.len()).then_some(Self { parts })
+        (parts.len() != self.parts.len()).then(|| Self { parts, awaited: self.awaited.clone() })
     }
 
     fn replace(&mut self, content: PartContent, since: u64) {

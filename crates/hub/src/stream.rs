@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use headwater_media::{Frame, MediaKind, Timestamp, TrackId};
+use headwater_media::flv::{named_kinds, parse_on_metadata};
+use headwater_media::{Frame, MediaKind};
 use parking_lot::Mutex;
 use tokio::sync::broadcast::Sender;
 
@@ -12,13 +13,11 @@ use crate::announce::{Announcement, Announcer, Change, EndReason};
 use crate::batch::Batch;
 use crate::log::{Log, LogConfig};
 use crate::name::StreamName;
+use crate::presence::Presence;
 use crate::setup::PartContent;
 use crate::snapshot::{PublisherInfo, Snapshot, State};
 use crate::timeline::{RepairedTimestamps, Timeline};
 use crate::wake::{Audiences, Lane};
-
-/// How long a publisher has to show all its tracks.
-const SETTLE_AFTER: Timestamp = Timestamp::from_ms(2_000);
 
 /// Frames that one read returns, at most.
 const BATCH_FRAMES_MAX: usize = 256;
@@ -49,7 +48,8 @@ pub(crate) struct Inner {
     publisher: Option<Seated>,
     publishers_seen: u64,
     began: Duration,
-    left: Duration,
+    /// When the first sweep found that its publisher had left: who goes knows no time.
+    left: Option<Duration>,
     bytes_in: u64,
     frames_in: u64,
     rate: Rate,
@@ -63,11 +63,7 @@ struct Seated {
     number: u64,
     info: PublisherInfo,
     last_heard: Duration,
-    tracks: Vec<TrackId>,
-    /// Its first timestamp, on its own clock.
-    first: Option<Timestamp>,
-    /// Whether tracks that only its predecessor had have been forgotten.
-    settled: bool,
+    presence: Presence,
     /// Whether its first keyframe has come.
     decodable: bool,
 }
@@ -88,7 +84,7 @@ impl Stream {
             publisher: None,
             publishers_seen: 0,
             began: now,
-            left: now,
+            left: None,
             bytes_in: 0,
             frames_in: 0,
             rate: Rate::default(),
@@ -135,9 +131,7 @@ impl Stream {
             number,
             info,
             last_heard: now,
-            tracks: Vec::new(),
-            first: None,
-            settled: number == 1,
+            presence: Presence::new(number > 1),
             decodable: false,
         });
         inner.state = State::Live;
@@ -151,12 +145,16 @@ impl Stream {
     pub(crate) fn set(&self, number: u64, content: PartContent) {
         let mut inner = self.inner.lock();
         let Some(present) = inner.seated(number) else { return };
-        if let PartContent::Track(track) = &content
-            && !present.tracks.contains(&track.id)
-        {
-            present.tracks.push(track.id);
-        }
-        if inner.log.set(content) {
+        let (is_told, named) = match &content {
+            PartContent::Track(track) => (present.presence.announce(track), None),
+            PartContent::Metadata(values) if present.presence.awaits_tracks() => {
+                let about = parse_on_metadata(values).unwrap_or_default();
+                (true, Some(named_kinds(&about)))
+            }
+            PartContent::Metadata(_) => (true, None),
+        };
+        let is_awaited = named.is_some_and(|kinds| inner.log.set_awaited(kinds));
+        if (is_told && inner.log.set(content)) || is_awaited {
             inner.announce_setup();
         }
     }
@@ -169,10 +167,10 @@ impl Stream {
         if !present.admits(&frame) {
             return;
         }
-        inner.settle_tracks(&frame);
         inner.bytes_in += frame.payload.len() as u64;
         inner.frames_in += 1;
         inner.timeline.place(&mut frame, now);
+        inner.look_at_tracks(&frame);
         inner.log.push(frame);
         drop(inner);
         self.audiences.ring();
@@ -182,7 +180,8 @@ impl Stream {
     pub(crate) fn leave(&self, number: u64) {
         let mut inner = self.inner.lock();
         if inner.seated(number).is_some() {
-            inner.left = inner.publisher.take().map_or(inner.left, |present| present.last_heard);
+            inner.publisher = None;
+            inner.left = None;
             inner.state = State::Paused;
             inner.announcer.announce(Change::PublisherLeft);
             if self.viewers.load(Ordering::Acquire) > 0 {
@@ -200,8 +199,8 @@ impl Stream {
         self.inner.lock().timeline.count(repaired);
     }
 
-    /// Ends the broadcast when its publisher has been away for longer than `window`, and the wait for one
-    /// when nobody waits. Returns whether the stream has ended.
+    /// Ends the broadcast when its publisher has been away for longer than `window`, counted from the first sweep
+    /// after it left, and the wait for one when nobody waits. Returns whether the stream has ended.
     pub(crate) fn sweep(&self, window: Duration, now: Duration) -> bool {
         let mut inner = self.inner.lock();
         let bytes_in = inner.bytes_in;
@@ -210,7 +209,7 @@ impl Stream {
         let is_over = match inner.state {
             State::Live => false,
             State::Waiting => is_unwanted,
-            State::Paused => now.saturating_sub(inner.left) >= window,
+            State::Paused => now.saturating_sub(*inner.left.get_or_insert(now)) >= window,
             State::Ended => true,
         };
         if is_unwanted && !is_over {
@@ -296,17 +295,16 @@ impl Inner {
         self.publisher.as_mut().filter(|present| present.number == number)
     }
 
-    /// Two seconds after a publisher's first frame, tracks that only its predecessor had are forgotten:
-    /// an encoder without a camera may follow one with. Sooner would be too soon, tracks come one by one.
-    fn settle_tracks(&mut self, frame: &Frame) {
-        let Some(present) = &mut self.publisher else { return };
-        let first = *present.first.get_or_insert(frame.dts);
-        if !present.settled && frame.dts - first >= SETTLE_AFTER {
-            present.settled = true;
-            let tracks = present.tracks.clone();
-            if self.log.forget_tracks(|id| tracks.contains(&id)) {
-                self.announce_setup();
-            }
+    /// Before a frame of the publisher is appended: tracks that have fallen silent go, and one that was silent and
+    /// comes back is told of again.
+    fn look_at_tracks(&mut self, frame: &Frame) {
+        let Self { publisher: Some(present), log, .. } = self else { return };
+        let is_back = present.presence.hear(frame).is_some_and(|track| log.set(PartContent::Track(track)));
+        let changed = present.presence.look();
+        let is_gone = changed.gone && log.forget_tracks(|id| present.presence.is_there(id));
+        let is_given_up = changed.given_up && log.set_awaited(Vec::new());
+        if is_back || is_gone || is_given_up {
+            self.announce_setup();
         }
     }
 }

@@ -15,7 +15,15 @@ use crate::snapshot::{Snapshot, State};
 use crate::stream::Stream;
 use crate::wake::{Watch, Watcher};
 
+/// How long a viewer waits for a keyframe while frames go by. Then it begins without: there is sound, the head of an
+/// answer must not be waited for (proxies give up), and pictures follow from the next keyframe on. Some streams have
+/// one a minute, or none but the first.
+const KEYFRAME_WAIT: Timestamp = Timestamp::from_ms(2_000);
+
 /// A cursor in a stream's log.
+///
+/// It starts at a keyframe, unless none has come for two seconds: then its first frames may be pictures that cannot be
+/// decoded yet, which a [`KeyframeGate`](headwater_media::flv::KeyframeGate) holds back.
 ///
 /// Contract: [`read`](Self::read) fills a batch and moves nothing; [`advance`](Self::advance) moves past
 /// the frames that have been used. Between the two, a viewer that cannot go on costs nothing but this
@@ -125,7 +133,9 @@ impl Subscriber {
         let at = match self.position {
             Position::At(at) => at,
             Position::StartFrom(from) => {
-                let start = log.start_from(from)?;
+                let from = from.max(log.base());
+                let head = || (log.lag(from) >= KEYFRAME_WAIT).then(|| log.head());
+                let start = log.start_from(from).or_else(head)?;
                 self.position = Position::At(start);
                 return Some(start);
             }

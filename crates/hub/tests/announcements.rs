@@ -82,6 +82,7 @@ fn a_broadcast_is_told_from_the_first_who_waits_to_its_end() {
     let third = hub.publish(&name(0), info("c"), SECOND).unwrap();
     assert_eq!(hear(&mut listener), ["came: b", "left", "wanted", "came: c"]);
     drop((viewers, third));
+    hub.sweep(SECOND);
     hub.sweep(SECOND + WINDOW);
     hub.sweep(SECOND + WINDOW);
     assert_eq!(hear(&mut listener), ["left", "ended: PublisherGone"]);

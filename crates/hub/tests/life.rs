@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use headwater_hub::{
-    Batch, Hub, HubConfig, Next, PublishError, Publisher, PublisherInfo, Start, State, StreamName,
+    Batch, Hub, HubConfig, LogConfig, Next, PublishError, Publisher, PublisherInfo, Start, State, StreamName,
     Subscriber, Takeover,
 };
 use headwater_media::{Codec, Frame, Timestamp, Track, TrackId};
@@ -102,6 +102,7 @@ fn viewers_stay_through_a_reconnect_and_time_goes_on() {
     let mut cursor = view(&hub, Start::NewestKeyframe);
     assert_eq!(read(&mut cursor), [0]);
     drop(publisher);
+    hub.sweep(2 * SECOND);
     hub.sweep(9 * SECOND);
     assert_eq!((cursor.state(), read(&mut cursor)), (State::Paused, vec![]));
     let mut again = publish(&hub, 9 * SECOND).unwrap();
@@ -117,12 +118,64 @@ fn a_broadcast_ends_when_nobody_comes_back() {
     let mut cursor = view(&hub, Start::NewestKeyframe);
     publisher.push(video(0, true), SECOND);
     drop(publisher);
+    hub.sweep(2 * SECOND);
     hub.sweep(12 * SECOND);
     let mut batch = Batch::default();
     assert_eq!(cursor.read(&mut batch), Next::Frames, "what is left of the log still comes");
     cursor.advance(&batch, batch.frames.len());
     assert_eq!(cursor.read(&mut batch), Next::Ended);
     assert!(hub.list(12 * SECOND).is_empty());
+}
+
+#[test]
+fn the_wait_for_a_publisher_begins_when_it_is_let_go_however_long_it_was_silent() {
+    let hub = hub(Takeover::Never);
+    let mut publisher = publish(&hub, Duration::ZERO).unwrap();
+    publisher.push(video(0, true), SECOND);
+    for second in 1..60 {
+        hub.sweep(second * SECOND);
+    }
+    drop(publisher);
+    hub.sweep(60 * SECOND);
+    hub.sweep(69 * SECOND);
+    assert!(hub.is_live(&name("live/a")), "it was frozen for a minute, and has been gone for nine seconds");
+    let mut again = publish(&hub, 69 * SECOND).unwrap();
+    again.push(video(0, true), 69 * SECOND);
+    hub.sweep(75 * SECOND);
+    drop(again);
+    hub.sweep(80 * SECOND);
+    hub.sweep(89 * SECOND);
+    assert!(hub.is_live(&name("live/a")), "each absence is counted by itself");
+    hub.sweep(90 * SECOND);
+    assert!(!hub.is_live(&name("live/a")));
+}
+
+#[test]
+fn who_comes_into_a_long_group_starts_at_its_keyframe_or_without_pictures() {
+    let log = LogConfig { bytes_max: 300 * (size_of::<Frame>() + 1), ..LogConfig::default() };
+    let hub = Hub::new(HubConfig { log, ..HubConfig::default() });
+    let mut publisher = publish(&hub, Duration::ZERO).unwrap();
+    let mut send = |range: std::ops::Range<i64>| {
+        range.for_each(|n| publisher.push(video(n * 100, n == 0), SECOND));
+    };
+    send(0..300);
+    assert_eq!(read(&mut view(&hub, Start::NewestKeyframe)).len(), 300, "30 s of one group");
+    let mut next = view(&hub, Start::NextKeyframe);
+    send(300..319);
+    let mut newest = view(&hub, Start::NewestKeyframe);
+    assert_eq!(
+        (read(&mut newest), read(&mut next)),
+        (vec![], vec![]),
+        "nothing has come for the one yet, and 1.8 s for the other"
+    );
+    send(319..321);
+    assert_eq!(
+        (read(&mut newest), read(&mut next)),
+        (vec![31_900, 32_000], vec![]),
+        "at the head, once it is sure"
+    );
+    send(321..322);
+    assert_eq!((read(&mut newest), read(&mut next)), (vec![32_100], vec![32_100]));
 }
 
 #[test]

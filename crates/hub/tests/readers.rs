@@ -20,13 +20,9 @@ fn name() -> StreamName {
     StreamName::parse("live/a").unwrap()
 }
 
-/// Keeps one second.
+/// Keeps one second, and twelve frames at most.
 fn hub() -> Hub {
-    let log = LogConfig {
-        time_max: Timestamp::from_ms(1_000),
-        lag_kept: Timestamp::from_ms(1_000),
-        ..LogConfig::default()
-    };
+    let log = LogConfig { bytes_max: 12 * (size_of::<Frame>() + 1), lag_kept: Timestamp::from_ms(1_000) };
     Hub::new(HubConfig { log, readers_per_stream_max: 2, viewers_per_stream_max: 1, ..HubConfig::default() })
 }
 

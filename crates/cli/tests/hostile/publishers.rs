@@ -84,6 +84,31 @@ fn a_frozen_publisher_is_taken_over() {
 }
 
 #[test]
+fn viewers_of_a_frozen_publisher_stay_for_the_window_after_it_is_let_go() {
+    // The window is shorter than the silence that a publisher is allowed.
+    let bench = Bench::start(&QUICK.replace("takeover_silence_ms = 1000", "takeover = \"never\""));
+    let mut frozen = Client::connect(bench.server.rtmp, "live");
+    let stream = frozen.publish("cam").unwrap();
+    frozen.send_config(stream);
+    frozen.send_frame(stream, 0, 0, 100).unwrap();
+    let mut viewer = Client::connect(bench.server.rtmp, "live");
+    viewer.play("cam").unwrap();
+    let deadline = Instant::now() + Duration::from_secs(8);
+    while frozen.next_event(Duration::from_millis(50)).is_ok() {
+        assert!(Instant::now() < deadline, "the frozen publisher is not closed");
+    }
+    let let_go = Instant::now();
+    while bench.api_must_answer().contains("live/cam") {
+        assert!(let_go.elapsed() < Duration::from_secs(4), "the broadcast does not end");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let stayed = let_go.elapsed();
+    assert!(stayed > Duration::from_millis(700), "reconnect_window_ms is 1000; it stayed {stayed:?}");
+    drop((frozen, viewer));
+    bench.finish(8);
+}
+
+#[test]
 fn a_hundred_short_publishes_leave_nothing() {
     let bench = Bench::start(QUICK);
     for number in 0..100 {

@@ -228,6 +228,7 @@ pub(crate) const ROOMS: &[Room] = &[
             "log",
             "name",
             "position",
+            "presence",
             "publisher",
             "reader",
             "setup",

@@ -29,32 +29,60 @@ fn video_log(config: LogConfig) -> Log {
     log
 }
 
+/// What a log keeps of so many bytes of payload in so many frames.
+fn room(frames: usize, bytes: usize) -> usize {
+    frames * size_of::<Frame>() + bytes
+}
+
 #[test]
 fn old_frames_go_by_time_and_by_bytes() {
-    let mut log =
-        video_log(LogConfig { bytes_max: 1000, time_max: Timestamp::from_ms(500), ..LogConfig::default() });
+    let lag_kept = Timestamp::from_ms(500);
+    let mut log = video_log(LogConfig { bytes_max: room(14, 1000), lag_kept });
     for n in 0..100 {
         log.push(frame(TrackId::VIDEO, n * 40, n % 10 == 0, 10));
     }
     assert_eq!(log.head() - log.base(), 13, "500 ms at 40 ms a frame, both ends counted");
-    log.push(frame(TrackId::VIDEO, 4000, true, 995));
-    assert_eq!(log.head() - log.base(), 1, "995 bytes leave no room for ten more");
-    log.push(frame(TrackId::VIDEO, 4040, false, 5000));
+    log.push(frame(TrackId::VIDEO, 4000, true, room(14, 995)));
+    assert_eq!(log.head() - log.base(), 1, "there is no room for ten bytes more");
+    log.push(frame(TrackId::VIDEO, 4040, false, room(14, 5000)));
     assert_eq!((log.head() - log.base(), log.newest_start()), (1, None), "one frame is always kept");
 }
 
 #[test]
-fn the_newest_group_of_pictures_is_kept_longer_than_what_only_laggards_want() {
-    let ms = Timestamp::from_ms;
-    let mut log = video_log(LogConfig { bytes_max: 1 << 20, time_max: ms(5_000), lag_kept: ms(1_000) });
+fn frames_without_payload_take_room_too() {
+    let mut log = video_log(LogConfig { bytes_max: room(100, 0), ..LogConfig::default() });
+    for _ in 0..1000 {
+        log.push(frame(TrackId::VIDEO, 0, false, 0));
+    }
+    assert_eq!((log.head() - log.base(), log.bytes()), (100, 0));
+}
+
+#[test]
+fn the_newest_group_of_pictures_is_kept_whole_however_long_it_lasts() {
+    let mut log = video_log(LogConfig { bytes_max: 1 << 20, lag_kept: Timestamp::from_ms(1_000) });
     for n in 0..75 {
         log.push(frame(TrackId::VIDEO, n * 40, n == 0 || n == 50, 1));
     }
     assert_eq!(log.base(), 49, "1 s behind the head, and before the keyframe at 50");
-    for n in 75..120 {
+    for n in 75..2_000 {
         log.push(frame(TrackId::VIDEO, n * 40, false, 1));
     }
-    assert_eq!((log.base(), log.newest_start()), (50, Some(50)), "2.8 s of one group are kept");
+    assert_eq!((log.base(), log.newest_start()), (50, Some(50)), "78 s of one group are kept");
+}
+
+#[test]
+fn a_group_that_is_too_large_is_cut_and_then_only_laggards_have_their_time() {
+    let mut log = video_log(LogConfig { bytes_max: room(100, 100), lag_kept: Timestamp::from_ms(1_000) });
+    for n in 0..100 {
+        log.push(frame(TrackId::VIDEO, n * 40, n == 0, 1));
+    }
+    assert_eq!((log.base(), log.newest_start()), (0, Some(0)));
+    log.push(frame(TrackId::VIDEO, 4_000, false, 1));
+    assert_eq!(
+        (log.head() - log.base(), log.newest_start()),
+        (26, None),
+        "of what nobody can start with, 1 s"
+    );
 }
 
 #[test]
@@ -110,6 +138,49 @@ fn a_start_takes_in_what_other_video_tracks_sent_just_before() {
 }
 
 #[test]
+fn keyframes_of_one_time_are_one_start() {
+    let mut log = video_log(LogConfig::default());
+    for (ms, key) in
+        [(0, true), (0, true), (40, false), (40, false), (80, true), (80, false), (80, true), (120, true)]
+    {
+        log.push(frame(TrackId::VIDEO, ms, key, 1));
+        log.push(frame(TrackId::AUDIO, ms, true, 1));
+    }
+    // A clock that stands still makes each keyframe behind another picture a start, as ever.
+    assert_eq!(starts(&log), [0, 8, 12, 14]);
+}
+
+#[test]
+fn while_pictures_are_away_sound_can_be_started_with() {
+    let mut log = video_log(LogConfig::default());
+    log.push(frame(TrackId::VIDEO, 0, true, 1));
+    for n in 1..=100 {
+        log.push(frame(TrackId::AUDIO, n * 50, true, 1));
+    }
+    assert_eq!(starts(&log), [0]);
+    assert!(log.forget_tracks(|id| id == TrackId::AUDIO));
+    for n in 101..=150 {
+        log.push(frame(TrackId::AUDIO, n * 50, true, 1));
+    }
+    assert_eq!(starts(&log), [0, 101, 121, 141]);
+    log.set(track(TrackId::VIDEO, b"a"));
+    log.push(frame(TrackId::VIDEO, 7_550, false, 1));
+    log.push(frame(TrackId::AUDIO, 9_000, true, 1));
+    log.push(frame(TrackId::VIDEO, 9_000, true, 1));
+    assert_eq!(starts(&log), [0, 101, 121, 141, 153]);
+}
+
+#[test]
+fn a_batch_tells_what_holds_at_the_end_of_the_log() {
+    let mut log = video_log(LogConfig::default());
+    log.push(frame(TrackId::VIDEO, 0, true, 1));
+    log.set(track(TrackId::AUDIO, b"s"));
+    let mut batch = Batch::default();
+    log.read(0, 100, 1 << 20, &mut batch);
+    assert!(!batch.setup.has(MediaKind::Audio) && batch.newest_setup.has(MediaKind::Audio));
+}
+
+#[test]
 fn the_byte_bound_of_a_batch_lets_one_large_frame_through() {
     let mut log = video_log(LogConfig::default());
     log.push(frame(TrackId::VIDEO, 0, true, 5000));
@@ -139,7 +210,7 @@ fn a_batch_tells_the_group_of_each_of_its_frames() {
 
 #[test]
 fn a_group_keeps_its_number_when_its_keyframe_is_gone_and_the_next_goes_on() {
-    let mut log = video_log(LogConfig { time_max: Timestamp::from_ms(400), ..LogConfig::default() });
+    let mut log = video_log(LogConfig { bytes_max: room(12, 12), lag_kept: Timestamp::from_ms(400) });
     for n in 0..50 {
         log.push(frame(TrackId::VIDEO, n * 40, n == 0, 1));
     }

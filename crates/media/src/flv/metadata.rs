@@ -1,6 +1,7 @@
 //! `onMetaData`: what a stream says of itself, and the key frame index that files keep in it.
 //!
-//! It is advice for players and never the ground of a decision: encoders write what is not true (5.9).
+//! It is advice for players. What it names is waited for, for a while, and otherwise it decides nothing: encoders write
+//! what is not true (5.9).
 
 use bytes::Bytes;
 
@@ -95,6 +96,17 @@ pub fn parse_on_metadata(payload: &[u8]) -> Option<Object> {
     let [name, about, ..] = values.as_slice() else { return None };
     let is_metadata = name.as_text().is_some_and(|name| *name == *NAME);
     about.as_object().filter(|_| is_metadata).cloned()
+}
+
+/// The kinds of tracks that it names a codec for. A codec that is null, an empty text or a negative number is none.
+#[must_use]
+pub fn named_kinds(about: &Object) -> Vec<MediaKind> {
+    let is_codec = |value: &Value| match value {
+        Value::Number(number) => *number >= 0.0,
+        value => value.as_text().is_some_and(|name| *name != *""),
+    };
+    let keys = [(MediaKind::Video, "videocodecid"), (MediaKind::Audio, "audiocodecid")];
+    keys.into_iter().filter(|(_, key)| about.get(key).is_some_and(is_codec)).map(|(kind, _)| kind).collect()
 }
 
 /// Where the key frames of a file are: time, and position of the tag (see
@@ -216,6 +228,22 @@ mod tests {
         assert_eq!(index(vec![Value::Null], numbers(&[13.0])), None);
         assert_eq!(index(numbers(&[f64::NAN]), numbers(&[-1.0])), None);
         assert_eq!(keyframe_index(&Object::new()), None);
+    }
+
+    #[test]
+    fn tracks_are_named_by_their_codecs() {
+        let about = |video: Value, audio: Value| {
+            named_kinds(&Object::new().with("videocodecid", video).with("audiocodecid", audio))
+        };
+        let (video, audio) = (MediaKind::Video, MediaKind::Audio);
+        assert_eq!(
+            about(7.0.into(), Value::string("mp4a")),
+            [video, audio],
+            "OBS names by number, Wirecast by text"
+        );
+        assert_eq!(about(Value::Null, 0.0.into()), [audio], "0 is PCM");
+        assert_eq!(about(Value::string(""), (-1.0).into()), []);
+        assert_eq!(named_kinds(&Object::new()), []);
     }
 
     #[test]

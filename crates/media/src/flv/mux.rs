@@ -104,8 +104,12 @@ impl Muxer {
         self.dialect = dialect;
     }
 
-    /// Appends what is new of a track's configuration, to take effect at `at`; nothing for codecs without one.
+    /// Appends what is new of a track's configuration, to take effect at `at`; nothing for codecs without one. A track
+    /// that is not for the receiver counts as not told, since another dialect may choose it.
     pub fn write_track(&mut self, track: &Track, at: Timestamp, out: &mut BytesMut) {
+        if !self.dialect.admits(track.id, track.codec) {
+            return;
+        }
         for body in self.announced.bodies(track, &self.dialect) {
             self.write_tag(track.id.kind.into(), at, &[], &body, out);
         }

@@ -3,14 +3,13 @@
 //! The structures of the configuration know them as aliases. Who uses one is told the name that it has now.
 
 /// `(section, the name before, the name now)`.
-const RENAMED: [(&str, &str, &str); 16] = [
+const RENAMED: [(&str, &str, &str); 15] = [
     ("rtmp", "hello_ms_max", "setup_timeout_ms"),
     ("rtmp", "silence_ms_max", "read_timeout_ms"),
     ("rtmp", "stall_ms_max", "write_timeout_ms"),
     ("rtmp", "message_bytes_max", "message_max_bytes"),
     ("http", "head_ms_max", "head_timeout_ms"),
     ("http", "stall_ms_max", "write_timeout_ms"),
-    ("streams", "log_ms_max", "log_max_ms"),
     ("streams", "log_bytes_max", "log_max_bytes"),
     ("streams", "lag_ms_max", "lag_max_ms"),
     ("streams", "gather_ms_min", "gather_min_ms"),

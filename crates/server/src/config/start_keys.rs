@@ -19,7 +19,6 @@ impl Config {
         // The files that it names are followed all the same.
         self.tls = running.tls;
         // The hub has these from its first day.
-        self.streams.log_max_ms = running.streams.log_max_ms;
         self.streams.log_max_bytes = running.streams.log_max_bytes;
         self.streams.lag_max_ms = running.streams.lag_max_ms;
         self.streams.reconnect_window_ms = running.streams.reconnect_window_ms;

@@ -14,8 +14,6 @@ use crate::sources::Viewing;
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Streams {
     pub(super) gop_cache: bool,
-    #[serde(alias = "log_ms_max")]
-    pub(super) log_max_ms: u64,
     #[serde(alias = "log_bytes_max")]
     pub(super) log_max_bytes: usize,
     #[serde(alias = "lag_ms_max")]
@@ -44,7 +42,6 @@ impl Default for Streams {
     fn default() -> Self {
         Self {
             gop_cache: true,
-            log_max_ms: 20_000,
             log_max_bytes: 64 << 20,
             lag_max_ms: 6_000,
             wait_ms: 60_000,
@@ -71,11 +68,7 @@ impl Streams {
     /// What the hub is told.
     pub(crate) fn hub(&self, lanes: usize) -> HubConfig {
         HubConfig {
-            log: LogConfig {
-                bytes_max: self.log_max_bytes,
-                time_max: media_ms(self.log_max_ms),
-                lag_kept: media_ms(self.lag_max_ms),
-            },
+            log: LogConfig { bytes_max: self.log_max_bytes, lag_kept: media_ms(self.lag_max_ms) },
             takeover: match self.takeover {
                 TakeoverRule::Never => Takeover::Never,
                 TakeoverRule::Silent => {

@@ -10,8 +10,8 @@ use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use headwater_hub::{Batch, Bell, DecoderSetup, Next, PartContent, Playback, StreamName, Watch, Watcher};
-use headwater_media::MediaKind;
 use headwater_media::flv::{Dialect, KeyframeGate, Muxer};
+use headwater_media::{MediaKind, TrackId};
 
 use super::refusals::refused;
 use super::shared::Shared;
@@ -119,10 +119,14 @@ impl Viewer {
 /// Turns batches into FLV bytes for one viewer, whose time starts at zero.
 #[derive(Debug)]
 struct Writer {
-    /// What the viewer asks for; the muxer's dialect is this one with tracks chosen for the setup in force.
+    /// What the viewer asks for, and this with tracks chosen for the setup in force.
     takes: Dialect,
+    dialect: Dialect,
     fitted: Option<Arc<DecoderSetup>>,
     muxer: Option<Muxer>,
+    /// Tracks that had fallen silent when the viewer came, and that the log still held where it began: the head does
+    /// not promise them, so they are left out until they are back.
+    silent: Vec<(TrackId, u64)>,
     begun: KeyframeGate,
     /// The playback's breaks so far: one more, and every video track has to begin anew.
     breaks: u64,
@@ -130,7 +134,15 @@ struct Writer {
 
 impl Writer {
     fn new(takes: Dialect) -> Self {
-        Self { takes, fitted: None, muxer: None, begun: KeyframeGate::default(), breaks: 0 }
+        Self {
+            takes,
+            dialect: takes,
+            fitted: None,
+            muxer: None,
+            silent: Vec::new(),
+            begun: KeyframeGate::default(),
+            breaks: 0,
+        }
     }
 
     fn write(&mut self, batch: &Batch, playback: &Playback) -> Bytes {
@@ -138,34 +150,65 @@ impl Writer {
         let size = frames.iter().map(|frame| frame.payload.len() + 32).sum::<usize>() + 1024;
         let mut out = BytesMut::with_capacity(size);
         let Some(first) = frames.first() else { return Bytes::new() };
-        let setup = &batch.setup;
-        let (takes, is_new) = (self.takes, self.muxer.is_none());
-        let muxer = self.muxer.get_or_insert_with(|| Muxer::new(playback.origin(), takes));
-        if !self.fitted.as_ref().is_some_and(|fitted| Arc::ptr_eq(fitted, setup)) {
-            // Such a viewer has named no codec that it lacks, so there is always something for it.
-            muxer.set_dialect(takes.fitted(setup.tracks()).unwrap_or(takes));
-            self.fitted = Some(Arc::clone(setup));
-        }
-        if is_new {
-            muxer.write_header(setup.has(MediaKind::Audio), setup.has(MediaKind::Video), &mut out);
-        }
-        for part in setup.unseen(playback.seen()) {
-            match part {
-                PartContent::Metadata(values) => muxer.write_script(values, first.dts, &mut out),
-                PartContent::Track(track) => muxer.write_track(track, first.dts, &mut out),
-            }
-        }
         if self.breaks != playback.breaks() {
             self.breaks = playback.breaks();
             self.begun = KeyframeGate::default();
         }
+        let has_new_choice = self.fit(&batch.setup);
+        let setup = &batch.setup;
+        let muxer = match &mut self.muxer {
+            Some(muxer) => muxer,
+            none => {
+                self.silent = silent_tracks(batch);
+                let muxer = none.insert(Muxer::new(playback.origin(), self.dialect));
+                let promises = |kind| batch.newest_setup.promises(kind);
+                muxer.write_header(promises(MediaKind::Audio), promises(MediaKind::Video), &mut out);
+                muxer
+            }
+        };
+        muxer.set_dialect(self.dialect);
+        let is_heard = |id: TrackId| self.silent.iter().all(|(silent, _)| *silent != id);
+        for part in setup.unseen(playback.seen().filter(|_| !has_new_choice)) {
+            match part {
+                PartContent::Metadata(values) => muxer.write_script(values, first.dts, &mut out),
+                PartContent::Track(track) if is_heard(track.id) => {
+                    muxer.write_track(track, first.dts, &mut out);
+                }
+                PartContent::Track(_) => {}
+            }
+        }
         for frame in frames {
-            if self.begun.admits(frame) {
+            if is_heard(frame.track) && self.begun.admits(frame) {
                 muxer.write_frame(frame, &mut out);
             }
         }
         out.freeze()
     }
+
+    /// Chooses tracks for the setup in force. Returns whether others than before are chosen: they begin anew, and are
+    /// to be told.
+    fn fit(&mut self, setup: &Arc<DecoderSetup>) -> bool {
+        if self.fitted.as_ref().is_some_and(|fitted| Arc::ptr_eq(fitted, setup)) {
+            return false;
+        }
+        self.silent.retain(|(id, since)| setup.since(*id) == Some(*since));
+        // Such a viewer has named no codec that it lacks, so there is always something for it.
+        let dialect = self.takes.fitted(setup.tracks()).unwrap_or(self.takes);
+        let is_new = std::mem::replace(&mut self.dialect, dialect) != dialect && self.fitted.is_some();
+        self.fitted = Some(Arc::clone(setup));
+        if is_new {
+            self.begun = KeyframeGate::default();
+        }
+        is_new
+    }
+}
+
+/// The tracks that the log still holds at the place of this batch, and that have fallen silent since, each with when
+/// it began.
+fn silent_tracks(batch: &Batch) -> Vec<(TrackId, u64)> {
+    let ids = batch.setup.tracks().map(|track| track.id);
+    let silent = ids.filter(|id| !batch.newest_setup.promises(id.kind));
+    silent.filter_map(|id| Some((id, batch.setup.since(id)?))).collect()
 }
 
 /// The viewer as a response body: one future at a time, polled when the connection can take more.
@@ -198,73 +241,4 @@ impl HttpBody for FlvBody {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::metrics::Metrics;
-    use crate::sources::made_up::{MadeUp, PICTURES};
-    use headwater_hub::{Hub, HubConfig, PublisherInfo, Start};
-    use headwater_media::{Codec, Frame, Timestamp, Track, TrackId};
-
-    fn frame(track: TrackId, ms: i64, key: bool, payload: &'static [u8]) -> Frame {
-        let codec = if track.kind == MediaKind::Video { Codec::H264 } else { Codec::Aac };
-        let at = Timestamp::from_ms(ms);
-        Frame { track, codec, dts: at, pts: at, key, payload: Bytes::from_static(payload) }
-    }
-
-    /// (tag type, time) of each tag of an FLV file.
-    fn tags(mut file: &[u8]) -> Vec<(u8, u32)> {
-        file = &file[13..];
-        let mut tags = Vec::new();
-        while let [kind, a, b, c, t1, t2, t3, t0, ..] = *file {
-            let length = u32::from_be_bytes([0, a, b, c]) as usize;
-            tags.push((kind, u32::from_be_bytes([t0, t1, t2, t3])));
-            file = &file[15 + length..];
-        }
-        tags
-    }
-
-    #[tokio::test]
-    async fn a_late_viewer_gets_configurations_then_a_keyframe_at_zero() {
-        let hub = Arc::new(Hub::new(HubConfig::default()));
-        let name = StreamName::parse("live/a").unwrap();
-        let mut publisher = hub.publish(&name, PublisherInfo::default(), Duration::ZERO).unwrap();
-        let avcc = Bytes::from_static(&[1, 66, 0, 30, 255]);
-        publisher.set_track(Track::new(TrackId::VIDEO, Codec::H264, avcc));
-        publisher.set_track(Track::new(TrackId::AUDIO, Codec::Aac, Bytes::from_static(&[18, 16])));
-        for (track, ms, key) in [
-            (TrackId::VIDEO, 7000, true),
-            (TrackId::VIDEO, 9000, true),
-            (TrackId::AUDIO, 8990, true),
-            (TrackId::AUDIO, 9013, true),
-        ] {
-            publisher.push(frame(track, ms, key, b"xyz"), Duration::ZERO);
-        }
-        let cursor =
-            hub.subscribe(&name, Start::NewestKeyframe, Timestamp::from_ms(6_000), Duration::ZERO).unwrap();
-        let playback = Playback::new(Box::new(cursor), Duration::ZERO, Duration::ZERO);
-        let bytes = Viewer::new(playback, Dialect::PLAIN, Arc::new(Metrics::default()).viewer("http-flv"))
-            .next()
-            .await
-            .unwrap();
-        assert_eq!(&bytes[..5], b"FLV\x01\x05");
-        assert_eq!(tags(&bytes), [(9, 0), (8, 0), (9, 0), (8, 0), (8, 13)]);
-    }
-
-    #[tokio::test]
-    async fn a_source_that_no_door_knows_is_played_as_flv() {
-        let guard = Arc::new(Metrics::default()).viewer("http-flv");
-        let mut viewer = Viewer::new(MadeUp::play(), Dialect::PLAIN, guard);
-        let mut file = Vec::new();
-        while let Some(bytes) = viewer.next().await {
-            file.extend_from_slice(&bytes);
-        }
-        assert_eq!(&file[..5], b"FLV\x01\x01");
-        let times: Vec<u32> = (0..PICTURES as u32).map(|number| number * 40).collect();
-        let told: Vec<u32> = tags(&file).into_iter().skip(1).map(|(_, ms)| ms).collect();
-        assert_eq!(told, times, "a configuration, then every picture");
-        for number in 0..PICTURES {
-            let payload = MadeUp::payload(number);
-            assert!(file.windows(payload.len()).any(|bytes| bytes == payload), "picture {number}");
-        }
-    }
-}
+mod tests;

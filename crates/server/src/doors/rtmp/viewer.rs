@@ -33,6 +33,8 @@ pub(super) struct Playing {
     /// chosen for the setup in force.
     takes: Dialect,
     fitted: Option<Arc<DecoderSetup>>,
+    /// Other tracks have been chosen, because those before are gone or back, and their configurations are to be told.
+    has_new_choice: bool,
     /// The playback's breaks so far: one more, and every video track has to begin anew.
     breaks: u64,
     /// The stream has nothing that the player takes.
@@ -48,7 +50,8 @@ impl Watcher for Viewer {
 impl Viewer {
     pub(super) fn new(wire: Arc<Wire>, playback: Playback, form: Form) -> Self {
         let (takes, breaks) = (form.dialect, playback.breaks());
-        let playing = Playing { playback, form, takes, fitted: None, breaks, unaccepted: None };
+        let playing =
+            Playing { playback, form, takes, fitted: None, has_new_choice: false, breaks, unaccepted: None };
         Self { wire, playing: Mutex::new(playing) }
     }
 
@@ -122,7 +125,8 @@ impl Playing {
         if self.unaccepted.is_some() || self.playback.read(batch) != Next::Frames || !self.fit(batch) {
             return false;
         }
-        let (frames, seen) = (self.playback.admitted(), self.playback.seen());
+        let (frames, seen) =
+            (self.playback.admitted(), self.playback.seen().filter(|_| !self.has_new_choice));
         layout.prepare(batch, frames, self.form, seen, self.playback.origin().as_ms());
         let written = match layout.bytes() {
             [] => 0,
@@ -135,6 +139,7 @@ impl Playing {
             layout.keep(written..layout.end_of(used + 1), batch, outbox);
             used += 1;
         }
+        self.has_new_choice &= used == 0;
         self.playback.advance(batch, used);
         self.begin(batch, used);
         all
@@ -148,12 +153,25 @@ impl Playing {
         }
         if !self.fitted.as_ref().is_some_and(|setup| Arc::ptr_eq(setup, &batch.setup)) {
             match self.takes.fitted(batch.setup.tracks()) {
-                Ok(dialect) => self.form.dialect = dialect,
+                Ok(dialect) if dialect == self.form.dialect => {}
+                Ok(dialect) => {
+                    self.has_new_choice = self.fitted.is_some();
+                    self.form.dialect = dialect;
+                    self.form.begun = KeyframeGate::default();
+                }
+                // A track that the player takes has fallen silent; it may come back.
+                Err(_) if self.has_only_lost(&batch.setup) => {}
                 Err(unaccepted) => self.unaccepted = Some(unaccepted),
             }
             self.fitted = Some(Arc::clone(&batch.setup));
         }
         self.unaccepted.is_none()
+    }
+
+    /// Whether `setup` has no track that was not there before.
+    fn has_only_lost(&self, setup: &DecoderSetup) -> bool {
+        let before = self.fitted.as_ref();
+        before.is_some_and(|before| setup.tracks().all(|track| before.track(track.id) == Some(track)))
     }
 
     /// Takes note of the tracks that have begun. Once all have, the viewer's bytes are those of all others.
@@ -165,7 +183,8 @@ impl Playing {
             self.form.begun.admits(frame);
         }
         let mut tracks = batch.setup.tracks().filter(|track| track.id.kind == MediaKind::Video);
-        if tracks.all(|track| self.form.begun.has(track.id.index)) {
+        // Pictures that are away may come back in the middle of a group.
+        if batch.setup.has(MediaKind::Video) && tracks.all(|track| self.form.begun.has(track.id.index)) {
             self.form.begun = KeyframeGate::ALL;
         }
     }
