@@ -17,6 +17,8 @@ pub struct Ac3Header {
     pub bit_rate_kbps: u16,
     /// Samples per channel in the frame: 256–1536.
     pub samples: u16,
+    /// Bytes of the frame.
+    pub frame_len: usize,
     rate_code: u8,
     stream_id: u8,
     stream_mode: u8,
@@ -86,7 +88,8 @@ impl Ac3Header {
     fn read_ac3(mut reader: BitReader<'_>, stream_id: u8) -> Result<Self, Error> {
         reader.skip(16)?;
         let rate_code = reader.bits(2)? as u8;
-        let bit_rate_code = reader.bits(6)? as u8 >> 1;
+        let bit_rate_code = reader.bits(5)? as u8;
+        let has_word_more = reader.flag()?;
         reader.skip(5)?;
         let stream_mode = reader.bits(3)? as u8;
         let channel_mode = reader.bits(3)? as u8;
@@ -100,6 +103,8 @@ impl Ac3Header {
         else {
             return Err(malformed("its sample rate or bit rate is reserved"));
         };
+        // 1536 samples in words of 16 bits, cut off; at 44,100 Hz some frames have one more.
+        let words = u32::from(bit_rate_kbps) * 96_000 / sample_rate + u32::from(has_word_more);
         // A stream identification beyond 8 halves the rates, once or twice.
         let halvings = stream_id.saturating_sub(8);
         Ok(Self {
@@ -107,6 +112,7 @@ impl Ac3Header {
             channels: channels(channel_mode, has_low_frequencies),
             bit_rate_kbps: bit_rate_kbps >> halvings,
             samples: 1536,
+            frame_len: 2 * words as usize,
             rate_code,
             stream_id,
             stream_mode,
@@ -140,6 +146,7 @@ impl Ac3Header {
             // The field in MP4 holds 13 bits.
             bit_rate_kbps: ((bit_rate + 500) / 1000).min(0x1FFF) as u16,
             samples,
+            frame_len: frame_len as usize,
             rate_code,
             stream_id,
             stream_mode: 0,
@@ -187,6 +194,8 @@ mod tests {
             assert_eq!((header.sample_rate, header.channels), (sample_rate, channels), "{frame:02x?}");
             assert_eq!((header.bit_rate_kbps, header.samples), (bit_rate, 1536), "{frame:02x?}");
             assert_eq!(header.is_enhanced(), body.len() == 5);
+            let bytes = f64::from(bit_rate) * 1000.0 / 8.0 * 1536.0 / f64::from(sample_rate);
+            assert!((header.frame_len as f64 - bytes).abs() <= 2.0, "{} of {bytes}", header.frame_len);
         }
     }
 

@@ -134,8 +134,18 @@ pub fn annex_b_to_length_prefixed(stream: &[u8], length_size: u8) -> Result<Byte
     Ok(out.freeze())
 }
 
-fn find_start_code(data: &[u8]) -> Option<usize> {
-    data.windows(3).position(|window| window == [0, 0, 1])
+/// Where the first start code of three bytes stands.
+pub(super) fn find_start_code(data: &[u8]) -> Option<usize> {
+    let mut at = 2;
+    while let Some(&last) = data.get(at) {
+        match last {
+            0 => at += 1,
+            1 if data[at - 2..at] == [0, 0] => return Some(at - 2),
+            // Neither this byte nor the next two can be the last one of a start code.
+            _ => at += 3,
+        }
+    }
+    None
 }
 
 fn after_start_code(data: &[u8]) -> Option<&[u8]> {
@@ -165,6 +175,28 @@ pub(super) fn without_emulation(nal: &[u8]) -> Cow<'_, [u8]> {
         out.push(byte);
     }
     Cow::Owned(out)
+}
+
+/// Whether a unit of supplemental information whose head has `head_len` bytes holds a message of the type `wanted`
+/// (ITU-T H.264, 7.3.2.3; H.265, 7.3.5).
+pub(super) fn has_sei_message(nal: &[u8], head_len: usize, wanted: u32) -> bool {
+    let rbsp = without_emulation(nal.get(head_len..).unwrap_or_default());
+    let mut rest = rbsp.as_ref();
+    while let Some((kind, behind)) = sei_number(rest) {
+        let Some((size, behind)) = sei_number(behind) else { return false };
+        if kind == wanted {
+            return true;
+        }
+        rest = behind.get(size as usize..).unwrap_or_default();
+    }
+    false
+}
+
+/// A number as supplemental information has it, 255 for each byte of ones in front, and what stands behind.
+fn sei_number(data: &[u8]) -> Option<(u32, &[u8])> {
+    let ones = data.iter().take_while(|&&byte| byte == 0xFF).count();
+    let (&last, behind) = data.get(ones..)?.split_first()?;
+    Some((u32::try_from(ones).ok()?.saturating_mul(255).saturating_add(last.into()), behind))
 }
 
 /// Reads `count` units of a configuration record, each behind a length of 16 bits; those that are

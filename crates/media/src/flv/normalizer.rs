@@ -3,6 +3,7 @@
 //! Used wherever FLV tag bodies come in: at the RTMP publish door, in the RTMP play client, in FLV
 //! files. What holds behind it is said at [`Normalizer`].
 
+mod aac_guess;
 mod audio;
 mod channel;
 mod clock;
@@ -10,6 +11,8 @@ mod config;
 mod extra;
 mod nal;
 mod obu;
+mod picture;
+mod reframe;
 mod repaired;
 mod vp;
 
@@ -17,10 +20,11 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use self::audio::SoundFrames;
 use self::channel::Channel;
 use self::clock::Clock;
 pub use self::repaired::Repaired;
-use super::tag::{TRACKS_MAX, TagBody, TagParts, decode_audio, decode_video};
+use super::tag::{CodedFrame, TRACKS_MAX, TagBody, TagParts, decode_audio, decode_video};
 use crate::{Codec, Error, Frame, MediaKind, Track, TrackId};
 
 /// One regular thing that a publisher sent.
@@ -33,23 +37,24 @@ pub enum MediaItem {
 }
 
 /// What one message amounts to: nothing, a track, a frame, a track and then a frame; of messages with
-/// several tracks that for each of them.
+/// several tracks or frames more of that.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct MediaItems {
     track: Option<Track>,
     frame: Option<Frame>,
-    /// Behind these two, of messages with several tracks only.
+    /// Behind these two, of messages with several tracks or frames only.
     more: VecDeque<MediaItem>,
 }
 
 impl MediaItems {
-    fn add(&mut self, made: (Option<Track>, Option<Frame>)) {
-        if self.is_empty() {
-            (self.track, self.frame) = made;
-        } else {
-            self.more.extend(made.0.map(MediaItem::Track));
-            self.more.extend(made.1.map(MediaItem::Frame));
+    fn push(&mut self, item: MediaItem) {
+        match item {
+            MediaItem::Track(track) if self.is_empty() => self.track = Some(track),
+            MediaItem::Frame(frame) if self.frame.is_none() && self.more.is_empty() => {
+                self.frame = Some(frame);
+            }
+            item => self.more.push_back(item),
         }
     }
 
@@ -72,8 +77,8 @@ impl Iterator for MediaItems {
 ///
 /// A [`Track`] comes before the first frame that needs it and again when it changes, never without a
 /// change. Decoding times of a track never go back. The payloads of H.264, H.265 and H.266 are
-/// length-prefixed and tile; those of AV1 have no temporal delimiter in front; those of AAC are bare
-/// frames. There are at most [`TRACKS_MAX`] video and as many audio tracks. What `onMetaData` says of
+/// length-prefixed and tile, without start codes; those of AV1 have no temporal delimiter in front; those of AAC are
+/// bare frames, one each. What is called a key frame is one by its bytes. There are at most [`TRACKS_MAX`] video and as many audio tracks. What `onMetaData` says of
 /// codecs is not looked at: the tags know better.
 ///
 /// An error concerns one message, which is ignored; the normalizer stays usable, and the caller decides
@@ -158,6 +163,14 @@ impl Normalizer {
         self.channels.iter().filter_map(Channel::track)
     }
 
+    /// Tracks of which frames come that nobody has told how to decode: what they are coded as, and how many came in
+    /// a row.
+    pub fn undecodable(&self) -> impl Iterator<Item = (TrackId, Codec, u64)> {
+        let of_channel =
+            |channel: &Channel| channel.undecodable().map(|(codec, count)| (channel.id, codec, count));
+        self.channels.iter().filter_map(of_channel)
+    }
+
     /// What had to be repaired so far.
     #[must_use]
     pub const fn repaired(&self) -> &Repaired {
@@ -168,9 +181,8 @@ impl Normalizer {
         let mut items = MediaItems::default();
         let mut failed = None;
         for part in parts {
-            match self.take_part(timestamp_ms, part) {
-                Ok(made) => items.add(made),
-                Err(error) => failed = failed.or(Some(error)),
+            if let Err(error) = self.take_part(timestamp_ms, part, &mut items) {
+                failed = failed.or(Some(error));
             }
         }
         match failed {
@@ -180,38 +192,49 @@ impl Normalizer {
         Ok(items)
     }
 
-    fn take_part(
-        &mut self,
-        timestamp_ms: u32,
-        part: TagBody,
-    ) -> Result<(Option<Track>, Option<Frame>), Error> {
-        match part {
+    fn take_part(&mut self, timestamp_ms: u32, part: TagBody, items: &mut MediaItems) -> Result<(), Error> {
+        let track = match part {
             TagBody::Config(sent) => {
                 let channel = channel(&mut self.channels, sent.id)?;
-                Ok((channel.take_config(sent.codec, &sent.config, &mut self.repaired)?, None))
+                channel.take_config(sent.codec, &sent.config, &mut self.repaired)?
             }
             TagBody::Extra { track, codec, bytes } => {
                 let meant = self.meant(track, codec);
                 let channel = channel(&mut self.channels, meant)?;
-                Ok((channel.take_extra(&bytes, &mut self.repaired)?, None))
+                channel.take_extra(&bytes, &mut self.repaired)?
             }
-            TagBody::Frame(mut coded) => {
-                let channel = channel(&mut self.channels, coded.track)?;
-                let track = match channel.take_frame(&mut coded, &mut self.repaired) {
-                    Ok(track) => track,
-                    Err(dropped) => {
-                        self.repaired.count(dropped);
-                        return Ok((None, None));
-                    }
-                };
-                let frame = self.clock.frame(&mut channel.time, timestamp_ms, coded, &mut self.repaired);
-                Ok((track, Some(frame)))
-            }
+            TagBody::Frame(coded) => return self.take_coded(timestamp_ms, coded, items),
             TagBody::EndOfSequence(_) | TagBody::Empty | TagBody::Command => {
                 self.repaired.empty += 1;
-                Ok((None, None))
+                None
+            }
+        };
+        track.into_iter().for_each(|track| items.push(MediaItem::Track(track)));
+        Ok(())
+    }
+
+    /// Takes what a message has of one track: a frame, or several of sound.
+    fn take_coded(
+        &mut self,
+        timestamp_ms: u32,
+        coded: CodedFrame,
+        items: &mut MediaItems,
+    ) -> Result<(), Error> {
+        let channel = channel(&mut self.channels, coded.track)?;
+        let mut frames = SoundFrames::of(coded);
+        for (delay_ms, mut coded) in frames.by_ref() {
+            let timestamp_ms = timestamp_ms.wrapping_add(delay_ms);
+            match channel.take_frame(timestamp_ms, &mut coded, &mut self.repaired) {
+                Ok(track) => {
+                    let frame = self.clock.frame(&mut channel.time, timestamp_ms, coded, &mut self.repaired);
+                    track.into_iter().for_each(|track| items.push(MediaItem::Track(track)));
+                    items.push(MediaItem::Frame(frame));
+                }
+                Err(dropped) => self.repaired.count(dropped),
             }
         }
+        self.repaired.several_frames += u64::from(frames.were_several());
+        Ok(())
     }
 }
 

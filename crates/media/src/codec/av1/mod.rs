@@ -17,6 +17,11 @@ pub const OBU_SEQUENCE_HEADER: u8 = 1;
 /// OBU type of a temporal delimiter, which FLV and MP4 leave out.
 pub const OBU_TEMPORAL_DELIMITER: u8 = 2;
 
+/// OBU type of a frame's header, with its tiles in other OBUs.
+const OBU_FRAME_HEADER: u8 = 3;
+/// OBU type of a whole frame.
+const OBU_FRAME: u8 = 6;
+
 /// What an AV1 decoder must know: the meaning of an AV1CodecConfigurationRecord.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Av1Config {
@@ -190,6 +195,22 @@ pub fn without_delimiter(unit: &Bytes) -> Bytes {
 pub fn sequence_header(unit: &[u8]) -> Option<&[u8]> {
     let mut whole = obus(unit).map_while(Result::ok);
     whole.find(|obu| obu.kind == OBU_SEQUENCE_HEADER).map(|obu| obu.payload)
+}
+
+/// Whether the first frame of a temporal unit is a key frame that is shown (AV1, 5.9.2); `None` if there is no frame.
+#[must_use]
+pub fn begins_with_key_frame(unit: &[u8]) -> Option<bool> {
+    const KEY_FRAME: u8 = 0;
+    let header = sequence_header(unit).and_then(|header| header.first());
+    // A still picture's header may leave everything out.
+    if header.is_some_and(|flags| flags & 0x08 != 0) {
+        return Some(true);
+    }
+    let mut whole = obus(unit).map_while(Result::ok);
+    let frame = whole.find(|obu| matches!(obu.kind, OBU_FRAME_HEADER | OBU_FRAME))?;
+    let &flags = frame.payload.first()?;
+    let (shows_another, kind, is_shown) = (flags & 0x80 != 0, flags >> 5 & 3, flags & 0x10 != 0);
+    Some(!shows_another && kind == KEY_FRAME && is_shown)
 }
 
 const HAS_SIZE: u8 = 0x02;

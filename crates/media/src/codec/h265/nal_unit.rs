@@ -1,6 +1,8 @@
-//! NAL units of H.265: the types that count here (ITU-T H.265, Table 7-1).
+//! NAL units of H.265: the types that count here (ITU-T H.265, Table 7-1), and what the head of a slice says.
 
 use std::ops::RangeInclusive;
+
+use crate::codec::nal::has_sei_message;
 
 /// NAL unit types of pictures where decoding can start: BLA (16–18), IDR (19, 20), CRA (21), and two
 /// that are reserved for the like.
@@ -18,4 +20,33 @@ pub(super) const NAL_SEI: RangeInclusive<u8> = 39..=40;
 #[must_use]
 pub fn nal_type(nal: &[u8]) -> u8 {
     nal.first().map_or(0, |head| head >> 1 & 0x3F)
+}
+
+/// Whether a unit may begin so: the forbidden bit is 0, the type not reserved, the temporal layer not impossible.
+#[must_use]
+pub fn is_nal_head(nal: &[u8]) -> bool {
+    matches!(nal, [head, layers, ..] if head & 0x80 == 0 && layers & 7 != 0 && !matches!(head >> 1, 41..=47))
+}
+
+/// Whether a unit says nothing of the picture: an access unit delimiter, filler.
+#[must_use]
+pub fn is_idle(nal: &[u8]) -> bool {
+    const DELIMITER: u8 = 35;
+    const FILLER: u8 = 38;
+    matches!(nal_type(nal), DELIMITER | FILLER)
+}
+
+/// Whether a unit says that decoding can start at its picture, at once or gradually (ITU-T H.265, D.2.8).
+#[must_use]
+pub fn is_recovery_point(nal: &[u8]) -> bool {
+    const RECOVERY_POINT: u32 = 6;
+    nal_type(nal) == *NAL_SEI.start() && has_sei_message(nal, 2, RECOVERY_POINT)
+}
+
+/// Whether the slice begins its picture (`first_slice_segment_in_pic_flag`); `None` if the unit is no slice.
+#[must_use]
+pub fn is_first_slice(nal: &[u8]) -> Option<bool> {
+    /// The types below are slices, or reserved for them.
+    const NO_SLICE: u8 = 32;
+    (nal_type(nal) < NO_SLICE).then(|| nal.get(2).map(|flags| flags & 0x80 != 0))?
 }

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 
+use super::aac_guess::AacGuess;
 use super::config::{DecoderConfig, Known};
+use super::nal::Starts;
 use super::repaired::{Dropped, Repaired};
 use super::{audio, extra, nal, obu, vp};
 use crate::codec::av1::Av1Config;
@@ -25,11 +27,25 @@ pub(super) struct Channel {
     known: Known,
     /// What was said beside the configuration; it may come before it.
     extra: Bytes,
+    starts: Starts,
+    aac_guess: AacGuess,
+    /// Frames of which nobody has told how to decode them: what they are coded as, and how many came in a row.
+    undecodable: Option<(Codec, u64)>,
 }
 
 impl Channel {
     pub(super) const fn new(id: TrackId) -> Self {
-        Self { id, time: TrackTime::NEW, track: None, sent: None, known: Known::Nothing, extra: Bytes::new() }
+        Self {
+            id,
+            time: TrackTime::NEW,
+            track: None,
+            sent: None,
+            known: Known::Nothing,
+            extra: Bytes::new(),
+            starts: Starts::NEW,
+            aac_guess: AacGuess::NEW,
+            undecodable: None,
+        }
     }
 
     /// As last announced.
@@ -80,46 +96,73 @@ impl Channel {
         Ok(Some(track.clone()))
     }
 
+    /// Frames that came in a row and of which nobody has told how to decode them: what they are coded as, and how
+    /// many they are.
+    pub(super) const fn undecodable(&self) -> Option<(Codec, u64)> {
+        self.undecodable
+    }
+
     /// Makes a frame regular; the track is returned if it changes with this frame.
     pub(super) fn take_frame(
         &mut self,
+        timestamp_ms: u32,
         coded: &mut CodedFrame,
         repaired: &mut Repaired,
     ) -> Result<Option<Track>, Dropped> {
+        let found = self.look_inside(coded, repaired)?;
+        let track = found.and_then(|found| self.announce(coded.codec, found));
+        repaired.synthesised_configs += u64::from(track.is_some());
+        if coded.payload.is_empty() {
+            return Err(Dropped::Empty);
+        }
+        let codec = coded.codec;
+        if self.is_announced(codec) {
+            self.undecodable = None;
+            return Ok(track);
+        }
+        if !codec.needs_config() {
+            return Ok(self.announce(codec, DecoderConfig::opaque(Bytes::new())));
+        }
+        if codec == Codec::Aac
+            && let Some(config) = self.aac_guess.look(timestamp_ms, &coded.payload)
+        {
+            repaired.guessed_configs += 1;
+            self.undecodable = None;
+            let bytes = config.to_bytes();
+            return Ok(self.announce(codec, DecoderConfig { known: Known::Aac(config), bytes }));
+        }
+        let before = self.undecodable.filter(|(of, _)| *of == codec).map_or(0, |(_, count)| count);
+        self.undecodable = Some((codec, before + 1));
+        Err(Dropped::Unannounced)
+    }
+
+    /// Makes the payload and the key flag regular. The configuration is returned if one stands inside that differs
+    /// from what is announced, or if it can be told from the frame.
+    fn look_inside(
+        &mut self,
+        coded: &mut CodedFrame,
+        repaired: &mut Repaired,
+    ) -> Result<Option<DecoderConfig>, Dropped> {
         let codec = coded.codec;
         let is_announced = self.is_announced(codec);
-        let found = match codec {
+        Ok(match codec {
             Codec::H264 | Codec::H265 | Codec::H266 => {
                 // Read again, so that no slice of the frame is kept.
-                let record = nal::tile(coded, &self.known, is_announced, repaired)?;
+                let record = nal::tile(coded, &self.known, is_announced, &mut self.starts, repaired)?;
                 record.and_then(|record| read_config(codec, &record).ok())
             }
             Codec::Aac => audio::strip_adts(coded, &self.known, repaired)?,
             Codec::Av1 => {
                 let announced = self.track.as_ref().filter(|_| is_announced).map(|track| &track.config);
-                obu::strip_delimiters(coded, announced)
+                obu::strip_delimiters(coded, announced, repaired)
             }
+            Codec::Vp8 | Codec::Vp9 => vp::look_inside(coded, is_announced, repaired),
             CodedFrame::MP3_UNKNOWN => {
                 coded.codec = audio::mp3_codec(&coded.payload);
                 None
             }
             _ => None,
-        };
-        let track = found.and_then(|found| self.announce(codec, found));
-        repaired.synthesised_configs += u64::from(track.is_some());
-        if coded.payload.is_empty() {
-            return Err(Dropped::Empty);
-        }
-        coded.key.get_or_insert_with(|| match coded.codec {
-            Codec::Vp8 => vp::is_vp8_key(&coded.payload),
-            Codec::Vp9 => vp::is_vp9_key(&coded.payload),
-            _ => false,
-        });
-        match coded.codec {
-            codec if self.is_announced(codec) => Ok(track),
-            codec if codec.needs_config() => Err(Dropped::Unannounced),
-            codec => Ok(self.announce(codec, DecoderConfig::opaque(Bytes::new()))),
-        }
+        })
     }
 
     fn is_announced(&self, codec: Codec) -> bool {
@@ -133,6 +176,7 @@ impl Channel {
             // What was said of the old codec's frames says nothing of the new one's.
             self.extra = Bytes::new();
             self.sent = None;
+            self.starts = Starts::NEW;
         }
         let complete = known.is_complete();
         self.known = known;

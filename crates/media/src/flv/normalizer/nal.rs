@@ -4,12 +4,38 @@
 use bytes::Bytes;
 
 use super::config::{DecoderConfig, Known};
+use super::picture::{Picture, Start};
+use super::reframe::reframe;
 use super::repaired::{Dropped, Repaired};
 use crate::codec::h264::{self, AvcConfig};
 use crate::codec::h265::{self, HevcConfig};
-use crate::codec::nal::{Framing, annex_b_nals, annex_b_to_length_prefixed, framing, nals, trimmed};
+use crate::codec::nal::{annex_b_nals, nals, trimmed};
 use crate::flv::tag::CodedFrame;
 use crate::{Codec, Error};
+
+/// What one track has shown of where its pictures can be started at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Starts {
+    /// A picture that says so itself has come.
+    seen: bool,
+}
+
+impl Starts {
+    pub(super) const NEW: Self = Self { seen: false };
+
+    /// Whether decoding can start with this picture. The flag of the sender (`flagged`) is believed of pictures
+    /// that depend on no other, and of any as long as none has said by itself that it is one to start with.
+    fn is_one(&mut self, picture: Picture, flagged: Option<bool>) -> bool {
+        let flagged = flagged == Some(true);
+        let says = match picture.start {
+            Start::Yes => true,
+            Start::IfFlagged => flagged,
+            Start::Unsaid => false,
+        };
+        self.seen |= says;
+        says || flagged && !self.seen && !picture.goes_on
+    }
+}
 
 /// Makes the payload tile. Parameter sets inside a frame that differ from the configuration are a
 /// change of it (5.4): the record with them comes back.
@@ -17,17 +43,20 @@ pub(super) fn tile(
     coded: &mut CodedFrame,
     known: &Known,
     is_announced: bool,
+    starts: &mut Starts,
     repaired: &mut Repaired,
 ) -> Result<Option<Bytes>, Dropped> {
     let codec = coded.codec;
     let length_size = known.length_size(codec);
     reframe(coded, length_size, repaired)?;
-    let key = *coded.key.get_or_insert_with(|| starts_decoding(codec, &coded.payload, length_size));
+    let units: Vec<&[u8]> = nals(&coded.payload, length_size).map_while(Result::ok).collect();
+    let key = starts.is_one(Picture::of(codec, &units), coded.key);
+    repaired.key_flags += u64::from(coded.key.is_some_and(|flagged| flagged != key));
+    coded.key = Some(key);
     if !key && is_announced {
         return Ok(None);
     }
-    let units = nals(&coded.payload, length_size).map_while(Result::ok);
-    let found = ParameterSets::find(codec, &coded.payload, units);
+    let found = ParameterSets::find(codec, &coded.payload, units.into_iter());
     Ok(found.change(codec, known))
 }
 
@@ -106,50 +135,4 @@ impl ParameterSets {
 
 fn is_annex_b(record: &[u8]) -> bool {
     record.starts_with(&[0, 0, 0, 1]) || record.starts_with(&[0, 0, 1])
-}
-
-/// Puts the payload into length-prefixed form that tiles.
-fn reframe(coded: &mut CodedFrame, length_size: u8, repaired: &mut Repaired) -> Result<(), Dropped> {
-    match framing(&coded.payload, length_size) {
-        Framing::LengthPrefixed { len } => {
-            repaired.padded += u64::from(len < coded.payload.len());
-            coded.payload.truncate(len);
-        }
-        Framing::AnnexB | Framing::Broken if restore_misread_time(coded, length_size) => {
-            repaired.timeless += 1;
-        }
-        Framing::AnnexB => {
-            let rewritten = annex_b_to_length_prefixed(&coded.payload, length_size);
-            coded.payload = rewritten.map_err(|_| Dropped::Damaged)?;
-            repaired.annex_b += 1;
-        }
-        Framing::Broken => return Err(Dropped::Damaged),
-    }
-    Ok(())
-}
-
-/// Early OBS with H.265 sent no composition time where one belongs (quirk 16): what was read as such are
-/// then the first bytes of the payload, and put back in front of it they make it tile.
-fn restore_misread_time(coded: &mut CodedFrame, length_size: u8) -> bool {
-    if coded.codec != Codec::H265 {
-        return false;
-    }
-    let [_, misread @ ..] = coded.composition_ms.to_be_bytes();
-    let whole = Bytes::from([&misread[..], &coded.payload].concat());
-    let tiles = framing(&whole, length_size) == Framing::LengthPrefixed { len: whole.len() };
-    if tiles {
-        coded.payload = whole;
-        coded.composition_ms = 0;
-    }
-    tiles
-}
-
-/// Whether a picture of these NAL units can be decoded without others.
-fn starts_decoding(codec: Codec, payload: &[u8], length_size: u8) -> bool {
-    nals(payload, length_size).map_while(Result::ok).any(|nal| match (codec, nal) {
-        (Codec::H265, nal) => h265::NAL_KEY.contains(&h265::nal_type(nal)),
-        // IDR with and without leading pictures, CRA.
-        (Codec::H266, [_, head, ..]) => (7..=9).contains(&(head >> 3)),
-        (_, nal) => h264::nal_type(nal) == h264::NAL_IDR,
-    })
 }

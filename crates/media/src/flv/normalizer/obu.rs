@@ -3,16 +3,21 @@
 use bytes::Bytes;
 
 use super::config::DecoderConfig;
-use crate::codec::av1::{Av1Config, sequence_header, without_delimiter};
+use super::repaired::Repaired;
+use crate::codec::av1::{Av1Config, begins_with_key_frame, sequence_header, without_delimiter};
 use crate::flv::tag::CodedFrame;
 
 /// Bytes of the configuration before its OBUs.
 const CONFIG_HEAD_LEN: usize = 4;
 
 /// Takes temporal delimiters off. A sequence header that differs from that of the configuration is a change of
-/// it, or stands in for it: then the configuration comes back. Decoding can start where there is one.
-/// `announced` is the configuration that goes to decoders, if the track is announced as AV1.
-pub(super) fn strip_delimiters(coded: &mut CodedFrame, announced: Option<&Bytes>) -> Option<DecoderConfig> {
+/// it, or stands in for it: then the configuration comes back. Decoding can start where one stands before a key
+/// frame that is shown, whatever the sender says. `announced` is the configuration that goes to decoders, if the track is announced as AV1.
+pub(super) fn strip_delimiters(
+    coded: &mut CodedFrame,
+    announced: Option<&Bytes>,
+    repaired: &mut Repaired,
+) -> Option<DecoderConfig> {
     loop {
         let rest = without_delimiter(&coded.payload);
         if rest.len() == coded.payload.len() {
@@ -20,12 +25,10 @@ pub(super) fn strip_delimiters(coded: &mut CodedFrame, announced: Option<&Bytes>
         }
         coded.payload = rest;
     }
-    if coded.key == Some(false) && announced.is_some() {
-        return None;
-    }
     let found = sequence_header(&coded.payload);
-    let key = found.is_some();
-    coded.key.get_or_insert(key);
+    let key = found.is_some() && begins_with_key_frame(&coded.payload).or(coded.key) != Some(false);
+    repaired.key_flags += u64::from(coded.key.is_some_and(|flagged| flagged != key));
+    coded.key = Some(key);
     let found = found?;
     if let Some(announced) = announced {
         let known = sequence_header(announced.get(CONFIG_HEAD_LEN..).unwrap_or_default());

@@ -10,10 +10,20 @@ pub struct Repaired {
     pub repeated_configs: u64,
     /// Configurations made from what stands inside frames (parameter sets, ADTS), or repaired.
     pub synthesised_configs: u64,
-    /// Video messages rewritten from Annex B start codes.
+    /// AAC configurations that no one sent, guessed from the times and first bits of the frames.
+    pub guessed_configs: u64,
+    /// Frames that were flagged as key frames and are none, or are one and were not flagged.
+    pub key_flags: u64,
+    /// Video messages rewritten from Annex B start codes, in whole or in part.
     pub annex_b: u64,
-    /// Audio messages whose ADTS header was taken off.
+    /// Video messages whose NAL lengths had another size than their configuration says.
+    pub other_lengths: u64,
+    /// NAL units that say nothing (access unit delimiters, filler), taken out.
+    pub idle_units: u64,
+    /// Sound frames whose ADTS header was taken off.
     pub adts: u64,
+    /// Messages with several frames of sound, taken apart.
+    pub several_frames: u64,
     /// Messages with zeros behind the last NAL unit, taken off.
     pub padded: u64,
     /// Messages without the composition time that their type promises (early OBS with H.265).

@@ -1,5 +1,6 @@
 //! What encoders send, H.264 and AAC first, and what comes of it.
 
+mod encoders;
 mod enhanced;
 
 use bytes::BytesMut;

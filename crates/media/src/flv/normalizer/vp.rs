@@ -3,7 +3,10 @@
 use bytes::Bytes;
 
 use super::config::DecoderConfig;
-use crate::Error;
+use super::repaired::Repaired;
+use crate::codec::vp9::VpKeyFrame;
+use crate::flv::tag::CodedFrame;
+use crate::{Codec, Error};
 
 /// The version and flags that stand before the record in MP4, and that ffmpeg sends, are
 /// added where a sender left them out, for they are not of the record itself.
@@ -21,13 +24,31 @@ pub(super) fn read_vp_config(config: &Bytes) -> Result<DecoderConfig, Error> {
     Ok(DecoderConfig::opaque(bytes))
 }
 
+/// Whether decoding can start with a frame of VP8 or VP9 is told by its head, whatever the sender says. VP9 without
+/// a configuration gets one from its first key frame.
+pub(super) fn look_inside(
+    coded: &mut CodedFrame,
+    is_announced: bool,
+    repaired: &mut Repaired,
+) -> Option<DecoderConfig> {
+    let is_key = if coded.codec == Codec::Vp8 { is_vp8_key } else { is_vp9_key };
+    let key = is_key(&coded.payload);
+    repaired.key_flags += u64::from(coded.key.is_some_and(|flagged| flagged != key));
+    coded.key = Some(key);
+    if is_announced || !key || coded.codec == Codec::Vp8 {
+        return None;
+    }
+    let head = VpKeyFrame::parse_vp9(&coded.payload).ok()?;
+    read_vp_config(&head.config.to_bytes()).ok()
+}
+
 /// The first bit of a VP8 frame is 0 in key frames (RFC 6386, 9.1).
-pub(super) fn is_vp8_key(frame: &[u8]) -> bool {
+fn is_vp8_key(frame: &[u8]) -> bool {
     frame.first().is_some_and(|head| head & 1 == 0)
 }
 
 /// The uncompressed header of a VP9 frame: marker, profile, whether it only shows another, type.
-pub(super) fn is_vp9_key(frame: &[u8]) -> bool {
+fn is_vp9_key(frame: &[u8]) -> bool {
     const MARKER: u8 = 2;
     let Some(&head) = frame.first() else { return false };
     // Profile 3 has a bit more before the flags.
