@@ -34,6 +34,11 @@ export interface Publisher {
   protocol: string;
 }
 
+export interface LeftOut {
+  reason: string;
+  messages: number;
+}
+
 export interface Stream {
   app: string;
   name: string;
@@ -46,6 +51,8 @@ export interface Stream {
   bitrate_bps: number;
   bytes_in: number;
   frames_in: number;
+  /** What the publisher sends and nobody can use, and why. */
+  left_out: LeftOut[];
   video: VideoTrack | null;
   audio: AudioTrack | null;
   publisher: Publisher | null;

@@ -53,6 +53,16 @@ impl Publisher {
         self.stream.count_repaired(repaired);
     }
 
+    /// Tells operators that messages of this publisher cannot be used, and why: see [`crate::Snapshot::left_out`].
+    pub fn leave_out(&mut self, reason: &str, messages: u64) {
+        self.stream.leave_out(self.number, reason, messages);
+    }
+
+    /// What was left out for this reason can be used from now on.
+    pub fn takes_again(&mut self, reason: &str) {
+        self.stream.takes_again(self.number, reason);
+    }
+
     /// Whether another publisher has taken the seat or the broadcast was ended. The peer is to be let go
     /// then.
     #[must_use]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::left_out::LeftOut;
 use crate::name::StreamName;
 use crate::setup::DecoderSetup;
 use crate::timeline::RepairedTimestamps;
@@ -66,6 +67,10 @@ pub struct Snapshot {
     pub setup: Arc<DecoderSetup>,
     /// What was repaired in the publishers' timestamps.
     pub repaired: RepairedTimestamps,
+    /// Messages in this broadcast that could not be used.
+    pub messages_left_out: u64,
+    /// What of the present publisher's messages cannot be used, by why.
+    pub left_out: Vec<LeftOut>,
     /// Who publishes.
     pub publisher: Option<PublisherInfo>,
 }

@@ -11,6 +11,7 @@ use tokio::sync::broadcast::Sender;
 
 use crate::announce::{Announcement, Announcer, Change, EndReason};
 use crate::batch::Batch;
+use crate::left_out::{self, LeftOut};
 use crate::log::{Log, LogConfig};
 use crate::name::StreamName;
 use crate::presence::Presence;
@@ -52,6 +53,7 @@ pub(crate) struct Inner {
     left: Option<Duration>,
     bytes_in: u64,
     frames_in: u64,
+    messages_left_out: u64,
     rate: Rate,
     announcer: Announcer,
     /// Whether it has been announced that viewers wait.
@@ -66,6 +68,7 @@ struct Seated {
     presence: Presence,
     /// Whether its first keyframe has come.
     decodable: bool,
+    left_out: Vec<LeftOut>,
 }
 
 impl Stream {
@@ -87,6 +90,7 @@ impl Stream {
             left: None,
             bytes_in: 0,
             frames_in: 0,
+            messages_left_out: 0,
             rate: Rate::default(),
             announcer: Announcer::new(announcements, name.clone(), number),
             is_wanted: false,
@@ -133,6 +137,7 @@ impl Stream {
             last_heard: now,
             presence: Presence::new(number > 1),
             decodable: false,
+            left_out: Vec::new(),
         });
         inner.state = State::Live;
         inner.timeline.restart();
@@ -197,6 +202,19 @@ impl Stream {
 
     pub(crate) fn count_repaired(&self, repaired: RepairedTimestamps) {
         self.inner.lock().timeline.count(repaired);
+    }
+
+    pub(crate) fn leave_out(&self, number: u64, reason: &str, messages: u64) {
+        let mut inner = self.inner.lock();
+        let Some(present) = inner.seated(number) else { return };
+        left_out::add(&mut present.left_out, reason, messages);
+        inner.messages_left_out += messages;
+    }
+
+    pub(crate) fn takes_again(&self, number: u64, reason: &str) {
+        if let Some(present) = self.inner.lock().seated(number) {
+            present.left_out.retain(|known| known.reason != reason);
+        }
     }
 
     /// Ends the broadcast when its publisher has been away for longer than `window`, counted from the first sweep
@@ -272,6 +290,8 @@ impl Stream {
             log_bytes: inner.log.bytes(),
             setup: Arc::clone(inner.log.setup()),
             repaired: inner.timeline.repaired(),
+            messages_left_out: inner.messages_left_out,
+            left_out: inner.publisher.as_ref().map_or_else(Vec::new, |present| present.left_out.clone()),
             publisher: inner.publisher.as_ref().map(|present| present.info.clone()),
         }
     }

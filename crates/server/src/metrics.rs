@@ -158,6 +158,7 @@ struct StreamFigures {
     frames_in: Family<StreamLabel, Counter>,
     frames_skipped: Family<StreamLabel, Counter>,
     timestamps_mended: Family<StreamLabel, Counter>,
+    messages_left_out: Family<StreamLabel, Counter>,
     log_bytes: Family<StreamLabel, Gauge>,
 }
 
@@ -176,6 +177,7 @@ impl StreamFigures {
         counter(&self.frames_in, stream.frames_in);
         counter(&self.frames_skipped, stream.frames_skipped);
         counter(&self.timestamps_mended, stream.repaired.jumps + stream.repaired.clamped);
+        counter(&self.messages_left_out, stream.messages_left_out);
     }
 
     fn register(self, registry: &mut Registry) {
@@ -192,6 +194,11 @@ impl StreamFigures {
             "stream_mended_timestamps",
             "Jumps closed and steps back clamped",
             self.timestamps_mended,
+        );
+        registry.register(
+            "stream_left_out_messages",
+            "Messages of publishers that could not be used",
+            self.messages_left_out,
         );
     }
 }

@@ -8,7 +8,7 @@ use headwater_rtmp::message::type_id;
 use headwater_rtmp::session::ClientEvent;
 
 use crate::bench::{Bench, QUICK};
-use crate::healthy::{Client, numbered};
+use crate::healthy::{Client, config_body, numbered};
 
 #[test]
 fn a_silent_publisher_is_let_go_and_its_name_is_free() {
@@ -152,5 +152,72 @@ fn broken_media_is_left_out_and_noted_once() {
     }
     bench.api_must_answer();
     drop(peer);
+    bench.finish(8);
+}
+
+/// A publisher with pictures whose sound nobody can use: `sound` is sent until the API names `reason`. The pictures
+/// go on.
+fn sound_must_be_told(name: &str, sound: &'static [u8], reason: &str) {
+    let bench = Bench::start(QUICK);
+    let mut peer = bench.peer();
+    peer.publish(name);
+    peer.message(1, type_id::VIDEO, config_body());
+    peer.message(1, type_id::VIDEO, vec![0x17, 1, 0, 0, 0, 0, 0, 0, 2, 0x65, 0x88].into());
+    let deadline = Instant::now() + Duration::from_secs(8);
+    let told = loop {
+        peer.message(1, type_id::AUDIO, Bytes::from_static(sound));
+        let streams = bench.api_must_answer();
+        if streams.contains(reason) {
+            break streams;
+        }
+        assert!(Instant::now() < deadline, "no {reason:?} within seconds: {streams}");
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    assert!(told.contains("\"left_out\":[{\"reason\":\""), "{told}");
+    bench.must_note(&peer, reason);
+    let mut viewer = bench.peer();
+    viewer.create_stream().command(1, &Command::new("play", 3.0).with(name));
+    viewer.must_hear(&[0x65, 0x88]);
+    let figures = bench.request("GET /metrics HTTP/1.1\r\nHost: localhost\r\n");
+    let counted = format!("headwater_stream_left_out_messages_total{{stream=\"live/{name}\"}} 0\n");
+    assert!(
+        figures.contains("headwater_stream_left_out_messages_total") && !figures.contains(&counted),
+        "{figures}"
+    );
+    drop((peer, viewer));
+    bench.finish(8);
+}
+
+#[test]
+fn an_unknown_audio_format_is_told_and_the_pictures_go_on() {
+    sound_must_be_told("format-15", &[0xF2, 1, 2, 3], "FLV audio format 15 is not supported");
+}
+
+#[test]
+fn an_unknown_four_cc_is_told_and_the_pictures_go_on() {
+    sound_must_be_told("dts", b"\x91dtsc\x01", "Enhanced RTMP audio dtsc is not supported");
+}
+
+#[test]
+fn sound_without_a_configuration_is_told_within_seconds() {
+    // Its times stand still, so the configuration cannot be guessed either.
+    sound_must_be_told("raw-aac", &[0xAF, 1, 0x21, 0x10, 0x04], "AAC sound without a configuration");
+}
+
+#[test]
+fn a_publisher_of_nothing_that_is_known_is_told_in_the_end() {
+    let bench = Bench::start(QUICK);
+    let mut peer = bench.peer();
+    peer.publish("nothing");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while bench.server.complaints(peer.address()).len() < 2 {
+        assert!(Instant::now() < deadline, "{:?}", bench.server.complaints(peer.address()));
+        peer.message(1, type_id::VIDEO, Bytes::from_static(b"\x90dvh1\x01"));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    peer.must_be_closed(Duration::from_secs(4));
+    let lines = bench.server.complaints(peer.address());
+    assert!(lines[0].contains("left out") && lines[1].contains("let go"), "{lines:?}");
+    assert!(lines.iter().all(|line| line.contains("dvh1 is not supported")), "{lines:?}");
     bench.finish(8);
 }

@@ -225,6 +225,7 @@ pub(crate) const ROOMS: &[Room] = &[
             "batch",
             "groups",
             "hub",
+            "left_out",
             "log",
             "name",
             "position",

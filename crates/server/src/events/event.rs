@@ -23,7 +23,7 @@ pub(crate) enum Event {
         #[serde(serialize_with = "counts")]
         repaired: Repaired,
     },
-    /// The first message of a publisher that cannot be used; `timestamp` is RTMP's, in milliseconds.
+    /// The first message of a publisher that cannot be used for this reason; `timestamp` is RTMP's, in milliseconds.
     MessageLeftOut { door: &'static str, peer: SocketAddr, stream: String, timestamp: u32, text: String },
     /// A viewer is served.
     PlayBegan { door: &'static str, peer: SocketAddr, stream: String, agent: String },
@@ -74,7 +74,7 @@ impl Event {
             Self::FilmRemoved { .. } => "removed",
             Self::CertificateChanged { .. } => "took the new certificate",
             Self::Stopping => "stopping: publishers and viewers are told",
-            Self::MessageLeftOut { text, .. } => return format!("left out a message: {text}").into(),
+            Self::MessageLeftOut { text, .. } => return format!("left out: {text}").into(),
             Self::PlayLeftOut { text, .. } => return format!("left out of the playlist: {text}").into(),
             Self::PlayBroke { text, .. } => {
                 return format!("stopped watching over WebSocket: {text}").into();
@@ -123,8 +123,13 @@ fn counts<S: Serializer>(repaired: &Repaired, serializer: S) -> Result<S::Ok, S:
         ("empty", repaired.empty),
         ("repeated_configs", repaired.repeated_configs),
         ("synthesised_configs", repaired.synthesised_configs),
+        ("guessed_configs", repaired.guessed_configs),
+        ("key_flags", repaired.key_flags),
         ("annex_b", repaired.annex_b),
+        ("other_lengths", repaired.other_lengths),
+        ("idle_units", repaired.idle_units),
         ("adts", repaired.adts),
+        ("several_frames", repaired.several_frames),
         ("padded", repaired.padded),
         ("timeless", repaired.timeless),
         ("damaged", repaired.damaged),

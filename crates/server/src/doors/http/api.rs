@@ -39,9 +39,17 @@ struct Stream {
     frames_in: u64,
     frames_skipped: u64,
     timestamps_mended: u64,
+    left_out: Vec<LeftOut>,
     video: Option<Video>,
     audio: Option<Audio>,
     publisher: Option<Publisher>,
+}
+
+/// Messages of the publisher that cannot be used, and why.
+#[derive(Serialize)]
+struct LeftOut {
+    reason: String,
+    messages: u64,
 }
 
 #[derive(Serialize)]
@@ -139,6 +147,11 @@ fn describe(snapshot: Snapshot, admin: bool) -> Stream {
         frames_in: snapshot.frames_in,
         frames_skipped: snapshot.frames_skipped,
         timestamps_mended: snapshot.repaired.jumps + snapshot.repaired.clamped,
+        left_out: snapshot
+            .left_out
+            .into_iter()
+            .map(|left| LeftOut { reason: left.reason, messages: left.messages })
+            .collect(),
         video: snapshot.setup.track(TrackId::VIDEO).map(video),
         audio: snapshot.setup.tracks().find(|track| track.id.kind == MediaKind::Audio).map(audio),
         publisher,

@@ -5,6 +5,7 @@ mod connection;
 mod conversation;
 mod end;
 mod layout;
+mod left_out;
 mod playing;
 mod playlist;
 mod publishing;

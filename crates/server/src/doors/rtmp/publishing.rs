@@ -12,6 +12,7 @@ use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::message::DataScope;
 
 use super::end::End;
+use super::left_out::LeftOut;
 use crate::access::Peer;
 use crate::events::{Event, Events};
 use headwater_vod::is_metadata;
@@ -23,8 +24,7 @@ pub(super) struct Publishing {
     events: Arc<Events>,
     publisher: Publisher,
     normalizer: Normalizer,
-    /// Messages that could not be used. The first one is logged.
-    unusable: u64,
+    left_out: LeftOut,
     /// What of the normalizer's mending the stream's figures have.
     counted: RepairedTimestamps,
 }
@@ -42,7 +42,7 @@ impl Publishing {
             events,
             publisher,
             normalizer: Normalizer::new(),
-            unusable: 0,
+            left_out: LeftOut::default(),
             counted: RepairedTimestamps::default(),
         }
     }
@@ -59,8 +59,8 @@ impl Publishing {
         self.publisher.is_evicted()
     }
 
-    /// Takes an audio or video message. One that is damaged is left out; a codec that nobody here can
-    /// pass on ends the connection, for a black picture would tell nobody why.
+    /// Takes an audio or video message. One that cannot be used is left out, and that is told: its other tracks go
+    /// on. A publisher that has nothing else ends, for a black picture would tell nobody why.
     pub(super) fn take(
         &mut self,
         kind: MediaKind,
@@ -73,14 +73,18 @@ impl Publishing {
             _ => self.normalizer.push_video(timestamp, body),
         };
         match items {
-            Ok(items) => {
-                items.for_each(|item| self.put(item, now));
-                self.count_repaired();
+            Ok(items) => items.for_each(|item| self.put(item, now)),
+            Err(error) => {
+                let is_unsupported = matches!(error, Error::Unsupported { .. });
+                if is_unsupported && self.left_out.is_hopeless(&self.normalizer, now) {
+                    return Err(End::LetGo("unsupported", error.to_string()));
+                }
+                self.leave_out(timestamp, &error);
             }
-            Err(error @ Error::Unsupported { .. }) => {
-                return Err(End::LetGo("unsupported", error.to_string()));
-            }
-            Err(error) => self.leave_out(timestamp, &error),
+        }
+        self.count_repaired();
+        if let Some(text) = self.left_out.look(&self.normalizer, &mut self.publisher, now) {
+            self.log_left_out(timestamp, text);
         }
         Ok(())
     }
@@ -103,11 +107,13 @@ impl Publishing {
     }
 
     fn leave_out(&mut self, timestamp: u32, error: &dyn std::fmt::Display) {
-        self.unusable += 1;
-        if self.unusable == 1 {
-            let (peer, stream, text) = (self.peer.address, self.name().to_string(), error.to_string());
-            self.events.emit(Event::MessageLeftOut { door: "rtmp", peer, stream, timestamp, text });
-        }
+        let told = self.left_out.message(error.to_string(), &mut self.publisher);
+        told.into_iter().for_each(|text| self.log_left_out(timestamp, text));
+    }
+
+    fn log_left_out(&self, timestamp: u32, text: String) {
+        let (peer, stream) = (self.peer.address, self.name().to_string());
+        self.events.emit(Event::MessageLeftOut { door: "rtmp", peer, stream, timestamp, text });
     }
 
     /// Tells the stream what the normalizer has mended in timestamps.
@@ -144,7 +150,7 @@ fn nests_within_reason(payload: &[u8]) -> Result<(), amf::Error> {
 
 impl Drop for Publishing {
     fn drop(&mut self) {
-        let (unusable, repaired) = (self.unusable, *self.normalizer.repaired());
+        let (unusable, repaired) = (self.left_out.messages, *self.normalizer.repaired());
         let (peer, stream) = (self.peer.address, self.name().to_string());
         self.events.emit(Event::PublishEnded { door: "rtmp", peer, stream, unusable, repaired });
     }
