@@ -1,6 +1,8 @@
 //! The index of a film: its tracks, and where in the file every access unit lies.
 //!
-//! One form for MP4 and FLV, so that whoever plays a film from anywhere knows no container.
+//! One form for MP4 and FLV, so that whoever plays a film from anywhere knows no container. Its times are presented
+//! times: 0 is the first moment that the film shows, whatever its edit lists cut away and wherever its clock began, and
+//! [`Index::duration`] is the end of what it shows last. They are computed once (`presented`, and for MP4 `mp4/edits`).
 
 use std::collections::HashMap;
 
@@ -13,21 +15,27 @@ use crate::{Error, Frame, MediaKind, Timestamp, Track};
 /// The largest number of samples of one file: 28 hours of film with sound.
 pub const MAX_SAMPLES: u64 = 10_000_000;
 
+/// Whoever asks for a time by the millisecond means what rounds to it, above all the key frame that was told him so.
+pub(crate) const ROUNDING: Timestamp = Timestamp::from_nanos(500_000);
+
 /// Where one access unit lies and when it is due. 32 bytes each: about 8 MB for an hour of film with sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sample {
     /// Its first byte in the file.
     pub offset: u64,
-    /// When it is to be decoded; may be negative (edit lists move the first picture to 0).
+    /// When it is to be decoded; may be a little below 0, since what is shown at 0 is decoded before.
     pub dts: Timestamp,
-    /// When it is to be shown.
+    /// When it is to be shown, 0 being the first moment that the film shows.
     pub pts: Timestamp,
     /// Bytes to be read at `offset`; never 0.
     pub size: u32,
     /// Which of [`Index::tracks`] it belongs to.
-    pub track: u16,
+    pub track: u8,
     /// Whether decoding can start here.
     pub key: bool,
+    /// Whether it is needed to decode others and is not to be shown itself: an edit list has cut it away. Its times
+    /// say no more than its place in the order.
+    pub decode_only: bool,
     /// Whether the bytes in the file are not the payload but an FLV tag's body that has to be repaired
     /// first (Annex B, ADTS). [`Index::frame`] does that.
     pub needs_repair: bool,
@@ -40,10 +48,12 @@ pub struct IndexedTrack {
     pub track: Track,
     /// The `track_ID` in the file; of FLV, which has none, a running number from 1.
     pub number: u32,
-    /// Ticks per second of its times in the file.
+    /// Ticks per second that hold its times; of sound the sample rate, where it is known.
     pub timescale: u32,
-    /// How long it is; zero if unknown.
-    pub duration: Timestamp,
+    /// When the last of it that is shown ends.
+    pub end: Timestamp,
+    /// How long its last sample lasts.
+    pub(crate) last_lasts: Timestamp,
     /// The language as three letters of ISO 639-2, if the file says one.
     pub language: Option<String>,
 }
@@ -76,6 +86,7 @@ pub struct Index {
     pub(crate) metadata: Option<Bytes>,
     pub(crate) skipped: Vec<SkippedTrack>,
     pub(crate) samples: Vec<Sample>,
+    pub(crate) clock: Timestamp,
     /// Payload lengths of repaired samples, by offset.
     pub(crate) repaired_lens: HashMap<u64, u32>,
     pub(crate) notes: Vec<String>,
@@ -156,36 +167,70 @@ impl Index {
         &self.notes
     }
 
-    /// The earliest decoding time: what has to be subtracted to start at 0.
+    /// The earliest decoding time, 0 or a little before: what RTMP and FLV, which know no time below 0, subtract.
     #[must_use]
     pub fn origin(&self) -> Timestamp {
-        self.samples.first().map_or(Timestamp::ZERO, |sample| sample.dts)
+        self.samples.first().map_or(Timestamp::ZERO, |sample| sample.dts.min(Timestamp::ZERO))
     }
 
-    /// From the first decoding time to the end: what the tracks say, or the last sample if that is later.
+    /// What the file's own clock says at the first moment that is shown: added to a time of the index it is the time
+    /// in the file.
+    #[must_use]
+    pub const fn clock(&self) -> Timestamp {
+        self.clock
+    }
+
+    /// When what is shown last ends: how long the film is.
     #[must_use]
     pub fn duration(&self) -> Timestamp {
-        let said = self.tracks.iter().map(|track| track.duration).max().unwrap_or_default();
-        let last = self.samples.last().map_or(Timestamp::ZERO, |sample| sample.dts);
-        said.max(last - self.origin())
+        let media = self.tracks.iter().filter(|track| track.track.id.kind != MediaKind::Data);
+        media.map(|track| track.end).max().unwrap_or_default()
     }
 
-    /// The number of the sample to start with in order to see what is shown at `at`: the last key frame
+    /// The number of the sample to decode in order to see what is shown at `at`: the last key frame
     /// of the picture at or before it (or the first, or, without pictures, the sound at that time).
     #[must_use]
     pub fn start_for(&self, at: Timestamp) -> usize {
-        let starts = |number: &usize| self.is_start(*number) && self.samples[*number].pts <= at;
-        let shown = (0..self.before_or_at(at)).rev().find(starts);
-        shown.unwrap_or_else(|| self.start_to_decode(at))
+        self.start_before(at).or_else(|| self.last_start(0)).unwrap_or(0)
     }
 
-    /// As [`start_for`](Self::start_for), where `at` is a time of decoding, which is what RTMP and FLV count.
+    /// The number of the key frame whose picture stands for what is shown at `at`: as
+    /// [`start_for`](Self::start_for), but of those that are shown, if one is.
     #[must_use]
-    pub fn start_to_decode(&self, at: Timestamp) -> usize {
-        self.before_or_at(at)
-            .checked_sub(1)
-            .map_or_else(|| self.last_start(0), |last| self.last_start(last))
-            .unwrap_or(0)
+    pub fn picture_for(&self, at: Timestamp) -> usize {
+        let is_shown = |number: &usize| {
+            self.is_start(*number) && !self.samples.get(*number).is_some_and(|s| s.decode_only)
+        };
+        let start = self.start_for(at);
+        let before = (0..=start).rev().find(is_shown);
+        before.or_else(|| (start..self.samples.len()).find(is_shown)).unwrap_or(start)
+    }
+
+    /// The number of the sample to begin with in order to play all tracks from `at` on: what is due from the key
+    /// frame at or before it on; where there is none, what is heard from `at` on; the first one for 0.
+    #[must_use]
+    pub fn begin_at(&self, at: Timestamp) -> usize {
+        if at <= Timestamp::ZERO {
+            return 0;
+        }
+        let decoded = |start: usize| self.samples.get(start).map(|sample| sample.dts);
+        let begins = self.start_before(at).and_then(decoded);
+        // The first key frame may be decoded before `at` and shown behind it.
+        let begins =
+            begins.unwrap_or_else(|| self.last_start(0).and_then(decoded).map_or(at, |dts| dts.min(at)));
+        self.before(begins).min(self.samples.len().saturating_sub(1))
+    }
+
+    fn start_before(&self, at: Timestamp) -> Option<usize> {
+        let at = at + ROUNDING;
+        let starts = |number: &usize| self.is_start(*number) && self.samples[*number].pts <= at;
+        (0..self.before_or_at(at)).rev().find(starts)
+    }
+
+    /// How many samples there are up to the last that is shown before `time`.
+    pub(crate) fn shown_before(&self, time: Timestamp) -> usize {
+        let decoded = self.samples.get(..self.before(time)).unwrap_or_default();
+        decoded.iter().rposition(|sample| sample.pts < time).map_or(0, |last| last + 1)
     }
 
     /// For each track the number of the sample to start with where what is shown at `at` is to be seen and heard:
@@ -197,7 +242,7 @@ impl Index {
         };
         let starts = (0..self.tracks.len()).map(|place| {
             let of_track = |sample: &Sample| usize::from(sample.track) == place;
-            let (from, needs_key) = if is_picture(place) { (at, true) } else { (lead, false) };
+            let (from, needs_key) = if is_picture(place) { (at + ROUNDING, true) } else { (lead, false) };
             let after = self.before_or_at(from);
             let (before, behind) = self.samples.split_at(after);
             let fits = |sample: &Sample| of_track(sample) && sample.pts <= from && (sample.key || !needs_key);
@@ -231,20 +276,14 @@ impl Index {
         self.changes.get(change).map(|change| &change.track)
     }
 
-    /// How long a sample is shown: until the next one of its track, or as long as the one before it.
+    /// How long a sample lasts: until the next one of its track is decoded, or as long as the track's last one.
     pub(crate) fn lasts(&self, number: usize) -> Timestamp {
-        /// Of a track with one sample.
-        const LONE: Timestamp = Timestamp::from_ms(40);
         let Some(sample) = self.samples.get(number) else { return Timestamp::ZERO };
         let of_track = |other: &&Sample| other.track == sample.track;
-        let (before, rest) = self.samples.split_at(number);
-        if let Some(next) = rest.iter().skip(1).find(of_track) {
-            return next.dts - sample.dts;
-        }
-        let said = self.tracks.get(usize::from(sample.track)).map_or(Timestamp::ZERO, |track| track.duration);
-        let before = before.iter().rev().find(of_track).map(|other| sample.dts - other.dts);
-        let alone = if said > Timestamp::ZERO { said } else { LONE };
-        before.unwrap_or(alone).max(Timestamp::from_nanos(1))
+        let last =
+            self.tracks.get(usize::from(sample.track)).map_or(Timestamp::ZERO, |track| track.last_lasts);
+        let next = self.samples.iter().skip(number + 1).find(of_track);
+        next.map_or(last, |next| next.dts - sample.dts).max(Timestamp::from_nanos(1))
     }
 
     /// Whether a player can start with this sample, as [`start_for`](Self::start_for) has it.

@@ -21,6 +21,8 @@ pub mod hls;
 pub mod index;
 pub mod mp4;
 mod piece;
+mod presented;
+mod sound_grid;
 mod time;
 mod track;
 

@@ -125,13 +125,16 @@ fn scan(file: &[u8]) -> Index {
     scan.finish().unwrap()
 }
 
+/// The frames at the times that the file's own clock gave them.
 fn mp4_frames(index: &Index, file: &[u8]) -> Vec<Frame> {
     let read = |sample: &Sample| {
         let start = sample.offset as usize;
         let payload = Bytes::copy_from_slice(&file[start..start + sample.size as usize]);
         index.frame(sample, payload).unwrap()
     };
-    index.samples().iter().map(read).collect()
+    let on_its_clock =
+        |frame: Frame| Frame { dts: frame.dts + index.clock(), pts: frame.pts + index.clock(), ..frame };
+    index.samples().iter().map(read).map(on_its_clock).collect()
 }
 
 const FLV: [&str; 5] = ["demo.flv", "keyframes.flv", "audio.flv", "video.flv", "mp3.flv"];
@@ -348,7 +351,26 @@ fn fragments_written_from_frames_read_back_as_the_same_frames() {
                 };
                 frames.iter().filter(|frame| frame.track == track.id).map(in_ms).collect()
             };
-            assert!(of_track(&again) == of_track(&frames), "{name} {:?}", track.id);
+            let (again, frames) = (of_track(&again), of_track(&frames));
+            if track.id.kind == MediaKind::Video {
+                assert!(again == frames, "{name} {:?}", track.id);
+                continue;
+            }
+            // Sound is put back on the grid of its samples.
+            assert!(again.iter().map(|frame| &frame.payload).eq(frames.iter().map(|frame| &frame.payload)));
+            let off = again.iter().zip(&frames).map(|(is, was)| (is.dts.as_ms() - was.dts.as_ms()).abs());
+            assert!(off.max() <= Some(1), "{name} {:?}", track.id);
+            let timescale =
+                index.tracks().iter().find(|indexed| indexed.track.id == track.id).unwrap().timescale;
+            let own = index
+                .samples()
+                .iter()
+                .filter(|sample| index.tracks()[usize::from(sample.track)].track.id == track.id);
+            let ticks: Vec<i64> = own.map(|sample| sample.dts.to_ticks(timescale)).collect();
+            let steps: std::collections::BTreeSet<i64> =
+                ticks.windows(2).map(|pair| pair[1] - pair[0]).collect();
+            let expected = if timescale == 90_000 { vec![2351, 2352] } else { vec![1024] };
+            assert_eq!(steps.into_iter().collect::<Vec<_>>(), expected, "{name} {:?}", track.id);
         }
         let configs: Vec<&Bytes> = index.tracks().iter().map(|indexed| &indexed.track.config).collect();
         assert!(tracks.iter().all(|track| configs.contains(&&track.config)), "{name}");

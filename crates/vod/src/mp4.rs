@@ -56,7 +56,7 @@ impl Mp4Reader {
         let payload = read_range(&mut self.file, sample.offset..end)
             .with_context(|| format!("cannot read the frame at byte {}", sample.offset))?;
         let mut frame: Frame = self.index.frame(&sample, payload)?;
-        let origin = self.index.origin().min(Timestamp::ZERO);
+        let origin = self.index.origin();
         frame.dts = frame.dts - origin;
         frame.pts = frame.pts - origin;
         Ok(Some(Item::Frame(frame)))

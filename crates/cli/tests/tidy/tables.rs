@@ -152,14 +152,14 @@ pub(crate) const ROOMS: &[Room] = &[
     room(
         "media track",
         "media",
-        &["track", "frame", "color_info"],
+        &["track", "frame", "color_info", "sound_grid"],
         &["media ground", "media codec", "media amf"],
         "frames and tracks are the same in every container",
     ),
     room(
         "media index",
         "media",
-        &["index", "piece"],
+        &["index", "piece", "presented"],
         &["media ground", "media track", "media flv", "media mp4"],
         "an index is the same whatever its container",
     ),

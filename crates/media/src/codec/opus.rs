@@ -118,6 +118,24 @@ pub fn packet_channels(packet: &[u8]) -> Option<u8> {
     packet.first().map(|toc| 1 + (toc >> 2 & 1))
 }
 
+/// Samples at 48 kHz of a packet by its first bytes (RFC 6716, 3.1 and 3.2): at most 120 ms. `None` if it is empty
+/// or says more than that.
+#[must_use]
+pub fn packet_samples(packet: &[u8]) -> Option<u32> {
+    let toc = *packet.first()?;
+    let per_frame = match toc >> 3 {
+        config @ 0..=11 => [480, 960, 1920, 2880][usize::from(config % 4)],
+        config @ 12..=15 => [480, 960][usize::from(config % 2)],
+        config => [120, 240, 480, 960][usize::from(config % 4)],
+    };
+    let frames = match toc & 3 {
+        0 => 1,
+        1 | 2 => 2,
+        _ => u32::from(packet.get(1)? & 0x3F),
+    };
+    Some(per_frame * frames).filter(|samples| (1..=5760).contains(samples))
+}
+
 fn malformed(reason: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::malformed("Opus identification header", reason)
 }
@@ -155,6 +173,14 @@ mod tests {
         }
         assert!(OpusConfig::parse_dops(&DOPS[..10]).is_err());
         assert_eq!([&[0xFC][..], &[0xF8], &[]].map(packet_channels), [Some(2), Some(1), None]);
+    }
+
+    #[test]
+    fn packets_say_how_long_they_are() {
+        // CELT 20 ms; SILK 60 ms; hybrid 10 ms twice; CELT 2.5 ms 48 times, and one time too often.
+        let packets: [&[u8]; 7] = [&[0xFC], &[0x1B, 1], &[0x61], &[0xE3, 48], &[0xE3, 49], &[0x03], &[]];
+        let samples = [Some(960), Some(2880), Some(960), Some(5760), None, None, None];
+        assert_eq!(packets.map(packet_samples), samples);
     }
 
     proptest! {

@@ -31,11 +31,12 @@ pub(crate) struct FilmTags {
 impl FilmTags {
     /// Tags from the keyframe on that the span begins with; what stands before them comes with it.
     pub(crate) fn new(index: &Index, span: Span, dialect: Dialect) -> Result<(Self, Bytes), Error> {
-        let first = span.from.map_or(0, |from| index.start_for(from));
-        let end = span.until.map_or_else(|| index.samples().len(), |until| index.before(until));
+        let first = span.from.map_or(0, |from| index.begin_at(from));
+        let end = span.until.map_or_else(|| index.samples().len(), |until| index.shown_before(until));
         let origin = index.samples().get(first).map_or(Timestamp::ZERO, |sample| sample.dts);
+        let origin = if first == 0 { index.origin() } else { origin };
         let (tags, tracks) = Self::of(index, first, end, origin, dialect)?;
-        let head = tags.head(index, &tracks);
+        let head = tags.head(index, &tracks, span.until);
         Ok((tags, head))
     }
 
@@ -165,10 +166,9 @@ impl FilmTags {
 
     /// Header, `onMetaData` and configurations. Where the keyframes are depends on how long it is itself, and its
     /// length not on where they are.
-    fn head(&self, index: &Index, tracks: &[Track]) -> Bytes {
-        let last = self.end.saturating_sub(1);
-        let ends = index.samples().get(last).map_or(Timestamp::ZERO, |sample| sample.dts + index.lasts(last));
-        let lasts = ends - self.origin;
+    fn head(&self, index: &Index, tracks: &[Track], until: Option<Timestamp>) -> Bytes {
+        let end = until.map_or_else(|| index.duration(), |until| until.min(index.duration()));
+        let lasts = end - self.shown_first(index);
         let keyframes = self.keyframes(index, lasts);
         let with = |shift: u64| {
             let metadata = self.metadata(index, tracks, lasts, &keyframes, shift);
@@ -181,16 +181,26 @@ impl FilmTags {
         with(head_len)
     }
 
-    /// Times and places of keyframes, the places counted from the first tag.
+    /// When what is shown first begins.
+    fn shown_first(&self, index: &Index) -> Timestamp {
+        /// More than stand before the first picture in the order of decoding.
+        const NEAR: usize = 64;
+        let near = index.samples().get(self.first..self.end).unwrap_or_default().iter().take(NEAR);
+        near.map(|sample| sample.pts).min().unwrap_or_default().max(Timestamp::ZERO)
+    }
+
+    /// Times and places of keyframes, the places counted from the first tag. Of a whole film the times are those that
+    /// a start is asked for by.
     fn keyframes(&self, index: &Index, lasts: Timestamp) -> Vec<(Timestamp, u64)> {
         let apart = Timestamp::from_nanos(lasts.as_nanos() / KEYFRAMES_MAX);
+        let begin = if self.first == 0 { Timestamp::ZERO } else { self.origin };
         let mut found: Vec<(Timestamp, u64)> = Vec::new();
         let mut position = 0;
         for number in self.first..self.end {
             let is_picture = index.samples().get(number).and_then(|sample| index.track_of(sample));
             let is_picture = is_picture.is_some_and(|track| track.id.kind == MediaKind::Video);
             if is_picture && index.is_start(number) {
-                let at = index.samples().get(number).map_or(self.origin, |sample| sample.dts) - self.origin;
+                let at = index.samples().get(number).map_or(begin, |sample| sample.pts.max(begin)) - begin;
                 if found.last().is_none_or(|(before, _)| at - *before >= apart) {
                     found.push((at, position));
                 }

@@ -1,6 +1,7 @@
 //! The index of an FLV file, made from all its bytes: FLV itself says nowhere where its frames are.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -9,8 +10,12 @@ use super::metadata::is_on_metadata;
 use super::mux::{TAG_HEAD_LEN, TagKind};
 use super::normalizer::{MediaItem, Normalizer};
 use crate::index::{Change, Index, IndexedTrack, MAX_SAMPLES, Sample};
+use crate::presented::{self, LAST_MAX, LONE};
+use crate::sound_grid::{SoundFrame, SoundGrid};
 use crate::{Error, Frame, MediaKind, Timestamp, Track, TrackId};
 
+/// Tracks of one file that are indexed, at most: a sample has a byte for its track's number.
+const TRACKS_MAX: usize = 255;
 /// FLV counts milliseconds.
 const TIMESCALE: u32 = 1000;
 
@@ -34,9 +39,15 @@ pub struct Indexer {
 #[derive(Clone, Debug)]
 struct GrowingTrack {
     indexed: IndexedTrack,
-    first: Option<Timestamp>,
+    /// The track as it is by now.
+    configured: Track,
+    /// Of sound whose frames are of known length.
+    grid: SoundGrid,
+    /// When the first of it is shown, and the last.
+    shown: Option<(Timestamp, Timestamp)>,
     last: Timestamp,
-    step: Timestamp,
+    /// How long the last frame lasts.
+    lasts: Timestamp,
 }
 
 /// Tags that carry what this program has no use for.
@@ -99,13 +110,12 @@ impl Indexer {
             };
             return Err(self.stopped.unwrap_or_else(|| Error::malformed("FLV file", reason)));
         }
-        let notes = self.notes();
+        let mut notes = self.notes();
         let Self { tracks, mut changes, metadata, mut samples, repaired_lens, .. } = self;
-        // A stable sort keeps each track's own order also where its times stand still.
-        samples.sort_by_key(|sample| sample.dts);
-        changes.sort_by_key(|change| change.from);
-        let tracks = tracks.into_iter().map(GrowingTrack::finish).collect();
-        Ok(Index { tracks, changes, metadata, skipped: Vec::new(), samples, repaired_lens, notes })
+        let (mut tracks, mut shown): (Vec<_>, Vec<_>) = tracks.into_iter().map(GrowingTrack::finish).unzip();
+        let (clock, more) = presented::settle(&mut tracks, &mut shown, &mut samples, &mut changes);
+        notes.extend(more);
+        Ok(Index { tracks, changes, metadata, skipped: Vec::new(), samples, clock, repaired_lens, notes })
     }
 
     fn take(&mut self, tag: Tag) {
@@ -119,7 +129,7 @@ impl Indexer {
         match items {
             Ok(items) => items.for_each(|item| match item {
                 MediaItem::Track(track) => self.announced.push(track),
-                MediaItem::Frame(frame) => self.add(&frame, &body, body_at),
+                MediaItem::Frame(frame) => self.add(frame, &body, body_at),
             }),
             Err(error) => {
                 self.unusable.count += 1;
@@ -128,16 +138,17 @@ impl Indexer {
         }
     }
 
-    fn add(&mut self, frame: &Frame, body: &Bytes, body_at: u64) {
+    fn add(&mut self, mut frame: Frame, body: &Bytes, body_at: u64) {
         if frame.track.kind == MediaKind::Data && is_on_metadata(&frame.payload) {
             self.metadata.get_or_insert_with(|| Bytes::copy_from_slice(&frame.payload));
             return;
         }
-        let track = self.track(frame);
-        let growing = &mut self.tracks[usize::from(track)];
-        growing.step = growing.first.map_or(Timestamp::ZERO, |_| frame.dts - growing.last);
-        growing.first.get_or_insert(frame.dts);
-        growing.last = frame.dts;
+        let Some(track) = self.track(&frame) else {
+            self.unusable.count += 1;
+            self.unusable.first.get_or_insert_with(|| format!("more than {TRACKS_MAX} tracks"));
+            return;
+        };
+        self.tracks[usize::from(track)].place(&mut frame);
         let place = place_within(&frame.payload, body);
         let (offset, size) = place.map_or((body_at, body.len()), |at| (body_at + at, frame.payload.len()));
         if place.is_none() {
@@ -150,37 +161,42 @@ impl Indexer {
             size: size as u32,
             track,
             key: frame.key,
+            decode_only: false,
             needs_repair: place.is_none(),
         });
     }
 
-    /// The number of the frame's track in the list, which may be new or change with this frame.
-    fn track(&mut self, frame: &Frame) -> u16 {
+    /// The number of the frame's track in the list, which may be new or change with this frame; none if there are too
+    /// many.
+    fn track(&mut self, frame: &Frame) -> Option<u8> {
         let announced = self.announced.iter().rposition(|track| track.id == frame.track);
         let announced = announced.map(|at| self.announced.swap_remove(at));
         self.announced.retain(|track| track.id != frame.track);
         let known = self.tracks.iter().position(|growing| growing.indexed.track.id == frame.track);
         let at = match (known, announced) {
             (Some(at), Some(track)) => {
+                self.tracks.get_mut(at).into_iter().for_each(|growing| growing.configured = track.clone());
                 self.changes.push(Change { from: frame.dts, track });
                 at
             }
             (Some(at), None) => at,
+            (None, _) if self.tracks.len() == TRACKS_MAX => return None,
             (None, announced) => {
                 let bare = || Track::new(frame.track, frame.codec, Bytes::new());
                 self.begin(announced.unwrap_or_else(bare));
                 self.tracks.len() - 1
             }
         };
-        at as u16
+        u8::try_from(at).ok()
     }
 
     fn begin(&mut self, track: Track) {
         let number = self.tracks.len() as u32 + 1;
-        let duration = Timestamp::ZERO;
-        let indexed = IndexedTrack { track, number, timescale: TIMESCALE, duration, language: None };
-        let zero = Timestamp::ZERO;
-        self.tracks.push(GrowingTrack { indexed, first: None, last: zero, step: zero });
+        let (end, last_lasts) = (Timestamp::ZERO, Timestamp::ZERO);
+        let configured = track.clone();
+        let indexed = IndexedTrack { track, number, timescale: TIMESCALE, end, last_lasts, language: None };
+        let grid = SoundGrid::default();
+        self.tracks.push(GrowingTrack { indexed, configured, grid, shown: None, last: end, lasts: end });
     }
 
     fn is_data(&self, sample: &Sample) -> bool {
@@ -207,10 +223,33 @@ impl Indexer {
 }
 
 impl GrowingTrack {
-    fn finish(mut self) -> IndexedTrack {
-        let first = self.first.unwrap_or(self.last);
-        self.indexed.duration = self.last + self.step - first;
-        self.indexed
+    /// Takes a frame; of sound its times become those of its samples, which a millisecond is too coarse for.
+    fn place(&mut self, frame: &mut Frame) {
+        let sound = SoundFrame::of(&self.configured, &frame.payload);
+        let sound = sound.filter(|_| frame.track.kind == MediaKind::Audio);
+        if let Some(sound) = sound {
+            frame.dts = self.grid.place(frame.dts, sound);
+            frame.pts = frame.dts;
+            if self.shown.is_none() {
+                self.indexed.timescale = sound.rate;
+            }
+        }
+        let step = if self.shown.is_some() { frame.dts - self.last } else { LONE };
+        self.last = frame.dts;
+        self.lasts = match sound {
+            Some(sound) => sound.lasts(),
+            None if step > Timestamp::ZERO && step <= LAST_MAX => step,
+            None => LONE,
+        };
+        let (first, last) = self.shown.unwrap_or((frame.pts, frame.pts));
+        self.shown = Some((first.min(frame.pts), last.max(frame.pts)));
+    }
+
+    /// The track, and from when to when it shows something.
+    fn finish(mut self) -> (IndexedTrack, Range<Timestamp>) {
+        self.indexed.last_lasts = self.lasts;
+        let (first, last) = self.shown.unwrap_or_default();
+        (self.indexed, first..last + self.lasts)
     }
 }
 

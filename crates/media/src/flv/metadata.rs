@@ -50,9 +50,9 @@ pub(super) fn metadata_payload(about: Object) -> Bytes {
 }
 
 /// The `onMetaData` of a whole film for a player over RTMP: what its tracks are at the beginning, how long it is, and
-/// its key frames with their times from `origin` on and their places in the film's own file.
+/// its key frames with the times that they are sought by and their places in the film's own file.
 #[must_use]
-pub fn film_metadata(index: &Index, origin: Timestamp) -> Bytes {
+pub fn film_metadata(index: &Index) -> Bytes {
     let tracks = index.tracks_at(0);
     let mut about = parse_on_metadata(&on_metadata(&tracks, Some(index.duration()))).unwrap_or_default();
     let apart = Timestamp::from_nanos(index.duration().as_nanos() / KEYFRAMES_MAX);
@@ -60,7 +60,7 @@ pub fn film_metadata(index: &Index, origin: Timestamp) -> Bytes {
     let video = index.tracks().iter().position(|track| track.track.id.kind == MediaKind::Video);
     let of_picture = |sample: &&Sample| sample.key && Some(usize::from(sample.track)) == video;
     for sample in index.samples().iter().filter(of_picture) {
-        let at = sample.dts - origin;
+        let at = sample.pts.max(Timestamp::ZERO);
         if keyframes.last().is_none_or(|(before, _)| at - *before >= apart) {
             keyframes.push((at, sample.offset));
         }

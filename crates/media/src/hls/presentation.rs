@@ -47,7 +47,7 @@ impl Presentation {
         let first =
             |samples: &Vec<u32>| samples.first().and_then(|&n| index.sample(n)).map(|s| s.dts.min(s.pts));
         let origin = carried.iter().filter_map(|(_, samples)| first(samples)).min();
-        let Some(origin) = origin else {
+        let Some(origin) = origin.map(|origin| origin.min(Timestamp::ZERO)) else {
             let reasons =
                 if left_out.is_empty() { "it has no sample".to_owned() } else { left_out.join("; ") };
             let mend = "HLS carries H.264, H.265, AV1, VP9, AAC, MP3, Opus, FLAC and AC-3";
@@ -74,7 +74,7 @@ impl Presentation {
         Ok(Self { origin, tracks, left_out })
     }
 
-    /// The time of the index that is 0 here.
+    /// The time of the index that is 0 here: 0 itself or a little before, for what is decoded earlier than it is shown.
     #[must_use]
     pub const fn origin(&self) -> Timestamp {
         self.origin
@@ -90,6 +90,12 @@ impl Presentation {
     #[must_use]
     pub fn left_out(&self) -> &[String] {
         &self.left_out
+    }
+
+    /// When what the film shows first begins, on its own timeline.
+    #[must_use]
+    pub fn start(&self) -> Timestamp {
+        Timestamp::ZERO - self.origin
     }
 
     /// When the last of the tracks ends.

@@ -21,7 +21,7 @@ pub(super) fn at_keys(
 ) -> Vec<SegmentStart> {
     let mut starts = vec![SegmentStart { at: 0, era: 0 }];
     let Some(first) = samples.first().and_then(|&n| index.sample(n)) else { return starts };
-    let mut begun = first.pts;
+    let mut begun = first.pts.max(Timestamp::ZERO);
     let mut candidate: Option<(usize, Timestamp)> = None;
     let mut era = era_of(breaks, first.dts);
     if let Some(start) = starts.first_mut() {

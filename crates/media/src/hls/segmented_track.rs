@@ -6,10 +6,6 @@ use crate::{Codec, MediaKind, Timestamp, Track};
 
 /// Key frames closer than this are not all listed for scrubbing.
 pub const KEY_FRAMES_APART: Timestamp = Timestamp::from_ms(1000);
-/// A last access unit that is said to last longer is not believed: more likely the end of the file is missing.
-const LAST_MAX: Timestamp = Timestamp::from_ms(10_000);
-/// How long one lasts that nothing follows, if nothing is said.
-const LONE: Timestamp = Timestamp::from_ms(40);
 
 /// What a segment's head takes, and what it says of each sample.
 const HEAD_BYTES: u64 = 140;
@@ -90,14 +86,12 @@ impl SegmentedTrack {
         origin: Timestamp,
     ) -> Self {
         let of = |number: u32| index.sample(number);
-        let dts = |number: Option<&u32>| number.and_then(|&n| of(n)).map_or(Timestamp::ZERO, |s| s.dts);
-        let (first, last) = (dts(samples.first()), dts(samples.last()));
-        let before_last = samples.len().checked_sub(2).and_then(|at| samples.get(at));
-        let usual = before_last.map_or(LONE, |before| last - dts(Some(before)));
-        let said = index.tracks().get(track).map_or(Timestamp::ZERO, |t| first + t.duration - last);
-        let lasts = if said > Timestamp::ZERO && said <= LAST_MAX { said } else { usual };
-        let last_shown = samples.iter().rev().take(64).filter_map(|&n| of(n)).map(|s| s.pts).max();
-        let end = last_shown.unwrap_or(last) + lasts - origin;
+        let last = samples.last().and_then(|&n| of(n)).map_or(Timestamp::ZERO, |sample| sample.dts);
+        let (ends, lasts) = index
+            .tracks()
+            .get(track)
+            .map_or((last, Timestamp::ZERO), |indexed| (indexed.end, indexed.last_lasts));
+        let end = ends - origin;
         let mut segments: Vec<MediaSegment> = Vec::with_capacity(starts.len());
         for (at, start) in starts.iter().enumerate() {
             let end = starts.get(at + 1).map_or(samples.len(), |next| next.at);
@@ -106,9 +100,9 @@ impl SegmentedTrack {
             let payloads: u64 =
                 run.iter().filter_map(|&n| of(n)).map(|s| u64::from(index.payload_len(s))).sum();
             let bytes = payloads + HEAD_BYTES + SAMPLE_BYTES * run.len() as u64;
-            // The first one begins with the presentation, so that all playlists do.
-            let shown = of(first).map_or(Timestamp::ZERO, |sample| sample.pts - origin);
-            let shown = if segments.is_empty() { Timestamp::ZERO } else { shown };
+            // The first one begins with what the film shows first, so that all playlists do and last as long as it.
+            let shown = of(first).map_or(Timestamp::ZERO, |sample| sample.pts.max(Timestamp::ZERO));
+            let shown = if segments.is_empty() { Timestamp::ZERO } else { shown } - origin;
             segments.push(MediaSegment { first, behind: last + 1, start: shown, bytes, era: start.era });
         }
         let keys =
@@ -147,12 +141,14 @@ fn key_segments(
     for segment in segments {
         let numbers = segment.first..segment.behind;
         for (number, sample) in numbers.filter_map(|number| Some((number, index.sample(number)?))) {
-            let start = (sample.pts - origin).max(Timestamp::ZERO);
+            let start = sample.pts.max(Timestamp::ZERO) - origin;
             let far = keys
                 .last()
                 .is_none_or(|last| start - last.start >= KEY_FRAMES_APART || last.era != segment.era);
-            if usize::from(sample.track) == track && sample.key && far {
-                let start = if keys.is_empty() { Timestamp::ZERO } else { start };
+            // One that is decoded only stands for what it leads to, where there is no other.
+            let is_shown = !sample.decode_only || keys.is_empty();
+            if usize::from(sample.track) == track && sample.key && is_shown && far {
+                let start = if keys.is_empty() { Timestamp::ZERO - origin } else { start };
                 let bytes = u64::from(index.payload_len(sample)) + HEAD_BYTES + SAMPLE_BYTES;
                 keys.push(MediaSegment { first: number, behind: number + 1, start, bytes, era: segment.era });
             }

@@ -1,11 +1,13 @@
 //! An MP4 file's index gathered: from `moov` and, of fragmented files, from every `moof`.
 
 use super::boxes::{Fields, FourCc, children, required};
+use super::edits::{EditList, Media};
 use super::entry::{Entry, SampleEntry, is_video, parse_stsd};
 use super::fragments::read_moof;
 use super::sample_table_reader::SampleTableReader;
 use super::track_builder::{SampleDefaults, TrackBuilder};
 use crate::index::{Index, IndexedTrack, MAX_SAMPLES, Sample, SkippedTrack};
+use crate::presented;
 use crate::{Error, MediaKind, Timestamp, Track, TrackId};
 
 /// The largest `moov` (or `moof`) that is read into memory, in bytes.
@@ -19,6 +21,8 @@ pub(super) struct IndexBuilder {
     file_len: u64,
     fragmented: bool,
     tracks: Vec<TrackBuilder>,
+    /// Of each track.
+    edits: Vec<EditList>,
     index: Index,
     /// How it was before the first fragment whose samples go beyond the end of the file.
     overrun: Option<Overrun>,
@@ -40,11 +44,12 @@ impl IndexBuilder {
             file_len,
             fragmented: mvex.is_some(),
             tracks: Vec::new(),
+            edits: Vec::new(),
             index: Index::default(),
             overrun: None,
         };
         for (_, trak) in children(moov).filter(|(kind, _)| kind.0 == *b"trak") {
-            builder.add_track(trak, movie_timescale.map_or(1000, |(scale, _)| scale))?;
+            builder.add_track(trak, movie_timescale.unwrap_or(1000))?;
         }
         for (_, trex) in mvex.into_iter().flat_map(children).filter(|(kind, _)| kind.0 == *b"trex") {
             if let Ok((number, defaults)) = SampleDefaults::parse_trex(trex)
@@ -123,11 +128,43 @@ impl IndexBuilder {
                 ));
             }
         }
-        decode_before_show(&mut self.index.samples, self.tracks.len());
-        // A stable sort keeps each track's own order also where its times stand still.
-        self.index.samples.sort_by_key(|sample| sample.dts);
-        self.index.tracks = self.tracks.into_iter().map(|track| track.indexed).collect();
+        self.present();
         Ok(self.index)
+    }
+
+    /// Puts what was gathered on the film's presented time.
+    fn present(&mut self) {
+        let Self { tracks, index, edits, fragmented, .. } = self;
+        decode_before_show(&mut index.samples, tracks.len());
+        // Each track's own order is kept.
+        index.samples.sort_by_key(|sample| sample.track);
+        let gathered = std::mem::take(&mut index.samples);
+        let mut samples = Vec::with_capacity(gathered.len());
+        let mut shown = Vec::with_capacity(tracks.len());
+        let mut rest = gathered.as_slice();
+        for (number, (track, edits)) in tracks.iter_mut().zip(&*edits).enumerate() {
+            let own = rest.partition_point(|sample| usize::from(sample.track) <= number);
+            let (own, others) = rest.split_at(own);
+            rest = others;
+            let is_video = track.indexed.track.id.kind == MediaKind::Video;
+            let last_lasts = track.last_lasts(*fragmented);
+            let media = Media { samples: own, is_video, last_lasts };
+            let before = samples.len();
+            let range = edits.place(&media, MAX_SAMPLES as usize, &mut samples);
+            let own_notes = match (&edits.note, own.is_empty() || samples.len() > before) {
+                (note, true) => note.clone(),
+                (_, false) => Some("its edit list shows nothing of it".to_owned()),
+            };
+            index.notes.extend(own_notes.map(|note| format!("track {}: {note}", track.indexed.number)));
+            let last = samples[before..].iter().filter(|sample| !sample.decode_only).map(|s| s.pts).max();
+            track.indexed.last_lasts = last.map_or(Timestamp::ZERO, |last| range.end - last);
+            shown.push(range);
+        }
+        index.samples = samples;
+        index.tracks = tracks.drain(..).map(|track| track.indexed).collect();
+        let (clock, notes) = presented::settle(&mut index.tracks, &mut shown, &mut index.samples, &mut []);
+        index.clock = clock;
+        index.notes.extend(notes);
     }
 
     fn add_track(&mut self, trak: &[u8], movie_timescale: u32) -> Result<(), Error> {
@@ -152,9 +189,9 @@ impl IndexBuilder {
         if total > MAX_SAMPLES {
             return Err(too_many(total));
         }
-        let (shift, more_edits) = edit_shift(trak, indexed.timescale, movie_timescale);
-        let number = self.tracks.len() as u16;
-        let mut track = TrackBuilder::new(indexed, shift);
+        self.edits.push(EditList::of(trak, indexed.timescale, movie_timescale, self.fragmented));
+        let number = self.tracks.len() as u8;
+        let mut track = TrackBuilder::new(indexed);
         let leftover = tables.walk(|sample| {
             track.push(&mut self.index.samples, number, &sample, self.file_len);
         });
@@ -168,9 +205,6 @@ impl IndexBuilder {
             self.index.notes.push(format!(
                 "track {label}: {count} samples need a second configuration, which is not supported; left out"
             ));
-        }
-        if more_edits {
-            self.index.notes.push(format!("track {label}: only the start of its edit list is followed"));
         }
         self.tracks.push(track);
         Ok(())
@@ -196,7 +230,7 @@ impl<'a> ParsedTrack<'a> {
             b"soun" => MediaKind::Audio,
             _ => return Err(skipped(handler, "it holds neither pictures nor sound".to_owned())),
         };
-        let (timescale, duration) = required(mdia, b"mdhd").and_then(timescale).map_err(broken)?;
+        let timescale = required(mdia, b"mdhd").and_then(timescale).map_err(broken)?;
         let minf = required(mdia, b"minf").map_err(broken)?;
         let stbl = required(minf, b"stbl").map_err(broken)?;
         let stsd = required(stbl, b"stsd").map_err(broken)?;
@@ -214,7 +248,8 @@ impl<'a> ParsedTrack<'a> {
                 track: Track { id, codec, config, extra },
                 number,
                 timescale,
-                duration: Timestamp::from_ticks(i64::try_from(duration).unwrap_or(0), timescale),
+                end: Timestamp::ZERO,
+                last_lasts: Timestamp::ZERO,
                 language: children(mdia).find_kind(b"mdhd").and_then(|mdhd| language(mdhd).ok()?),
             },
             tables,
@@ -242,18 +277,15 @@ fn too_many(found: u64) -> Error {
     Error::limit("number of MP4 samples", found, MAX_SAMPLES)
 }
 
-/// Timescale and duration of `mvhd` or `mdhd`.
-fn timescale(body: &[u8]) -> Result<(u32, u64), Error> {
+/// Timescale of `mvhd` or `mdhd`. How long they say that the film is, is often not true, and its samples say it.
+fn timescale(body: &[u8]) -> Result<u32, Error> {
     let (version, _, mut fields) = Fields::full(body, "mdhd")?;
-    let wide = version == 1;
-    fields.skip(if wide { 16 } else { 8 })?;
+    fields.skip(if version == 1 { 16 } else { 8 })?;
     let timescale = fields.u32()?;
     if timescale == 0 {
         return Err(Error::malformed("mdhd", "its timescale is 0"));
     }
-    let unknown = if wide { u64::MAX } else { u64::from(u32::MAX) };
-    let duration = fields.sized(wide)?;
-    Ok((timescale, if duration == unknown { 0 } else { duration }))
+    Ok(timescale)
 }
 
 /// The language of `mdhd`: three letters of five bits each; none where it says "undetermined".
@@ -277,31 +309,6 @@ fn handler_type(hdlr: &[u8]) -> Result<FourCc, Error> {
     let (_, _, mut fields) = Fields::full(hdlr, "hdlr")?;
     fields.skip(4)?;
     fields.array().map(FourCc)
-}
-
-/// What the start of the edit list adds to all times of the track, in its ticks (6.3), and whether there
-/// is more in the list. A list that cannot be read changes nothing.
-fn edit_shift(trak: &[u8], timescale: u32, movie_timescale: u32) -> (i64, bool) {
-    let elst = children(trak).find_kind(b"edts").and_then(|edts| children(edts).find_kind(b"elst"));
-    let read = |elst| -> Result<(i64, bool), Error> {
-        let (version, _, mut fields) = Fields::full(elst, "elst")?;
-        let wide = version == 1;
-        let count = fields.u32()?;
-        let mut shift = 0i64;
-        for entry in 0..count {
-            let duration = fields.sized(wide)?;
-            let media_time = if wide { fields.u64()? as i64 } else { i64::from(fields.u32()? as i32) };
-            fields.skip(4)?;
-            if media_time < 0 && entry == 0 {
-                let delay = i64::try_from(duration).unwrap_or(0);
-                shift = Timestamp::from_ticks(delay, movie_timescale).to_ticks(timescale);
-            } else {
-                return Ok((shift.saturating_sub(media_time.max(0)), entry + 1 < count));
-            }
-        }
-        Ok((shift, false))
-    };
-    elst.and_then(|elst| read(elst).ok()).unwrap_or((0, false))
 }
 
 #[cfg(test)]

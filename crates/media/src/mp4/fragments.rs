@@ -13,7 +13,7 @@ pub(super) fn read_moof(
     moof: &[u8],
     position: u64,
     tracks: &mut [TrackBuilder],
-    mut visit: impl FnMut(&mut TrackBuilder, u16, RawSample) -> bool,
+    mut visit: impl FnMut(&mut TrackBuilder, u8, RawSample) -> bool,
 ) -> Result<(), Error> {
     // Without a base of its own, a track's data follows that of the one before it.
     let mut end_of_data = position;
@@ -38,7 +38,7 @@ pub(super) fn read_moof(
 /// What `tfhd` says.
 struct TrackHead {
     /// The place in the list of tracks; `None` for tracks that are not played.
-    track: Option<u16>,
+    track: Option<u8>,
     base: u64,
     defaults: SampleDefaults,
 }
@@ -68,7 +68,7 @@ impl TrackHead {
                 *field = fields.u32()?;
             }
         }
-        Ok(Self { track: track.and_then(|at| u16::try_from(at).ok()), base, defaults })
+        Ok(Self { track: track.and_then(|at| u8::try_from(at).ok()), base, defaults })
     }
 }
 
@@ -123,6 +123,7 @@ impl<'a> Run<'a> {
                 size,
                 dts: track.next_dts,
                 composition,
+                duration,
                 key: flags & NOT_SYNC == 0,
             };
             if size > 0 && !visit(track, sample) {

@@ -6,7 +6,7 @@ use super::boxes::{put_box, put_full};
 use super::init::{language, put_matrix, put_media_information};
 use super::movie_track::{MovieTrack, tracks_of};
 use super::sample_table_writer::{SampleTableWriter, patch_chunk_offsets};
-use crate::index::{Index, Sample};
+use crate::index::{Index, ROUNDING, Sample};
 use crate::piece::{Piece, Span};
 use crate::{Error, MediaKind, Timestamp};
 
@@ -33,8 +33,7 @@ impl Movie {
         let order = order(index, &tracks);
         let data_len: u64 =
             order.iter().filter_map(|&number| index.sample(number)).map(|s| len(index, s)).sum();
-        let shown =
-            span.from.map_or_else(|| first_shown(index, &tracks), |from| picture_at(index, &tracks, from));
+        let shown = span.from.map_or(Timestamp::ZERO, |from| picture_at(index, &tracks, from));
         let mut tables = SampleTableWriter::new(index, &tracks, &order);
         // An offset has 64 bits where 32 might not do.
         tables.wide = data_len > u64::from(u32::MAX / 2);
@@ -124,12 +123,6 @@ fn order(index: &Index, tracks: &[MovieTrack<'_>]) -> Vec<u32> {
     order
 }
 
-/// What a film shows first: what is before time 0 only prepares for it.
-fn first_shown(index: &Index, tracks: &[MovieTrack<'_>]) -> Timestamp {
-    let shown = tracks.iter().flat_map(|track| &track.samples).filter_map(|&number| index.sample(number));
-    shown.map(|sample| sample.pts).min().unwrap_or_default().max(Timestamp::ZERO)
-}
-
 /// When the picture that is seen at `at` appears: FFmpeg begins an edit with a whole picture, and moves sound that
 /// does not against it.
 fn picture_at(index: &Index, tracks: &[MovieTrack<'_>], at: Timestamp) -> Timestamp {
@@ -137,7 +130,7 @@ fn picture_at(index: &Index, tracks: &[MovieTrack<'_>], at: Timestamp) -> Timest
         return at;
     };
     let times = track.samples.iter().filter_map(|&number| Some(index.sample(number)?.pts));
-    times.filter(|&pts| pts <= at).max().unwrap_or(at)
+    times.filter(|&pts| pts <= at + ROUNDING).max().unwrap_or(at).max(Timestamp::ZERO)
 }
 
 /// What of a track is presented, and when.
@@ -160,7 +153,8 @@ impl Edit {
         let first = samples().next().map_or(shown, |sample| sample.dts);
         let last = samples().last().map_or(first, |sample| sample.dts);
         let earliest = samples().map(|sample| sample.pts).min().unwrap_or(first);
-        let latest = samples().map(|sample| sample.pts).max().unwrap_or(first);
+        let shown_last = samples().filter(|sample| !sample.decode_only).map(|sample| sample.pts).max();
+        let latest = shown_last.unwrap_or(first);
         let begin = earliest.max(shown);
         let all = latest + track.last_lasts;
         let end = until.map_or(all, |until| until.min(all)).max(begin);
@@ -172,7 +166,10 @@ impl Edit {
             lasts: (end - begin).to_ticks(MOVIE_TIMESCALE),
             media_time,
             media_len: ticks(last + track.last_lasts - first),
-            is_needed: delay > 0 || media_time > 0 || end < all,
+            is_needed: delay > 0
+                || media_time > 0
+                || end < all
+                || shown_last < samples().map(|s| s.pts).max(),
         }
     }
 

@@ -18,7 +18,7 @@ pub(super) struct MovieTrack<'a> {
 
 /// The tracks with their samples within the span.
 pub(super) fn tracks_of(index: &Index, span: Span) -> Result<Vec<MovieTrack<'_>>, Error> {
-    let until = span.until.map_or_else(|| index.samples().len(), |until| index.before(until));
+    let until = span.until.map_or_else(|| index.samples().len(), |until| index.shown_before(until));
     let starts = span.from.map(|from| index.starts_for(from));
     let mut tracks = Vec::new();
     for (place, indexed) in index.tracks().iter().enumerate() {

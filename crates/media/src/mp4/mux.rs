@@ -8,6 +8,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::boxes::{put_box, put_full};
 use super::init;
 use super::output_track::{FragmentSample, OutputTrack};
+use crate::sound_grid::{SoundFrame, SoundGrid};
 use crate::{Error, Frame, MediaKind, Timestamp, Track};
 
 /// Turns frames into fragments. Configurations are fixed at the start: a change of one needs a new muxer
@@ -15,6 +16,8 @@ use crate::{Error, Frame, MediaKind, Timestamp, Track};
 #[derive(Clone, Debug)]
 pub struct Muxer {
     tracks: Vec<OutputTrack>,
+    /// Of each track: where its sound stands among its samples.
+    grids: Vec<SoundGrid>,
     origin: Timestamp,
     sequence: u32,
 }
@@ -29,9 +32,10 @@ impl Muxer {
         if tracks.is_empty() {
             return Err(Error::Misuse("an MP4 muxer was asked for without tracks"));
         }
-        let tracks =
+        let tracks: Vec<OutputTrack> =
             tracks.iter().map(|track| OutputTrack::new(track, &[], None)).collect::<Result<_, _>>()?;
-        Ok(Self { tracks, origin, sequence: 0 })
+        let grids = vec![SoundGrid::default(); tracks.len()];
+        Ok(Self { tracks, grids, origin, sequence: 0 })
     }
 
     /// For one track, of whose first key frame the caller has the payload: AC-3 and VP9 are described by it.
@@ -46,7 +50,7 @@ impl Muxer {
         origin: Timestamp,
     ) -> Result<Self, Error> {
         let track = OutputTrack::new(track, frame, language.map(str::to_owned))?;
-        Ok(Self { tracks: vec![track], origin, sequence: 0 })
+        Ok(Self { tracks: vec![track], grids: Vec::new(), origin, sequence: 0 })
     }
 
     /// `ftyp` and `moov`: what a player must have before the first fragment.
@@ -59,7 +63,8 @@ impl Muxer {
 
     /// `moof` and `mdat` of the next frames, which are in decoding order per track. `until` is the
     /// decoding time of the first picture that will follow, if it is known: it makes the last picture's
-    /// duration true. Frames of other tracks (script data) are left out; no frames make no bytes.
+    /// duration true. Frames of other tracks (script data) are left out; no frames make no bytes. Sound that
+    /// came by the millisecond is put back on the grid of its samples.
     ///
     /// # Errors
     /// `Misuse` if a frame's codec is not its track's, `Limit` above 4 GiB.
@@ -81,9 +86,14 @@ impl Muxer {
         check_data_len(data_len)?;
         self.sequence = self.sequence.wrapping_add(1);
         let mut out = BytesMut::with_capacity(data_len as usize + 128 + 16 * frames.len());
-        let units = |run: &[&Frame]| run.iter().map(|&frame| FragmentSample::from(frame)).collect::<Vec<_>>();
-        let described: Vec<_> =
-            runs.iter().map(|(number, output, run)| (*number, *output, units(run))).collect();
+        let mut described = Vec::with_capacity(runs.len());
+        for (number, output, run) in &runs {
+            let mut units: Vec<_> = run.iter().map(|&frame| FragmentSample::from(frame)).collect();
+            if let Some(grid) = self.grids.get_mut(*number as usize - 1) {
+                on_grid(&output.track, grid, run, &mut units);
+            }
+            described.push((*number, *output, units));
+        }
         self.put_moof(&mut out, self.sequence, &described, until);
         put_box(&mut out, b"mdat", |out| {
             for frame in runs.iter().flat_map(|(_, _, run)| run) {
@@ -144,6 +154,17 @@ impl Muxer {
         for (field, (_, _, run)) in offsets.into_iter().zip(runs) {
             out[field..field + 4].copy_from_slice(&data_offset.to_be_bytes());
             data_offset += run.iter().map(|unit| unit.len).sum::<u32>();
+        }
+    }
+}
+
+/// Puts frames of sound where their samples are.
+fn on_grid(track: &Track, grid: &mut SoundGrid, run: &[&Frame], units: &mut [FragmentSample]) {
+    for (frame, unit) in run.iter().zip(units) {
+        let sound = SoundFrame::of(track, &frame.payload).filter(|_| track.id.kind == MediaKind::Audio);
+        if let Some(sound) = sound {
+            unit.dts = grid.place(frame.dts, sound);
+            unit.pts = unit.dts;
         }
     }
 }

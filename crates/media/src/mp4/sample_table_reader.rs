@@ -10,6 +10,8 @@ pub(super) struct RawSample {
     pub(super) size: u32,
     pub(super) dts: i64,
     pub(super) composition: i64,
+    /// How long until the next one is decoded.
+    pub(super) duration: u32,
     pub(super) key: bool,
 }
 
@@ -84,13 +86,14 @@ impl<'a> SampleTableReader<'a> {
                 sample += 1;
                 // What version 0 calls unsigned is written signed by everybody (6.1).
                 let composition = i64::from(compositions.next_value().unwrap_or(0) as i32);
+                let duration = durations.next_or_last();
                 let key = keys.contains(sample);
                 if description > 1 {
                     leftover.other_description += 1;
                 } else if size > 0 {
-                    visit(RawSample { offset, size, dts, composition, key });
+                    visit(RawSample { offset, size, dts, composition, duration, key });
                 }
-                dts = dts.saturating_add(i64::from(durations.next_or_last()));
+                dts = dts.saturating_add(i64::from(duration));
                 offset = offset.saturating_add(u64::from(size));
             }
         }

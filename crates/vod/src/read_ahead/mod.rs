@@ -141,9 +141,9 @@ impl<S: SampleSource> ReadAhead<S> {
         has_room && std::mem::take(&mut self.is_ahead)
     }
 
-    /// Goes to the keyframe at or before this time; where that is comes back.
+    /// Goes to the keyframe at or before this presented time; where that is comes back.
     pub(crate) fn seek(&mut self, at: Timestamp) -> Timestamp {
-        self.jump(self.sample_for(at));
+        self.jump(self.index().begin_at(at));
         self.time_of(self.next)
     }
 
@@ -181,7 +181,7 @@ impl<S: SampleSource> ReadAhead<S> {
     pub(crate) fn next_start(&self, at: Timestamp) -> Option<Timestamp> {
         let (index, at) = (self.index(), at + self.origin());
         let first = index.samples().partition_point(|sample| sample.dts < at);
-        let lead = usize::from(index.samples().get(index.start_to_decode(at))?.track);
+        let lead = usize::from(index.samples().get(index.start_for(at))?.track);
         let mut behind = index.samples()[first..].iter();
         let start = behind.find(|sample| sample.key && usize::from(sample.track) == lead)?;
         Some(start.dts - self.origin())
@@ -297,7 +297,7 @@ impl<S: SampleSource> ReadAhead<S> {
         let tracks = self.index().tracks_at(sample);
         // The list of key frames is for who begins; a seek does not need it again.
         let metadata = match self.tellings {
-            1 => film_metadata(self.index(), self.origin()),
+            1 => film_metadata(self.index()),
             _ => on_metadata(&tracks, Some(self.index().duration())),
         };
         let contents = tracks.into_iter().map(PartContent::Track);
@@ -319,18 +319,6 @@ impl<S: SampleSource> ReadAhead<S> {
         let tracks = self.index().tracks_at(self.next);
         self.window.set_tracks(tracks);
         self.setup_end = self.index().next_change(self.next).unwrap_or(usize::MAX);
-    }
-
-    /// Where to begin in order to see what is shown at `at`: the key frame before, with what is due when it is; of the
-    /// first key frame also what comes before it.
-    fn sample_for(&self, at: Timestamp) -> usize {
-        let samples = self.index().samples();
-        let key = self.index().start_to_decode(at + self.origin());
-        let Some(Sample { dts, track, .. }) = samples.get(key).copied() else { return 0 };
-        if samples[..key].iter().all(|sample| sample.track != track) {
-            return 0;
-        }
-        samples.partition_point(|sample| sample.dts < dts)
     }
 
     /// Up to which sample to read for a picture.
@@ -362,9 +350,9 @@ impl<S: SampleSource> ReadAhead<S> {
         }
     }
 
-    /// What is taken from the index's times: a recording's time begins at zero.
+    /// What is taken from the index's times: a player's time begins at zero, with what is decoded first.
     fn origin(&self) -> Timestamp {
-        self.index().origin().min(Timestamp::ZERO)
+        self.index().origin()
     }
 
     fn index(&self) -> &Index {

@@ -64,7 +64,7 @@ pub enum Moment {
 impl Moment {
     /// The key frame that shows what is seen at that time, or shortly before.
     pub fn at(film: &Film, time: Timestamp) -> Self {
-        Self::Key(film.index().start_for(time))
+        Self::Key(film.index().picture_for(time))
     }
 }
 
@@ -176,7 +176,7 @@ impl Thumbnails {
         let mut sheet = sprite.blank(number);
         let mut last: Option<(usize, Canvas)> = None;
         for (at, (x, y)) in sprite.tiles(number) {
-            let sample = film.index().start_for(at);
+            let sample = film.index().picture_for(at);
             if last.as_ref().is_none_or(|(drawn, _)| *drawn != sample) {
                 match self.key_frame(film, sample, sprite.tile_width()).await {
                     Ok(canvas) => last = Some((sample, canvas)),
@@ -225,8 +225,8 @@ fn key(path: &str, film: &Film, job: Job) -> Key {
 /// The key frames to be tried, without repetition.
 fn telling(index: &Index) -> Vec<usize> {
     let length = index.duration().as_nanos();
-    let at = |share: i64| Timestamp::from_nanos(index.origin().as_nanos().max(0) + length / 100 * share);
-    let mut numbers: Vec<usize> = TELLING.iter().map(|&share| index.start_for(at(share))).collect();
+    let at = |share: i64| Timestamp::from_nanos(length / 100 * share);
+    let mut numbers: Vec<usize> = TELLING.iter().map(|&share| index.picture_for(at(share))).collect();
     numbers.dedup();
     numbers
 }

@@ -166,32 +166,79 @@ fn composition_offsets_are_signed_in_either_version() {
 
 #[test]
 fn edit_lists_delay_and_shift() {
-    let elst = |version: u8| -> Write {
-        if version == 0 {
-            |out| {
-                put_box(out, b"edts", |out| {
-                    put_full(out, b"elst", 0, 0, |out| {
-                        put_numbers(out, &[2, 500, u32::MAX, 0x1_0000, 4000, 1800, 0x1_0000]);
-                    });
+    let lists: [Write; 2] = [
+        |out| {
+            put_box(out, b"edts", |out| {
+                put_full(out, b"elst", 0, 0, |out| {
+                    put_numbers(out, &[2, 500, u32::MAX, 0x1_0000, 4000, 1800, 0x1_0000]);
                 });
-            }
-        } else {
-            |out| {
-                put_box(out, b"edts", |out| {
-                    put_full(out, b"elst", 1, 0, |out| {
-                        put_numbers(out, &[3, 0, 500, u32::MAX, u32::MAX, 0x1_0000]);
-                        put_numbers(out, &[0, 4000, 0, 1800, 0x1_0000, 0, 1, 0, 1, 0x1_0000]);
-                    });
+            });
+        },
+        |out| {
+            put_box(out, b"edts", |out| {
+                put_full(out, b"elst", 1, 0, |out| {
+                    put_numbers(out, &[2, 0, 500, u32::MAX, u32::MAX, 0x1_0000]);
+                    put_numbers(out, &[0, 4000, 0, 1800, 0x1_0000]);
                 });
-            }
-        }
-    };
-    for version in [0, 1] {
-        let index = Film { edits: elst(version), ..Film::PLAIN }.index();
-        // Half a second of nothing, then from tick 1800 on.
-        assert_eq!(ticks(&index)[0].0, 45_000 - 1800, "version {version}");
-        assert_eq!(index.notes().len(), usize::from(version), "the third edit is noted");
+            });
+        },
+    ];
+    for edits in lists {
+        let index = Film { edits, ..Film::PLAIN }.index();
+        // From tick 1800 on; half a second of nothing before is no part of the film.
+        assert_eq!(ticks(&index), [(-1800, 0), (1200, 1200), (4200, 4200), (7200, 7200)]);
+        assert_eq!(index.clock(), Timestamp::from_ms(500));
+        assert_eq!(index.duration().to_ticks(90_000), 12_000 - 1800);
+        assert_eq!(index.notes(), [""; 0]);
     }
+    // Beside another track it is.
+    let mut moov = BytesMut::from(Film::PLAIN.moov().as_slice());
+    Film { edits: lists[0], ..Film::PLAIN }.put_track(&mut moov, 2);
+    let index = from_moov(&moov, FILE_LEN).unwrap();
+    let second = index.samples().iter().find(|sample| sample.track == 1).unwrap();
+    assert_eq!((second.pts, index.clock()), (Timestamp::from_ms(500), Timestamp::ZERO));
+    assert_eq!(index.duration().to_ticks(90_000), 45_000 + 12_000 - 1800);
+}
+
+#[test]
+fn an_edit_list_that_shows_nothing_of_a_track_or_cannot_be_read_is_said() {
+    let beyond: Write = |out| {
+        put_box(out, b"edts", |out| {
+            put_full(out, b"elst", 0, 0, |out| put_numbers(out, &[1, 1000, 900_000, 0x1_0000]));
+        });
+    };
+    let mut moov = BytesMut::from(Film::PLAIN.moov().as_slice());
+    Film { edits: beyond, ..Film::PLAIN }.put_track(&mut moov, 2);
+    let index = from_moov(&moov, FILE_LEN).unwrap();
+    assert_eq!(index.notes(), ["track 2: its edit list shows nothing of it"]);
+    assert_eq!((index.samples().len(), index.duration().to_ticks(90_000)), (4, 12_000));
+    let torn: Write = |out| {
+        put_box(out, b"edts", |out| {
+            put_full(out, b"elst", 0, 0, |out| put_numbers(out, &[2, 1000, 0, 0x1_0000]));
+        });
+    };
+    let index = Film { edits: torn, ..Film::PLAIN }.index();
+    assert_eq!(index.notes(), ["track 1: its edit list cannot be read and is not followed"]);
+    assert_eq!(ticks(&index)[0], (0, 0));
+}
+
+#[test]
+fn times_near_the_limits_are_bounded() {
+    let huge: Write = |out| {
+        put_full(out, b"stts", 0, 0, |out| put_numbers(out, &[2, 2, 3000, 2, 0x7FFF_FFFF]));
+        put_full(out, b"stss", 0, 0, |out| put_numbers(out, &[1, 1]));
+        put_full(out, b"stsc", 0, 0, |out| put_numbers(out, &[1, 1, 4, 1]));
+        put_full(out, b"stco", 0, 0, |out| put_numbers(out, &[1, 100]));
+    };
+    let mut moov = Film { tables: huge, ..Film::PLAIN }.moov();
+    // One tick per second: 68 years each.
+    let mdhd = moov.windows(4).position(|kind| kind == b"mdhd").unwrap();
+    moov[mdhd + 16..mdhd + 20].copy_from_slice(&1u32.to_be_bytes());
+    let index = from_moov(&moov, FILE_LEN).unwrap();
+    let seconds: Vec<i64> = index.samples().iter().map(|sample| sample.pts.to_ticks(1)).collect();
+    assert_eq!(seconds, [0, 3000, 6000]);
+    assert_eq!(index.notes(), ["1 frames lie more than a year from the first one and are left out"]);
+    assert!(index.duration() < Timestamp::from_ms(6_010_001), "{}", index.duration());
 }
 
 #[test]

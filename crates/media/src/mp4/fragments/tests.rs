@@ -68,15 +68,17 @@ fn defaults_come_from_the_nearest_level_and_times_go_on() {
     assert_eq!(
         samples(&index),
         [
-            (first + 76, 10, 5000),
-            (first + 86, 10, 6024),
-            (first + 96, 10, 7048),
-            (base, 15, 8072),
-            (base + 15, 15, 10_120),
-            (third + 76, 12, 12_168),
-            (third + 88, 18, 12_680),
+            (first + 76, 10, 0),
+            (first + 86, 10, 1024),
+            (first + 96, 10, 2048),
+            (base, 15, 3072),
+            (base + 15, 15, 5120),
+            (third + 76, 12, 7168),
+            (third + 88, 18, 7680),
         ]
     );
+    assert_eq!(index.clock().to_ticks(44_100), 5000, "a late start is the film's first moment");
+    assert_eq!(index.duration().to_ticks(44_100), 7680 + 256);
     assert_eq!(index.notes(), [""; 0]);
 }
 

@@ -115,21 +115,19 @@ fn refusal(film: &Film, error: &headwater_media::Error) -> Refusal {
     Refusal::new(RefusalKind::NoMedia, format!("{} cannot be had so: {error}.", film.name()))
 }
 
-/// Seconds of the query as times of the index. The film's first moment is second 0, unless it begins with what only
-/// prepares for it.
+/// Seconds of the query as times of the index.
 fn span(index: &Index, asked: &CutRequest) -> Result<Span, Refusal> {
-    let begin = index.origin().max(Timestamp::ZERO);
-    let end = index.origin() + index.duration();
-    let at = |ms: i64| begin + Timestamp::from_ms(ms);
-    let (from, until) = (asked.start.map(|start| at(start.ms)), asked.end_ms.map(at));
+    let end = index.duration();
+    let from = asked.start.map(|start| Timestamp::from_ms(start.ms));
+    let until = asked.end_ms.map(Timestamp::from_ms);
     if from.is_some_and(|from| from >= end) {
-        let lasts = (end - begin).as_seconds();
+        let lasts = end.as_seconds();
         return Err(Refusal::new(
             RefusalKind::NotFound,
             format!("The film ends after {lasts:.3} s, before the start asked for."),
         ));
     }
-    if until.is_some_and(|until| until <= from.unwrap_or(begin)) {
+    if until.is_some_and(|until| until <= from.unwrap_or_default()) {
         return Err(Refusal::new(
             RefusalKind::NotFound,
             "The end asked for is not behind the start.".to_owned(),
@@ -161,7 +159,8 @@ fn tail(film: &Film, asked: &CutRequest, position: u64) -> Result<Cut, Refusal> 
     let Some((number, _)) = keyframe_at(film, asked, position)? else {
         return Err(Refusal::new(RefusalKind::NotFound, format!("{} has no keyframe.", film.name())));
     };
-    let origin = if is_flv(film) { Timestamp::ZERO } else { index.origin() };
+    // An FLV file is sent as it lies, with the times that its own clock gave.
+    let origin = if is_flv(film) { Timestamp::ZERO - index.clock() } else { index.origin() };
     let cut = Cut::flv_tail(index, number, origin, asked.selection.apply(Dialect::PLAIN));
     cut.map_err(|error| refusal(film, &error))
 }
@@ -179,7 +178,7 @@ fn keyframe_at(film: &Film, asked: &CutRequest, position: u64) -> Result<Option<
         return Ok(whole.map_err(|error| refusal(film, &error))?.keyframe_at(index, position));
     }
     let has_video = index.tracks().iter().any(|track| track.track.id.kind == MediaKind::Video);
-    let is_video = |track: u16| {
+    let is_video = |track: u8| {
         index.tracks().get(usize::from(track)).is_some_and(|track| track.track.id.kind == MediaKind::Video)
     };
     let payloads = position + TAG_HEAD_LEN as u64..=position + TAG_HEAD_LEN as u64 + BODY_HEAD_LEN_MAX;
@@ -210,7 +209,7 @@ pub(super) fn stem(path: &str) -> Option<(&str, Container)> {
 /// What tells states of made files apart beside the film's own tag.
 pub(super) fn tag(film: &Film, container: Container, asked: &CutRequest) -> String {
     /// Grows when other bytes are made of the same film.
-    const WRITER: u32 = 1;
+    const WRITER: u32 = 2;
     let mut hasher = DefaultHasher::new();
     (WRITER, env!("CARGO_PKG_VERSION"), container, asked).hash(&mut hasher);
     format!("{}-{:x}\"", film.etag().trim_end_matches('"'), hasher.finish())

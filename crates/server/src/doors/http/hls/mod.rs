@@ -27,7 +27,7 @@ use super::shared::Shared;
 use headwater_vod::{Film, Refusal, RefusalKind};
 
 /// Grows when other bytes are made of the same film.
-const WRITER: u32 = 1;
+const WRITER: u32 = 2;
 /// An address that names the film's state is good for ever.
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 const PLAYLIST: &str = "application/vnd.apple.mpegurl";

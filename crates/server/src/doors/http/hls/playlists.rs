@@ -4,7 +4,7 @@ use headwater_media::hls::{
     IFrameVariant, MasterPlaylist, MediaPlaylist, MediaSegment, PlaylistType, Rendition, RenditionKind,
     Segment, SegmentedTrack, Variant,
 };
-use headwater_media::{Codec, MediaKind, Timestamp, TrackDetails};
+use headwater_media::{Codec, MediaKind, TrackDetails};
 
 use super::{LineName, Showing, subtitles};
 use headwater_vod::Refusal;
@@ -66,7 +66,7 @@ impl Showing<'_> {
     pub(super) fn subtitle_playlist(&self, number: usize) -> Result<String, Refusal> {
         self.subtitle(number)?;
         let uri = format!("subtitles-{number}.vtt");
-        let segment = Segment { uri, start: Timestamp::ZERO, map: None, discontinuity: false };
+        let segment = Segment { uri, start: self.presentation.start(), map: None, discontinuity: false };
         let playlist = MediaPlaylist {
             kind: Some(PlaylistType::Vod),
             segments: vec![segment],
