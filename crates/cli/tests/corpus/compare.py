@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 # Clocks of whole milliseconds on both sides, and sound that was put back on its even steps.
 DRIFT_MS_MAX = 2.1
+# Behind the last picture that is shown may stand pictures that it was decoded from: no more than are ever reordered.
+REORDERED_MAX = 3
 # Before the first thing that is heard, a decoder may be given so many frames of sound to prime it.
 PRIMING_UNITS_MAX = 3
 
@@ -27,8 +29,8 @@ class Run:
     problems: list[str]
     # What has to be added to a time of the film to have the time at which it came, in seconds; None if nothing came.
     moved: float | None = None
-    # The first of what came that had to come, as a position in the film's track.
-    first: int | None = None
+    # How far its times may be off, in milliseconds.
+    drift_ms_max: float = DRIFT_MS_MAX
 
 
 def compare(wanted: Wanted, got: list, label: str) -> Run:
@@ -41,9 +43,10 @@ def compare(wanted: Wanted, got: list, label: str) -> Run:
     starts = [at for at, unit in enumerate(reference) if unit.digest == got[0].digest]
     if not starts:
         return Run([f"{label}: the first that came is not of the film"])
-    # Where several begin alike (silence), the one that fits longest.
+    # Where several begin alike (silence, a piece that is shown twice), the one that fits best.
     walks = [_walk(wanted, got, start) for start in starts[:40]]
-    pairs, problem = max(walks, key=lambda walk: (len(walk[0]), walk[1] is None))
+    pairs, problem = max(walks, key=lambda walk: (sum(at in wanted.must for at, _ in walk[0]),
+                                                  sum(at in wanted.may for at, _ in walk[0]), walk[1] is None))
     run = Run([f"{label}: {problem}"] if problem else [])
     came = {at for at, _ in pairs}
     missing = sorted(wanted.must - came)
@@ -54,10 +57,12 @@ def compare(wanted: Wanted, got: list, label: str) -> Run:
     if not timed:
         run.problems += [f"{label}: {text}" for text in _extra(wanted, pairs, pairs)]
         return run
-    run.first = timed[0][0]
     steps = sorted(unit.pts - reference[at].pts for at, unit in timed)
     run.moved = steps[len(steps) // 2]
-    run.problems += [f"{label}: {text}" for text in _times(reference, timed, run.moved)]
+    if wanted.track.kind == "audio" and _is_cut_inside(reference):
+        # A later edit begins within a frame of sound: its own time is as good as that of a gapless run.
+        run.drift_ms_max += 1000 * max(unit.duration for unit in reference)
+    run.problems += [f"{label}: {text}" for text in _times(reference, timed, run)]
     run.problems += [f"{label}: {text}" for text in _extra(wanted, pairs, timed)]
     return run
 
@@ -77,10 +82,17 @@ def _walk(wanted: Wanted, got: list, at: int):
     return pairs, None
 
 
-def _times(reference: list, timed: list, moved: float):
+def _is_cut_inside(reference: list) -> bool:
+    """Whether something is left out between what is shown: several edits."""
+    shown = [at for at, unit in enumerate(reference) if unit.shown]
+    jumps = any(b.pts - a.pts > 1.5 * a.duration + 0.001 for a, b in zip(reference, reference[1:]))
+    return bool(shown) and (shown[-1] - shown[0] + 1 != len(shown) or jumps)
+
+
+def _times(reference: list, timed: list, run: Run):
     for at, unit in timed:
-        drift = (unit.pts - reference[at].pts - moved) * 1000
-        if abs(drift) > DRIFT_MS_MAX:
+        drift = (unit.pts - reference[at].pts - run.moved) * 1000
+        if abs(drift) > run.drift_ms_max:
             yield f"number {at} at {reference[at].pts:.3f} s is {drift:+.1f} ms out of step"
             break
     for (_, before), (at, unit) in zip(timed, timed[1:]):
@@ -91,16 +103,23 @@ def _times(reference: list, timed: list, moved: float):
 
 def _extra(wanted: Wanted, pairs: list, timed: list):
     """What is only decoded may come, but not be shown for a time of its own."""
-    first = min(unit.pts for _, unit in timed)
     extra = [(at, unit) for at, unit in pairs if at not in wanted.must]
     foreign = [at for at, _ in extra if at not in wanted.may]
     if foreign:
         yield f"{len(foreign)} come that the film does not show here, the first is number {foreign[0]}"
-    if wanted.track.kind == "video":
-        long = [at for at, unit in extra if at in wanted.may and unit.pts > first + 0.001
-                and not wanted.track.units[at].shown]
-        if long:
-            yield f"{len(long)} pictures that are only decoded have a time of their own, the first is number {long[0]}"
+    if wanted.track.kind != "video":
+        return
+    long, behind, last = [], 0, max(unit.pts for _, unit in timed)
+    for at, unit in extra:
+        after = min((other.pts for number, other in timed if number > at), default=None)
+        if after is None or unit.pts > last:
+            behind += 1
+        elif unit.pts > after + 0.001 and not wanted.track.units[at].shown:
+            long.append(at)
+    if long:
+        yield f"{len(long)} pictures that are only decoded have a time of their own, the first is number {long[0]}"
+    if behind > REORDERED_MAX:
+        yield f"{behind} pictures come behind the last that is shown"
 
 
 def whole(track) -> Wanted:
@@ -113,22 +132,23 @@ def whole(track) -> Wanted:
     return Wanted(track, must, set(range(len(track.units))))
 
 
-def from_key(track, key_pts: float) -> Wanted:
-    """From a keyframe on, as FLV and RTMP begin: `key_pts` is that of the picture track."""
+def from_key(track, at_s: float, key) -> Wanted:
+    """From a keyframe at or before that time on, as FLV and RTMP begin."""
     units = track.units
     if track.kind == "video":
-        # Several may stand at one time (a film that begins behind a cut): any of them.
-        first = max((at for at, unit in enumerate(units) if unit.key and unit.pts <= key_pts + 0.0005), default=0)
+        first = next(at for at, unit in enumerate(units) if unit is key)
         must = {at for at in range(first, len(units)) if units[at].shown}
         return Wanted(track, must, set(range(first, len(units))))
-    return _sound_from(track, key_pts, early=0.25)
+    # A keyframe that is cut away, or behind that time, does not say when the sound begins.
+    begins = key.pts if key.shown and key.pts <= at_s else at_s
+    return _sound_from(track, begins, early=0.25 + max(0.0, begins - key.pts))
 
 
 def from_picture(track, at_s: float, shown_pts: float) -> Wanted:
     """From the picture that is seen at that time on, as a part in MP4 shows it."""
     if track.kind == "video":
         must = {at for at, unit in enumerate(track.units) if unit.shown and unit.pts >= shown_pts - 0.0005}
-        return Wanted(track, must, must)
+        return Wanted(track, must, must | {at for at, unit in enumerate(track.units) if not unit.shown})
     return _sound_from(track, at_s, early=0.1)
 
 
@@ -144,9 +164,15 @@ def _sound_from(track, at_s: float, early: float) -> Wanted:
 
 def key_before(track, at_s: float):
     """The keyframe at or before that time, or the first there is."""
-    keys = [unit for unit in track.units if unit.key]
-    before = [unit for unit in keys if unit.pts <= at_s + 0.0005]
-    return max(before, key=lambda unit: unit.pts) if before else keys[0] if keys else None
+    keys = [at for at, unit in enumerate(track.units) if unit.key]
+    before = [at for at in keys if _seen_from(track, at) <= at_s + 0.0005]
+    best = max(before, key=lambda at: (_seen_from(track, at), at)) if before else keys[0] if keys else None
+    return None if best is None else track.units[best]
+
+
+def _seen_from(track, at: int) -> float:
+    """When a keyframe is shown, or, of one that is only decoded, what it is decoded for."""
+    return next((unit.pts for unit in track.units[at:] if unit.shown), track.units[at].pts)
 
 
 def seen_at(track, at_s: float):
@@ -163,7 +189,8 @@ def same_shift(runs: dict[str, Run]) -> list[str]:
         return []
     least, most = min(moved, key=moved.get), max(moved, key=moved.get)
     apart = (moved[most] - moved[least]) * 1000
-    return [f"{most} is {apart:.1f} ms behind {least}"] if apart > DRIFT_MS_MAX + 1 else []
+    allowed = max(runs[least].drift_ms_max, runs[most].drift_ms_max) + 1
+    return [f"{most} is {apart:.1f} ms behind {least}"] if apart > allowed else []
 
 
 def even_sound(track, reference) -> list[str]:

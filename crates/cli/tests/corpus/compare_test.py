@@ -88,7 +88,7 @@ class Compare(unittest.TestCase):
 
     def test_where_a_part_begins(self):
         track = pictures()
-        from_key = lambda track: compare.from_key(track, 0.4)
+        from_key = lambda track: compare.from_key(track, 0.5, compare.key_before(track, 0.5))
         self.assertEqual(self.found(lambda got: got.__delitem__(slice(10)), track, from_key), "")
         self.assertIn("5 come that", self.found(lambda got: got.__delitem__(slice(5)), track, from_key))
         self.assertIn("1 of 10 did not come", self.found(lambda got: got.__delitem__(slice(11)), track, from_key))

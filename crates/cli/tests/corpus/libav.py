@@ -127,7 +127,8 @@ def _read(container) -> Film:
         framings[stream.index] = _length_size(stream.codec_context.name, stream.codec_context.extradata)
     for packet in container.demux():
         track = tracks.get(packet.stream_index)
-        if track is None or not packet.size:
+        # Of a file that was cut, the last one may have come by half.
+        if track is None or not packet.size or packet.is_corrupt:
             continue
         for side in packet.iter_sidedata():
             if "EXTRADATA" in str(side.data_type).upper().replace("_", ""):
