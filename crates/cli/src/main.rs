@@ -1,8 +1,9 @@
 //! The binary `headwater`: its commands, and logging to standard error.
 //!
 //! `serve`, `demo` and `check` are one file, since they take the same configuration; `publish`, `play` and `probe` have
-//! a file each, and `trace` a folder.
+//! a file each, `trace` and `bench` a folder.
 
+mod bench;
 mod incoming;
 mod left_out;
 mod line;
@@ -53,6 +54,9 @@ enum Command {
     Probe(probe::Arguments),
     Trace(trace::Arguments),
     Check(serve::CheckArguments),
+    Bench(bench::Arguments),
+    #[command(hide = true)]
+    BenchLoop(bench::bare_loop::Arguments),
 }
 
 /// Runs the program; the exit status is 0 when it did what it was asked to.
@@ -78,6 +82,8 @@ fn main() -> ExitCode {
             Command::Probe(arguments) => probe::run(arguments).await,
             Command::Trace(arguments) => return trace::run(arguments).await,
             Command::Check(arguments) => serve::check(&arguments),
+            Command::Bench(arguments) => return bench::run(arguments).await,
+            Command::BenchLoop(arguments) => bench::bare_loop::run(&arguments),
         }
         .map(|()| ExitCode::SUCCESS)
     });

@@ -45,7 +45,7 @@ pub(super) struct Arguments {
     speed: f64,
 }
 
-fn positive(text: &str) -> Result<f64, String> {
+pub(super) fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
         _ => Err("a number greater than 0 is wanted".into()),
@@ -236,7 +236,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Outgoing<S> {
 }
 
 /// Asks the server to let us publish what the URL names, and waits until it does.
-async fn begin<S: AsyncRead + AsyncWrite + Unpin>(
+pub(super) async fn begin<S: AsyncRead + AsyncWrite + Unpin>(
     connection: &mut Connection<S>,
     url: &RtmpUrl,
 ) -> anyhow::Result<MessageStreamId> {
@@ -251,6 +251,6 @@ async fn begin<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// RTMP time wraps at 2^32 milliseconds.
-fn wire_time(at: Timestamp) -> u32 {
+pub(super) fn wire_time(at: Timestamp) -> u32 {
     u32::try_from(at.as_ms().max(0) & i64::from(u32::MAX)).unwrap_or(0)
 }

@@ -26,7 +26,7 @@ use headwater_vod::{Item, Reader};
 /// A server that sends us to itself needs a moment.
 pub(super) const REDIAL_AFTER: Duration = Duration::from_millis(200);
 /// How long a server may take to accept and to answer, and to go on.
-const WAIT_MAX: Duration = Duration::from_secs(70);
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(70);
 
 /// Where items come from, and what of it could not be used.
 pub(super) struct Incoming {

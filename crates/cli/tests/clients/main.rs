@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod bench;
 mod dialogues;
 mod doors;
 mod enhanced;

@@ -355,8 +355,8 @@ pub(crate) const ROOMS: &[Room] = &[
         "cli commands",
         "cli",
         &[
-            "main.rs", "incoming", "left_out", "line", "play", "probe", "progress", "publish", "serve",
-            "trace",
+            "main.rs", "bench", "incoming", "left_out", "line", "play", "probe", "progress", "publish",
+            "serve", "trace",
         ],
         &[],
         "commands",

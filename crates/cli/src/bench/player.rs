@@ -1,0 +1,158 @@
+//! A player that looks at nothing but when pictures come, and which.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use headwater_media::MediaKind;
+use headwater_media::flv::{TagKind, TagReader};
+use headwater_rtmp::session::{ClientEvent, PlayOptions};
+use headwater_rtmp::tokio::Connection;
+use http_body::Body as _;
+use hyper::{Request, Uri};
+use hyper_util::rt::TokioIo;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+
+use super::stamp::{Stamp, now};
+use super::tally::Tally;
+use crate::incoming::{dial, refuse};
+use crate::line::{Line, Trust};
+
+/// A tag's body, at most.
+const TAG_BYTES_MAX: u32 = 16 << 20;
+
+/// Watches `url` until it is stopped; `number` is its own.
+pub(super) async fn watch(url: String, tally: Arc<Tally>, number: usize) {
+    let began = now();
+    let ended = async {
+        let mut messages = Messages::open(&url).await?;
+        let mut has_joined = false;
+        let mut last = None;
+        while let Some((kind, body)) = messages.next().await? {
+            if kind == MediaKind::Video && !has_joined && is_keyframe(&body) {
+                has_joined = true;
+                tally.joined(now() - began);
+            }
+            let stamp = Stamp::read(&body).filter(|_| kind == MediaKind::Video);
+            tally.message(number, body.len(), stamp, last);
+            last = stamp.map(|stamp| stamp.number).or(last);
+        }
+        bail!("the stream has ended")
+    };
+    let Err::<(), anyhow::Error>(error) = ended.await else { return };
+    tally.failed(&error);
+}
+
+/// Joins, and leaves at the first picture.
+pub(super) async fn join(url: String, tally: Arc<Tally>) {
+    let began = now();
+    let joined = async {
+        let mut messages = Messages::open(&url).await?;
+        while let Some((kind, body)) = messages.next().await? {
+            if kind == MediaKind::Video && is_keyframe(&body) {
+                return Ok(now() - began);
+            }
+        }
+        bail!("the stream has ended before its first picture")
+    };
+    match joined.await {
+        Ok(took) => tally.joined(took),
+        Err(error) => tally.failed(&error),
+    }
+}
+
+/// Whether a message of video is a picture to begin with, and no configuration.
+fn is_keyframe(body: &[u8]) -> bool {
+    match body {
+        // Enhanced: coded frames with and without a composition time.
+        [first, ..] if first & 0x80 != 0 => first & 0x70 == 0x10 && matches!(first & 0x0F, 1 | 3),
+        [0x17, packet, ..] => *packet == 1,
+        [first, ..] => first >> 4 == 1,
+        [] => false,
+    }
+}
+
+/// The messages of a stream, over whatever it comes.
+enum Messages {
+    Rtmp(Box<Connection<Line>>),
+    Http(hyper::body::Incoming, TagReader),
+    WebSocket(Box<WebSocketStream<Line>>, TagReader),
+}
+
+impl Messages {
+    async fn open(url: &str) -> anyhow::Result<Self> {
+        if url.starts_with("rtmp://") || url.starts_with("rtmps://") {
+            let (mut connection, parsed) = dial(url, &Trust::default()).await?;
+            connection.session().play(&parsed.stream, PlayOptions::default())?;
+            return Ok(Self::Rtmp(Box::new(connection)));
+        }
+        let uri: Uri = url.parse().with_context(|| format!("{url} is no address"))?;
+        let (Some(host), scheme) = (uri.host(), uri.scheme_str().unwrap_or_default()) else {
+            bail!("{url} names no host");
+        };
+        let with_tls = matches!(scheme, "https" | "wss");
+        let port = uri.port_u16().unwrap_or(if with_tls { 443 } else { 80 });
+        let host = host.trim_matches(['[', ']']);
+        let line = Trust::default().reach(host, port, with_tls, crate::incoming::WAIT_MAX).await?;
+        let reader = TagReader::new(TAG_BYTES_MAX);
+        if matches!(scheme, "ws" | "wss") {
+            let (socket, _) = tokio_tungstenite::client_async(url, line).await?;
+            return Ok(Self::WebSocket(Box::new(socket), reader));
+        }
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(line)).await?;
+        tokio::spawn(connection);
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        let authority = uri.authority().map_or(host, |authority| authority.as_str());
+        let request = Request::get(path).header("Host", authority);
+        let response = sender.send_request(request.body(http_body_util::Empty::<Bytes>::new())?).await?;
+        if !response.status().is_success() {
+            bail!("{url}: the server answers {}", response.status());
+        }
+        Ok(Self::Http(response.into_body(), reader))
+    }
+
+    /// The next message with pictures or sound; none at the end.
+    async fn next(&mut self) -> anyhow::Result<Option<(MediaKind, Bytes)>> {
+        match self {
+            Self::Rtmp(connection) => loop {
+                match connection.next_event().await? {
+                    Some(ClientEvent::Media { kind, body, .. }) => return Ok(Some((kind, body))),
+                    Some(ClientEvent::EndOfStream { .. }) | None => return Ok(None),
+                    Some(event) => refuse(&event)?,
+                }
+            },
+            Self::Http(body, reader) => loop {
+                if let Some(message) = message(reader)? {
+                    return Ok(Some(message));
+                }
+                let frame = std::future::poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await;
+                let Some(frame) = frame else { return Ok(None) };
+                reader.feed(&frame?.into_data().unwrap_or_default());
+            },
+            Self::WebSocket(socket, reader) => loop {
+                if let Some(message) = message(reader)? {
+                    return Ok(Some(message));
+                }
+                match socket.next().await.transpose()? {
+                    Some(Message::Binary(bytes)) => reader.feed(&bytes),
+                    Some(Message::Close(_)) | None => return Ok(None),
+                    Some(_) => {}
+                }
+            },
+        }
+    }
+}
+
+fn message(reader: &mut TagReader) -> anyhow::Result<Option<(MediaKind, Bytes)>> {
+    while let Some(tag) = reader.next_tag()? {
+        match tag.kind {
+            TagKind::Video => return Ok(Some((MediaKind::Video, tag.body))),
+            TagKind::Audio => return Ok(Some((MediaKind::Audio, tag.body))),
+            _ => {}
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,206 @@
+//! What the windows come to: a table for people, one JSON object for programs.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::tally::{Figures, Percentiles};
+use super::{Arguments, Format};
+
+/// Windows of one server with one number of players.
+#[derive(Debug)]
+struct Row {
+    players: u32,
+    server: String,
+    windows: Vec<Figures>,
+}
+
+/// All windows.
+#[derive(Debug)]
+pub(super) struct Report {
+    arguments: Arguments,
+    rows: Vec<Row>,
+}
+
+/// The least, the middle and the largest of some figures.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+struct Spread {
+    min: f64,
+    median: f64,
+    max: f64,
+}
+
+impl Spread {
+    fn of(figures: impl Iterator<Item = Option<f64>>) -> Option<Self> {
+        let mut sorted: Vec<f64> = figures.collect::<Option<_>>()?;
+        sorted.sort_by(f64::total_cmp);
+        let (min, max) = (*sorted.first()?, *sorted.last()?);
+        let middle = sorted.len() / 2;
+        let median =
+            if sorted.len() % 2 == 1 { sorted[middle] } else { (sorted[middle - 1] + sorted[middle]) / 2.0 };
+        Some(Self { min, median, max })
+    }
+}
+
+impl Row {
+    fn spread(&self, figure: impl Fn(&Figures) -> Option<f64>) -> Option<Spread> {
+        Spread::of(self.windows.iter().map(figure))
+    }
+
+    fn sum(&self, figure: impl Fn(&Figures) -> u64) -> u64 {
+        self.windows.iter().map(figure).sum()
+    }
+
+    fn times(&self, figure: impl Fn(&Figures) -> Option<Percentiles>) -> String {
+        let median = |pick: fn(Percentiles) -> f64| self.spread(|window| figure(window).map(pick));
+        match (median(|times| times.p50), median(|times| times.p99)) {
+            (Some(p50), Some(p99)) => format!("{:.1} / {:.1}", p50.median, p99.median),
+            _ => "–".to_owned(),
+        }
+    }
+}
+
+impl Report {
+    pub(super) fn new(arguments: &Arguments) -> Self {
+        Self { arguments: arguments.clone(), rows: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, players: u32, server: &str, figures: Figures) {
+        match self.rows.iter_mut().find(|row| row.players == players && row.server == server) {
+            Some(row) => row.windows.push(figures),
+            None => self.rows.push(Row { players, server: server.to_owned(), windows: vec![figures] }),
+        }
+    }
+
+    /// Whether something was played in every window, no player failed and no picture was lost.
+    pub(super) fn is_complete(&self) -> bool {
+        let windows = self.rows.iter().flat_map(|row| &row.windows);
+        windows
+            .into_iter()
+            .all(|window| window.messages > 0 && window.players_failed == 0 && window.pictures_lost == 0)
+    }
+
+    /// What a server cost beside the first bare loop with as many players.
+    fn ratio(&self, row: &Row) -> Option<f64> {
+        let is_loop = |other: &&Row| other.players == row.players && other.server.starts_with("loop");
+        let floor = self.rows.iter().find(is_loop)?.spread(|window| window.cpu_us)?;
+        Some(row.spread(|window| window.cpu_us)?.median / floor.median)
+    }
+
+    /// For people.
+    pub(super) fn table(&self) -> String {
+        let head = [
+            "players",
+            "server",
+            "CPU µs",
+            "(min to max)",
+            "of loop",
+            "KB each",
+            "join p50 / p99 ms",
+            "latency p50 / p99 ms",
+            "full",
+            "lost",
+            "failed",
+        ];
+        let mut lines = vec![head.map(str::to_owned)];
+        lines.extend(self.rows.iter().map(|row| {
+            let cpu = row.spread(|window| window.cpu_us);
+            let rounded = |figure: Option<f64>, digits: usize| {
+                figure.map_or_else(|| "–".to_owned(), |figure| format!("{figure:.digits$}"))
+            };
+            [
+                row.players.to_string(),
+                row.server.clone(),
+                rounded(cpu.map(|cpu| cpu.median), 0),
+                cpu.map_or_else(String::new, |cpu| format!("{:.0} to {:.0}", cpu.min, cpu.max)),
+                rounded(self.ratio(row), 2),
+                rounded(row.spread(|window| window.memory_kb).map(|kb| kb.median), 1),
+                row.times(|window| window.join_ms),
+                row.times(|window| window.latency_ms),
+                row.spread(|window| window.full_share)
+                    .map_or_else(|| "–".to_owned(), |share| format!("{:.0} %", share.median * 100.0)),
+                row.sum(|window| window.pictures_lost).to_string(),
+                row.sum(|window| window.players_failed).to_string(),
+            ]
+        }));
+        columns(&lines)
+    }
+
+    /// For programs.
+    pub(super) fn json(&self) -> Value {
+        let Arguments { format, streams, kbps, window, rounds, .. } = &self.arguments;
+        let rows = self.rows.iter().map(|row| {
+            json!({
+                "players": row.players,
+                "server": row.server,
+                "cpu_us_per_player_s": row.spread(|window| window.cpu_us),
+                "cpu_of_loop": self.ratio(row),
+                "memory_kb_per_player": row.spread(|window| window.memory_kb),
+                "windows": row.windows,
+            })
+        });
+        json!({
+            "format": match format { Format::Rtmp => "rtmp", Format::HttpFlv => "http-flv", Format::WsFlv => "ws-flv" },
+            "streams": streams,
+            "kbps": kbps,
+            "window_s": window,
+            "rounds": rounds,
+            "rows": rows.collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// One window in a line.
+pub(super) fn line(figures: &Figures) -> String {
+    let mut line = format!("{:.0} Mbit/s", figures.mbit_s);
+    if let Some(cpu) = figures.cpu_us {
+        let _ = write!(line, ", {cpu:.0} µs a player and second");
+    }
+    if let Some(latency) = figures.latency_ms {
+        let _ = write!(line, ", latency p99 {:.1} ms", latency.p99);
+    }
+    if figures.pictures_lost > 0 {
+        let _ = write!(line, ", {} pictures lost", figures.pictures_lost);
+    }
+    if let Some(why) = &figures.first_failure {
+        let _ = write!(line, ", {} players failed: {why}", figures.players_failed);
+    }
+    line
+}
+
+/// Columns side by side: the second, of names, to the left, all others to the right.
+fn columns<const N: usize>(lines: &[[String; N]]) -> String {
+    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    for line in lines {
+        for (column, cell) in line.iter().enumerate() {
+            let pad = " ".repeat(width(column) - cell.chars().count());
+            let gap = if column == 0 { "" } else { "  " };
+            let _ =
+                if column == 1 { write!(text, "{gap}{cell}{pad}") } else { write!(text, "{gap}{pad}{cell}") };
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spread_is_of_all_windows_or_none() {
+        let spread = |figures: &[Option<f64>]| Spread::of(figures.iter().copied());
+        let of = |min, median, max| Some(Spread { min, median, max });
+        assert_eq!(spread(&[Some(3.0), Some(1.0), Some(2.0)]), of(1.0, 2.0, 3.0));
+        assert_eq!(spread(&[Some(3.0), Some(1.0)]), of(1.0, 2.0, 3.0));
+        assert_eq!((spread(&[Some(3.0), None]), spread(&[])), (None, None));
+    }
+
+    #[test]
+    fn columns_stand_below_each_other() {
+        let cell = str::to_owned;
+        let lines = [[cell("n"), cell("server"), cell("µs")], [cell("100"), cell("a"), cell("1,000")]];
+        assert_eq!(columns(&lines), "  n  server     µs\n100  a       1,000\n");
+    }
+}

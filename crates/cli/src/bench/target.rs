@@ -1,0 +1,250 @@
+//! What is measured: a server that is there, or one that is started for it and stopped behind it.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+use super::{Arguments, Format, cost};
+
+/// How long a server may take to start.
+const START_MAX: Duration = Duration::from_secs(20);
+/// The stream that is published to servers that are started here.
+const STREAM: &str = "live/bench";
+/// Where Debian's nginx keeps its RTMP module, and where others do.
+const NGINX_MODULES: [&str; 3] = [
+    "/usr/lib/nginx/modules/ngx_rtmp_module.so",
+    "/usr/lib64/nginx/modules/ngx_rtmp_module.so",
+    "/usr/local/nginx/modules/ngx_rtmp_module.so",
+];
+
+/// What the command line names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    /// This program.
+    Serve,
+    /// A bare loop that gathers for so many milliseconds.
+    Loop(u64),
+    /// nginx with its RTMP module.
+    Nginx,
+    /// A server that is there.
+    There {
+        play: String,
+        /// Nothing is published where there is none.
+        publish: Option<String>,
+        pid: Option<u32>,
+    },
+}
+
+/// A server that can be measured.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) label: String,
+    pub(super) play: String,
+    /// Nothing is published where there is none.
+    pub(super) publish: Option<String>,
+    pub(super) pid: Option<u32>,
+    started: Option<Started>,
+}
+
+/// What has been started here.
+#[derive(Debug)]
+struct Started {
+    child: Child,
+    directory: PathBuf,
+}
+
+impl Target {
+    /// All that the command line names.
+    pub(super) fn parse_all(arguments: &Arguments) -> anyhow::Result<Vec<Self>> {
+        let mut pids = arguments.pids.iter().copied();
+        let mut publish = arguments.publish.iter().cloned();
+        let mut targets = Vec::new();
+        for name in &arguments.targets {
+            let target = match name.as_str() {
+                "serve" => Self::Serve,
+                "loop" => Self::Loop(0),
+                "nginx" => Self::Nginx,
+                _ => match name.strip_prefix("loop:") {
+                    Some(ms) => {
+                        Self::Loop(ms.parse().with_context(|| format!("{name}: milliseconds are wanted"))?)
+                    }
+                    None => {
+                        let publish = match arguments.no_publish {
+                            true => None,
+                            false => Some(publish.next().map_or_else(|| publish_address(name), Ok)?),
+                        };
+                        Self::There { play: name.clone(), publish, pid: pids.next() }
+                    }
+                },
+            };
+            if arguments.no_publish && !matches!(target, Self::There { .. }) {
+                bail!("--no-publish: {name} has nothing that could be watched");
+            }
+            targets.push(target);
+        }
+        Ok(targets)
+    }
+
+    /// What it is called in the report.
+    pub(super) fn label(&self) -> String {
+        match self {
+            Self::Serve => "serve".to_owned(),
+            Self::Loop(0) => "loop".to_owned(),
+            Self::Loop(ms) => format!("loop:{ms}"),
+            Self::Nginx => "nginx".to_owned(),
+            Self::There { play, .. } => play.clone(),
+        }
+    }
+
+    /// Starts it, where it is not there already.
+    pub(super) async fn start(self, arguments: &Arguments) -> anyhow::Result<Running> {
+        let own = std::env::current_exe().context("this program does not find itself")?;
+        let mut command = Command::new(own);
+        let label = self.label();
+        if let Self::There { play, publish, pid } = self {
+            return Ok(Running { label, play, publish, pid, started: None });
+        }
+        let directory = std::env::temp_dir().join(format!("headwater-bench-{}-{label}", std::process::id()));
+        std::fs::create_dir_all(&directory)
+            .with_context(|| format!("cannot make {}", directory.display()))?;
+        match self {
+            Self::Nginx => return nginx(label, directory, arguments).await,
+            Self::Loop(ms) => {
+                command.args(["bench-loop", "--gather-ms", &ms.to_string()]);
+            }
+            _ => {
+                command.args(["serve", "--rtmp", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data"]);
+                command.arg(&directory).arg("--media").arg(&directory);
+                arguments.config.iter().for_each(|file| {
+                    command.arg("--config").arg(file);
+                });
+            }
+        }
+        let mut child = spawn(&mut command, arguments)?;
+        let (rtmp, http) = ready(&mut child).await?;
+        let play = match arguments.format {
+            Format::Rtmp => format!("{rtmp}/{STREAM}"),
+            Format::HttpFlv => format!("{http}/{STREAM}.flv"),
+            Format::WsFlv => format!("{}/{STREAM}.flv", http.replacen("http", "ws", 1)),
+        };
+        let publish = Some(format!("{rtmp}/{STREAM}"));
+        let pid = child.id();
+        Ok(Running { label, play, publish, pid, started: Some(Started { child, directory }) })
+    }
+}
+
+impl Running {
+    /// Stops it, if it was started here.
+    pub(super) async fn stop(self) {
+        let Some(mut started) = self.started else { return };
+        // What has ended by itself needs no end.
+        let _ = started.child.kill().await;
+        let _ = std::fs::remove_dir_all(&started.directory);
+    }
+}
+
+fn spawn(command: &mut Command, arguments: &Arguments) -> anyhow::Result<Child> {
+    let program = command.as_std().get_program().to_string_lossy().into_owned();
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    let child = command.spawn().with_context(|| format!("cannot run {program}"))?;
+    if let Some((cpu, pid)) = arguments.cpu.zip(child.id()) {
+        cost::keep_on(cpu, pid)?;
+    }
+    Ok(child)
+}
+
+/// The addresses that a server of ours prints when it is ready: `Ready: rtmp://… http://…`.
+async fn ready(child: &mut Child) -> anyhow::Result<(String, String)> {
+    let output = child.stdout.take().context("it has no output")?;
+    let mut lines = BufReader::new(output).lines();
+    let wait = async {
+        while let Some(line) = lines.next_line().await? {
+            let Some(addresses) = line.strip_prefix("Ready: ") else { continue };
+            let mut addresses = addresses.split_whitespace().map(|url| url.trim_end_matches('/').to_owned());
+            let (Some(rtmp), Some(http)) = (addresses.next(), addresses.next()) else { break };
+            // What it prints later must go somewhere.
+            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+            return Ok((rtmp, http));
+        }
+        bail!("it has ended; start it by hand to see why")
+    };
+    tokio::time::timeout(START_MAX, wait).await.context("it does not get ready")?
+}
+
+async fn nginx(label: String, directory: PathBuf, arguments: &Arguments) -> anyhow::Result<Running> {
+    if arguments.format != Format::Rtmp {
+        bail!("its module speaks RTMP alone: leave --format out, or nginx");
+    }
+    let Some(module) = NGINX_MODULES.into_iter().find(|path| Path::new(path).exists()) else {
+        bail!("its RTMP module is not installed (Debian: apt-get install nginx libnginx-mod-rtmp)");
+    };
+    let port = free_port()?;
+    let text = format!(
+        "load_module {module};\ndaemon off;\nworker_processes 1;\npid {0}/pid;\nerror_log stderr;\n\
+         events {{ worker_connections 20000; }}\n\
+         rtmp {{ server {{ listen 127.0.0.1:{port}; application live {{ live on; }} }} }}\n",
+        directory.display()
+    );
+    let file = directory.join("nginx.conf");
+    std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    let mut command = Command::new("nginx");
+    command.arg("-p").arg(&directory).arg("-c").arg(&file);
+    let child = spawn(&mut command, arguments)?;
+    let connects = async {
+        while tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(START_MAX, connects).await.context("it does not get ready")?;
+    let play = format!("rtmp://127.0.0.1:{port}/{STREAM}");
+    let (publish, pid) = (Some(play.clone()), child.id());
+    Ok(Running { label, play, publish, pid, started: Some(Started { child, directory }) })
+}
+
+/// A port that nobody has; another may take it before nginx does, and then nginx says so.
+fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// Where a stream is published that is played at `play`.
+fn publish_address(play: &str) -> anyhow::Result<String> {
+    if play.starts_with("rtmp://") || play.starts_with("rtmps://") {
+        return Ok(play.to_owned());
+    }
+    let Some((scheme, rest)) = play.split_once("://") else {
+        bail!("{play} is no target: serve, loop, loop:MS, nginx or an address is wanted");
+    };
+    if !matches!(scheme, "http" | "https" | "ws" | "wss") {
+        bail!("{play}: rtmp, rtmps, http, https, ws or wss is wanted");
+    }
+    let path = rest.split('?').next().unwrap_or(rest);
+    match path.split_once('/') {
+        Some((authority, name)) => {
+            let host = match authority.rsplit_once(':') {
+                Some((host, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => host,
+                _ => authority,
+            };
+            Ok(format!("rtmp://{host}/{}", name.strip_suffix(".flv").unwrap_or(name)))
+        }
+        None => bail!("{play} names no stream"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_tells_where_to_publish() {
+        let publish = |play| publish_address(play).ok();
+        assert_eq!(publish("rtmp://h:1936/live/a").as_deref(), Some("rtmp://h:1936/live/a"));
+        assert_eq!(publish("http://h:8080/live/a.flv?x=1").as_deref(), Some("rtmp://h/live/a"));
+        assert_eq!(publish("wss://[::1]:8443/live/a/b.flv").as_deref(), Some("rtmp://[::1]/live/a/b"));
+        assert_eq!((publish("serve2"), publish("file:///a"), publish("http://h")), (None, None, None));
+    }
+}

@@ -1,0 +1,71 @@
+//! `headwater bench` counts what its players get: of a server that delivers everything nothing is missing, and what a
+//! server does not deliver is seen. How fast it is, is printed and not asserted.
+
+use std::net::TcpListener;
+use std::process::Output;
+
+use serde_json::Value;
+
+use crate::harness::headwater;
+
+const QUICK: [&str; 8] = ["--players", "4", "--rounds", "1", "--window", "2", "--warmup", "1"];
+
+fn bench(more: &[&str]) -> Output {
+    headwater().args(["--log", "warn", "bench"]).args(more).args(QUICK).arg("--json").output().unwrap()
+}
+
+fn rows(output: &Output) -> Vec<Value> {
+    let text = String::from_utf8_lossy(&output.stderr);
+    let report: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {text}"));
+    report["rows"].as_array().unwrap().clone()
+}
+
+#[test]
+fn every_format_is_counted_from_its_first_picture_to_its_last() {
+    for format in ["rtmp", "http-flv", "ws-flv"] {
+        let output =
+            bench(&["serve", "loop", "loop:40", "--format", format, "--streams", "2", "--joins", "4"]);
+        assert!(output.status.success(), "{format}: {}", String::from_utf8_lossy(&output.stderr));
+        let rows = rows(&output);
+        let servers: Vec<_> = rows.iter().map(|row| row["server"].as_str().unwrap()).collect();
+        assert_eq!(servers, ["serve", "loop", "loop:40"]);
+        for row in &rows {
+            let window = &row["windows"][0];
+            let messages = window["messages"].as_u64().unwrap();
+            // 4 players, 2 s, 25 pictures and 43 sounds a second.
+            assert!((400..700).contains(&messages), "{format}: {messages} messages");
+            assert_eq!(
+                (&window["pictures_lost"], &window["players_failed"]),
+                (&Value::from(0), &Value::from(0))
+            );
+            assert!(window["latency_ms"]["p50"].as_f64().unwrap() > 0.0, "{window}");
+            // The four, and those that only joined.
+            assert!(window["join_ms"]["max"].as_f64().unwrap() > 0.0, "{window}");
+            if cfg!(target_os = "linux") {
+                assert!(window["cpu_us"].as_f64().unwrap() > 0.0, "{window}");
+            }
+        }
+    }
+}
+
+#[test]
+fn players_that_do_not_get_in_have_failed_and_say_why() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let output = bench(&[&format!("http://{closed}/live/nobody.flv"), "--no-publish"]);
+    assert!(!output.status.success());
+    let window = rows(&output)[0]["windows"][0].clone();
+    assert_eq!((&window["messages"], &window["players_failed"]), (&Value::from(0), &Value::from(4)));
+    assert!(window["first_failure"].as_str().unwrap().contains("cannot reach"), "{window}");
+}
+
+#[test]
+fn what_is_no_target_is_named_with_what_would_be_one() {
+    for (target, wanted) in
+        [("server", "serve, loop, loop:MS, nginx or an address"), ("loop:x", "milliseconds")]
+    {
+        let output = bench(&[target]);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && text.contains(wanted) && text.contains(target), "{text}");
+    }
+}
