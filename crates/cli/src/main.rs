@@ -11,6 +11,7 @@ mod play;
 mod probe;
 mod progress;
 mod publish;
+mod recording;
 mod serve;
 mod trace;
 

@@ -1,14 +1,11 @@
 //! `headwater play`: a stream into a file or to standard output.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
-use bytes::{Bytes, BytesMut};
 use clap::Args;
-use headwater_media::{Frame, MediaKind, Timestamp, Track, TrackId, flv, mp4};
+use headwater_media::Timestamp;
 use headwater_rtmp::command::PlayStart;
 use headwater_rtmp::session::PlayOptions;
 use serde::Serialize;
@@ -17,6 +14,7 @@ use super::incoming::{Incoming, shown};
 use super::left_out::{LeftOutReport, counted};
 use super::line::Trust;
 use super::progress::{Progress, clock};
+use super::recording::Recording;
 use headwater_vod::Item;
 
 /// The buffer that is announced where a film goes into a file: ten hours, so that it comes as fast as it can.
@@ -53,7 +51,8 @@ pub(super) struct Arguments {
 #[derive(Debug, Serialize)]
 struct Report {
     url: String,
-    output: Option<String>,
+    /// In the order of time; more than one where the stream changed in a way that one MP4 file does not hold.
+    files: Vec<String>,
     frames: u64,
     bytes: u64,
     media_seconds: f64,
@@ -85,25 +84,28 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         .duration
         .map(|seconds| Timestamp::from_ms(i64::try_from(millis(seconds)).unwrap_or(i64::MAX)));
     let mut incoming = Incoming::open(&arguments.url, options(&arguments), &arguments.trust).await?;
-    let mut writer = Writer::create(arguments.output.as_ref())?;
+    let mut recording = Recording::create(arguments.output.as_deref())?;
     let mut progress = Progress::new(&shown(&arguments.url), limit);
     let mut first_frame = None;
     let received = tokio::select! {
-        received = receive(&mut incoming, &mut writer, &mut progress, limit, &mut first_frame) => received,
+        received = receive(&mut incoming, &mut recording, &mut progress, limit, &mut first_frame) => received,
         interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| Ending::Interrupted).map_err(Into::into),
     };
     progress.finish();
     // What came before an error is kept and playable.
-    let received = writer.finish().and(received);
+    let finished = recording.finish();
+    let received = received.and_then(|ending| finished.map(|()| ending));
+    let mut left_out = incoming.left_out();
+    left_out.merge(&recording.left_out());
     let report = Report {
         url: shown(&arguments.url),
-        output: arguments.output.as_ref().map(|output| output.display().to_string()),
+        files: recording.files().iter().map(|path| path.display().to_string()).collect(),
         frames: progress.frames(),
         bytes: progress.bytes(),
         media_seconds: progress.at().as_seconds(),
         first_frame_ms: first_frame.map(|at: Instant| at.duration_since(began).as_millis()),
         wall_seconds: began.elapsed().as_secs_f64(),
-        left_out: incoming.left_out().into(),
+        left_out: left_out.into(),
         ended: received.as_ref().map_or(Ending::Error, |ending| *ending),
         error: received.as_ref().err().map(|error| format!("{error:#}")),
     };
@@ -130,7 +132,7 @@ fn options(arguments: &Arguments) -> PlayOptions {
 
 async fn receive(
     incoming: &mut Incoming,
-    writer: &mut Writer,
+    recording: &mut Recording,
     progress: &mut Progress,
     limit: Option<Timestamp>,
     first_frame: &mut Option<Instant>,
@@ -146,7 +148,7 @@ async fn receive(
             }
             progress.frame(frame.dts - origin, frame.payload.len());
         }
-        writer.put(item)?;
+        recording.put(item)?;
     }
     Ok(Ending::Stream)
 }
@@ -157,7 +159,11 @@ fn tell(report: &Report, json: bool, stdout_is_taken: bool) -> anyhow::Result<()
     } else {
         let media = clock(Timestamp::from_ms((report.media_seconds * 1000.0) as i64));
         let (frames, left_out) = (counted(report.frames, "frame"), report.left_out.lines());
-        format!("received {frames}, {} bytes, {media}\n{left_out}", report.bytes)
+        let into = match &report.files[..] {
+            [] => String::new(),
+            files => format!(" into {}", files.join(", ")),
+        };
+        format!("received {frames}, {} bytes, {media}{into}\n{left_out}", report.bytes)
     };
     if json && !stdout_is_taken {
         write!(std::io::stdout(), "{text}")?;
@@ -170,135 +176,4 @@ fn tell(report: &Report, json: bool, stdout_is_taken: bool) -> anyhow::Result<()
 fn millis(seconds: f64) -> u64 {
     Duration::try_from_secs_f64(seconds.max(0.0))
         .map_or(u64::MAX, |duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
-}
-
-/// Where a recording goes. Each form is playable up to where it was cut off.
-enum Writer {
-    Nowhere,
-    Flv {
-        out: Box<dyn Write>,
-        muxer: Option<flv::Muxer>,
-        tracks: Vec<Track>,
-        metadata: Option<Bytes>,
-        at: Timestamp,
-    },
-    Mp4 {
-        out: BufWriter<File>,
-        muxer: Option<mp4::Muxer>,
-        tracks: Vec<Track>,
-        gop: Vec<Frame>,
-    },
-}
-
-impl Writer {
-    fn create(output: Option<&PathBuf>) -> anyhow::Result<Self> {
-        let Some(path) = output else { return Ok(Self::Nowhere) };
-        let create = || File::create(path).with_context(|| format!("cannot write {}", path.display()));
-        let extension = path.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-        let out: Box<dyn Write> = match extension.as_deref() {
-            _ if path.as_os_str() == "-" => Box::new(std::io::stdout()),
-            Some("mp4" | "m4v" | "mov" | "f4v") => {
-                let out = BufWriter::new(create()?);
-                return Ok(Self::Mp4 { out, muxer: None, tracks: Vec::new(), gop: Vec::new() });
-            }
-            Some("flv") => Box::new(BufWriter::new(create()?)),
-            _ => anyhow::bail!("{}: name the file .flv or .mp4, or - for standard output", path.display()),
-        };
-        Ok(Self::Flv { out, muxer: None, tracks: Vec::new(), metadata: None, at: Timestamp::ZERO })
-    }
-
-    fn put(&mut self, item: Item) -> anyhow::Result<()> {
-        match self {
-            Self::Nowhere => Ok(()),
-            Self::Flv { out, muxer, tracks, metadata, at } => {
-                let mut bytes = BytesMut::new();
-                match (item, muxer.as_mut()) {
-                    (Item::Track(track), Some(muxer)) => muxer.write_track(&track, *at, &mut bytes),
-                    (Item::Track(track), None) => replace(tracks, track),
-                    (Item::Metadata(values), Some(muxer)) => muxer.write_script(&values, *at, &mut bytes),
-                    (Item::Metadata(values), None) => *metadata = Some(values),
-                    (Item::Frame(frame), _) => {
-                        *at = frame.dts;
-                        let muxer = muxer
-                            .get_or_insert_with(|| begin_flv(&frame, tracks, metadata.as_ref(), &mut bytes));
-                        muxer.write_frame(&frame, &mut bytes);
-                    }
-                }
-                Ok(out.write_all(&bytes)?)
-            }
-            Self::Mp4 { out, muxer, tracks, gop } => match item {
-                Item::Track(track) => {
-                    anyhow::ensure!(
-                        muxer.is_none() || tracks.contains(&track),
-                        "the stream's codec configuration changed; an MP4 file holds one. Record to FLV"
-                    );
-                    replace(tracks, track);
-                    Ok(())
-                }
-                Item::Frame(frame) if frame.track.kind != MediaKind::Data => {
-                    let starts =
-                        frame.is_video_key() || !tracks.iter().any(|track| track.id == TrackId::VIDEO);
-                    if starts && !gop.is_empty() {
-                        put_fragment(out, muxer, tracks, gop, Some(frame.dts))?;
-                    }
-                    gop.push(frame);
-                    Ok(())
-                }
-                Item::Metadata(_) | Item::Frame(_) => Ok(()),
-            },
-        }
-    }
-
-    fn finish(&mut self) -> anyhow::Result<()> {
-        match self {
-            Self::Nowhere => {}
-            Self::Flv { out, .. } => out.flush()?,
-            Self::Mp4 { out, muxer, tracks, gop } => {
-                if !gop.is_empty() {
-                    put_fragment(out, muxer, tracks, gop, None)?;
-                }
-                out.flush()?;
-            }
-        }
-        Ok(())
-    }
-}
-
-fn replace(tracks: &mut Vec<Track>, track: Track) {
-    tracks.retain(|known| known.id != track.id);
-    tracks.push(track);
-    tracks.sort_by_key(|track| track.id);
-}
-
-fn begin_flv(first: &Frame, tracks: &[Track], metadata: Option<&Bytes>, bytes: &mut BytesMut) -> flv::Muxer {
-    let has = |kind| tracks.iter().any(|track| track.id.kind == kind);
-    let mut muxer = flv::Muxer::new(first.dts, flv::Dialect::FULL);
-    muxer.write_header(has(MediaKind::Audio), has(MediaKind::Video), bytes);
-    if let Some(values) = metadata {
-        muxer.write_script(values, first.dts, bytes);
-    }
-    tracks.iter().for_each(|track| muxer.write_track(track, first.dts, bytes));
-    muxer
-}
-
-/// Writes the frames gathered as one fragment, before the first one the start of the file.
-fn put_fragment(
-    out: &mut BufWriter<File>,
-    muxer: &mut Option<mp4::Muxer>,
-    tracks: &[Track],
-    gop: &mut Vec<Frame>,
-    until: Option<Timestamp>,
-) -> anyhow::Result<()> {
-    if muxer.is_none() {
-        let origin = gop.iter().map(|frame| frame.dts).min().unwrap_or_default();
-        let new = mp4::Muxer::new(tracks, origin)?;
-        out.write_all(&new.init_segment()?)?;
-        *muxer = Some(new);
-    }
-    if let Some(muxer) = muxer {
-        out.write_all(&muxer.fragment(gop, until)?)?;
-        out.flush()?;
-    }
-    gop.clear();
-    Ok(())
 }

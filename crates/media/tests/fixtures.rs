@@ -427,6 +427,40 @@ fn another_mp4_library_reads_the_fragments() {
 }
 
 #[test]
+fn a_track_may_join_an_mp4_that_is_being_written() {
+    let items = demux_flv(&fixture("keyframes.flv"), std::iter::empty());
+    let (tracks, frames) = (tracks(&items), frames(&items));
+    let of = |kind, late: bool| -> Vec<Frame> {
+        let half = Timestamp::from_ms(1000);
+        let wanted = |frame: &&Frame| frame.track.kind == kind && (frame.dts >= half) == late;
+        frames.iter().filter(wanted).cloned().collect()
+    };
+    let mut muxer = mp4::Muxer::starting_at(frames[0].dts);
+    muxer.add_track(&tracks[0], &[]).unwrap();
+    let head_len = muxer.init_segment().unwrap().len() + 2000;
+    let mut file = muxer.init_segment_within(head_len).unwrap().to_vec();
+    assert_eq!(file.len(), head_len);
+    assert!(muxer.init_segment_within(20).unwrap_err().to_string().contains("more than the limit of 20"));
+    file.extend(muxer.fragment(&of(MediaKind::Video, false), None).unwrap());
+    assert!(!muxer.has(TrackId::AUDIO));
+    muxer.add_track(&tracks[1], &[]).unwrap();
+    assert!(muxer.has(TrackId::AUDIO));
+    file.splice(..head_len, muxer.init_segment_within(head_len).unwrap());
+    let rest = [of(MediaKind::Video, true), of(MediaKind::Audio, true)].concat();
+    file.extend(muxer.fragment(&rest, None).unwrap());
+    let index = scan(&file);
+    let starts = index.tracks().iter().enumerate().map(|(place, indexed)| {
+        let of_track = index.samples().iter().filter(|sample| usize::from(sample.track) == place);
+        (indexed.track.codec, of_track.clone().count(), of_track.map(|sample| sample.dts.as_ms()).min())
+    });
+    let sounds = of(MediaKind::Audio, true);
+    let pictures = of(MediaKind::Video, false).len() + of(MediaKind::Video, true).len();
+    let late = (sounds[0].dts - frames[0].dts).as_ms();
+    let expected = [(Codec::H264, pictures, Some(0)), (Codec::Aac, sounds.len(), Some(late))];
+    assert_eq!(starts.collect::<Vec<_>>(), expected);
+}
+
+#[test]
 fn the_key_frame_index_leads_to_the_key_frames() {
     let file = fixture("keyframes.flv");
     let items = demux_flv(&file, std::iter::empty());

@@ -21,6 +21,7 @@ mod program;
 mod publishers;
 mod receivers;
 mod recording;
+mod recordings;
 mod scripted;
 mod sources;
 mod trace;

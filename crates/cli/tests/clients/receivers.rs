@@ -191,12 +191,17 @@ const VLC: Wanted = Wanted { units_min: 75, from_start: false, to_end: false };
 
 /// VLC will not run as root, and nobody may write only where everybody may.
 pub(crate) fn vlc(url: &str, file: &Path) -> Command {
+    vlc_into("ffmpeg{mux=flv}", url, file)
+}
+
+/// The same into another container.
+pub(crate) fn vlc_into(container: &str, url: &str, file: &Path) -> Command {
     let root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
     let mut command = Command::new(if root { "setpriv" } else { "cvlc" });
     if root {
         command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "cvlc"]);
     }
-    let out = format!("#std{{access=file,mux=ffmpeg{{mux=flv}},dst={}}}", file.display());
+    let out = format!("#std{{access=file,mux={container},dst={}}}", file.display());
     command.env("HOME", file.parent().unwrap()).args(["-I", "dummy", url, "--sout", &out, "--sout-keep"]);
     command
 }

@@ -178,7 +178,7 @@ impl Description {
 pub(super) fn unsupported(codec: Codec) -> Error {
     Error::unsupported(
         format!("{codec} in MP4"),
-        "MP4 is written of H.264, H.265, AV1, AAC, MP3, Opus and FLAC; record to FLV",
+        "MP4 is written of H.264, H.265, AV1, VP9, AAC, MP3, Opus, FLAC, AC-3 and E-AC-3; record to FLV",
     )
 }
 

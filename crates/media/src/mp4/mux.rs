@@ -9,10 +9,10 @@ use super::boxes::{put_box, put_full};
 use super::init;
 use super::output_track::{FragmentSample, OutputTrack};
 use crate::sound_grid::{SoundFrame, SoundGrid};
-use crate::{Error, Frame, MediaKind, Timestamp, Track};
+use crate::{Error, Frame, MediaKind, Timestamp, Track, TrackId};
 
-/// Turns frames into fragments. Configurations are fixed at the start: a change of one needs a new muxer
-/// and a new initialisation segment.
+/// Turns frames into fragments. A track's configuration is fixed: a change of one needs a new muxer and a new
+/// initialisation segment. Tracks may be added, which needs the same segment anew.
 #[derive(Clone, Debug)]
 pub struct Muxer {
     tracks: Vec<OutputTrack>,
@@ -32,10 +32,32 @@ impl Muxer {
         if tracks.is_empty() {
             return Err(Error::Misuse("an MP4 muxer was asked for without tracks"));
         }
-        let tracks: Vec<OutputTrack> =
-            tracks.iter().map(|track| OutputTrack::new(track, &[], None)).collect::<Result<_, _>>()?;
-        let grids = vec![SoundGrid::default(); tracks.len()];
-        Ok(Self { tracks, grids, origin, sequence: 0 })
+        let mut muxer = Self::starting_at(origin);
+        tracks.iter().try_for_each(|track| muxer.add_track(track, &[]))?;
+        Ok(muxer)
+    }
+
+    /// As [`new`](Self::new), without tracks yet: they are added.
+    #[must_use]
+    pub const fn starting_at(origin: Timestamp) -> Self {
+        Self { tracks: Vec::new(), grids: Vec::new(), origin, sequence: 0 }
+    }
+
+    /// Adds a track. AC-3, E-AC-3 and VP9 are described by the payload of a key frame; it may be empty for all other
+    /// codecs.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); nothing has changed then.
+    pub fn add_track(&mut self, track: &Track, key_frame: &[u8]) -> Result<(), Error> {
+        self.tracks.push(OutputTrack::new(track, key_frame, None)?);
+        self.grids.push(SoundGrid::default());
+        Ok(())
+    }
+
+    /// Whether it has this track.
+    #[must_use]
+    pub fn has(&self, id: TrackId) -> bool {
+        self.tracks.iter().any(|output| output.track.id == id)
     }
 
     /// For one track, of whose first key frame the caller has the payload: AC-3 and VP9 are described by it.
@@ -61,10 +83,28 @@ impl Muxer {
         Ok(init::segment(&self.tracks))
     }
 
+    /// The same in exactly `len` bytes, so that it can be written over one with fewer tracks: a `free` box fills it up.
+    ///
+    /// # Errors
+    /// `Limit` if it does not fit.
+    pub fn init_segment_within(&self, len: usize) -> Result<Bytes, Error> {
+        const HEAD_LEN: usize = 8;
+        let segment = self.init_segment()?;
+        if segment.len() == len {
+            return Ok(segment);
+        }
+        let Some(free) = len.checked_sub(segment.len() + HEAD_LEN) else {
+            return Err(Error::limit("size of an MP4 head in bytes", segment.len() as u64, len as u64));
+        };
+        let mut out = BytesMut::from(&segment[..]);
+        put_box(&mut out, b"free", |out| out.put_bytes(0, free));
+        Ok(out.freeze())
+    }
+
     /// `moof` and `mdat` of the next frames, which are in decoding order per track. `until` is the
     /// decoding time of the first picture that will follow, if it is known: it makes the last picture's
-    /// duration true. Frames of other tracks (script data) are left out; no frames make no bytes. Sound that
-    /// came by the millisecond is put back on the grid of its samples.
+    /// duration true. Frames of tracks that it does not have (script data) are left out; no frames make no bytes. Sound
+    /// that came by the millisecond is put back on the grid of its samples.
     ///
     /// # Errors
     /// `Misuse` if a frame's codec is not its track's, `Limit` above 4 GiB.
