@@ -21,6 +21,7 @@ use super::replace;
 const HEAD_ROOM_BYTES: usize = 8 << 10;
 /// A fragment ends at the next key frame, or where it is this long: what a crash may cost, and what is kept in memory.
 const FRAGMENT_SPAN_MAX: Timestamp = Timestamp::from_ms(10_000);
+/// In bytes: 10 s of 12 Mbit/s, so that the time above decides for nearly all streams.
 const FRAGMENT_BYTES_MAX: usize = 16 << 20;
 /// The same without pictures.
 const SOUND_SPAN: Timestamp = Timestamp::from_ms(1_000);

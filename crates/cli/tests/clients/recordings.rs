@@ -274,7 +274,7 @@ fn sound_that_stops_and_long_groups_are_recorded() {
     needs!("ffmpeg", "ffprobe");
     let place = Place::new("stops");
     let Parts { metadata, video, audio } = parts(&sources::bframes());
-    let stops = merged(&[metadata.clone(), video.clone(), until(audio.clone(), 3000)]);
+    let stops = merged(&[metadata, video.clone(), until(audio.clone(), 3000)]);
     let slow = |tags: Vec<Tag>| tags.into_iter().map(|(kind, time, body)| (kind, time * 15, body)).collect();
     // A key frame every 15 s; and pictures that stop, so that none follows for 100 s.
     let long = merged(&[slow(video.clone()), slow(audio.clone())]);
