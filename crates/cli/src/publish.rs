@@ -56,7 +56,7 @@ pub(super) fn positive(text: &str) -> Result<f64, String> {
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let Some((url, files)) = arguments.targets.split_last() else { bail!("name a file and a URL") };
     let files: Vec<PathBuf> = files.iter().map(PathBuf::from).collect();
-    let total = total(&files, arguments.looped)?;
+    let total = look_at(&files)?.filter(|_| !arguments.looped);
     let mut queue = files.clone().into_iter();
     let looped = arguments.looped;
     let mut chain = Chain::new(move || {
@@ -88,14 +88,27 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How long the files play together, if all of them say so.
-fn total(files: &[PathBuf], looped: bool) -> anyhow::Result<Option<Timestamp>> {
+/// Opens all files before anything is sent, so that nobody hears an hour later that the third is damaged. How long they
+/// play together, if all of them say so.
+fn look_at(files: &[PathBuf]) -> anyhow::Result<Option<Timestamp>> {
     let mut total = Some(Timestamp::ZERO);
     for file in files {
-        let duration = Reader::open(file)?.duration();
+        let mut reader = Reader::open(file)?;
+        let duration = reader.duration();
+        loop {
+            match reader.next_item().with_context(|| format!("cannot play {}", file.display()))? {
+                Some(Item::Frame(frame)) if frame.track.kind != MediaKind::Data => break,
+                Some(_) => {}
+                None => bail!(
+                    "cannot play {}: there is neither picture nor sound in it\n{}",
+                    file.display(),
+                    LeftOutReport::from(reader.left_out()).lines()
+                ),
+            }
+        }
         total = total.zip(duration).map(|(total, duration)| total + duration);
     }
-    Ok(total.filter(|_| !looped))
+    Ok(total)
 }
 
 /// A stream that we publish.

@@ -7,6 +7,7 @@
 mod blob;
 mod blocking;
 pub mod cache;
+mod chain;
 mod cursor;
 mod film;
 mod film_cursor;
@@ -23,6 +24,7 @@ pub mod uploads;
 
 pub use blob::{Blob, FileBlob, Reading};
 pub use blocking::blocking;
+pub use chain::Chain;
 pub use cursor::RecordedCursor;
 pub use film::Film;
 pub use film_cursor::{FilmCursor, OpenFilm};
@@ -30,5 +32,5 @@ pub use item::{Item, is_metadata};
 pub use library::{Config, Library};
 pub use media_root::{Entry, is_film};
 pub use read_ahead::{Growth, SampleSource};
-pub use reader::{Chain, Reader};
+pub use reader::Reader;
 pub use refusal::{Refusal, RefusalKind};

@@ -1,5 +1,6 @@
 //! MP4 (MOV, M4V, F4V) as frames: the index in memory, one sample at a time from the file.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -8,7 +9,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use headwater_media::index::Index;
 use headwater_media::mp4::Scan;
-use headwater_media::{Frame, Timestamp};
+use headwater_media::{Frame, Timestamp, Track};
 
 use crate::item::Item;
 
@@ -16,8 +17,12 @@ use crate::item::Item;
 pub(crate) struct Mp4Reader {
     file: File,
     index: Index,
-    announced: usize,
+    /// Tracks as they were announced last, and those that are to be announced next.
+    announced: Vec<Track>,
+    ready: VecDeque<Track>,
     next: usize,
+    /// The number of the sample for which other configurations hold.
+    setup_end: usize,
 }
 
 impl Mp4Reader {
@@ -36,7 +41,8 @@ impl Mp4Reader {
         for skipped in index.skipped() {
             tracing::warn!(track = skipped.number, "left out: {}", skipped.reason);
         }
-        Ok(Self { file, index, announced: 0, next: 0 })
+        let (announced, ready) = (Vec::new(), VecDeque::new());
+        Ok(Self { file, index, announced, ready, next: 0, setup_end: 0 })
     }
 
     /// How long the file plays.
@@ -44,11 +50,16 @@ impl Mp4Reader {
         self.index.duration()
     }
 
-    /// The tracks first, then the frames, their times moved so that none is negative.
+    /// The tracks first and where their configurations change, then the frames, their times moved so that none is negative.
     pub(crate) fn next_item(&mut self) -> anyhow::Result<Option<Item>> {
-        if let Some(track) = self.index.tracks().get(self.announced) {
-            self.announced += 1;
-            return Ok(Some(Item::Track(track.track.clone())));
+        if self.next == self.setup_end {
+            let tracks = self.index.tracks_at(self.next);
+            self.ready.extend(tracks.iter().filter(|track| !self.announced.contains(track)).cloned());
+            self.announced = tracks;
+            self.setup_end = self.index.next_change(self.next).unwrap_or(usize::MAX);
+        }
+        if let Some(track) = self.ready.pop_front() {
+            return Ok(Some(Item::Track(track)));
         }
         let Some(sample) = self.index.samples().get(self.next).copied() else { return Ok(None) };
         self.next += 1;

@@ -9,8 +9,8 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use bytes::Bytes;
+use headwater_media::Timestamp;
 use headwater_media::flv::{Demuxer, LeftOut};
-use headwater_media::{Frame, Timestamp};
 
 use crate::item::Item;
 use crate::mp4::Mp4Reader;
@@ -125,71 +125,4 @@ fn read_full(file: &mut File, buffer: &mut [u8]) -> std::io::Result<usize> {
         }
     }
     Ok(filled)
-}
-
-/// Several readings one after the other, on one timeline: a list of files, or one again and again.
-pub struct Chain<F> {
-    next_reader: F,
-    reader: Reader,
-    offset: Timestamp,
-    ends: [Pace; 3],
-    /// What of the readings before could not be used.
-    left_out: LeftOut,
-}
-
-/// Where a track's readings end.
-#[derive(Clone, Copy, Default)]
-struct Pace {
-    last: Option<Timestamp>,
-    end: Timestamp,
-}
-
-impl<F: FnMut() -> anyhow::Result<Option<Reader>>> Chain<F> {
-    /// `next_reader` gives the readings, `None` after the last one.
-    ///
-    /// # Errors
-    /// Those of the first reading, and that there is none.
-    pub fn new(mut next_reader: F) -> anyhow::Result<Self> {
-        let reader = next_reader()?.context("there is nothing to read")?;
-        let (ends, left_out) = (Default::default(), LeftOut::default());
-        Ok(Self { next_reader, reader, offset: Timestamp::ZERO, ends, left_out })
-    }
-
-    /// The next item; `None` after the last reading.
-    ///
-    /// # Errors
-    /// Those of the readings.
-    pub fn next_item(&mut self) -> anyhow::Result<Option<Item>> {
-        loop {
-            match self.reader.next_item()? {
-                Some(Item::Frame(frame)) => return Ok(Some(Item::Frame(self.place(frame)))),
-                Some(item) => return Ok(Some(item)),
-                None => {
-                    let Some(reader) = (self.next_reader)()? else { return Ok(None) };
-                    self.left_out.merge(&self.reader.left_out());
-                    self.reader = reader;
-                    self.offset = self.ends.iter().map(|pace| pace.end).max().unwrap_or(self.offset);
-                    self.ends.iter_mut().for_each(|pace| pace.last = None);
-                }
-            }
-        }
-    }
-
-    /// What of the readings could not be used so far.
-    pub fn left_out(&self) -> LeftOut {
-        let mut all = self.left_out.clone();
-        all.merge(&self.reader.left_out());
-        all
-    }
-
-    /// Moves a frame behind the readings before and notes where its track would end after it.
-    fn place(&mut self, mut frame: Frame) -> Frame {
-        frame.dts = frame.dts + self.offset;
-        frame.pts = frame.pts + self.offset;
-        let pace = &mut self.ends[frame.track.kind as usize];
-        let step = pace.last.map_or(Timestamp::ZERO, |last| frame.dts - last);
-        pace.last = Some(frame.dts);
-        pace.end = pace.end.max(frame.dts + step);
-        frame
-    }
 }

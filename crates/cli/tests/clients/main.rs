@@ -19,6 +19,7 @@ mod life;
 mod modern;
 mod program;
 mod publishers;
+mod publishing;
 mod receivers;
 mod recording;
 mod recordings;

@@ -83,6 +83,32 @@ pub(super) fn insert_keyframes(about: &mut Object, keyframes: &[(Timestamp, u64)
     about.insert("keyframes", lists);
 }
 
+/// A file's own `onMetaData` for a live stream of it: without what is true of the file alone, such as its length and
+/// where its key frames are. What cannot be read stays as it is.
+#[must_use]
+pub fn live_metadata(payload: &Bytes) -> Bytes {
+    const OF_THE_FILE: [&[u8]; 12] = [
+        b"duration",
+        b"filesize",
+        b"datasize",
+        b"videosize",
+        b"audiosize",
+        b"lasttimestamp",
+        b"lastkeyframetimestamp",
+        b"lastkeyframelocation",
+        b"hasKeyframes",
+        b"keyframes",
+        b"canSeekToEnd",
+        b"totalframes",
+    ];
+    let Some(about) = parse_on_metadata(payload) else { return payload.clone() };
+    let mut live = Object::new();
+    for (key, value) in about.iter().filter(|(key, _)| !OF_THE_FILE.contains(&key.as_bytes())) {
+        live.insert(key.clone(), value.clone());
+    }
+    metadata_payload(live)
+}
+
 /// Whether the payload of a script frame is the stream's description.
 #[must_use]
 pub fn is_on_metadata(payload: &[u8]) -> bool {

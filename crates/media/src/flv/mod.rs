@@ -25,7 +25,7 @@ pub use indexer::Indexer;
 pub use intake::{Intake, LeftOut};
 pub use keyframe_gate::KeyframeGate;
 pub use metadata::{
-    film_metadata, is_on_metadata, keyframe_index, named_kinds, on_metadata, parse_on_metadata,
+    film_metadata, is_on_metadata, keyframe_index, live_metadata, named_kinds, on_metadata, parse_on_metadata,
 };
 pub use mux::{FILE_HEADER_LEN, Muxer, TAG_HEAD_LEN, TagKind, file_header, previous_tag_size, tag_head};
 pub use normalizer::{MediaItem, MediaItems, Normalizer, Repaired};
