@@ -231,6 +231,7 @@ pub(crate) const ROOMS: &[Room] = &[
             "position",
             "presence",
             "publisher",
+            "chain",
             "reader",
             "setup",
             "snapshot",
@@ -254,7 +255,7 @@ pub(crate) const ROOMS: &[Room] = &[
     room(
         "vod films",
         "vod",
-        &["film", "indexing", "item", "library", "media_root", "mp4", "reader"],
+        &["film", "indexing", "item", "library", "media_root", "mp4", "chain", "reader"],
         &["vod ground"],
         "a library knows nothing of who plays, draws or uploads its films",
     ),
