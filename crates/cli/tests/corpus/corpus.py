@@ -80,7 +80,7 @@ def judge(work: tuple[Path, str, str, Doors]) -> Verdict:
         except libav.Unreadable:
             film = None
         if film is None or not film.is_form_of_ours or not any(track.codec in doors.PLAYED for track in film.tracks):
-            return refusal(name, served, reached)
+            return refusal(name, served, film, reached)
         # The same places in the same film in every run.
         seed = zlib.crc32(name.encode())
         findings = doors.check(doors.Case(path, served, film, reached, seed, folder))
@@ -90,8 +90,9 @@ def judge(work: tuple[Path, str, str, Doors]) -> Verdict:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def refusal(name: str, served: str, reached: Doors) -> Verdict:
-    """What libav finds nothing playable in either, or what is no MP4 or FLV: it has to be told what it is."""
+def refusal(name: str, served: str, film, reached: Doors) -> Verdict:
+    """What libav finds nothing playable in either, or what is no MP4 or FLV: it has to be told what it is. Of what libav
+    does not know, that it is neither of ours says all there is to say."""
     try:
         answer = reached.get(f"/vod/{address(served)}/index.m3u8")
     except (ConnectionError, OSError) as error:
@@ -99,7 +100,8 @@ def refusal(name: str, served: str, reached: Doors) -> Verdict:
     said = doors.Refused(answer.status, answer.text)
     if answer.status not in (404, 415, 422):
         return Verdict(name, "wrong", [("HLS", "wrong", f"answered {answer.status}, though nothing in it can be played")])
-    told = doors.names_the_reason(said, None) and not any(phrase in said.text for phrase in known.EXPLAIN_NOTHING)
+    told = doors.names_the_reason(said, None) and not (
+        film and any(phrase in said.text for phrase in known.EXPLAIN_NOTHING))
     kind = "clear refusal" if told else "unclear refusal"
     return Verdict(name, kind, [("HLS", kind, f"{said.status} {said.text}")])
 
