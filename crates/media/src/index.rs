@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
-use crate::flv::normalizer::Normalizer;
+use crate::flv::repair::repair;
 use crate::mp4::boxes::FourCc;
 use crate::{Error, Frame, MediaKind, Timestamp, Track};
 
@@ -36,8 +36,9 @@ pub struct Sample {
     /// Whether it is needed to decode others and is not to be shown itself: an edit list has cut it away. Its times
     /// say no more than its place in the order.
     pub decode_only: bool,
-    /// Whether the bytes in the file are not the payload but an FLV tag's body that has to be repaired
-    /// first (Annex B, ADTS). [`Index::frame`] does that.
+    /// Whether the bytes in the file are not the payload but FLV tags that it has to be made of first: start codes,
+    /// pictures in several tags. They go from the head of the first tag to the end of the last one's body, and tags of
+    /// other tracks may lie between. [`Index::frame`] makes the payload.
     pub needs_repair: bool,
 }
 
@@ -87,8 +88,8 @@ pub struct Index {
     pub(crate) skipped: Vec<SkippedTrack>,
     pub(crate) samples: Vec<Sample>,
     pub(crate) clock: Timestamp,
-    /// Payload lengths of repaired samples, by offset.
-    pub(crate) repaired_lens: HashMap<u64, u32>,
+    /// Payload lengths of repaired samples, by offset and track.
+    pub(crate) repaired_lens: HashMap<(u64, u8), u32>,
     pub(crate) notes: Vec<String>,
 }
 
@@ -308,7 +309,7 @@ impl Index {
         if !sample.needs_repair {
             return sample.size;
         }
-        self.repaired_lens.get(&sample.offset).copied().unwrap_or(sample.size)
+        self.repaired_lens.get(&(sample.offset, sample.track)).copied().unwrap_or(sample.size)
     }
 
     /// The frame that a sample's bytes make.
@@ -319,7 +320,7 @@ impl Index {
     pub fn frame(&self, sample: &Sample, bytes: Bytes) -> Result<Frame, Error> {
         let track =
             self.track_of(sample).ok_or(Error::Misuse("a sample was used with the index of another file"))?;
-        let payload = if sample.needs_repair { Normalizer::repair(track, bytes)? } else { bytes };
+        let payload = if sample.needs_repair { repair(track, &bytes)? } else { bytes };
         let Track { id, codec, .. } = *track;
         Ok(Frame { track: id, codec, dts: sample.dts, pts: sample.pts, key: sample.key, payload })
     }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests may unwrap as tests may")]
 
 use bytes::Bytes;
+use headwater_media::codec::aac::{AdtsHeader, AudioSpecificConfig};
 use headwater_media::flv::{
     self, Indexer, MediaItem, TagKind, TagReader, file_header, previous_tag_size, tag_head,
 };
@@ -61,12 +62,17 @@ fn frames(index: &Index, file: &[u8]) -> Vec<Frame> {
     index.samples().iter().map(read).collect()
 }
 
+fn next(demuxer: &mut flv::Demuxer) -> Option<MediaItem> {
+    let item = demuxer.next_item().unwrap();
+    if item.is_none() && demuxer.finish() { demuxer.next_item().unwrap() } else { item }
+}
+
 /// All of the file from its start: frames in decoding order, and the tracks as they are announced.
 fn demux(file: &[u8]) -> (Vec<Frame>, Vec<Track>) {
     let mut demuxer = flv::Demuxer::default();
     demuxer.feed(file);
     let (mut frames, mut tracks) = (Vec::new(), Vec::new());
-    while let Some(item) = demuxer.next_item().unwrap() {
+    while let Some(item) = next(&mut demuxer) {
         match item {
             MediaItem::Track(track) => tracks.push(track),
             MediaItem::Frame(frame) if flv::is_on_metadata(&frame.payload) => {}
@@ -127,6 +133,132 @@ fn an_index_leads_to_every_frame() {
         assert!(index.samples().iter().all(|sample| !sample.needs_repair), "{name}");
         assert!(index.metadata().is_some(), "{name}");
     }
+}
+
+/// The file with other tags for each of its tags: kind, time, body.
+fn retagged(
+    file: &[u8],
+    mut tags_of: impl FnMut(TagKind, u32, &[u8]) -> Vec<(TagKind, u32, Vec<u8>)>,
+) -> Vec<u8> {
+    let mut reader = TagReader::default();
+    reader.feed(file);
+    let mut out = file_header(true, true).to_vec();
+    while let Some(tag) = reader.next_tag().unwrap() {
+        for (kind, time, body) in tags_of(tag.kind, tag.timestamp_ms, &tag.body) {
+            out.extend(tag_head(kind, body.len(), time));
+            out.extend(&body);
+            out.extend(previous_tag_size(body.len()));
+        }
+    }
+    out
+}
+
+#[test]
+fn pictures_that_lie_in_several_tags_are_one_sample() {
+    /// A slice below the first one, of a picture that depends on others.
+    const BELOW: &[u8] = &[0, 0, 0, 5, 0x41, 0x2C, 0xD1, 7, 7];
+    let file = fixture("keyframes.flv");
+    let whole = index(&file);
+    let sound = std::cell::RefCell::new(Vec::new());
+    // Between the slices lies the sound of before, and nothing is flagged as a key frame.
+    let sliced = retagged(&file, |kind, time, body| match (kind, body) {
+        (TagKind::Video, [_, 1, ..]) => {
+            let unflagged = [&[0x27], &body[1..]].concat();
+            let below = [&[0x27], &body[1..5], BELOW].concat();
+            let mut tags = vec![(kind, time, unflagged)];
+            tags.append(&mut sound.borrow_mut());
+            tags.push((kind, time + 1, below));
+            tags
+        }
+        (TagKind::Audio, [_, 1, ..]) => {
+            sound.borrow_mut().push((kind, time, body.to_vec()));
+            Vec::new()
+        }
+        _ => vec![(kind, time, body.to_vec())],
+    });
+    let index = index(&sliced);
+    let of_video = |frames: Vec<Frame>| frames.into_iter().filter(|it| it.track.kind == MediaKind::Video);
+    let expected: Vec<Frame> = of_video(frames(&whole, &file))
+        .map(|frame| Frame { payload: [&frame.payload, BELOW].concat().into(), ..frame })
+        .collect();
+    assert!(expected.iter().filter(|frame| frame.key).count() > 1);
+    let found: Vec<Frame> = of_video(frames(&index, &sliced)).collect();
+    assert_eq!(found, expected);
+    // Read once and in order, the first picture goes on before it is known that pictures come in pieces.
+    let told = |frame: Frame| (frame.key, frame.payload);
+    let in_order = of_video(demux(&sliced).0).skip(2).map(told);
+    assert_eq!(found.into_iter().skip(1).map(told).collect::<Vec<_>>(), in_order.collect::<Vec<_>>());
+    let samples = index.samples().iter();
+    assert!(samples.clone().any(|sample| sample.needs_repair) && samples.clone().any(|it| !it.needs_repair));
+    assert_eq!(index.notes(), [""; 0]);
+}
+
+#[test]
+fn several_frames_of_sound_in_a_tag_are_samples_of_their_own() {
+    let file = fixture("audio.flv");
+    let whole = frames(&index(&file), &file);
+    let config = AudioSpecificConfig::parse(&index(&file).tracks()[0].track.config).unwrap();
+    let gathered = std::cell::RefCell::new((0, Vec::new(), 0));
+    // Three to a tag, without a configuration.
+    let rare = retagged(&file, |kind, time, body| match (kind, body) {
+        (TagKind::Audio, [_, 1, frame @ ..]) => {
+            let mut held = gathered.borrow_mut();
+            if held.2 == 0 {
+                *held = (time, vec![0xAF, 1], 0);
+            }
+            held.1.extend(AdtsHeader::build(&config, frame.len()).unwrap());
+            held.1.extend(frame);
+            held.2 += 1;
+            let (time, body) = (held.0, held.1.clone());
+            if held.2 < 3 {
+                return Vec::new();
+            }
+            held.2 = 0;
+            vec![(kind, time, body)]
+        }
+        (TagKind::Audio, _) => Vec::new(),
+        _ => vec![(kind, time, body.to_vec())],
+    });
+    let index = index(&rare);
+    assert_eq!(index.tracks()[0].track.config, config.to_bytes());
+    let found = frames(&index, &rare);
+    assert_eq!(found.len(), whole.len() / 3 * 3);
+    for (found, expected) in found.iter().zip(&whole) {
+        assert_eq!(found.payload, expected.payload);
+        let apart = found.dts.as_ms() - expected.dts.as_ms();
+        assert!(apart.abs() <= 1, "{apart} ms");
+    }
+    assert!(index.samples().iter().all(|sample| !sample.needs_repair), "they lie as they are");
+}
+
+#[test]
+fn sound_without_a_configuration_is_guessed_or_noted() {
+    let file = fixture("demo.flv");
+    let bare = retagged(&file, |kind, time, body| match (kind, body) {
+        (TagKind::Audio, [_, 0, ..]) => Vec::new(),
+        _ => vec![(kind, time, body.to_vec())],
+    });
+    let (whole, guessed) = (index(&file), index(&bare));
+    let of_sound = |index: &Index| {
+        index
+            .tracks()
+            .iter()
+            .find(|it| it.track.id.kind == MediaKind::Audio)
+            .map(|it| it.track.config.clone())
+    };
+    let frames = |index: &Index| index.samples().len();
+    let of_index = |index: &Index| AudioSpecificConfig::parse(&of_sound(index).unwrap()).unwrap();
+    assert_eq!(of_index(&guessed), of_index(&whole));
+    assert_eq!(frames(&whole) - frames(&guessed), 48);
+    // Too little to guess from.
+    let short = retagged(
+        &bare,
+        |kind, time, body| {
+            if time < 400 { vec![(kind, time, body.to_vec())] } else { Vec::new() }
+        },
+    );
+    let notes = index(&short).notes().join("; ");
+    assert!(notes.contains("frames of AAC sound are left out"), "{notes}");
 }
 
 #[test]

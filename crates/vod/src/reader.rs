@@ -111,6 +111,10 @@ impl FlvReader {
             }
             let count = self.source.read(&mut self.buffer)?;
             self.ended = count == 0;
+            if self.ended {
+                self.demuxer.finish();
+                continue;
+            }
             self.demuxer.feed(&self.buffer[..count]);
         }
     }

@@ -54,7 +54,7 @@ impl HttpIncoming {
         let frame = tokio::time::timeout(WAIT_MAX, frame)
             .await
             .map_err(|_| anyhow::anyhow!("nothing has come for {} s", WAIT_MAX.as_secs()))?;
-        let Some(frame) = frame else { return Ok(false) };
+        let Some(frame) = frame else { return Ok(self.demuxer.finish()) };
         let bytes: Bytes = frame.context("the stream broke off")?.into_data().unwrap_or_default();
         self.demuxer.feed(&bytes);
         Ok(true)

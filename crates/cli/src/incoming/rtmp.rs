@@ -29,6 +29,8 @@ pub(super) struct RtmpIncoming {
     unreadable: LeftOut,
     before: LeftOut,
     ready: VecDeque<Item>,
+    /// Nothing comes behind what is ready.
+    ended: bool,
     /// Where the server sends us: the next connection, on its way to its first picture.
     next: Option<Beginning>,
     /// What is added to times, so that they go on over a change of connection; the last one given out.
@@ -52,6 +54,7 @@ impl RtmpIncoming {
             unreadable: LeftOut::default(),
             before: LeftOut::default(),
             ready: VecDeque::new(),
+            ended: false,
             next: None,
             shift: Timestamp::ZERO,
             last: Timestamp::ZERO,
@@ -60,6 +63,9 @@ impl RtmpIncoming {
 
     /// What comes next has come already, or is awaited: false at the end of the stream.
     pub(super) async fn fill(&mut self) -> anyhow::Result<bool> {
+        if self.ended {
+            return Ok(false);
+        }
         let event = match &mut self.next {
             None => self.connection.next_event().await,
             Some(next) => tokio::select! {
@@ -87,7 +93,11 @@ impl RtmpIncoming {
                     self.change_over(next.await)?;
                 }
             }
-            Ok(Some(ClientEvent::EndOfStream { .. }) | None) => return Ok(false),
+            Ok(Some(ClientEvent::EndOfStream { .. }) | None) => {
+                self.ended = true;
+                self.ready.extend(self.intake.flush().map(Item::from));
+                return Ok(!self.ready.is_empty());
+            }
             Ok(Some(event)) => self.take(event)?,
             Err(error) => return Err(error.into()),
         }

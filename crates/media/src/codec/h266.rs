@@ -29,6 +29,16 @@ pub fn is_idle(nal: &[u8]) -> bool {
     nal_type(nal) == FILLER
 }
 
+/// Whether a unit stands before the slices of its picture: parameter sets, the picture's header, supplemental
+/// information, delimiters.
+#[must_use]
+pub fn is_ahead(nal: &[u8]) -> bool {
+    const SUPPLEMENTAL: u8 = 23;
+    const SETS: RangeInclusive<u8> = 12..=20;
+    let kind = nal_type(nal);
+    SETS.contains(&kind) || kind == SUPPLEMENTAL
+}
+
 /// Whether a slice is all of its picture, for the picture's header is inside of its own; `None` if the unit is no
 /// slice. Else a unit with the picture's header stands before the first slice.
 #[must_use]

@@ -38,12 +38,15 @@ pub fn find_units(
         return Some((units, if is_regular { UnitForm::Lengths } else { UnitForm::StartCodes }));
     }
     let mixed = mixed_units(payload, usize::from(length_size.clamp(1, 4)), is_head);
-    mixed.map(|units| (units, UnitForm::StartCodes)).or_else(|| {
+    let (found, form) = mixed.map(|units| (units, UnitForm::StartCodes)).or_else(|| {
         // A length of one byte would be found in too much.
         let mut others = [4, 3, 2].into_iter().filter(|other| *other != usize::from(length_size));
         others
             .find_map(|other| strictly_tiled(payload, other, is_head).map(|it| (it, UnitForm::OtherLengths)))
-    })
+    })?;
+    let mut units = Vec::with_capacity(found.len());
+    found.iter().for_each(|unit| part_at_start_codes(unit, is_head, &mut units));
+    Some((units, form))
 }
 
 /// Cuts a unit where a start code stands inside of it and another unit may begin behind that.

@@ -305,6 +305,13 @@ impl Demuxer {
         self.tags.feed(bytes);
     }
 
+    /// No more bytes come, and [`next_item`](Self::next_item) has given all: whether it has more to give now, which was
+    /// held back because it might not have been whole.
+    pub fn finish(&mut self) -> bool {
+        self.items = self.intake.flush();
+        !self.items.is_empty()
+    }
+
     /// The next item; `None` until more bytes are fed.
     ///
     /// # Errors

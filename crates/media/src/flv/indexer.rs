@@ -1,6 +1,6 @@
 //! The index of an FLV file, made from all its bytes: FLV itself says nowhere where its frames are.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -8,7 +8,8 @@ use bytes::Bytes;
 use super::demux::{FileEnd, Tag, TagReader};
 use super::metadata::is_on_metadata;
 use super::mux::{TAG_HEAD_LEN, TagKind};
-use super::normalizer::{MediaItem, Normalizer};
+use super::normalizer::access_unit::HELD_MESSAGES_MAX;
+use super::normalizer::{MediaItem, MediaItems, Normalizer, Origin, Patience};
 use crate::index::{Change, Index, IndexedTrack, MAX_SAMPLES, Sample};
 use crate::presented::{self, LAST_MAX, LONE};
 use crate::sound_grid::{SoundFrame, SoundGrid};
@@ -19,21 +20,35 @@ const TRACKS_MAX: usize = 255;
 /// FLV counts milliseconds.
 const TIMESCALE: u32 = 1000;
 
+/// Longest sample in bytes: the largest tag, and as much again between the tags of a picture that lies in several.
+const SAMPLE_LEN_MAX: u64 = 32 << 20;
+
 /// Reads an FLV file from its start to its end and notes where its frames lie. Payloads are not kept.
 #[derive(Clone, Debug)]
 pub struct Indexer {
     tags: TagReader,
     normalizer: Normalizer,
+    /// Tags taken so far.
+    taken: u64,
+    /// Where the last of them lie: as many as a frame may be made of.
+    recent: VecDeque<Place>,
     tracks: Vec<GrowingTrack>,
     changes: Vec<Change>,
     /// Tracks that are announced anew and whose next frame has not come yet.
     announced: Vec<Track>,
     metadata: Option<Bytes>,
     samples: Vec<Sample>,
-    repaired_lens: HashMap<u64, u32>,
+    repaired_lens: HashMap<(u64, u8), u32>,
     unusable: Unusable,
     /// Why reading does not go on.
     stopped: Option<Error>,
+}
+
+/// Where a tag lies in the file.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    start: u64,
+    end: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -63,7 +78,9 @@ impl Indexer {
     pub fn new(max_body: u32) -> Self {
         Self {
             tags: TagReader::new(max_body),
-            normalizer: Normalizer::new(),
+            normalizer: Normalizer::with_patience(Patience::Always),
+            taken: 0,
+            recent: VecDeque::new(),
             tracks: Vec::new(),
             changes: Vec::new(),
             announced: Vec::new(),
@@ -102,7 +119,9 @@ impl Indexer {
     ///
     /// # Errors
     /// If there is nothing to play: what stopped the reading, or `Malformed`.
-    pub fn finish(self) -> Result<Index, Error> {
+    pub fn finish(mut self) -> Result<Index, Error> {
+        let held = self.normalizer.flush();
+        self.note(held);
         if self.samples.iter().all(|sample| self.is_data(sample)) {
             let reason = match self.unusable.first {
                 Some(first) => format!("it has no frame that can be played: {first}"),
@@ -112,6 +131,8 @@ impl Indexer {
         }
         let mut notes = self.notes();
         let Self { tracks, mut changes, metadata, mut samples, repaired_lens, .. } = self;
+        // Pictures are noted when the next one begins: back to the order of the file.
+        samples.sort_by_key(|sample| sample.offset);
         let (mut tracks, mut shown): (Vec<_>, Vec<_>) = tracks.into_iter().map(GrowingTrack::finish).unzip();
         let (clock, more) = presented::settle(&mut tracks, &mut shown, &mut samples, &mut changes);
         notes.extend(more);
@@ -120,39 +141,54 @@ impl Indexer {
 
     fn take(&mut self, tag: Tag) {
         let Tag { kind, timestamp_ms, position, body } = tag;
-        let body_at = position + TAG_HEAD_LEN as u64;
+        let end = position + (TAG_HEAD_LEN + body.len()) as u64;
+        self.taken += 1;
+        self.recent.push_back(Place { start: position, end });
+        if self.recent.len() as u64 > HELD_MESSAGES_MAX + 2 {
+            self.recent.pop_front();
+        }
         let items = match kind {
-            TagKind::Video => self.normalizer.push_video(timestamp_ms, body.clone()),
-            TagKind::Audio => self.normalizer.push_audio(timestamp_ms, body.clone()),
-            TagKind::Script => Ok(self.normalizer.push_data(timestamp_ms, body.clone())),
+            TagKind::Video => self.normalizer.push_video(timestamp_ms, body),
+            TagKind::Audio => self.normalizer.push_audio(timestamp_ms, body),
+            TagKind::Script => Ok(self.normalizer.push_data(timestamp_ms, body)),
         };
         match items {
-            Ok(items) => items.for_each(|item| match item {
-                MediaItem::Track(track) => self.announced.push(track),
-                MediaItem::Frame(frame) => self.add(frame, &body, body_at),
-            }),
-            Err(error) => {
-                self.unusable.count += 1;
-                self.unusable.first.get_or_insert_with(|| error.located(position).to_string());
+            Ok(items) => self.note(items),
+            Err(error) => self.leave_out(error.located(position).to_string()),
+        }
+    }
+
+    fn note(&mut self, mut items: MediaItems) {
+        while let Some(made) = items.next_made() {
+            match made {
+                (MediaItem::Track(track), _) => self.announced.push(track),
+                (MediaItem::Frame(frame), Some(origin)) => self.add(frame, origin),
+                (MediaItem::Frame(_), None) => {}
             }
         }
     }
 
-    fn add(&mut self, mut frame: Frame, body: &Bytes, body_at: u64) {
+    fn add(&mut self, mut frame: Frame, origin: Origin) {
         if frame.track.kind == MediaKind::Data && is_on_metadata(&frame.payload) {
             self.metadata.get_or_insert_with(|| Bytes::copy_from_slice(&frame.payload));
             return;
         }
+        let (Some(first), Some(last)) = (self.place(origin.first), self.place(origin.last)) else { return };
+        let (offset, size) = match origin.at {
+            Some(at) => (first.start + (TAG_HEAD_LEN + at) as u64, frame.payload.len() as u64),
+            None => (first.start, last.end - first.start),
+        };
+        if size > SAMPLE_LEN_MAX {
+            return self
+                .leave_out(format!("the tags of one picture from byte {offset} on lie too far apart"));
+        }
         let Some(track) = self.track(&frame) else {
-            self.unusable.count += 1;
-            self.unusable.first.get_or_insert_with(|| format!("more than {TRACKS_MAX} tracks"));
-            return;
+            return self.leave_out(format!("more than {TRACKS_MAX} tracks"));
         };
         self.tracks[usize::from(track)].place(&mut frame);
-        let place = place_within(&frame.payload, body);
-        let (offset, size) = place.map_or((body_at, body.len()), |at| (body_at + at, frame.payload.len()));
-        if place.is_none() {
-            self.repaired_lens.insert(offset, frame.payload.len() as u32);
+        let needs_repair = origin.at.is_none();
+        if needs_repair {
+            self.repaired_lens.insert((offset, track), frame.payload.len() as u32);
         }
         self.samples.push(Sample {
             offset,
@@ -162,8 +198,19 @@ impl Indexer {
             track,
             key: frame.key,
             decode_only: false,
-            needs_repair: place.is_none(),
+            needs_repair,
         });
+    }
+
+    fn leave_out(&mut self, reason: String) {
+        self.unusable.count += 1;
+        self.unusable.first.get_or_insert(reason);
+    }
+
+    /// Where the tag with this number lies.
+    fn place(&self, number: u64) -> Option<Place> {
+        let back = usize::try_from(self.taken.checked_sub(number)?).ok()?;
+        self.recent.get(self.recent.len().checked_sub(back)?).copied()
     }
 
     /// The number of the frame's track in the list, which may be new or change with this frame; none if there are too
@@ -215,6 +262,12 @@ impl Indexer {
         if skipped > 0 {
             notes.push(format!("{skipped} bytes between tags are no tags and are left out"));
         }
+        for (track, codec, count) in self.normalizer.undecodable() {
+            let what = if track.kind == MediaKind::Video { "pictures" } else { "sound" };
+            notes.push(format!(
+                "{count} frames of {codec} {what} are left out, for no configuration tells how to decode them"
+            ));
+        }
         if let Some(first) = &self.unusable.first {
             notes.push(format!("{} tags cannot be used and are left out; {first}", self.unusable.count));
         }
@@ -251,10 +304,4 @@ impl GrowingTrack {
         let (first, last) = self.shown.unwrap_or_default();
         (self.indexed, first..last + self.lasts)
     }
-}
-
-/// Where in `body` a payload lies that is a slice of it.
-fn place_within(payload: &Bytes, body: &Bytes) -> Option<u64> {
-    let at = (payload.as_ptr() as usize).checked_sub(body.as_ptr() as usize)?;
-    (at + payload.len() <= body.len()).then_some(at as u64)
 }

@@ -36,6 +36,11 @@ impl Intake {
         })
     }
 
+    /// What was held back because it might not have been whole: to be asked for at the end.
+    pub fn flush(&mut self) -> MediaItems {
+        self.normalizer.flush()
+    }
+
     /// A name with values behind it that nobody can read would make a file that nobody can read.
     fn take_data(&mut self, timestamp_ms: u32, body: Bytes) -> Result<MediaItems, Error> {
         let items = self.normalizer.push_data(timestamp_ms, body);

@@ -13,6 +13,7 @@ mod keyframe_gate;
 mod metadata;
 mod mux;
 pub(crate) mod normalizer;
+pub(crate) mod repair;
 #[cfg(test)]
 mod round_trip;
 pub mod tag;
@@ -28,5 +29,5 @@ pub use metadata::{
     film_metadata, is_on_metadata, keyframe_index, live_metadata, named_kinds, on_metadata, parse_on_metadata,
 };
 pub use mux::{FILE_HEADER_LEN, Muxer, TAG_HEAD_LEN, TagKind, file_header, previous_tag_size, tag_head};
-pub use normalizer::{MediaItem, MediaItems, Normalizer, Repaired};
+pub use normalizer::{MediaItem, MediaItems, Normalizer, Patience, Repaired};
 pub use tag::{CodedFrame, TagBody, TagParts, decode_audio, decode_video};

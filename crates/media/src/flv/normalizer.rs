@@ -4,11 +4,13 @@
 //! files. What holds behind it is said at [`Normalizer`].
 
 mod aac_guess;
+pub(crate) mod access_unit;
 mod audio;
 mod channel;
 mod clock;
 mod config;
 mod extra;
+mod items;
 mod nal;
 mod obu;
 mod picture;
@@ -16,62 +18,19 @@ mod reframe;
 mod repaired;
 mod vp;
 
-use std::collections::VecDeque;
-
 use bytes::Bytes;
 
+pub use self::access_unit::Patience;
+use self::access_unit::{HELD_MESSAGES_MAX, Piece};
 use self::audio::SoundFrames;
 use self::channel::Channel;
 use self::clock::Clock;
+pub(crate) use self::items::Origin;
+pub use self::items::{MediaItem, MediaItems};
+use self::items::{Message, place_within};
 pub use self::repaired::Repaired;
 use super::tag::{CodedFrame, TRACKS_MAX, TagBody, TagParts, decode_audio, decode_video};
-use crate::{Codec, Error, Frame, MediaKind, Track, TrackId};
-
-/// One regular thing that a publisher sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum MediaItem {
-    /// A track begins, or its codec or configuration changes from the next frame on.
-    Track(Track),
-    /// One access unit. Script data comes as frames without a track before them.
-    Frame(Frame),
-}
-
-/// What one message amounts to: nothing, a track, a frame, a track and then a frame; of messages with
-/// several tracks or frames more of that.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[must_use]
-pub struct MediaItems {
-    track: Option<Track>,
-    frame: Option<Frame>,
-    /// Behind these two, of messages with several tracks or frames only.
-    more: VecDeque<MediaItem>,
-}
-
-impl MediaItems {
-    fn push(&mut self, item: MediaItem) {
-        match item {
-            MediaItem::Track(track) if self.is_empty() => self.track = Some(track),
-            MediaItem::Frame(frame) if self.frame.is_none() && self.more.is_empty() => {
-                self.frame = Some(frame);
-            }
-            item => self.more.push_back(item),
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.track.is_none() && self.frame.is_none() && self.more.is_empty()
-    }
-}
-
-impl Iterator for MediaItems {
-    type Item = MediaItem;
-
-    fn next(&mut self) -> Option<MediaItem> {
-        let first =
-            self.track.take().map(MediaItem::Track).or_else(|| self.frame.take().map(MediaItem::Frame));
-        first.or_else(|| self.more.pop_front())
-    }
-}
+use crate::{Codec, Error, Track, TrackId};
 
 /// Makes one publisher's messages regular.
 ///
@@ -89,6 +48,9 @@ pub struct Normalizer {
     channels: Vec<Channel>,
     clock: Clock,
     repaired: Repaired,
+    patience: Patience,
+    /// Messages taken so far.
+    messages: u64,
 }
 
 impl Normalizer {
@@ -98,6 +60,20 @@ impl Normalizer {
         Self::default()
     }
 
+    /// As [`new`](Self::new), holding back as many pictures as `patience` says. See [`is_waiting`](Self::is_waiting).
+    #[must_use]
+    pub fn with_patience(patience: Patience) -> Self {
+        Self { patience, ..Self::default() }
+    }
+
+    /// For a part of a file, in which this configuration holds.
+    pub(crate) fn of_file_with(track: &Track) -> Result<Self, Error> {
+        let mut normalizer = Self::with_patience(Patience::Always);
+        let channel = channel(&mut normalizer.channels, track.id)?;
+        channel.take_config(track.codec, &track.config, &mut normalizer.repaired)?;
+        Ok(normalizer)
+    }
+
     /// Takes the body of a video tag or message.
     ///
     /// # Errors
@@ -105,7 +81,8 @@ impl Normalizer {
     /// track too many or a configuration too long. Of a message with several tracks only if nothing in it
     /// could be used.
     pub fn push_video(&mut self, timestamp_ms: u32, body: Bytes) -> Result<MediaItems, Error> {
-        self.take(timestamp_ms, decode_video(body)?)
+        let message = self.message(timestamp_ms, body);
+        self.take(&message, decode_video(message.body.clone())?)
     }
 
     /// Takes the body of an audio tag or message.
@@ -113,7 +90,8 @@ impl Normalizer {
     /// # Errors
     /// As [`push_video`](Self::push_video).
     pub fn push_audio(&mut self, timestamp_ms: u32, body: Bytes) -> Result<MediaItems, Error> {
-        self.take(timestamp_ms, decode_audio(body)?)
+        let message = self.message(timestamp_ms, body);
+        self.take(&message, decode_audio(message.body.clone())?)
     }
 
     /// Takes script data in AMF0: a name and values. `@setDataFrame` before the name and the format
@@ -121,7 +99,8 @@ impl Normalizer {
     pub fn push_data(&mut self, timestamp_ms: u32, payload: Bytes) -> MediaItems {
         const STRING: u8 = 2;
         const SET_DATA_FRAME: &[u8] = b"\x02\x00\x0D@setDataFrame";
-        let mut payload = payload;
+        let message = self.message(timestamp_ms, payload);
+        let mut payload = message.body.clone();
         if payload.starts_with(&[0, STRING]) {
             payload = payload.slice(1..);
         }
@@ -132,30 +111,28 @@ impl Normalizer {
             self.repaired.bad_data += 1;
             return MediaItems::default();
         }
-        MediaItems { frame: Some(self.clock.data(timestamp_ms, payload)), ..MediaItems::default() }
+        let mut items = MediaItems::default();
+        let origin = message.origin(&payload);
+        items.push_frame(self.clock.data(timestamp_ms, payload), origin);
+        items
     }
 
-    /// The payload of the one frame in the body of a tag of `track`, made regular as it was when it came by
-    /// in its file.
-    ///
-    /// # Errors
-    /// `Malformed` if the body holds no such frame.
-    pub(crate) fn repair(track: &Track, body: Bytes) -> Result<Bytes, Error> {
-        let mut normalizer = Self::default();
-        let channel = channel(&mut normalizer.channels, track.id)?;
-        channel.take_config(track.codec, &track.config, &mut normalizer.repaired)?;
-        let items = match track.id.kind {
-            MediaKind::Video => normalizer.push_video(0, body)?,
-            MediaKind::Audio => normalizer.push_audio(0, body)?,
-            MediaKind::Data => normalizer.push_data(0, body),
-        };
-        let of_track = |item| match item {
-            MediaItem::Frame(frame) if frame.track == track.id => Some(frame.payload),
-            _ => None,
-        };
-        items.into_iter().find_map(of_track).ok_or_else(|| {
-            Error::malformed("FLV tag", "it no longer holds the frame that it held when it was indexed")
-        })
+    /// Whether a picture is held back because it may not be whole. If nothing comes for a while, the caller is to ask
+    /// for it: [`flush`](Self::flush).
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.channels.iter().any(|channel| channel.gathering.holds_picture())
+    }
+
+    /// The pictures that were held back, as they are: at the end, or when nothing has come for a while.
+    pub fn flush(&mut self) -> MediaItems {
+        let mut items = MediaItems::default();
+        for channel in &mut self.channels {
+            let held = channel.gathering.close();
+            held.into_iter()
+                .for_each(|piece| emit(channel, piece, &mut self.clock, &mut self.repaired, &mut items));
+        }
+        items
     }
 
     /// The tracks as last announced, video first, in the order of their numbers.
@@ -177,12 +154,26 @@ impl Normalizer {
         &self.repaired
     }
 
-    fn take(&mut self, timestamp_ms: u32, parts: TagParts) -> Result<MediaItems, Error> {
+    fn message(&mut self, timestamp_ms: u32, body: Bytes) -> Message {
+        let number = self.messages;
+        self.messages += 1;
+        Message { number, timestamp_ms, body }
+    }
+
+    fn take(&mut self, message: &Message, parts: TagParts) -> Result<MediaItems, Error> {
         let mut items = MediaItems::default();
         let mut failed = None;
         for part in parts {
-            if let Err(error) = self.take_part(timestamp_ms, part, &mut items) {
+            if let Err(error) = self.take_part(message, part, &mut items) {
                 failed = failed.or(Some(error));
+            }
+        }
+        let oldest = message.number.saturating_sub(HELD_MESSAGES_MAX);
+        for channel in &mut self.channels {
+            if channel.gathering.held_since().is_some_and(|first| first < oldest) {
+                let held = channel.gathering.close();
+                held.into_iter()
+                    .for_each(|piece| emit(channel, piece, &mut self.clock, &mut self.repaired, &mut items));
             }
         }
         match failed {
@@ -192,44 +183,54 @@ impl Normalizer {
         Ok(items)
     }
 
-    fn take_part(&mut self, timestamp_ms: u32, part: TagBody, items: &mut MediaItems) -> Result<(), Error> {
-        let track = match part {
-            TagBody::Config(sent) => {
+    fn take_part(&mut self, message: &Message, part: TagBody, items: &mut MediaItems) -> Result<(), Error> {
+        let id = match &part {
+            TagBody::Frame(_) | TagBody::Empty | TagBody::Command => None,
+            TagBody::Config(sent) => Some(sent.id),
+            TagBody::Extra { track, codec, .. } => Some(self.meant(*track, *codec)),
+            TagBody::EndOfSequence(track) => Some(*track),
+        };
+        // What is said of a track holds from the next picture on.
+        if let Some(channel) = self.channels.iter_mut().find(|channel| Some(channel.id) == id)
+            && let Some(piece) = channel.gathering.close()
+        {
+            emit(channel, piece, &mut self.clock, &mut self.repaired, items);
+        }
+        let track = match (part, id) {
+            (TagBody::Frame(coded), _) => return self.take_coded(message, coded, items),
+            (TagBody::Config(sent), _) => {
                 let channel = channel(&mut self.channels, sent.id)?;
                 channel.take_config(sent.codec, &sent.config, &mut self.repaired)?
             }
-            TagBody::Extra { track, codec, bytes } => {
-                let meant = self.meant(track, codec);
+            (TagBody::Extra { bytes, .. }, Some(meant)) => {
                 let channel = channel(&mut self.channels, meant)?;
                 channel.take_extra(&bytes, &mut self.repaired)?
             }
-            TagBody::Frame(coded) => return self.take_coded(timestamp_ms, coded, items),
-            TagBody::EndOfSequence(_) | TagBody::Empty | TagBody::Command => {
+            _ => {
                 self.repaired.empty += 1;
                 None
             }
         };
-        track.into_iter().for_each(|track| items.push(MediaItem::Track(track)));
+        track.into_iter().for_each(|track| items.push_track(track));
         Ok(())
     }
 
-    /// Takes what a message has of one track: a frame, or several of sound.
+    /// Takes what a message has of one track: a frame or a part of one, or several of sound.
     fn take_coded(
         &mut self,
-        timestamp_ms: u32,
+        message: &Message,
         coded: CodedFrame,
         items: &mut MediaItems,
     ) -> Result<(), Error> {
         let channel = channel(&mut self.channels, coded.track)?;
         let mut frames = SoundFrames::of(coded);
-        for (delay_ms, mut coded) in frames.by_ref() {
-            let timestamp_ms = timestamp_ms.wrapping_add(delay_ms);
-            match channel.take_frame(timestamp_ms, &mut coded, &mut self.repaired) {
-                Ok(track) => {
-                    let frame = self.clock.frame(&mut channel.time, timestamp_ms, coded, &mut self.repaired);
-                    track.into_iter().for_each(|track| items.push(MediaItem::Track(track)));
-                    items.push(MediaItem::Frame(frame));
-                }
+        for (delay_ms, coded) in frames.by_ref() {
+            let timestamp_ms = message.timestamp_ms.wrapping_add(delay_ms);
+            match channel.gather(message, timestamp_ms, coded, self.patience, &mut self.repaired) {
+                Ok(whole) => whole
+                    .into_iter()
+                    .flatten()
+                    .for_each(|piece| emit(channel, piece, &mut self.clock, &mut self.repaired, items)),
                 Err(dropped) => self.repaired.count(dropped),
             }
         }
@@ -238,15 +239,37 @@ impl Normalizer {
     }
 }
 
+/// Makes a whole frame regular and gives it its times.
+fn emit(
+    channel: &mut Channel,
+    mut piece: Piece,
+    clock: &mut Clock,
+    repaired: &mut Repaired,
+    items: &mut MediaItems,
+) {
+    let payload = piece.coded.payload.clone();
+    match channel.take_frame(&mut piece, repaired) {
+        Ok(track) => {
+            let Piece { timestamp_ms, coded, mut origin } = piece;
+            origin.at = origin.at.and_then(|at| Some(at + place_within(&coded.payload, &payload)?));
+            let frame = clock.frame(&mut channel.time, timestamp_ms, coded, repaired);
+            track.into_iter().for_each(|track| items.push_track(track));
+            items.push_frame(frame, origin);
+        }
+        Err(dropped) => repaired.count(dropped),
+    }
+}
+
 impl Normalizer {
     /// The track that `codec` is the codec of: ffmpeg sends colours of any video track without its number.
     fn meant(&self, id: TrackId, codec: Codec) -> TrackId {
-        let is_of = |track: &&Track| track.codec.four_cc() == codec.four_cc();
-        if self.tracks().find(|track| track.id == id).is_none_or(|track| is_of(&track)) {
+        let is_of = |channel: &&Channel| channel.codec().is_some_and(|it| it.four_cc() == codec.four_cc());
+        let of_id = self.channels.iter().find(|channel| channel.id == id && channel.codec().is_some());
+        if of_id.is_none_or(|channel| is_of(&channel)) {
             return id;
         }
-        let of_kind = self.tracks().filter(|track| track.id.kind == id.kind);
-        of_kind.filter(is_of).map(|track| track.id).next().unwrap_or(id)
+        let mut of_kind = self.channels.iter().filter(|channel| channel.id.kind == id.kind);
+        of_kind.find(is_of).map_or(id, |channel| channel.id)
     }
 }
 

@@ -127,6 +127,7 @@ fn counts<S: Serializer>(repaired: &Repaired, serializer: S) -> Result<S::Ok, S:
         ("key_flags", repaired.key_flags),
         ("annex_b", repaired.annex_b),
         ("other_lengths", repaired.other_lengths),
+        ("joined_messages", repaired.joined_messages),
         ("idle_units", repaired.idle_units),
         ("adts", repaired.adts),
         ("several_frames", repaired.several_frames),

@@ -7,7 +7,9 @@ pub mod sps;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-pub use nal_unit::{NAL_IDR, NAL_PPS, NAL_SPS, SliceHead, is_idle, is_nal_head, is_recovery_point, nal_type};
+pub use nal_unit::{
+    NAL_IDR, NAL_PPS, NAL_SPS, SliceHead, is_ahead, is_idle, is_nal_head, is_recovery_point, nal_type,
+};
 pub use sps::Sps;
 
 use self::sps::has_chroma_info;

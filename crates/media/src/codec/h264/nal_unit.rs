@@ -36,6 +36,13 @@ pub fn is_idle(nal: &[u8]) -> bool {
     matches!(nal_type(nal), DELIMITER | FILLER)
 }
 
+/// Whether a unit stands before the slices of its picture: parameter sets and their extensions, supplemental
+/// information, what is said of the slice behind it.
+#[must_use]
+pub fn is_ahead(nal: &[u8]) -> bool {
+    matches!(nal_type(nal), NAL_SEI | NAL_SPS | NAL_PPS | 13..=15)
+}
+
 /// Whether a unit says that decoding can start at its picture though that is no IDR picture: at once, or gradually
 /// (intra refresh).
 #[must_use]

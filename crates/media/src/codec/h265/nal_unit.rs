@@ -36,6 +36,13 @@ pub fn is_idle(nal: &[u8]) -> bool {
     matches!(nal_type(nal), DELIMITER | FILLER)
 }
 
+/// Whether a unit stands before the slices of its picture: parameter sets, supplemental information.
+#[must_use]
+pub fn is_ahead(nal: &[u8]) -> bool {
+    let kind = nal_type(nal);
+    matches!(kind, NAL_VPS | NAL_SPS | NAL_PPS) || kind == *NAL_SEI.start()
+}
+
 /// Whether a unit says that decoding can start at its picture, at once or gradually (ITU-T H.265, D.2.8).
 #[must_use]
 pub fn is_recovery_point(nal: &[u8]) -> bool {

@@ -3,11 +3,13 @@
 use bytes::Bytes;
 
 use super::aac_guess::AacGuess;
+use super::access_unit::{Gathering, Patience, Piece};
 use super::config::{DecoderConfig, Known};
+use super::items::Message;
 use super::nal::Starts;
 use super::repaired::{Dropped, Repaired};
 use super::{audio, extra, nal, obu, vp};
-use crate::codec::av1::Av1Config;
+use crate::codec::av1::{Av1Config, begins_with_key_frame};
 use crate::flv::tag::CodedFrame;
 use crate::flv::timeline::TrackTime;
 use crate::{Codec, Error, Track, TrackId};
@@ -25,8 +27,12 @@ pub(super) struct Channel {
     /// The configuration as it was last sent, to tell a repeat from a change.
     sent: Option<(Codec, Bytes)>,
     known: Known,
+    /// AV1's configuration, until its first key frame: senders make it up before their encoder has said anything
+    /// (gortmplib), and some players take no second one.
+    unproven: Option<Bytes>,
     /// What was said beside the configuration; it may come before it.
     extra: Bytes,
+    pub(super) gathering: Gathering,
     starts: Starts,
     aac_guess: AacGuess,
     /// Frames of which nobody has told how to decode them: what they are coded as, and how many came in a row.
@@ -41,7 +47,9 @@ impl Channel {
             track: None,
             sent: None,
             known: Known::Nothing,
+            unproven: None,
             extra: Bytes::new(),
+            gathering: Gathering::NEW,
             starts: Starts::NEW,
             aac_guess: AacGuess::NEW,
             undecodable: None,
@@ -51,6 +59,12 @@ impl Channel {
     /// As last announced.
     pub(super) const fn track(&self) -> Option<&Track> {
         self.track.as_ref()
+    }
+
+    /// What its frames are coded as, as far as it was said.
+    pub(super) fn codec(&self) -> Option<Codec> {
+        let unproven = self.unproven.as_ref().map(|_| Codec::Av1);
+        unproven.or_else(|| self.track.as_ref().map(|track| track.codec))
     }
 
     /// Takes a configuration as it was sent; the track is returned if it changes and is complete.
@@ -74,6 +88,11 @@ impl Channel {
         let read = read_config(codec, &config)?;
         // FLAC's has another form in tags than everywhere else: no repair.
         repaired.synthesised_configs += u64::from(read.bytes != config && codec != Codec::Flac);
+        if codec == Codec::Av1 && !self.is_announced(codec) {
+            self.unproven = Some(read.bytes);
+            self.sent = Some((codec, config));
+            return Ok(None);
+        }
         let track = self.announce(codec, read);
         self.sent = Some((codec, config));
         Ok(track)
@@ -102,16 +121,39 @@ impl Channel {
         self.undecodable
     }
 
-    /// Makes a frame regular; the track is returned if it changes with this frame.
+    /// Takes what a message has of a frame. What is whole comes back, the frame before in front; of codecs without
+    /// NAL units it is this one.
+    pub(super) fn gather(
+        &mut self,
+        message: &Message,
+        timestamp_ms: u32,
+        mut coded: CodedFrame,
+        patience: Patience,
+        repaired: &mut Repaired,
+    ) -> Result<[Option<Piece>; 2], Dropped> {
+        if !matches!(coded.codec, Codec::H264 | Codec::H265 | Codec::H266) {
+            let origin = message.origin(&coded.payload);
+            return Ok([self.gathering.close(), Some(Piece { timestamp_ms, coded, origin })]);
+        }
+        let picture = nal::tile(&mut coded, &self.known, repaired)?;
+        let origin = message.origin(&coded.payload);
+        Ok(self.gathering.take(Piece { timestamp_ms, coded, origin }, picture, patience))
+    }
+
+    /// Makes a whole frame regular; the track is returned if it changes with this frame.
     pub(super) fn take_frame(
         &mut self,
-        timestamp_ms: u32,
-        coded: &mut CodedFrame,
+        piece: &mut Piece,
         repaired: &mut Repaired,
     ) -> Result<Option<Track>, Dropped> {
+        let Piece { timestamp_ms, coded, origin } = piece;
+        repaired.joined_messages += origin.last - origin.first;
         let found = self.look_inside(coded, repaired)?;
-        let track = found.and_then(|found| self.announce(coded.codec, found));
+        let mut track = found.and_then(|found| self.announce(coded.codec, found));
         repaired.synthesised_configs += u64::from(track.is_some());
+        if coded.codec == Codec::Av1 {
+            track = track.or_else(|| self.prove(coded));
+        }
         if coded.payload.is_empty() {
             return Err(Dropped::Empty);
         }
@@ -124,12 +166,15 @@ impl Channel {
             return Ok(self.announce(codec, DecoderConfig::opaque(Bytes::new())));
         }
         if codec == Codec::Aac
-            && let Some(config) = self.aac_guess.look(timestamp_ms, &coded.payload)
+            && let Some(config) = self.aac_guess.look(*timestamp_ms, &coded.payload)
         {
             repaired.guessed_configs += 1;
             self.undecodable = None;
             let bytes = config.to_bytes();
             return Ok(self.announce(codec, DecoderConfig { known: Known::Aac(config), bytes }));
+        }
+        if self.unproven.is_some() {
+            return Err(Dropped::Unannounced);
         }
         let before = self.undecodable.filter(|(of, _)| *of == codec).map_or(0, |(_, count)| count);
         self.undecodable = Some((codec, before + 1));
@@ -148,12 +193,13 @@ impl Channel {
         Ok(match codec {
             Codec::H264 | Codec::H265 | Codec::H266 => {
                 // Read again, so that no slice of the frame is kept.
-                let record = nal::tile(coded, &self.known, is_announced, &mut self.starts, repaired)?;
+                let record = nal::look_inside(coded, &self.known, is_announced, &mut self.starts, repaired);
                 record.and_then(|record| read_config(codec, &record).ok())
             }
             Codec::Aac => audio::strip_adts(coded, &self.known, repaired)?,
             Codec::Av1 => {
                 let announced = self.track.as_ref().filter(|_| is_announced).map(|track| &track.config);
+                let announced = announced.or(self.unproven.as_ref());
                 obu::strip_delimiters(coded, announced, repaired)
             }
             Codec::Vp8 | Codec::Vp9 => vp::look_inside(coded, is_announced, repaired),
@@ -163,6 +209,13 @@ impl Channel {
             }
             _ => None,
         })
+    }
+
+    /// Announces AV1 with its first key frame, which says the same as the configuration or nothing.
+    fn prove(&mut self, coded: &CodedFrame) -> Option<Track> {
+        let begins = || coded.key == Some(true) || begins_with_key_frame(&coded.payload) == Some(true);
+        let config = self.unproven.take_if(|_| begins())?;
+        self.announce(Codec::Av1, DecoderConfig::opaque(config))
     }
 
     fn is_announced(&self, codec: Codec) -> bool {
@@ -178,6 +231,7 @@ impl Channel {
             self.sent = None;
             self.starts = Starts::NEW;
         }
+        self.unproven = None;
         let complete = known.is_complete();
         self.known = known;
         let track = Track { extra: self.extra.clone(), ..Track::new(self.id, codec, bytes) };

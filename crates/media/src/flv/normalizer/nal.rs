@@ -37,27 +37,39 @@ impl Starts {
     }
 }
 
-/// Makes the payload tile. Parameter sets inside a frame that differ from the configuration are a
-/// change of it (5.4): the record with them comes back.
+/// Makes the payload of a message tile. What it says of its picture comes back.
 pub(super) fn tile(
+    coded: &mut CodedFrame,
+    known: &Known,
+    repaired: &mut Repaired,
+) -> Result<Picture, Dropped> {
+    let length_size = known.length_size(coded.codec);
+    reframe(coded, length_size, repaired)?;
+    Ok(Picture::of(coded.codec, &units(&coded.payload, length_size)))
+}
+
+/// Looks at a picture that tiles: whether decoding can start with it. Parameter sets inside that differ from the
+/// configuration are a change of it (5.4): the record with them comes back.
+pub(super) fn look_inside(
     coded: &mut CodedFrame,
     known: &Known,
     is_announced: bool,
     starts: &mut Starts,
     repaired: &mut Repaired,
-) -> Result<Option<Bytes>, Dropped> {
+) -> Option<Bytes> {
     let codec = coded.codec;
-    let length_size = known.length_size(codec);
-    reframe(coded, length_size, repaired)?;
-    let units: Vec<&[u8]> = nals(&coded.payload, length_size).map_while(Result::ok).collect();
+    let units = units(&coded.payload, known.length_size(codec));
     let key = starts.is_one(Picture::of(codec, &units), coded.key);
     repaired.key_flags += u64::from(coded.key.is_some_and(|flagged| flagged != key));
     coded.key = Some(key);
     if !key && is_announced {
-        return Ok(None);
+        return None;
     }
-    let found = ParameterSets::find(codec, &coded.payload, units.into_iter());
-    Ok(found.change(codec, known))
+    ParameterSets::find(codec, &coded.payload, units.into_iter()).change(codec, known)
+}
+
+fn units(payload: &[u8], length_size: u8) -> Vec<&[u8]> {
+    nals(payload, length_size).map_while(Result::ok).collect()
 }
 
 /// Annex B stands in place of the record with some encoders.

@@ -9,7 +9,7 @@ use crate::codec::{h264, h265, h266};
 /// What the NAL units of one message say of its picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Picture {
-    /// Whether there is a slice among them. Without one they belong to the picture that follows.
+    /// Whether there may be a slice among them. Else they belong to the picture that follows.
     pub(super) has_slice: bool,
     /// Whether they go on with a picture that has begun before.
     pub(super) goes_on: bool,
@@ -32,16 +32,20 @@ pub(super) enum Start {
 impl Picture {
     /// Looks at the units of a message of H.264, H.265 or H.266.
     pub(super) fn of(codec: Codec, units: &[&[u8]]) -> Self {
-        let (first, start) = match codec {
-            Codec::H264 => (
-                units.iter().find_map(|unit| h264::SliceHead::parse(unit)).map(|it| it.is_first),
-                h264_start(units),
-            ),
-            Codec::H265 => (units.iter().find_map(|unit| h265::is_first_slice(unit)), h265_start(units)),
-            _ => (h266_first(units), h266_start(units)),
+        let all = |is_ahead: fn(&[u8]) -> bool| units.iter().all(|unit| is_ahead(unit));
+        let (first, is_ahead, start) = match codec {
+            Codec::H264 => {
+                let first = units.iter().find_map(|unit| h264::SliceHead::parse(unit));
+                (first.map(|head| head.is_first), all(h264::is_ahead), h264_start(units))
+            }
+            Codec::H265 => {
+                let first = units.iter().find_map(|unit| h265::is_first_slice(unit));
+                (first, all(h265::is_ahead), h265_start(units))
+            }
+            _ => (h266_first(units), all(h266::is_ahead), h266_start(units)),
         };
         let goes_on = first == Some(false);
-        Self { has_slice: first.is_some(), goes_on, start: if goes_on { Start::Unsaid } else { start } }
+        Self { has_slice: !is_ahead, goes_on, start: if goes_on { Start::Unsaid } else { start } }
     }
 }
 

@@ -18,6 +18,9 @@ pub struct Repaired {
     pub annex_b: u64,
     /// Video messages whose NAL lengths had another size than their configuration says.
     pub other_lengths: u64,
+    /// Messages that went on with a picture of a message before (a slice each), or stood before it, and were put
+    /// together with it.
+    pub joined_messages: u64,
     /// NAL units that say nothing (access unit delimiters, filler), taken out.
     pub idle_units: u64,
     /// Sound frames whose ADTS header was taken off.

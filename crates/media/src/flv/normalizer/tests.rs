@@ -2,6 +2,7 @@
 
 mod encoders;
 mod enhanced;
+mod slices;
 
 use bytes::BytesMut;
 use proptest::prelude::*;
@@ -11,7 +12,7 @@ use crate::amf::{Object, Value, amf0};
 use crate::codec::aac::{AdtsHeader, AudioSpecificConfig};
 use crate::codec::h264::AvcConfig;
 use crate::flv::{Dialect, config_bodies, frame_head};
-use crate::{Codec, Timestamp};
+use crate::{Codec, Frame, MediaKind, Timestamp};
 
 const SPS: &[u8] = &[
     0x67, 0x4D, 0x40, 0x1F, 0xA6, 0x11, 0x02, 0x80, 0xBF, 0xE5, 0xC0, 0x44, 0, 0, 3, 0, 4, 0, 0, 3, 0, 0xC8,
@@ -361,7 +362,8 @@ proptest! {
         let mut time = 0;
         for (is_key, step, unit) in frames {
             time += step;
-            let units = prefixed(&[&[&[0x41], unit.as_slice()].concat()]);
+            // The first slice of its picture.
+            let units = prefixed(&[&[&[0x41, 0x9A], unit.as_slice()].concat()]);
             let sent = if is_key { key(&units) } else { inter(&units) };
             let frame = frame_of(first.push_video(time as u32, sent).unwrap());
             let mut body = BytesMut::from(frame_head(&frame, &Dialect::PLAIN).unwrap().as_slice());

@@ -131,6 +131,7 @@ impl Connection {
             let wire = Arc::clone(&self.conversation.wire);
             let interest =
                 if wire.is_blocked() { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+            let release_in = self.release_in();
             let done = tokio::select! {
                 ready = wire.transport.ready(interest) => match ready {
                     Err(_) => Err(End::Gone),
@@ -140,6 +141,7 @@ impl Connection {
                 },
                 () = wire.bell.notified() => self.look().await,
                 _ = tick.tick() => self.check_deadlines(),
+                () = pause(release_in), if release_in.is_some() => self.release(),
                 () = stop.requested(), if self.draining.is_none() => self.drain(),
             };
             if let Err(end) = done {
@@ -293,6 +295,18 @@ impl Connection {
         }
     }
 
+    /// How long until a publisher's picture that is held back is to go on as it is.
+    fn release_in(&self) -> Option<Duration> {
+        let at = self.publishing.iter().filter_map(Publishing::release_at).min()?;
+        Some(at.saturating_sub(self.shared.sources.uptime.now()))
+    }
+
+    fn release(&mut self) -> Result<(), End> {
+        let now = self.shared.sources.uptime.now();
+        self.publishing.iter_mut().for_each(|publishing| publishing.release(now));
+        Ok(())
+    }
+
     fn check_deadlines(&mut self) -> Result<(), End> {
         let now = self.shared.sources.uptime.now();
         let config = &self.shared.config;
@@ -363,6 +377,14 @@ impl Connection {
                 format!("before publish or play, after {} bytes", self.conversation.session.received_bytes())
             }
         }
+    }
+}
+
+/// Waits; without a time for ever.
+async fn pause(time: Option<Duration>) {
+    match time {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -27,7 +27,13 @@ pub(super) struct Publishing {
     left_out: LeftOut,
     /// What of the normalizer's mending the stream's figures have.
     counted: RepairedTimestamps,
+    /// When the last message came.
+    heard: Duration,
 }
+
+/// How long a picture that may not be whole waits for its rest, if nothing else comes that tells. Encoders that send
+/// pictures in pieces do so within the time of one picture.
+const HELD_MAX: Duration = Duration::from_millis(100);
 
 impl Publishing {
     pub(super) fn new(
@@ -44,6 +50,7 @@ impl Publishing {
             normalizer: Normalizer::new(),
             left_out: LeftOut::default(),
             counted: RepairedTimestamps::default(),
+            heard: Duration::ZERO,
         }
     }
 
@@ -68,6 +75,7 @@ impl Publishing {
         body: Bytes,
         now: Duration,
     ) -> Result<(), End> {
+        self.heard = now;
         let items = match kind {
             MediaKind::Audio => self.normalizer.push_audio(timestamp, body),
             _ => self.normalizer.push_video(timestamp, body),
@@ -103,6 +111,18 @@ impl Publishing {
                 MediaItem::Frame(frame) if is_metadata(&frame) => self.publisher.set_metadata(frame.payload),
                 item => self.put(item, now),
             }
+        }
+    }
+
+    /// When a picture that is held back is to go on as it is: [`release`](Self::release).
+    pub(super) fn release_at(&self) -> Option<Duration> {
+        self.normalizer.is_waiting().then(|| self.heard + HELD_MAX)
+    }
+
+    /// Lets a picture go on that has waited long enough.
+    pub(super) fn release(&mut self, now: Duration) {
+        if self.release_at().is_some_and(|at| at <= now) {
+            self.normalizer.flush().for_each(|item| self.put(item, now));
         }
     }
 
@@ -150,6 +170,8 @@ fn nests_within_reason(payload: &[u8]) -> Result<(), amf::Error> {
 
 impl Drop for Publishing {
     fn drop(&mut self) {
+        let last = self.heard;
+        self.normalizer.flush().for_each(|item| self.put(item, last));
         let (unusable, repaired) = (self.left_out.messages, *self.normalizer.repaired());
         let (peer, stream) = (self.peer.address, self.name().to_string());
         self.events.emit(Event::PublishEnded { door: "rtmp", peer, stream, unusable, repaired });

@@ -25,7 +25,7 @@ const AV1_OTHER_HEADER: &[u8] = &[0x0A, 0x0B, 0, 0, 0, 0x42, 0xAB, 0xBE, 0xC3, 0
 const COLORS: &[u8] = b"\x02\0\x09colorInfo\x03\0\x08hdrStuff\0\0\0\0\0\0\0\0\0\0\0\x09";
 
 /// A record whose NAL lengths have `length_size` bytes.
-fn hvcc(length_size: u8) -> Vec<u8> {
+pub(super) fn hvcc_of(length_size: u8) -> Vec<u8> {
     let sets = [HEVC_VPS, HEVC_SPS, HEVC_PPS].map(|set| vec![Bytes::from_static(set)]);
     let [vps, sps, pps] = sets;
     let config = HevcConfig::from_parameter_sets(vps, sps, pps).unwrap();
@@ -42,8 +42,8 @@ fn coded(first: u8, four_cc: &[u8; 4], payload: &[u8]) -> Bytes {
 
 fn hevc() -> Normalizer {
     let mut normalizer = Normalizer::new();
-    let track = track_of(normalizer.push_video(0, start(b"hvc1", &hvcc(4))).unwrap());
-    assert_eq!(track, Track::new(TrackId::VIDEO, Codec::H265, hvcc(4).into()));
+    let track = track_of(normalizer.push_video(0, start(b"hvc1", &hvcc_of(4))).unwrap());
+    assert_eq!(track, Track::new(TrackId::VIDEO, Codec::H265, hvcc_of(4).into()));
     normalizer
 }
 
@@ -57,14 +57,14 @@ fn a_plain_hevc_publisher_passes_untouched() {
     assert_eq!(frame.payload.as_ptr(), sent[8..].as_ptr(), "no copy");
     let inter = coded(0xA3, b"hvc1", &prefixed(&[HEVC_SLICE]));
     assert!(!frame_of(normalizer.push_video(80, inter).unwrap()).key);
-    assert_eq!(normalizer.push_video(120, start(b"hvc1", &hvcc(4))).unwrap().count(), 0);
+    assert_eq!(normalizer.push_video(120, start(b"hvc1", &hvcc_of(4))).unwrap().count(), 0);
     assert_eq!(normalizer.repaired(), &Repaired { repeated_configs: 1, ..Repaired::default() });
 }
 
 #[test]
 fn the_unofficial_number_is_the_same_track() {
     let mut normalizer = hevc();
-    assert_eq!(normalizer.push_video(0, body(&[0x1C, 0, 0, 0, 0], &hvcc(4))).unwrap().count(), 0);
+    assert_eq!(normalizer.push_video(0, body(&[0x1C, 0, 0, 0, 0], &hvcc_of(4))).unwrap().count(), 0);
     let sent = body(&[0x1C, 1, 0, 0, 40], &prefixed(&[HEVC_IDR]));
     assert_eq!(frame_of(normalizer.push_video(0, sent).unwrap()).codec, Codec::H265);
 }
@@ -82,14 +82,14 @@ fn enhanced_tags_of_old_codecs_are_the_same_tracks() {
 #[test]
 fn hevc_in_annex_b_and_with_short_lengths() {
     let mut normalizer = Normalizer::new();
-    assert_eq!(normalizer.push_video(0, start(b"hvc1", &hvcc(2))).unwrap().count(), 1);
+    assert_eq!(normalizer.push_video(0, start(b"hvc1", &hvcc_of(2))).unwrap().count(), 1);
     let sent = coded(0x93, b"hvc1", &annex_b(&[HEVC_IDR, HEVC_SLICE]));
     let frame = frame_of(normalizer.push_video(0, sent).unwrap());
     assert_eq!(frame.payload.as_ref(), [&[0, 4][..], HEVC_IDR, &[0, 4], HEVC_SLICE].concat());
     let damaged = coded(0x93, b"hvc1", &[0, 9, 0x26, 1]);
     assert_eq!(normalizer.push_video(0, damaged).unwrap().count(), 0);
     assert_eq!((normalizer.repaired().annex_b, normalizer.repaired().damaged), (1, 1));
-    assert!(normalizer.push_video(0, start(b"hvc1", &hvcc(4)[..20])).is_err());
+    assert!(normalizer.push_video(0, start(b"hvc1", &hvcc_of(4)[..20])).is_err());
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn hevc_parameter_sets_in_band_stand_in_for_the_configuration_and_change_it() {
     let whole = coded(0x93, b"hvc1", &prefixed(&[HEVC_VPS, HEVC_SPS, HEVC_PPS, HEVC_IDR]));
     let items: Vec<MediaItem> = normalizer.push_video(40, whole.clone()).unwrap().collect();
     let [MediaItem::Track(track), MediaItem::Frame(frame)] = &items[..] else { panic!("{items:?}") };
-    assert_eq!((track.config.as_ref(), frame.key), (&hvcc(4)[..], true));
+    assert_eq!((track.config.as_ref(), frame.key), (&hvcc_of(4)[..], true));
     assert_eq!(normalizer.push_video(80, slice).unwrap().count(), 1);
     assert_eq!(normalizer.push_video(120, whole).unwrap().count(), 1, "the same sets are no change");
     let other = coded(0x93, b"hvc1", &prefixed(&[HEVC_OTHER_SPS, HEVC_IDR]));
@@ -113,7 +113,7 @@ fn hevc_parameter_sets_in_band_stand_in_for_the_configuration_and_change_it() {
 fn hevc_parameter_sets_in_annex_b_stand_in_for_the_record() {
     let mut normalizer = Normalizer::new();
     let sent = start(b"hvc1", &annex_b(&[HEVC_VPS, HEVC_SPS, HEVC_PPS]));
-    assert_eq!(track_of(normalizer.push_video(0, sent.clone()).unwrap()).config.as_ref(), hvcc(4));
+    assert_eq!(track_of(normalizer.push_video(0, sent.clone()).unwrap()).config.as_ref(), hvcc_of(4));
     assert_eq!(normalizer.push_video(0, sent).unwrap().count(), 0);
 }
 
@@ -143,7 +143,7 @@ fn frames_without_a_needed_configuration_wait() {
 #[test]
 fn av1_comes_out_without_temporal_delimiters() {
     let mut normalizer = Normalizer::new();
-    assert_eq!(normalizer.push_video(0, start(b"av01", AV1_CONFIG)).unwrap().count(), 1);
+    assert_eq!(normalizer.push_video(0, start(b"av01", AV1_CONFIG)).unwrap().count(), 0);
     let unit = [&AV1_CONFIG[4..], &[0x32, 1, 0x10]].concat();
     let sent = coded(0x81, b"av01", &[&[0x12, 0][..], &unit].concat());
     let frame = frame_of(normalizer.push_video(0, sent).unwrap());
@@ -256,9 +256,9 @@ fn mp3_by_name_is_the_mp3_of_old() {
 fn what_stands_beside_a_configuration_changes_the_track_and_can_be_taken_back() {
     let mut normalizer = hevc();
     let track = track_of(normalizer.push_video(0, coded(0x84, b"hvc1", COLORS)).unwrap());
-    assert_eq!((track.extra.as_ref(), track.config.as_ref()), (COLORS, &hvcc(4)[..]));
+    assert_eq!((track.extra.as_ref(), track.config.as_ref()), (COLORS, &hvcc_of(4)[..]));
     assert_eq!(normalizer.push_video(0, coded(0x84, b"hvc1", COLORS)).unwrap().count(), 0);
-    assert_eq!(track_of(normalizer.push_video(0, start(b"hvc1", &hvcc(2))).unwrap()).extra, COLORS);
+    assert_eq!(track_of(normalizer.push_video(0, start(b"hvc1", &hvcc_of(2))).unwrap()).extra, COLORS);
     for nothing in [&b"\x02\0\x09colorInfo\x06"[..], b"\x02\0\x09colorInfo\x03\0\0\x09"] {
         assert_eq!(
             track_of(normalizer.push_video(0, coded(0x84, b"hvc1", nothing)).unwrap()).extra,
@@ -270,7 +270,7 @@ fn what_stands_beside_a_configuration_changes_the_track_and_can_be_taken_back() 
     assert_eq!(h264.extra, Bytes::new(), "another codec, other colours");
     let mut early = Normalizer::new();
     assert_eq!(early.push_video(0, coded(0x84, b"hvc1", COLORS)).unwrap().count(), 0);
-    assert_eq!(track_of(early.push_video(0, start(b"hvc1", &hvcc(4))).unwrap()).extra, COLORS);
+    assert_eq!(track_of(early.push_video(0, start(b"hvc1", &hvcc_of(4))).unwrap()).extra, COLORS);
 }
 
 #[test]
@@ -317,8 +317,37 @@ fn going_to_another_codec_and_back_announces_each_time() {
     assert_eq!(normalizer.push_audio(0, mp3).unwrap().count(), 2);
     assert_eq!(normalizer.push_audio(0, body(&[0xAF, 1], SILENCE)).unwrap().count(), 0, "stale");
     assert_eq!(normalizer.push_audio(0, aac).unwrap().count(), 1);
-    assert_eq!(normalizer.push_video(0, start(b"hvc1", &hvcc(4))).unwrap().count(), 1);
+    assert_eq!(normalizer.push_video(0, start(b"hvc1", &hvcc_of(4))).unwrap().count(), 1);
     assert_eq!(normalizer.push_video(0, inter(&prefixed(&[SLICE]))).unwrap().count(), 0, "stale");
     assert_eq!(normalizer.push_video(0, config(&record(SPS))).unwrap().count(), 1);
     assert_eq!(normalizer.push_video(0, key(&prefixed(&[IDR]))).unwrap().count(), 1);
+}
+
+#[test]
+fn av1_is_announced_once_with_its_first_key_frame() {
+    // What gortmplib sends before its encoder has said anything, and then what SVT-AV1 does.
+    let made_up =
+        [&[0x81, 8, 0x0C, 0][..], &[0x0A, 0x0B, 0, 0, 0, 0x42, 0xAB, 0xBF, 0xC3, 0x70, 0x0B, 0xE0, 1]]
+            .concat();
+    let later =
+        |kind: u8, payload: &[u8]| -> Bytes { [&[0x96, kind], &b"av01"[..], &[1], payload].concat().into() };
+    let unit = [&[0x12, 0], &AV1_CONFIG[4..], &[0x32, 1, 0x10]].concat();
+    let mut normalizer = Normalizer::new();
+    assert_eq!(normalizer.push_video(0, later(0, &made_up)).unwrap().count(), 0);
+    assert_eq!(
+        normalizer.push_video(0, later(3, &[0x12, 0, 0x32, 1, 0x30])).unwrap().count(),
+        0,
+        "no key frame"
+    );
+    assert_eq!(normalizer.undecodable().count(), 0, "its configuration is not missing");
+    let items: Vec<MediaItem> = normalizer.push_video(40, later(3, &unit)).unwrap().collect();
+    let [MediaItem::Track(track), MediaItem::Frame(frame)] = &items[..] else { panic!("{items:?}") };
+    assert_eq!((track.id.index, track.config.as_ref(), frame.key), (1, AV1_CONFIG, true));
+    assert_eq!(normalizer.push_video(80, later(3, &unit)).unwrap().count(), 1);
+    // A key frame that leaves the sequence header to the configuration.
+    let mut normalizer = Normalizer::new();
+    assert_eq!(normalizer.push_video(0, start(b"av01", AV1_CONFIG)).unwrap().count(), 0);
+    let track = track_of(normalizer.push_video(0, coded(0x91, b"av01", &[0x32, 1, 0x10])).unwrap());
+    assert_eq!(track.config.as_ref(), AV1_CONFIG);
+    assert_eq!(normalizer.repaired().synthesised_configs, 0);
 }

@@ -16,8 +16,8 @@ fn part(index: u8, rest: &[u8]) -> Vec<u8> {
 fn each_track_is_made_regular_by_itself() {
     let mut normalizer = running();
     let second = TrackId { kind: MediaKind::Video, index: 1 };
-    let items = normalizer.push_video(0, one_of_many(0x96, 0, b"hvc1", 1, &hvcc(4)));
-    assert_eq!(track_of(items.unwrap()), Track::new(second, Codec::H265, hvcc(4).into()));
+    let items = normalizer.push_video(0, one_of_many(0x96, 0, b"hvc1", 1, &hvcc_of(4)));
+    assert_eq!(track_of(items.unwrap()), Track::new(second, Codec::H265, hvcc_of(4).into()));
     let sound = normalizer.push_audio(0, one_of_many(0x95, 0, b"mp4a", 2, &[0x11, 0x90])).unwrap();
     assert_eq!(track_of(sound).id, TrackId { kind: MediaKind::Audio, index: 2 });
     let numbers: Vec<_> = normalizer.tracks().map(|track| (track.id.kind, track.id.index)).collect();
@@ -30,7 +30,7 @@ fn each_track_is_made_regular_by_itself() {
     );
     assert_eq!((frame.track, frame.codec), (second, Codec::H265));
     assert_eq!(frame_of(normalizer.push_video(40, key(&prefixed(&[IDR]))).unwrap()).track, TrackId::VIDEO);
-    assert_eq!(normalizer.push_video(0, one_of_many(0x96, 0, b"hvc1", 1, &hvcc(4))).unwrap().count(), 0);
+    assert_eq!(normalizer.push_video(0, one_of_many(0x96, 0, b"hvc1", 1, &hvcc_of(4))).unwrap().count(), 0);
     let late = normalizer.push_video(20, one_of_many(0xA6, 3, b"hvc1", 1, &prefixed(&[HEVC_SLICE])));
     assert_eq!(frame_of(late.unwrap()).dts, Timestamp::from_ms(41), "clamped behind its own track");
     assert_eq!(frame_of(normalizer.push_audio(20, body(&[0xAF, 1], SILENCE)).unwrap()).dts.as_ms(), 20);
@@ -39,7 +39,7 @@ fn each_track_is_made_regular_by_itself() {
 #[test]
 fn all_tracks_start_over_together() {
     let mut normalizer = running();
-    assert_eq!(normalizer.push_video(0, one_of_many(0x96, 0, b"hvc1", 1, &hvcc(4))).unwrap().count(), 1);
+    assert_eq!(normalizer.push_video(0, one_of_many(0x96, 0, b"hvc1", 1, &hvcc_of(4))).unwrap().count(), 1);
     let mut at = |time, second| {
         let sent = match second {
             false => key(&prefixed(&[IDR])),
@@ -54,7 +54,7 @@ fn all_tracks_start_over_together() {
 #[test]
 fn a_message_may_hold_many_tracks() {
     let mut normalizer = Normalizer::new();
-    let configs = [b"\x96\x10hvc1", &part(0, &hvcc(4))[..], &part(1, &hvcc(2))].concat();
+    let configs = [b"\x96\x10hvc1", &part(0, &hvcc_of(4))[..], &part(1, &hvcc_of(2))].concat();
     let tracks: Vec<MediaItem> = normalizer.push_video(0, configs.into()).unwrap().collect();
     let [MediaItem::Track(first), MediaItem::Track(second)] = &tracks[..] else { panic!("{tracks:?}") };
     assert_eq!((first.id.index, second.id.index), (0, 1));
@@ -73,7 +73,7 @@ fn one_broken_track_does_not_take_the_others_along() {
     let broken = [b"\x96\x10hvc1", &part(0, &[2])[..]].concat();
     assert!(normalizer.push_video(0, broken.clone().into()).is_err());
     assert_eq!(normalizer.repaired().partly_used, 0);
-    let half = [&broken[..], &part(1, &hvcc(4))].concat();
+    let half = [&broken[..], &part(1, &hvcc_of(4))].concat();
     assert_eq!(track_of(normalizer.push_video(0, half.into()).unwrap()).id.index, 1);
     assert_eq!(normalizer.repaired().partly_used, 1);
 }
