@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use headwater_media::codec::nal::{Framing, framing};
 use headwater_media::flv::{
-    CodecSet, Dialect, MediaItem, MediaItems, Normalizer, Numbering, TrackChoice, config_bodies, frame_head,
+    CodecSet, Dialect, MediaItem, Normalizer, Numbering, Patience, TrackChoice, config_bodies, frame_head,
 };
 use headwater_media::{Codec, Error, Frame, MediaKind, Timestamp, Track, TrackId};
 use libfuzzer_sys::fuzz_target;
@@ -16,7 +16,8 @@ fuzz_target!(|bytes: &[u8]| {
     let Some((&dialect, mut rest)) = bytes.split_first() else { return };
     let mut viewer =
         Viewer { dialect: dialect_of(dialect), normalizer: Normalizer::new(), tracks: HashMap::new() };
-    let mut normalizer = Normalizer::new();
+    let patience = if dialect & 16 == 0 { Patience::IfSliced } else { Patience::Always };
+    let mut normalizer = Normalizer::with_patience(patience);
     let mut newest: HashMap<TrackId, Timestamp> = HashMap::new();
     // Messages of a kind, a length and a time, then the body.
     while let Some((&[kind, len, a, b, c, d], tail)) = rest.split_first_chunk::<6>() {
@@ -28,20 +29,9 @@ fuzz_target!(|bytes: &[u8]| {
             1 => normalizer.push_audio(time, body),
             _ => Ok(normalizer.push_data(time, body)),
         };
-        for item in items.into_iter().flatten() {
-            match item {
-                MediaItem::Track(track) => viewer.take_track(track),
-                MediaItem::Frame(frame) => {
-                    let newest = newest.entry(frame.track).or_insert(frame.dts);
-                    assert!(frame.dts >= *newest);
-                    *newest = frame.dts;
-                    if frame.codec != Codec::Script {
-                        viewer.take_frame(&frame);
-                    }
-                }
-            }
-        }
+        items.into_iter().flatten().for_each(|item| viewer.take(item, &mut newest));
     }
+    normalizer.flush().for_each(|item| viewer.take(item, &mut newest));
     let announced: Vec<&Track> = normalizer.tracks().collect();
     assert!(announced.iter().all(|track| viewer.tracks.contains_key(&track.id)));
 });
@@ -53,6 +43,7 @@ fn dialect_of(bits: u8) -> Dialect {
         numbering: if bits & 2 == 0 { Numbering::FourCc } else { Numbering::Unofficial },
         extras: bits & 4 == 0,
         nanos: bits & 8 == 0,
+        bare_flac: bits & 32 != 0,
     }
 }
 
@@ -65,9 +56,23 @@ struct Viewer {
 }
 
 impl Viewer {
+    fn take(&mut self, item: MediaItem, newest: &mut HashMap<TrackId, Timestamp>) {
+        match item {
+            MediaItem::Track(track) => self.take_track(track),
+            MediaItem::Frame(frame) => {
+                let newest = newest.entry(frame.track).or_insert(frame.dts);
+                assert!(frame.dts >= *newest);
+                *newest = frame.dts;
+                if frame.codec != Codec::Script {
+                    self.take_frame(&frame);
+                }
+            }
+        }
+    }
+
     fn take_track(&mut self, track: Track) {
         for body in config_bodies(&track, &self.dialect) {
-            self.push(track.id.kind, 0, body).expect("what is written can be read").for_each(drop);
+            self.push(track.id.kind, 0, body).expect("what is written can be read");
         }
         self.tracks.insert(track.id, track);
     }
@@ -91,11 +96,13 @@ impl Viewer {
         assert_eq!(back.config, sent.config);
     }
 
-    fn push(&mut self, kind: MediaKind, time: u32, body: Bytes) -> Result<MediaItems, Error> {
-        match kind {
+    /// What a message is read as, whole as it is.
+    fn push(&mut self, kind: MediaKind, time: u32, body: Bytes) -> Result<Vec<MediaItem>, Error> {
+        let items = match kind {
             MediaKind::Video => self.normalizer.push_video(time, body),
             _ => self.normalizer.push_audio(time, body),
-        }
+        }?;
+        Ok(items.chain(self.normalizer.flush()).collect())
     }
 }
 

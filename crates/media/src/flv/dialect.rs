@@ -21,6 +21,9 @@ pub struct Dialect {
     pub extras: bool,
     /// Whether presentation times finer than a millisecond are understood (ModEx).
     pub nanos: bool,
+    /// Whether FLAC's configuration is written as STREAMINFO alone, which is what FFmpeg and gortmplib (MediaMTX) send,
+    /// and all that gortmplib reads; else as Enhanced RTMP describes it, with the mark and the head of its block.
+    pub bare_flac: bool,
 }
 
 /// Which of several tracks a receiver takes.
@@ -55,6 +58,7 @@ impl Dialect {
         numbering: Numbering::FourCc,
         extras: true,
         nanos: true,
+        bare_flac: false,
     };
 
     /// For receivers that have said nothing: every codec, the first video and audio track, nothing beside.

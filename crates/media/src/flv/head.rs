@@ -3,6 +3,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::dialect::{Dialect, Numbering, TrackChoice};
+use crate::codec::flac::FlacConfig;
 use crate::{Codec, Frame, MediaKind, Track, TrackId};
 
 /// First byte and packet types of the original tags.
@@ -127,8 +128,14 @@ pub fn config_bodies(track: &Track, dialect: &Dialect) -> Vec<Bytes> {
         (Some(_), _) | (None, None) => return Vec::new(),
         (None, Some(four_cc)) => packet_head(track.id, four_cc, KEY, ex::SEQUENCE_START, dialect),
     };
-    let announces = track.codec.needs_config() || !track.config.is_empty();
-    let mut bodies: Vec<_> = announces.then(|| whole(start, &track.config)).into_iter().collect();
+    // An empty one announces AC-3: FFmpeg sends it, and gortmplib (MediaMTX) takes no frame without.
+    let is_bare = matches!(track.codec, Codec::Ac3 | Codec::Eac3);
+    let announces = track.codec.needs_config() || !track.config.is_empty() || is_bare;
+    let config = match FlacConfig::parse(&track.config) {
+        Ok(flac) if track.codec == Codec::Flac && dialect.bare_flac => flac.stream_info,
+        _ => track.config.clone(),
+    };
+    let mut bodies: Vec<_> = announces.then(|| whole(start, &config)).into_iter().collect();
     if let Some(four_cc) =
         track.codec.four_cc().filter(|_| !track.extra.is_empty() && has_extra(track.id, dialect))
     {

@@ -18,6 +18,8 @@ pub(crate) mod repair;
 mod round_trip;
 pub mod tag;
 mod timeline;
+#[cfg(test)]
+mod wire_vectors;
 
 pub use demux::{Demuxer, Tag, TagReader};
 pub use dialect::{CodecSet, Dialect, Numbering, TrackChoice, UnacceptedCodec};

@@ -13,12 +13,8 @@ fn dialects() -> impl Strategy<Value = Dialect> {
         (0u8..3, 0u8..3).prop_map(|(video, audio)| TrackChoice::One { video, audio }),
     ];
     let numbering = prop_oneof![Just(Numbering::FourCc), Just(Numbering::Unofficial)];
-    (tracks, numbering, any::<bool>(), any::<bool>()).prop_map(|(tracks, numbering, extras, nanos)| Dialect {
-        codecs: CodecSet::ALL,
-        tracks,
-        numbering,
-        extras,
-        nanos,
+    (tracks, numbering, any::<[bool; 3]>()).prop_map(|(tracks, numbering, [extras, nanos, bare_flac])| {
+        Dialect { bare_flac, codecs: CodecSet::ALL, tracks, numbering, extras, nanos }
     })
 }
 

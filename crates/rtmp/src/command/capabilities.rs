@@ -1,6 +1,7 @@
 //! What peers tell each other of Enhanced RTMP: in `connect` and in its `_result` (Enhanced RTMP v2,
 //! "Enhancing NetConnection connect Command").
 
+use headwater_media::Codec;
 use headwater_media::amf::{Object, Value};
 use headwater_media::flv::{CodecSet, Dialect, TrackChoice};
 
@@ -91,6 +92,8 @@ impl Capabilities {
             tracks: if self.multitrack { TrackChoice::All } else { Dialect::PLAIN.tracks },
             extras: self.extras,
             nanos: self.nanos,
+            // Who names FLAC reads both forms or the bare one; FFmpeg names nothing and reads both.
+            bare_flac: self.codecs.is_some_and(|codecs| codecs.contains(Codec::Flac)),
             ..Dialect::PLAIN
         }
     }
