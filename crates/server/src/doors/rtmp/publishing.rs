@@ -27,8 +27,8 @@ pub(super) struct Publishing {
     left_out: LeftOut,
     /// What of the normalizer's mending the stream's figures have.
     counted: RepairedTimestamps,
-    /// When the last message came.
-    heard: Duration,
+    /// When the last picture, or part of one, came.
+    pictured: Duration,
 }
 
 /// How long a picture that may not be whole waits for its rest, if nothing else comes that tells. Encoders that send
@@ -50,7 +50,7 @@ impl Publishing {
             normalizer: Normalizer::new(),
             left_out: LeftOut::default(),
             counted: RepairedTimestamps::default(),
-            heard: Duration::ZERO,
+            pictured: Duration::ZERO,
         }
     }
 
@@ -75,7 +75,9 @@ impl Publishing {
         body: Bytes,
         now: Duration,
     ) -> Result<(), End> {
-        self.heard = now;
+        if kind == MediaKind::Video {
+            self.pictured = now;
+        }
         let items = match kind {
             MediaKind::Audio => self.normalizer.push_audio(timestamp, body),
             _ => self.normalizer.push_video(timestamp, body),
@@ -116,7 +118,7 @@ impl Publishing {
 
     /// When a picture that is held back is to go on as it is: [`release`](Self::release).
     pub(super) fn release_at(&self) -> Option<Duration> {
-        self.normalizer.is_waiting().then(|| self.heard + HELD_MAX)
+        self.normalizer.is_waiting().then(|| self.pictured + HELD_MAX)
     }
 
     /// Lets a picture go on that has waited long enough.
@@ -170,7 +172,7 @@ fn nests_within_reason(payload: &[u8]) -> Result<(), amf::Error> {
 
 impl Drop for Publishing {
     fn drop(&mut self) {
-        let last = self.heard;
+        let last = self.pictured;
         self.normalizer.flush().for_each(|item| self.put(item, last));
         let (unusable, repaired) = (self.left_out.messages, *self.normalizer.repaired());
         let (peer, stream) = (self.peer.address, self.name().to_string());
