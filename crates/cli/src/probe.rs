@@ -81,6 +81,10 @@ struct Tally {
     keyframes: u64,
     first: Option<Timestamp>,
     last: Option<Timestamp>,
+    /// When the first and the last are shown.
+    shown: Option<(Timestamp, Timestamp)>,
+    /// Between the last two.
+    step: Timestamp,
     last_key: Option<Timestamp>,
     gop_max: Option<Timestamp>,
     reordered: bool,
@@ -96,7 +100,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut incoming = Incoming::open(&arguments.target, PlayOptions::default(), &arguments.trust).await?;
     let limit = (!incoming.is_file())
         .then(|| Duration::try_from_secs_f64(arguments.duration).unwrap_or(Duration::MAX));
-    let mut gathered = Gathered::default();
+    let mut gathered = Gathered { said: incoming.duration(), ..Gathered::default() };
     while let Some(item) = next_within(&mut incoming, limit, &gathered).await? {
         gathered.take(item, began);
     }
@@ -131,6 +135,8 @@ async fn next_within(
 #[derive(Default)]
 struct Gathered {
     tracks: Vec<Tally>,
+    /// How long the file is by its index.
+    said: Option<Timestamp>,
     metadata: bool,
     first_frame: Option<Instant>,
     join: Option<Duration>,
@@ -162,10 +168,12 @@ impl Gathered {
     }
 
     fn report(self, target: String, left_out: LeftOutReport) -> Report {
-        let bounds = |pick: fn(&Tally) -> Option<Timestamp>| self.tracks.iter().filter_map(pick);
-        let first = bounds(|track| track.first).min().unwrap_or_default();
-        let last = bounds(|track| track.last).max().unwrap_or_default();
-        let duration = last - first;
+        let media = || self.tracks.iter().filter(|track| track.track.id.kind != MediaKind::Data);
+        let shown = || media().filter_map(|track| Some((track.shown?, track.step)));
+        let first = shown().map(|((first, _), _)| first).min().unwrap_or_default();
+        // The last frame lasts as long as the one before it.
+        let last = shown().map(|((_, last), step)| last + step).max().unwrap_or_default();
+        let duration = self.said.unwrap_or(last - first);
         let bytes = self.tracks.iter().map(|track| track.bytes).sum();
         let millis = |duration: Option<Duration>| duration.map(|duration| duration.as_secs_f64() * 1e3);
         Report {
@@ -191,6 +199,8 @@ impl Tally {
             keyframes: 0,
             first: None,
             last: None,
+            shown: None,
+            step: Timestamp::ZERO,
             last_key: None,
             gop_max: None,
             reordered: false,
@@ -206,8 +216,11 @@ impl Tally {
         self.bytes += frame.payload.len() as u64;
         self.reordered |= frame.pts != frame.dts;
         self.first.get_or_insert(frame.dts);
+        let (first, latest) = self.shown.unwrap_or((frame.pts, frame.pts));
+        self.shown = Some((first.min(frame.pts), latest.max(frame.pts)));
         if let Some(last) = self.last {
             let step = frame.dts - last;
+            self.step = step.clamp(Timestamp::ZERO, GAP);
             self.backward += u64::from(step < Timestamp::ZERO);
             self.gaps += u64::from(step > GAP);
             self.gap_max = self.gap_max.max(step);

@@ -42,6 +42,9 @@ pub struct Sample {
     pub needs_repair: bool,
 }
 
+/// A film of hours has millions of them.
+const _: () = assert!(size_of::<Sample>() == 32);
+
 /// A track that can be played.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IndexedTrack {

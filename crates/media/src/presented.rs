@@ -59,8 +59,10 @@ fn leave_out_far(
     shown: &mut [Range<Timestamp>],
     samples: &mut Vec<Sample>,
 ) -> Vec<String> {
-    let times = || samples.iter().flat_map(|sample| [sample.dts, sample.pts]);
-    let (Some(earliest), Some(latest)) = (times().min(), times().max()) else { return Vec::new() };
+    let Some(any) = samples.first().map(|sample| sample.dts) else { return Vec::new() };
+    let (earliest, latest) = samples.iter().fold((any, any), |(earliest, latest), sample| {
+        (earliest.min(sample.dts).min(sample.pts), latest.max(sample.dts).max(sample.pts))
+    });
     if latest - earliest <= SPAN_MAX {
         return Vec::new();
     }

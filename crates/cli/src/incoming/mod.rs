@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::bail;
+use headwater_media::Timestamp;
 use headwater_media::flv::LeftOut;
 use headwater_rtmp::command::Capabilities;
 use headwater_rtmp::handshake::Nonce;
@@ -84,6 +85,14 @@ impl Incoming {
     /// Whether items come as fast as they can be read.
     pub(super) fn is_file(&self) -> bool {
         matches!(self.source, Source::File(_))
+    }
+
+    /// How long a file shows something, where that is known before it is read.
+    pub(super) fn duration(&self) -> Option<Timestamp> {
+        match &self.source {
+            Source::File(reader) => reader.duration(),
+            Source::Rtmp(_) | Source::Http(_) => None,
+        }
     }
 
     /// What could not be used so far, and why.

@@ -13,7 +13,7 @@ use super::normalizer::{MediaItem, MediaItems, Normalizer, Origin, Patience};
 use crate::index::{Change, Index, IndexedTrack, MAX_SAMPLES, Sample};
 use crate::presented::{self, LAST_MAX, LONE};
 use crate::sound_grid::{SoundFrame, SoundGrid};
-use crate::{Error, Frame, MediaKind, Timestamp, Track, TrackId};
+use crate::{Codec, Error, Frame, MediaKind, Timestamp, Track, TrackId};
 
 /// Tracks of one file that are indexed, at most: a sample has a byte for its track's number.
 const TRACKS_MAX: usize = 255;
@@ -56,6 +56,8 @@ struct GrowingTrack {
     indexed: IndexedTrack,
     /// The track as it is by now.
     configured: Track,
+    /// How long all its frames are, where the configuration says.
+    sound: Option<SoundFrame>,
     /// Of sound whose frames are of known length.
     grid: SoundGrid,
     /// When the first of it is shown, and the last.
@@ -222,7 +224,10 @@ impl Indexer {
         let known = self.tracks.iter().position(|growing| growing.indexed.track.id == frame.track);
         let at = match (known, announced) {
             (Some(at), Some(track)) => {
-                self.tracks.get_mut(at).into_iter().for_each(|growing| growing.configured = track.clone());
+                if let Some(growing) = self.tracks.get_mut(at) {
+                    growing.configured = track.clone();
+                    growing.sound = None;
+                }
                 self.changes.push(Change { from: frame.dts, track });
                 at
             }
@@ -242,8 +247,16 @@ impl Indexer {
         let (end, last_lasts) = (Timestamp::ZERO, Timestamp::ZERO);
         let configured = track.clone();
         let indexed = IndexedTrack { track, number, timescale: TIMESCALE, end, last_lasts, language: None };
-        let grid = SoundGrid::default();
-        self.tracks.push(GrowingTrack { indexed, configured, grid, shown: None, last: end, lasts: end });
+        let growing = GrowingTrack {
+            indexed,
+            configured,
+            sound: None,
+            grid: SoundGrid::default(),
+            shown: None,
+            last: end,
+            lasts: end,
+        };
+        self.tracks.push(growing);
     }
 
     fn is_data(&self, sample: &Sample) -> bool {
@@ -278,8 +291,13 @@ impl Indexer {
 impl GrowingTrack {
     /// Takes a frame; of sound its times become those of its samples, which a millisecond is too coarse for.
     fn place(&mut self, frame: &mut Frame) {
-        let sound = SoundFrame::of(&self.configured, &frame.payload);
-        let sound = sound.filter(|_| frame.track.kind == MediaKind::Audio);
+        let is_sound = frame.track.kind == MediaKind::Audio;
+        let known = self.sound.filter(|_| is_sound);
+        let read = || SoundFrame::of(&self.configured, &frame.payload).filter(|_| is_sound);
+        let sound = known.or_else(read);
+        if matches!(frame.codec, Codec::Aac | Codec::Flac) {
+            self.sound = sound;
+        }
         if let Some(sound) = sound {
             frame.dts = self.grid.place(frame.dts, sound);
             frame.pts = frame.dts;

@@ -184,9 +184,12 @@ impl Edit {
     /// The edit as it is meant for this media: one that ends with the last picture, of which nobody says how long it
     /// lasts, does not cut it away.
     fn meant(&self, media: &Media<'_>) -> Self {
+        if media.last_lasts > Timestamp::ZERO {
+            return self.clone();
+        }
         let last = media.samples.iter().map(|sample| sample.pts).max();
         let ends_with_it = last.is_some_and(|last| near(last, self.media.end, Timestamp::from_ms(1)));
-        let end = if ends_with_it && media.last_lasts == Timestamp::ZERO { FOREVER } else { self.media.end };
+        let end = if ends_with_it { FOREVER } else { self.media.end };
         Self { at: self.at, media: self.media.start..end }
     }
 
@@ -209,10 +212,13 @@ impl Edit {
     /// one needs, of sound those that the decoder runs in with, to the last one that is shown.
     fn run(&self, media: &Media<'_>, is_first: bool) -> Option<Range<usize>> {
         let samples = media.samples;
+        if self.is_whole() {
+            return Some(0..samples.len());
+        }
         let until = samples.iter().rposition(|sample| sample.pts < self.media.end)? + 1;
         let starts = |sample: &Sample| sample.key && sample.pts <= self.media.start;
         let on = samples[..until].iter().rposition(starts).unwrap_or(0);
-        if media.is_video || self.is_whole() || !is_first {
+        if media.is_video || !is_first {
             return Some(on..until);
         }
         let is_priming =
@@ -226,6 +232,9 @@ impl Edit {
     /// behind.
     fn first_shown(&self, media: &Media<'_>, samples: &[Sample]) -> Option<Timestamp> {
         let times = || samples.iter().map(|sample| sample.pts);
+        if self.is_whole() {
+            return times().min();
+        }
         let behind = times().filter(|pts| self.media.start <= *pts && *pts < self.media.end).min();
         let on = times().filter(|pts| *pts < self.media.start).max();
         // What comes next ends it; where nothing does, its own length.
@@ -233,7 +242,8 @@ impl Edit {
             let next = media.samples.iter().map(|sample| sample.pts).filter(|pts| *pts > on).min();
             next.unwrap_or(on + if media.last_lasts > Timestamp::ZERO { media.last_lasts } else { LONE })
         };
-        on.filter(|on| behind != Some(self.media.start) && end_of(*on) > self.media.start).or(behind)
+        let on = on.filter(|_| behind != Some(self.media.start));
+        on.filter(|on| end_of(*on) > self.media.start).or(behind)
     }
 
     /// How long the last sample that is shown lasts: to the edit's end if more of the media follows.
