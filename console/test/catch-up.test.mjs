@@ -6,7 +6,7 @@ import { source } from "./sources.mjs";
 const { catchUp, initialState, TARGET_LATENCY_S, TARGET_LATENCY_MAX_S, JUMP_LATENCY_S, SPEED_UP_OVER_S } = await source("live/catch-up.ts");
 
 const seen = (more) => ({ now: 100, playhead: 10, ranges: [[0, 10.5]], paused: false, starved: false, playedFor: 60, ...more });
-const settled = (more) => ({ ...initialState(99), starved: false, ...more });
+const settled = (more) => ({ ...initialState(99), starved: false, playhead: 10, ...more });
 
 test("near the edge it leaves the playback alone", () => {
   const { rate, seekTo, latency } = catchUp(settled(), seen());
@@ -44,6 +44,21 @@ test("it steps over a gap, and only when it is at one", () => {
   assert.ok(catchUp(settled(), seen({ playhead: 10.3, ranges })).seekTo >= 10.6);
   assert.equal(catchUp(settled(), seen({ playhead: 9.5, ranges })).seekTo, null);
   assert.ok(catchUp(settled(), seen({ playhead: 0, ranges: [[5, 6]] })).seekTo >= 5, "before the first picture too");
+});
+
+test("a gap that was passed between two looks is sought over afterwards, once, and nothing else is", () => {
+  const ranges = [[0, 10.1], [10.2, 11.2]];
+  const before = settled({ playhead: 9.9, jumpedAt: 99.9 });
+  const past = catchUp(before, seen({ playhead: 10.3, ranges }));
+  assert.ok(past.seekTo >= 10.3 && past.seekTo < 11.2, `to ${past.seekTo}`);
+  assert.equal(catchUp(past.state, seen({ playhead: past.seekTo + 0.2, ranges, now: 100.2 })).seekTo, null);
+  const early = catchUp(before, seen({ playhead: 10.15, ranges: [[0, 10.1], [10.2, 10.2]] }));
+  assert.equal(early.seekTo, null, "there is nothing to seek to yet");
+  const then = catchUp(early.state, seen({ playhead: 10.3, ranges: [[0, 10.1], [10.2, 10.9]] }));
+  assert.ok(then.seekTo >= 10.3, "and the gap is not forgotten");
+  // Old ranges are cleared away behind the playhead, and the last one grows.
+  assert.equal(catchUp(settled({ playhead: 10.3 }), seen({ playhead: 10.5, ranges })).seekTo, null);
+  assert.equal(catchUp(settled({ playhead: 10.3 }), seen({ playhead: 10.5, ranges: [[10.4, 11.2]] })).seekTo, null);
 });
 
 test("paused or with nothing buffered it does nothing", () => {

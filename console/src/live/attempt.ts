@@ -6,6 +6,7 @@
 import type Mpegts from "mpegts.js";
 import { cannotPlay, NOT_ALLOWED, type Failure } from "../shared/player/failure.ts";
 import { catchUp, initialState, type CatchUpState } from "./catch-up.ts";
+import { initialStandstill, movedTo, NOTICED_AFTER_S, standstill } from "./standstill.ts";
 import type { TrackSelection } from "./track-selection.ts";
 
 export type Transport = "http" | "ws";
@@ -14,6 +15,7 @@ export type Transport = "http" | "ws";
 export type Ending =
   | { kind: "ended" } /* the server closed the stream in order */
   | { kind: "lost" } /* the network broke, or nothing came */
+  | { kind: "stuck" } /* media came, and the picture stood still */
   | { kind: "absent" } /* no such stream (now) */
   | { kind: "failed"; failure: Failure }
   | { kind: "stopped" }; /* by the caller */
@@ -67,6 +69,7 @@ export class Attempt {
   #finish: (ending: Ending) => void = () => {};
   #done = false;
   #state: CatchUpState = initialState(performance.now() / 1000);
+  #standstill = initialStandstill(performance.now() / 1000);
   #edge = 0;
   #ranDry = false;
   #firstPlayedAt = Infinity;
@@ -98,6 +101,11 @@ export class Attempt {
     this.#player.attachMediaElement(video);
     this.#player.load();
     this.#look = setInterval(() => this.#tick(), POLL_MS);
+  }
+
+  /** Whether it stands still for long enough that a viewer notices, though there is media. */
+  get stands(): boolean {
+    return performance.now() / 1000 - this.#standstill.since > NOTICED_AFTER_S;
   }
 
   /** There is a reason for the silence; patience begins anew. */
@@ -169,7 +177,21 @@ export class Attempt {
     this.#state = step.state;
     if (step.seekTo !== null) video.currentTime = step.seekTo;
     if (video.playbackRate !== step.rate) video.playbackRate = step.rate;
-    this.#measure(step.latency, ranges, step.state.stalledAt > before.stalledAt, step.seekTo !== null);
+    const jumped = step.seekTo !== null || this.#unstick(now / 1000, ranges.at(-1), step.latency);
+    this.#measure(step.latency, ranges, step.state.stalledAt > before.stalledAt, jumped);
+  }
+
+  /** Gets a player that stands still going again, or gives it up. Returns whether it was moved. */
+  #unstick(now: number, last: [number, number] | undefined, ahead: number): boolean {
+    const video = this.#video;
+    const rests = video.paused || document.hidden;
+    const { state, remedy } = standstill(this.#standstill, { now, playhead: video.currentTime, ahead, rests });
+    this.#standstill = state;
+    if (remedy === "begin anew") this.#end({ kind: "stuck" });
+    if (remedy !== "move" || !last) return false;
+    video.currentTime = Math.max(last[0], last[1] - this.#state.target);
+    this.#standstill = movedTo(state, video.currentTime);
+    return true;
   }
 
   #measure(latency: number, ranges: Array<[number, number]>, stalled: boolean, jumped: boolean): void {

@@ -5,7 +5,10 @@
  * The distance is the buffer between the playhead and the last frame that arrived. What may be given up of it is
  * only the slack: the least that the buffer held over the last moments. A network that hands over two seconds
  * every two seconds needs them all, however full the buffer looks just after. A little too much slack: play a
- * little faster. Far too much: jump. In a gap: step over it. A stall means that the target was too tight, so it
+ * little faster. Far too much: jump. In a gap: step over it. Past a gap that no seek stepped over: seek, for one track
+ * may have stayed behind. Where the picture changes its size (a phone that is turned), mpegts.js gives the last pictures of
+ * the old size to the decoder of the new one, and the browser drops them; the sound plays on across the gap that they leave,
+ * and in Chromium the picture waits at its edge for good. A stall means that the target was too tight, so it
  * grows by a step and comes back only after a calm while. Thus the player never chases the edge into one stall
  * after another (mpegts.js issue 276).
  */
@@ -21,6 +24,8 @@ export interface CatchUpState {
   relaxedAt: number;
   /** Whether the last look found the player starved, so that one stall is counted once. */
   starved: boolean;
+  /** Where the playhead was at the last look, or was sent. */
+  playhead: number;
   /** The distance at each of the last samples, oldest first; begun anew after a jump. */
   samples: ReadonlyArray<{ at: number; latency: number }>;
 }
@@ -66,7 +71,7 @@ const GAP_NEAR_S = 0.15;
 const INSIDE_S = 0.05;
 
 export function initialState(now: number): CatchUpState {
-  return { target: TARGET_LATENCY_S, rate: 1, jumpedAt: -Infinity, stalledAt: now, relaxedAt: now, starved: true, samples: [] };
+  return { target: TARGET_LATENCY_S, rate: 1, jumpedAt: -Infinity, stalledAt: now, relaxedAt: now, starved: true, playhead: 0, samples: [] };
 }
 
 export function catchUp(before: CatchUpState, seen: Observation): Step {
@@ -75,7 +80,7 @@ export function catchUp(before: CatchUpState, seen: Observation): Step {
   if (!last) return { state: { ...state, rate: 1 }, rate: 1, seekTo: null, latency: 0 };
 
   const latency = Math.max(0, last[1] - seen.playhead);
-  if (seen.paused) return { state: { ...state, rate: 1, samples: [] }, rate: 1, seekTo: null, latency };
+  if (seen.paused) return { state: { ...state, rate: 1, playhead: seen.playhead, samples: [] }, rate: 1, seekTo: null, latency };
 
   const window = WINDOW_S + (state.target - TARGET_LATENCY_S) * WINDOW_PER_TARGET;
   const recent = state.samples.filter((sample) => seen.now - sample.at < window);
@@ -83,10 +88,12 @@ export function catchUp(before: CatchUpState, seen: Observation): Step {
 
   const seekTo = jump(state, seen, last, latency);
   if (seekTo !== null) {
-    return { state: { ...state, rate: 1, jumpedAt: seen.now, samples: [] }, rate: 1, seekTo, latency };
+    return { state: { ...state, rate: 1, jumpedAt: seen.now, playhead: seekTo, samples: [] }, rate: 1, seekTo, latency };
   }
   const rate = rateFor(state);
-  return { state: { ...state, rate }, rate, seekTo: null, latency };
+  // Beyond a gap with nothing there to seek to yet, the crossing is still to be made good.
+  const playhead = hasCrossedGap(state, seen) ? state.playhead : seen.playhead;
+  return { state: { ...state, rate, playhead }, rate, seekTo: null, latency };
 }
 
 /** The target rises with each stall and comes down, a step at a time, while all is calm. */
@@ -107,6 +114,10 @@ function learn(state: CatchUpState, seen: Observation): CatchUpState {
 function jump(state: CatchUpState, seen: Observation, last: readonly [number, number], latency: number): number | null {
   const nearEdge = Math.max(last[0] + INSIDE_S, last[1] - state.target);
   const target = Math.min(nearEdge, last[1] - INSIDE_S);
+  if (hasCrossedGap(state, seen)) {
+    const beyond = Math.max(target, seen.playhead, last[0]);
+    return beyond < last[1] ? beyond : null;
+  }
   if (target <= seen.playhead || target < last[0]) return null;
 
   if (inGap(seen)) return target;
@@ -125,6 +136,11 @@ function inGap({ playhead, ranges }: Observation): boolean {
     ([start, end], index) =>
       playhead < start - INSIDE_S || playhead > end - (index < ranges.length - 1 ? GAP_NEAR_S : 0),
   );
+}
+
+/** Between two looks the playhead has gone over the end of a range that another follows. */
+function hasCrossedGap(state: CatchUpState, { playhead, ranges }: Observation): boolean {
+  return ranges.slice(0, -1).some(([, end]) => end > state.playhead && end < playhead);
 }
 
 /** With hysteresis: having begun to hurry, it hurries until the target is reached. */

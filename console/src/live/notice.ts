@@ -7,6 +7,7 @@ import type { LivePhase } from "./player.ts";
  */
 export function noticeWords(phase: LivePhase, seen: boolean, interrupted: boolean): { title: string; detail: string } | null {
   if (phase === "away") return { title: "The server does not answer", detail: "Trying again until it does." };
+  if (phase === "restarting") return { title: "The picture stood still", detail: "It begins anew." };
   if (phase !== "waiting") return null;
   if (seen && interrupted) return { title: "The stream is interrupted", detail: "It goes on here when the publisher is back." };
   return seen

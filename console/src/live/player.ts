@@ -11,8 +11,8 @@ import type { Failure } from "../shared/player/failure.ts";
 import { Attempt, NO_FIGURES, type Ending, type Figures, type Transport } from "./attempt.ts";
 import { selectTracks, NO_MEDIA_SOURCE, type TrackSelection } from "./track-selection.ts";
 
-/** `waiting`: for the publisher; `away`: for the server, which does not answer. */
-export type LivePhase = "connecting" | "waiting" | "away" | "playing" | "buffering" | "paused" | "failed";
+/** `waiting`: for the publisher; `away`: for the server, which does not answer; `restarting`: the picture stood still. */
+export type LivePhase = "connecting" | "waiting" | "away" | "restarting" | "playing" | "buffering" | "paused" | "failed";
 
 export interface LiveView {
   phase: LivePhase;
@@ -140,7 +140,7 @@ export class LivePlayer {
   #open(mpegts: typeof import("mpegts.js").default, selection: TrackSelection): Attempt {
     const address = this.view.transport === "ws" ? wsFlvUrl : httpFlvUrl;
     const url = address(window.location, this.#name) + this.#query;
-    if (this.view.phase !== "waiting") this.#tell({ phase: "connecting", failure: null });
+    if (!keepsItsWords(this.view.phase)) this.#tell({ phase: "connecting", failure: null });
     const attempt = new Attempt(mpegts, this.#video, url, selection, this.view.transport);
     this.#attempt = attempt;
     if (this.#wantsToPlay) void this.#play();
@@ -200,13 +200,13 @@ export class LivePlayer {
 
   #draw(attempt: Attempt): void {
     const flowing = this.#video.readyState >= HTMLMediaElement.HAVE_FUTURE_DATA;
-    const shown = flowing && attempt.gotMedia;
+    const shown = flowing && attempt.gotMedia && !attempt.stands;
     const phase: LivePhase = !this.#wantsToPlay
       ? "paused"
       : shown
         ? "playing"
-        : this.view.phase === "waiting"
-          ? "waiting"
+        : keepsItsWords(this.view.phase)
+          ? this.view.phase
           : attempt.gotMedia
             ? "buffering"
             : "connecting";
@@ -223,6 +223,7 @@ export class LivePlayer {
     if (ending.kind === "failed") this.#tell({ phase: "failed", failure: ending.failure });
     if (ending.kind === "absent" || ending.kind === "ended") this.#tell({ phase: "waiting", failure: null });
     if (ending.kind === "stopped") return;
+    if (ending.kind === "stuck") this.#tell({ phase: "restarting", failure: null });
     this.#emptyAttempts = ending.kind === "lost" && !attempt.gotMedia ? this.#emptyAttempts + 1 : 0;
     const codec = this.view.stream?.video?.codec_string;
     if (this.#emptyAttempts >= EMPTY_ATTEMPTS_MAX && codec?.startsWith("av01")) this.#undemuxed.add(codec);
@@ -271,6 +272,11 @@ export class LivePlayer {
   async #sleep(ms: number): Promise<void> {
     await Promise.race([pause(ms), new Promise<void>((resolve) => (this.#wake = resolve))]);
   }
+}
+
+/** Of what is said until there is a picture, "Connecting…" says the least. */
+function keepsItsWords(phase: LivePhase): boolean {
+  return phase === "waiting" || phase === "restarting";
 }
 
 /** Grows to its limit, and never keeps a thousand viewers in step. */
