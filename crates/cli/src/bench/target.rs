@@ -13,6 +13,8 @@ use super::{Arguments, Format, cost};
 
 /// How long a server may take to start.
 const START_MAX: Duration = Duration::from_secs(20);
+/// How long it may take to stop.
+const STOP_MAX: Duration = Duration::from_secs(5);
 /// The stream that is published to servers that are started here.
 const STREAM: &str = "live/bench";
 /// Where Debian's nginx keeps its RTMP module, and where others do.
@@ -142,11 +144,27 @@ impl Running {
     /// Stops it, if it was started here.
     pub(super) async fn stop(self) {
         let Some(mut started) = self.started else { return };
-        // What has ended by itself needs no end.
-        let _ = started.child.kill().await;
+        // nginx has its worker end with it only if it is asked to.
+        ask_to_end(&started.child);
+        if tokio::time::timeout(STOP_MAX, started.child.wait()).await.is_err() {
+            // What has ended by itself meanwhile needs no end.
+            let _ = started.child.kill().await;
+        }
         let _ = std::fs::remove_dir_all(&started.directory);
     }
 }
+
+#[cfg(unix)]
+fn ask_to_end(child: &Child) {
+    let pid = child.id().and_then(|pid| rustix::process::Pid::from_raw(i32::try_from(pid).ok()?));
+    if let Some(pid) = pid {
+        // It may have ended by itself.
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+    }
+}
+
+#[cfg(not(unix))]
+fn ask_to_end(_: &Child) {}
 
 fn spawn(command: &mut Command, arguments: &Arguments) -> anyhow::Result<Child> {
     let program = command.as_std().get_program().to_string_lossy().into_owned();
