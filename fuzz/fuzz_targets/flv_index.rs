@@ -2,6 +2,7 @@
 #![no_main]
 
 use bytes::Bytes;
+use headwater_media::first_frames::FirstFrames;
 use headwater_media::flv::Indexer;
 use libfuzzer_sys::fuzz_target;
 
@@ -19,6 +20,13 @@ fuzz_target!(|input: (u16, &[u8])| {
     let (grown, whole) = (indexer.finish(), whole.finish());
     assert_eq!(grown, whole);
     let Ok(index) = whole else { return };
+    let mut frames = FirstFrames::new(index.clone());
+    while let Some(range) = frames.wants() {
+        frames.supply(&file[range.start as usize..range.end as usize]);
+    }
+    let described = frames.finish();
+    // FLV's tracks are announced by tags, so that each is described.
+    assert_eq!(described.map(|described| described.samples().len()), Ok(index.samples().len()));
     for (number, sample) in index.samples().iter().enumerate() {
         let range = sample.offset as usize..sample.offset as usize + sample.size as usize;
         let frame = index.frame(sample, Bytes::copy_from_slice(&file[range]));

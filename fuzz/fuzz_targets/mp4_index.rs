@@ -1,6 +1,8 @@
-//! Any bytes as an MP4 file: no panic, an end, and no sample outside the file; also of one that grows.
+//! Any bytes as an MP4 file: no panic, an end, and no sample outside the file; also of one that grows. What its first
+//! frames say is read too.
 #![no_main]
 
+use headwater_media::first_frames::FirstFrames;
 use headwater_media::mp4::Scan;
 use libfuzzer_sys::fuzz_target;
 
@@ -27,6 +29,12 @@ fuzz_target!(|input: (u16, &[u8])| {
         return;
     }
     let Ok(index) = scan.finish() else { return };
+    let mut frames = FirstFrames::new(index);
+    while let Some(range) = frames.wants() {
+        frames.supply(&bytes[range.start as usize..range.end as usize]);
+    }
+    let Ok(index) = frames.finish() else { return };
+    index.tracks().iter().for_each(|track| drop(track.described().details()));
     for sample in index.samples() {
         assert!(sample.size > 0);
         assert!(sample.offset + u64::from(sample.size) <= bytes.len() as u64);

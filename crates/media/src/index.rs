@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::flv::repair::repair;
 use crate::mp4::boxes::FourCc;
-use crate::{Error, Frame, MediaKind, Timestamp, Track};
+use crate::{DescribedTrack, Error, Frame, MediaKind, Orientation, SampleEntry, Timestamp, Track};
 
 /// The largest number of samples of one file: 28 hours of film with sound.
 pub const MAX_SAMPLES: u64 = 10_000_000;
@@ -50,8 +50,12 @@ const _: () = assert!(size_of::<Sample>() == 32);
 pub struct IndexedTrack {
     /// The codec and its first configuration.
     pub track: Track,
+    /// What sample entry and first frame say beside it.
+    pub entry: SampleEntry,
     /// The `track_ID` in the file; of FLV, which has none, a running number from 1.
     pub number: u32,
+    /// How its pictures are turned for showing.
+    pub orientation: Orientation,
     /// Ticks per second that hold its times; of sound the sample rate, where it is known.
     pub timescale: u32,
     /// When the last of it that is shown ends.
@@ -60,6 +64,14 @@ pub struct IndexedTrack {
     pub(crate) last_lasts: Timestamp,
     /// The language as three letters of ISO 639-2, if the file says one.
     pub language: Option<String>,
+}
+
+impl IndexedTrack {
+    /// The track as it is at first, with all that describes it.
+    #[must_use]
+    pub const fn described(&self) -> DescribedTrack<'_> {
+        DescribedTrack { track: &self.track, entry: &self.entry }
+    }
 }
 
 /// A track that cannot be played, or not beside the others.
@@ -73,12 +85,62 @@ pub struct SkippedTrack {
     pub reason: String,
 }
 
-/// From some time on a track has another codec or configuration: only in FLV.
+/// How the text of a track is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TextFormat {
+    /// 3GPP timed text (`tx3g`).
+    Timed,
+    /// WebVTT in boxes (`wvtt`).
+    WebVtt,
+}
+
+/// Where a text lies in the file, and when it is on the picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextSample {
+    /// Its first byte in the file.
+    pub offset: u64,
+    /// Bytes to be read there.
+    pub size: u32,
+    /// When it appears.
+    pub from: Timestamp,
+    /// When it goes.
+    pub until: Timestamp,
+}
+
+/// A track of text inside a film. It is no [`Track`]: it is read as a whole, and shown beside the others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextTrack {
+    /// The `track_ID` in the file.
+    pub number: u32,
+    /// The language as three letters of ISO 639-2, if the file says one.
+    pub language: Option<String>,
+    pub(crate) format: TextFormat,
+    /// What the sample entry says of all cues.
+    pub(crate) config: Bytes,
+    pub(crate) samples: Vec<TextSample>,
+}
+
+impl TextTrack {
+    /// Its samples in order.
+    #[must_use]
+    pub fn samples(&self) -> &[TextSample] {
+        &self.samples
+    }
+}
+
+/// From some time on a track has another codec or configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Change {
     /// Decoding time of the first frame that it holds for.
     pub(crate) from: Timestamp,
     pub(crate) track: Track,
+    pub(crate) entry: SampleEntry,
+}
+
+impl Change {
+    pub(crate) const fn described(&self) -> DescribedTrack<'_> {
+        DescribedTrack { track: &self.track, entry: &self.entry }
+    }
 }
 
 /// All that must be known of a film to play it from anywhere.
@@ -89,6 +151,7 @@ pub struct Index {
     pub(crate) changes: Vec<Change>,
     pub(crate) metadata: Option<Bytes>,
     pub(crate) skipped: Vec<SkippedTrack>,
+    pub(crate) texts: Vec<TextTrack>,
     pub(crate) samples: Vec<Sample>,
     pub(crate) clock: Timestamp,
     /// Payload lengths of repaired samples, by offset and track.
@@ -105,16 +168,23 @@ impl Index {
     }
 
     /// The tracks with pictures or sound as they are for the sample of that number: their configurations may
-    /// change in the middle of an FLV file.
+    /// change in the middle of a film.
     #[must_use]
     pub fn tracks_at(&self, number: usize) -> Vec<Track> {
+        self.described_at(number).into_iter().map(|described| described.track.clone()).collect()
+    }
+
+    /// As [`tracks_at`](Self::tracks_at), with all that describes them.
+    #[must_use]
+    pub fn described_at(&self, number: usize) -> Vec<DescribedTrack<'_>> {
         let media = self.tracks.iter().filter(|track| track.track.id.kind != MediaKind::Data);
-        let mut tracks: Vec<Track> = media.map(|indexed| indexed.track.clone()).collect();
+        let mut tracks: Vec<DescribedTrack<'_>> = media.map(IndexedTrack::described).collect();
         if let Some(sample) = self.samples.get(number) {
             for change in self.changes.iter().take_while(|change| change.from <= sample.dts) {
-                tracks.iter_mut().filter(|track| track.id == change.track.id).for_each(|track| {
-                    track.clone_from(&change.track);
-                });
+                tracks
+                    .iter_mut()
+                    .filter(|described| described.track.id == change.track.id)
+                    .for_each(|described| *described = change.described());
             }
         }
         tracks
@@ -136,10 +206,12 @@ impl Index {
     }
 
     /// All configurations of the track at that place, the first one first.
-    pub(crate) fn configurations(&self, place: usize) -> impl Iterator<Item = &Track> {
-        let first = self.tracks.get(place).map(|indexed| &indexed.track);
-        let later = self.changes.iter().map(|change| &change.track);
-        first.into_iter().chain(later.filter(move |track| first.is_some_and(|first| first.id == track.id)))
+    pub(crate) fn configurations(&self, place: usize) -> impl Iterator<Item = DescribedTrack<'_>> {
+        let first = self.tracks.get(place).map(IndexedTrack::described);
+        let later = self.changes.iter().map(Change::described);
+        let of_track =
+            move |later: &DescribedTrack<'_>| first.is_some_and(|first| first.track.id == later.track.id);
+        first.into_iter().chain(later.filter(of_track))
     }
 
     /// The payload of the file's own `onMetaData`; only FLV has one.
@@ -152,6 +224,12 @@ impl Index {
     #[must_use]
     pub fn skipped(&self) -> &[SkippedTrack] {
         &self.skipped
+    }
+
+    /// The tracks of text, in the file's order.
+    #[must_use]
+    pub fn texts(&self) -> &[TextTrack] {
+        &self.texts
     }
 
     /// All access units in decoding order over all tracks.
@@ -276,8 +354,23 @@ impl Index {
     }
 
     /// The track of a change by its number.
-    pub(crate) fn changed_track(&self, change: usize) -> Option<&Track> {
-        self.changes.get(change).map(|change| &change.track)
+    pub(crate) fn changed(&self, change: usize) -> Option<DescribedTrack<'_>> {
+        self.changes.get(change).map(Change::described)
+    }
+
+    /// Leaves a track out: nothing can be made of its samples.
+    pub(crate) fn leave_out(&mut self, place: usize, reason: &str) {
+        if place >= self.tracks.len() {
+            return;
+        }
+        let IndexedTrack { number, track, .. } = self.tracks.remove(place);
+        let kind = FourCc(track.codec.four_cc().unwrap_or(*b"----"));
+        self.skipped.push(SkippedTrack { number, kind, reason: reason.to_owned() });
+        self.changes.retain(|change| change.track.id != track.id);
+        self.samples.retain(|sample| usize::from(sample.track) != place);
+        for sample in self.samples.iter_mut().filter(|sample| usize::from(sample.track) > place) {
+            sample.track -= 1;
+        }
     }
 
     /// How long a sample lasts: until the next one of its track is decoded, or as long as the track's last one.

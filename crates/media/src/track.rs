@@ -9,6 +9,7 @@ use crate::codec::aac::AudioSpecificConfig;
 use crate::codec::ac3::Ac3Header;
 use crate::codec::av1::Av1Config;
 use crate::codec::flac::FlacConfig;
+use crate::codec::flash;
 use crate::codec::h264::AvcConfig;
 use crate::codec::h265::HevcConfig;
 use crate::codec::mp3::Mp3Header;
@@ -89,6 +90,20 @@ impl Codec {
     pub const fn needs_config(self) -> bool {
         use Codec::{Aac, Av1, Flac, H264, H265, H266, Vp9};
         matches!(self, H264 | H265 | H266 | Av1 | Vp9 | Aac | Flac)
+    }
+
+    /// MP3 with the flags that FLV's own tags would have for such frames; 48 kHz is flagged 44 kHz, as ffmpeg does.
+    pub(crate) const fn mp3(sample_rate: u32, is_stereo: bool) -> Self {
+        const MP3: u8 = 2;
+        const MP3_8_KHZ: u8 = 14;
+        const SIXTEEN_BIT: u8 = 2;
+        let (format, rate) = match sample_rate {
+            0..=8_000 => (MP3_8_KHZ, 0),
+            8_001..=12_000 => (MP3, 1),
+            12_001..=24_000 => (MP3, 2),
+            _ => (MP3, 3),
+        };
+        Self::Mp3 { flv_flags: format << 4 | rate << 2 | SIXTEEN_BIT | is_stereo as u8 }
     }
 
     /// The codec's name in Enhanced RTMP and MP4; `None` for the codecs of the Flash age.
@@ -196,7 +211,7 @@ impl Track {
     }
 
     /// As [`details`](Self::details), with what a frame says where the configuration does not: AC-3,
-    /// MP3 and Opus in any frame, VP8 and VP9 in a key frame.
+    /// MP3, Opus, Sorenson H.263 and Screen video in any frame, VP8, VP9 and VP6 in a key frame.
     #[must_use]
     pub fn details_with(&self, frame: &[u8]) -> TrackDetails {
         let mut details = self.details();
@@ -222,6 +237,12 @@ impl Track {
                 }
             }
             Codec::Opus => details.channels = details.channels.or_else(|| opus::packet_channels(frame)),
+            Codec::FlvVideo(codec) => {
+                if let Some((width, height)) = flash::picture_size(codec, frame) {
+                    details.width = Some(width);
+                    details.height = Some(height);
+                }
+            }
             _ => {}
         }
         details

@@ -12,7 +12,7 @@ use headwater_media::codec::aac::AudioSpecificConfig;
 use headwater_media::codec::h264::AvcConfig;
 use headwater_media::flv::demux::FileEnd;
 use headwater_media::flv::{self, MediaItem};
-use headwater_media::index::{Index, Sample};
+use headwater_media::index::{Index, Sample, TextSample};
 use headwater_media::mp4::{self, Scan};
 use headwater_media::{Codec, Frame, MediaKind, Timestamp, Track, TrackId};
 use proptest::prelude::*;
@@ -230,8 +230,14 @@ fn what_the_files_say_of_themselves() {
     let mp3 = scan(&fixture("mp3.mp4"));
     let codecs: Vec<Codec> = mp3.tracks().iter().map(|track| track.track.codec).collect();
     assert_eq!(codecs, [Codec::H264, Codec::Mp3 { flv_flags: 0x2F }]);
-    assert_eq!(mp3.skipped().len(), 1);
-    assert_eq!(mp3.skipped()[0].reason, "it holds neither pictures nor sound");
+    assert_eq!(mp3.skipped(), []);
+    let [text] = mp3.texts() else { panic!("one track of text") };
+    let file = fixture("mp3.mp4");
+    let payload = |sample: &TextSample| {
+        Bytes::copy_from_slice(&file[sample.offset as usize..sample.offset as usize + sample.size as usize])
+    };
+    let payloads: Vec<Bytes> = text.samples().iter().map(payload).collect();
+    assert_eq!(text.to_webvtt(&payloads), "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\nA caption\n\n");
 }
 
 #[test]

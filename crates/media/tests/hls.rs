@@ -4,6 +4,7 @@
 
 use bytes::Bytes;
 use headwater_media::cut::Piece;
+use headwater_media::first_frames::FirstFrames;
 use headwater_media::flv::Indexer;
 use headwater_media::hls::{
     KEY_FRAMES_APART, MediaSegment, Presentation, SEGMENT_MAX, SEGMENT_TARGET, SegmentedTrack,
@@ -36,6 +37,14 @@ fn fixture(name: &str) -> Vec<u8> {
 }
 
 fn index(file: &[u8]) -> Index {
+    let mut frames = FirstFrames::new(indexed(file));
+    while let Some(range) = frames.wants() {
+        frames.supply(&file[range.start as usize..range.end as usize]);
+    }
+    frames.finish().unwrap()
+}
+
+fn indexed(file: &[u8]) -> Index {
     if file.starts_with(b"FLV") {
         let mut indexer = Indexer::new(1 << 24);
         indexer.feed(file);
@@ -73,14 +82,8 @@ impl Film {
         Self { file, index, presentation }
     }
 
-    fn frame_for(&self, line: &SegmentedTrack, era: u32) -> Bytes {
-        let sample = &self.index.samples()[line.first_of(era).unwrap()];
-        self.index.frame(sample, bytes_of(&self.file, sample)).unwrap().payload
-    }
-
     fn segment(&self, line: &SegmentedTrack, number: usize, cut: &MediaSegment) -> Vec<u8> {
-        let frame = self.frame_for(line, cut.era);
-        let (head, pieces) = self.presentation.segment(&self.index, line, number, cut, &frame).unwrap();
+        let (head, pieces) = self.presentation.segment(&self.index, line, number, cut).unwrap();
         let mut out = head.to_vec();
         for piece in pieces {
             match piece {
@@ -99,8 +102,7 @@ impl Film {
 
     fn init(&self, line: &SegmentedTrack) -> Vec<u8> {
         let era = line.segments[0].era;
-        let frame = self.frame_for(line, era);
-        self.presentation.init(&self.index, line, era, &frame).unwrap().to_vec()
+        self.presentation.init(&self.index, line, era).unwrap().to_vec()
     }
 }
 

@@ -19,6 +19,8 @@ use crate::refusal::{Refusal, RefusalKind};
 const GAP_BYTES_MAX: u64 = 64 << 10;
 /// A file that was written to within this time may still be written.
 pub(crate) const WRITING: Duration = Duration::from_secs(10);
+/// The longest text that is taken, in bytes: far more than a long film has.
+pub const TEXT_BYTES_MAX: u64 = 8 << 20;
 /// Bytes read at once, at most; a larger sample comes alone.
 const READ_BYTES_MAX: u64 = 4 << 20;
 
@@ -104,6 +106,27 @@ impl Film {
     /// `UnexpectedEof` if the file has become shorter.
     pub(crate) async fn read(&self, range: Range<u64>) -> io::Result<Bytes> {
         blob::read(&self.blob, range).await
+    }
+
+    /// A track of text inside the film as WebVTT, its times those of the index. `number` is its place among
+    /// [`Index::texts`].
+    ///
+    /// # Errors
+    /// There is no such track, it is longer than any film's text, or the file cannot be read there any more.
+    pub async fn text(&self, number: usize) -> Result<String, Refusal> {
+        let refused = |kind, what: &str| Refusal::new(kind, format!("{} {what}.", self.name));
+        let track = self.index.texts().get(number);
+        let track = track.ok_or_else(|| refused(RefusalKind::NotFound, "has no such text"))?;
+        let bytes: u64 = track.samples().iter().map(|sample| u64::from(sample.size)).sum();
+        if bytes > TEXT_BYTES_MAX {
+            return Err(refused(RefusalKind::NoMedia, &format!("has {bytes} bytes of text in one track")));
+        }
+        let mut payloads = Vec::with_capacity(track.samples().len());
+        for sample in track.samples() {
+            let read = self.read(sample.offset..sample.offset + u64::from(sample.size)).await;
+            payloads.push(read.map_err(|error| Refusal::unreadable(&self.name, &error))?);
+        }
+        Ok(track.to_webvtt(&payloads))
     }
 
     /// The frames of these samples, in order, at the times of the index. Samples that lie near each other are

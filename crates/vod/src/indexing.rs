@@ -5,6 +5,8 @@ use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
 use headwater_media::Error;
+use headwater_media::container::{Container, Foreign, RECOGNISED_BYTES};
+use headwater_media::first_frames::FirstFrames;
 use headwater_media::flv::Indexer;
 use headwater_media::index::Index;
 use headwater_media::mp4::Scan;
@@ -57,8 +59,8 @@ impl Mark {
 pub(crate) enum NoIndex {
     #[error("it is empty")]
     Empty,
-    #[error("it is neither FLV nor MP4 (MOV, M4V, F4V)")]
-    NoMedia,
+    #[error(transparent)]
+    Foreign(#[from] Foreign),
     #[error(transparent)]
     Media(#[from] Error),
     #[error("it cannot be read: {0}")]
@@ -73,13 +75,26 @@ pub(crate) fn index(blob: &dyn Blob, growth: Option<Growth>) -> Result<(Index, O
     };
     let may_grow = SystemTime::now().duration_since(blob.modified()).is_ok_and(|age| age < KEPT);
     if !may_grow {
-        return Ok((read.finish()?, None));
+        return Ok((describe(blob, read.finish()?)?, None));
     }
     let index = match &read {
         Read::Flv { indexer, .. } => indexer.clone().finish()?,
         Read::Mp4(scan) => scan.clone().finish()?,
     };
-    Ok((index, Some(Growth { read, mark: Mark::read(blob, blob.size())? })))
+    Ok((describe(blob, index)?, Some(Growth { read, mark: Mark::read(blob, blob.size())? })))
+}
+
+/// What the first frames of each track say is part of what is known of it.
+fn describe(blob: &dyn Blob, index: Index) -> Result<Index, NoIndex> {
+    let mut frames = FirstFrames::new(index);
+    let mut bytes = Vec::new();
+    while let Some(Range { start, end }) = frames.wants() {
+        // Samples lie within the file, and only their beginnings are asked for.
+        bytes.resize(usize::try_from(end.saturating_sub(start)).unwrap_or(0), 0);
+        blob.read_exact_at(&mut bytes, start)?;
+        frames.supply(&bytes);
+    }
+    Ok(frames.finish()?)
 }
 
 impl Read {
@@ -99,19 +114,19 @@ fn go_on(blob: &dyn Blob, read: Read) -> Result<Read, NoIndex> {
 }
 
 fn begin(blob: &dyn Blob) -> Result<Read, NoIndex> {
-    let mut start = [0; 8];
+    let mut start = [0; RECOGNISED_BYTES];
     let length = blob.size().min(start.len() as u64) as usize;
     blob.read_exact_at(&mut start[..length], 0)?;
-    match &start[..length] {
-        [] => Err(NoIndex::Empty),
-        [b'F', b'L', b'V', ..] => index_flv(blob, Box::new(Indexer::new(TAG_BYTES_MAX)), 0),
-        // The scan tells by the first box whether it is MP4.
-        [_, _, _, _, kind @ ..] if kind.len() == 4 && kind.iter().all(u8::is_ascii_alphanumeric) => {
+    if length == 0 {
+        return Err(NoIndex::Empty);
+    }
+    match Container::recognise(&start[..length])? {
+        Container::Flv => index_flv(blob, Box::new(Indexer::new(TAG_BYTES_MAX)), 0),
+        Container::Mp4 => {
             let mut scan = Box::new(Scan::new(blob.size()));
             supply(blob, &mut scan)?;
             Ok(Read::Mp4(scan))
         }
-        _ => Err(NoIndex::NoMedia),
     }
 }
 

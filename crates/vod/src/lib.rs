@@ -26,7 +26,7 @@ pub use blob::{Blob, FileBlob, Reading};
 pub use blocking::blocking;
 pub use chain::Chain;
 pub use cursor::RecordedCursor;
-pub use film::Film;
+pub use film::{Film, TEXT_BYTES_MAX};
 pub use film_cursor::{FilmCursor, OpenFilm};
 pub use item::{Item, is_metadata};
 pub use library::{Config, Library};

@@ -7,6 +7,7 @@ use std::ops::Range;
 
 use anyhow::Context;
 use bytes::Bytes;
+use headwater_media::first_frames::FirstFrames;
 use headwater_media::index::Index;
 use headwater_media::mp4::Scan;
 use headwater_media::{Frame, Timestamp, Track};
@@ -34,7 +35,11 @@ impl Mp4Reader {
             let bytes = read_range(&mut file, range)?;
             scan.supply(&bytes)?;
         }
-        let index = scan.finish()?;
+        let mut frames = FirstFrames::new(scan.finish()?);
+        while let Some(range) = frames.wants() {
+            frames.supply(&read_range(&mut file, range)?);
+        }
+        let index = frames.finish()?;
         for note in index.notes() {
             tracing::warn!("the file is irregular: {note}");
         }

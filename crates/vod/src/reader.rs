@@ -10,6 +10,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use bytes::Bytes;
 use headwater_media::Timestamp;
+use headwater_media::container::{Container, RECOGNISED_BYTES};
 use headwater_media::flv::{Demuxer, LeftOut};
 
 use crate::item::Item;
@@ -21,9 +22,9 @@ pub(crate) const TAG_BYTES_MAX: u32 = 16 << 20;
 const READ_BYTES: usize = 64 << 10;
 
 /// Reads a file from its start to its end.
-pub struct Reader(Container);
+pub struct Reader(Reading);
 
-enum Container {
+enum Reading {
     Flv(Box<FlvReader>),
     Mp4(Box<Mp4Reader>),
 }
@@ -35,29 +36,26 @@ impl Reader {
     /// The file cannot be read, is neither FLV nor MP4, or its index is damaged.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         let mut file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-        let mut start = [0; 12];
+        let mut start = [0; RECOGNISED_BYTES];
         let read =
             read_full(&mut file, &mut start).with_context(|| format!("cannot read {}", path.display()))?;
-        let reader = match &start[..read] {
-            [b'F', b'L', b'V', ..] => {
+        if read == 0 {
+            bail!("{} is empty", path.display());
+        }
+        let reader = match Container::recognise(&start[..read]) {
+            Ok(Container::Flv) => {
                 let rest = Cursor::new(start[..read].to_vec()).chain(file);
-                Ok(Self(Container::Flv(Box::new(FlvReader::new(Box::new(rest))))))
+                Ok(Self(Reading::Flv(Box::new(FlvReader::new(Box::new(rest))))))
             }
-            [_, _, _, _, b'f', b't', b'y', b'p', ..] | [_, _, _, _, b'm', b'o', b'o', b'v', ..] => {
-                Mp4Reader::open(file).map(|reader| Self(Container::Mp4(Box::new(reader))))
-            }
-            [] => bail!("{} is empty", path.display()),
-            _ => bail!(
-                "{} is neither FLV nor MP4 (MOV, M4V, F4V); convert it with: ffmpeg -i FILE -c copy out.flv",
-                path.display()
-            ),
+            Ok(Container::Mp4) => Mp4Reader::open(file).map(|reader| Self(Reading::Mp4(Box::new(reader)))),
+            Err(foreign) => Err(foreign.into()),
         };
         reader.with_context(|| format!("cannot play {}", path.display()))
     }
 
     /// Reads an FLV file that is in memory.
     pub fn from_flv(bytes: Bytes) -> Self {
-        Self(Container::Flv(Box::new(FlvReader::new(Box::new(Cursor::new(bytes))))))
+        Self(Reading::Flv(Box::new(FlvReader::new(Box::new(Cursor::new(bytes))))))
     }
 
     /// The next item; `None` at the end.
@@ -66,24 +64,24 @@ impl Reader {
     /// The file cannot be read any more, or is damaged here.
     pub fn next_item(&mut self) -> anyhow::Result<Option<Item>> {
         match &mut self.0 {
-            Container::Flv(reader) => reader.next_item(),
-            Container::Mp4(reader) => reader.next_item(),
+            Reading::Flv(reader) => reader.next_item(),
+            Reading::Mp4(reader) => reader.next_item(),
         }
     }
 
     /// What of the file could not be used so far: tags of FLV with a damaged body or of an unknown codec.
     pub fn left_out(&self) -> LeftOut {
         match &self.0 {
-            Container::Flv(reader) => reader.demuxer.left_out(),
-            Container::Mp4(_) => LeftOut::default(),
+            Reading::Flv(reader) => reader.demuxer.left_out(),
+            Reading::Mp4(_) => LeftOut::default(),
         }
     }
 
     /// How long the file plays, where its header says so.
     pub fn duration(&self) -> Option<Timestamp> {
         match &self.0 {
-            Container::Flv(_) => None,
-            Container::Mp4(reader) => Some(reader.duration()),
+            Reading::Flv(_) => None,
+            Reading::Mp4(reader) => Some(reader.duration()),
         }
     }
 }

@@ -30,7 +30,10 @@ fn a_film_is_described() {
         .iter()
         .map(|one| (one["language"].as_str(), one["url"].as_str().unwrap()))
         .collect();
-    assert_eq!(subtitles, [(Some("en"), "/vod/sub/film.en.vtt"), (None, "/vod/sub/film.vtt")]);
+    let text = |number| format!("/vod/sub/film.mp4/hls/subtitles-{number}.vtt");
+    assert_eq!(subtitles, [(Some("en"), &*text(0)), (None, &*text(1))]);
+    let read = server.get(&text(0)).must_be(200);
+    assert!(read.text().starts_with("WEBVTT\n"), "{}", read.text());
     let urls = &about["urls"];
     assert_eq!(urls["hls"], "/vod/sub/film.mp4/index.m3u8");
     assert_eq!(

@@ -146,13 +146,19 @@ const DOOR_MAY: &[&str] = &["server services", "server net", "server signals"];
 
 pub(crate) const ROOMS: &[Room] = &[
     room("media face", "media", &["lib.rs"], &[ALL], "the face of the crate"),
-    room("media ground", "media", &["error", "bits", "time"], &[], "the ground names nothing above it"),
+    room(
+        "media ground",
+        "media",
+        &["error", "bits", "time", "container", "plain_text"],
+        &[],
+        "the ground names nothing above it",
+    ),
     room("media amf", "media", &["amf"], &["media ground"], "AMF is values and knows no media"),
     room("media codec", "media", &["codec"], &["media ground"], "a codec knows no container"),
     room(
         "media track",
         "media",
-        &["track", "frame", "color_info", "sound_grid"],
+        &["track", "frame", "color_info", "sound_grid", "orientation", "sample_entry", "parameter_sets"],
         &["media ground", "media codec", "media amf"],
         "frames and tracks are the same in every container",
     ),
@@ -162,6 +168,13 @@ pub(crate) const ROOMS: &[Room] = &[
         &["index", "piece", "presented"],
         &["media ground", "media track", "media flv", "media mp4"],
         "an index is the same whatever its container",
+    ),
+    room(
+        "media first frames",
+        "media",
+        &["first_frames"],
+        &["media ground", "media codec", "media track", "media index"],
+        "what frames say of their track is the same in every container",
     ),
     room(
         "media flv",

@@ -8,6 +8,7 @@ pub mod ac3;
 pub mod av1;
 pub mod colours;
 pub mod flac;
+pub mod flash;
 pub mod h264;
 pub mod h265;
 pub mod h266;

@@ -5,7 +5,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::dialect::Dialect;
 use super::head::{config_bodies, frame_head};
-use super::metadata::{KEYFRAMES_MAX, insert_keyframes, metadata_payload, on_metadata, parse_on_metadata};
+use super::metadata::{KEYFRAMES_MAX, insert_keyframes, metadata_payload, on_metadata_of, parse_on_metadata};
 use super::mux::{TAG_HEAD_LEN, TagKind, file_header, previous_tag_size, tag_head};
 use crate::index::{Index, Sample};
 use crate::piece::{Piece, Span};
@@ -133,8 +133,8 @@ impl FilmTags {
         let begin = self.changes.partition_point(|(at, _)| *at < number);
         let mut out = BytesMut::new();
         for &(_, change) in self.changes.iter().skip(begin).take_while(|(at, _)| *at == number) {
-            if let Some(track) = index.changed_track(change) {
-                self.put_configuration(track, self.ms(sample), &mut out);
+            if let Some(changed) = index.changed(change) {
+                self.put_configuration(changed.track, self.ms(sample), &mut out);
             }
         }
         out.freeze()
@@ -171,7 +171,7 @@ impl FilmTags {
         let lasts = end - self.shown_first(index);
         let keyframes = self.keyframes(index, lasts);
         let with = |shift: u64| {
-            let metadata = self.metadata(index, tracks, lasts, &keyframes, shift);
+            let metadata = self.metadata(index, lasts, &keyframes, shift);
             let mut out = BytesMut::from(self.header(tracks).as_slice());
             put_tag(TagKind::Script, 0, &metadata, &mut out);
             out.put_slice(&self.configurations(tracks, 0));
@@ -211,17 +211,10 @@ impl FilmTags {
         found
     }
 
-    fn metadata(
-        &self,
-        index: &Index,
-        tracks: &[Track],
-        lasts: Timestamp,
-        keyframes: &[(Timestamp, u64)],
-        shift: u64,
-    ) -> Bytes {
-        let admitted: Vec<Track> =
-            tracks.iter().filter(|track| self.dialect.admits(track.id, track.codec)).cloned().collect();
-        let mut about = parse_on_metadata(&on_metadata(&admitted, Some(lasts))).unwrap_or_default();
+    fn metadata(&self, index: &Index, lasts: Timestamp, keyframes: &[(Timestamp, u64)], shift: u64) -> Bytes {
+        let mut admitted = index.described_at(self.first);
+        admitted.retain(|described| self.dialect.admits(described.track.id, described.track.codec));
+        let mut about = parse_on_metadata(&on_metadata_of(&admitted, Some(lasts))).unwrap_or_default();
         let last = index.samples().get(self.end.saturating_sub(1));
         about.insert("lasttimestamp", last.map_or(0.0, |sample| (sample.dts - self.origin).as_seconds()));
         let shifted: Vec<_> = keyframes.iter().map(|(at, position)| (*at, position + shift)).collect();

@@ -13,7 +13,7 @@ use super::normalizer::{MediaItem, MediaItems, Normalizer, Origin, Patience};
 use crate::index::{Change, Index, IndexedTrack, MAX_SAMPLES, Sample};
 use crate::presented::{self, LAST_MAX, LONE};
 use crate::sound_grid::{SoundFrame, SoundGrid};
-use crate::{Codec, Error, Frame, MediaKind, Timestamp, Track, TrackId};
+use crate::{Codec, Error, Frame, MediaKind, Orientation, SampleEntry, Timestamp, Track, TrackId};
 
 /// Tracks of one file that are indexed, at most: a sample has a byte for its track's number.
 const TRACKS_MAX: usize = 255;
@@ -138,7 +138,8 @@ impl Indexer {
         let (mut tracks, mut shown): (Vec<_>, Vec<_>) = tracks.into_iter().map(GrowingTrack::finish).unzip();
         let (clock, more) = presented::settle(&mut tracks, &mut shown, &mut samples, &mut changes);
         notes.extend(more);
-        Ok(Index { tracks, changes, metadata, skipped: Vec::new(), samples, clock, repaired_lens, notes })
+        let (skipped, texts) = (Vec::new(), Vec::new());
+        Ok(Index { tracks, changes, metadata, skipped, texts, samples, clock, repaired_lens, notes })
     }
 
     fn take(&mut self, tag: Tag) {
@@ -228,7 +229,7 @@ impl Indexer {
                     growing.configured = track.clone();
                     growing.sound = None;
                 }
-                self.changes.push(Change { from: frame.dts, track });
+                self.changes.push(Change { from: frame.dts, track, entry: SampleEntry::NONE });
                 at
             }
             (Some(at), None) => at,
@@ -246,7 +247,16 @@ impl Indexer {
         let number = self.tracks.len() as u32 + 1;
         let (end, last_lasts) = (Timestamp::ZERO, Timestamp::ZERO);
         let configured = track.clone();
-        let indexed = IndexedTrack { track, number, timescale: TIMESCALE, end, last_lasts, language: None };
+        let indexed = IndexedTrack {
+            track,
+            entry: SampleEntry::NONE,
+            number,
+            orientation: Orientation::UPRIGHT,
+            timescale: TIMESCALE,
+            end,
+            last_lasts,
+            language: None,
+        };
         let growing = GrowingTrack {
             indexed,
             configured,

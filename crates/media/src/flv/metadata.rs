@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::amf::{Limits, Object, Value, amf0};
 use crate::index::{Index, Sample};
-use crate::{Codec, MediaKind, Timestamp, Track};
+use crate::{Codec, DescribedTrack, MediaKind, Timestamp, Track};
 
 /// Key frames that a film's description lists, at most; of more, some are left out at even distances.
 pub(super) const KEYFRAMES_MAX: i64 = 10_000;
@@ -18,22 +18,28 @@ const ENCODER: &str = concat!("Headwater ", env!("CARGO_PKG_VERSION"));
 /// and the duration of a film. What is not there is not mentioned: players wait for announced tracks.
 #[must_use]
 pub fn on_metadata(tracks: &[Track], duration: Option<Timestamp>) -> Bytes {
+    let described: Vec<_> = tracks.iter().map(DescribedTrack::bare).collect();
+    on_metadata_of(&described, duration)
+}
+
+/// As [`on_metadata`], with all that describes the tracks.
+pub(super) fn on_metadata_of(tracks: &[DescribedTrack<'_>], duration: Option<Timestamp>) -> Bytes {
     let mut about = Object::new();
     if let Some(duration) = duration {
         about.insert("duration", duration.as_seconds());
     }
     for kind in [MediaKind::Video, MediaKind::Audio] {
-        let of_kind = || tracks.iter().filter(move |track| track.id.kind == kind);
+        let of_kind = || tracks.iter().filter(move |described| described.track.id.kind == kind);
         // A lone track describes the stream, whatever its number is.
-        let main = of_kind().min_by_key(|track| track.id.index);
+        let main = of_kind().min_by_key(|described| described.track.id.index);
         if let Some(main) = main {
             describe(main, &mut about);
         }
         let mut others = Object::new();
-        for track in of_kind().filter(|track| Some(track.id) != main.map(|main| main.id)) {
+        for other in of_kind().filter(|other| Some(other.track.id) != main.map(|main| main.track.id)) {
             let mut entry = Object::new();
-            describe(track, &mut entry);
-            others.insert(track.id.index.to_string().as_str(), entry);
+            describe(other, &mut entry);
+            others.insert(other.track.id.index.to_string().as_str(), entry);
         }
         let map = if kind == MediaKind::Video { "videoTrackIdInfoMap" } else { "audioTrackIdInfoMap" };
         if !others.is_empty() {
@@ -53,8 +59,8 @@ pub(super) fn metadata_payload(about: Object) -> Bytes {
 /// its key frames with the times that they are sought by and their places in the film's own file.
 #[must_use]
 pub fn film_metadata(index: &Index) -> Bytes {
-    let tracks = index.tracks_at(0);
-    let mut about = parse_on_metadata(&on_metadata(&tracks, Some(index.duration()))).unwrap_or_default();
+    let tracks = index.described_at(0);
+    let mut about = parse_on_metadata(&on_metadata_of(&tracks, Some(index.duration()))).unwrap_or_default();
     let apart = Timestamp::from_nanos(index.duration().as_nanos() / KEYFRAMES_MAX);
     let mut keyframes: Vec<(Timestamp, u64)> = Vec::new();
     let video = index.tracks().iter().position(|track| track.track.id.kind == MediaKind::Video);
@@ -162,8 +168,9 @@ pub fn keyframe_index(about: &Object) -> Option<Vec<(Timestamp, u64)>> {
 }
 
 /// What is known of one track, in the words of the metadata.
-fn describe(track: &Track, about: &mut Object) {
-    let details = track.details();
+fn describe(described: &DescribedTrack<'_>, about: &mut Object) {
+    let DescribedTrack { track, .. } = described;
+    let details = described.details();
     let is_video = track.id.kind == MediaKind::Video;
     if let Some(id) = codec_number(track.codec) {
         about.insert(if is_video { "videocodecid" } else { "audiocodecid" }, id);

@@ -13,7 +13,7 @@ use super::segmented_track::{MediaSegment, SegmentedTrack, is_video};
 use crate::index::{Index, Sample};
 use crate::mp4::{FragmentSample, Muxer};
 use crate::piece::Piece;
-use crate::{Codec, Error, MediaKind, Timestamp};
+use crate::{Error, MediaKind, Timestamp};
 
 /// How long segments are to be: cuts lie at the key frames nearest to it.
 pub const SEGMENT_TARGET: Timestamp = Timestamp::from_ms(6000);
@@ -104,23 +104,16 @@ impl Presentation {
         self.tracks.iter().map(|track| track.end).max().unwrap_or_default()
     }
 
-    /// The initialisation segment of a track for the segments of an era. `frame` is the payload of the first sample
-    /// of that era; only AC-3 and VP9 need it ([`SegmentedTrack::needs_frame`]).
+    /// The initialisation segment of a track for the segments of an era.
     ///
     /// # Errors
     /// As [`Muxer::new`].
-    pub fn init(
-        &self,
-        index: &Index,
-        track: &SegmentedTrack,
-        era: u32,
-        frame: &[u8],
-    ) -> Result<Bytes, Error> {
-        self.muxer(index, track, era, frame)?.init_segment()
+    pub fn init(&self, index: &Index, track: &SegmentedTrack, era: u32) -> Result<Bytes, Error> {
+        self.muxer(index, track, era)?.init_segment()
     }
 
     /// A segment (or a key frame's) of a track: its head, then the payloads as pieces of the film's file. `number`
-    /// is its place in the playlist, `frame` as for [`init`](Self::init).
+    /// is its place in the playlist.
     ///
     /// # Errors
     /// `Misuse` for a segment of another film, `Limit` for a segment above 2 GiB.
@@ -130,7 +123,6 @@ impl Presentation {
         track: &SegmentedTrack,
         number: usize,
         segment: &MediaSegment,
-        frame: &[u8],
     ) -> Result<(Bytes, Vec<Piece>), Error> {
         let samples = || segment.samples(index, track.track);
         let units: Vec<FragmentSample> = samples()
@@ -143,7 +135,7 @@ impl Presentation {
             .collect();
         let until = track.decoded_behind(index, segment);
         let sequence = u32::try_from(number).unwrap_or(u32::MAX).saturating_add(1);
-        let head = self.muxer(index, track, segment.era, frame)?.fragment_head(sequence, &units, until)?;
+        let head = self.muxer(index, track, segment.era)?.fragment_head(sequence, &units, until)?;
         let mut pieces: Vec<Piece> = Vec::new();
         for sample in samples() {
             match pieces.last_mut() {
@@ -157,10 +149,10 @@ impl Presentation {
         Ok((head, pieces))
     }
 
-    fn muxer(&self, index: &Index, track: &SegmentedTrack, era: u32, frame: &[u8]) -> Result<Muxer, Error> {
+    fn muxer(&self, index: &Index, track: &SegmentedTrack, era: u32) -> Result<Muxer, Error> {
         let indexed = index.tracks().get(track.track).ok_or(Error::Misuse("a track of another film"))?;
-        let configured = track.track_of(index, era).unwrap_or_else(|| indexed.track.clone());
-        Muxer::of_one(&configured, frame, indexed.language.as_deref(), self.origin)
+        let described = track.described(index, era).unwrap_or_else(|| indexed.described());
+        Muxer::of_film(indexed, described, self.origin)
     }
 }
 
@@ -169,10 +161,9 @@ fn check(index: &Index, place: usize) -> Result<Vec<u32>, Error> {
     let own = |(_, sample): &(usize, &Sample)| usize::from(sample.track) == place;
     let samples: Vec<u32> =
         index.samples().iter().enumerate().filter(own).map(|(number, _)| number as u32).collect();
-    for track in index.configurations(place) {
-        // What AC-3 and VP9 are is known from their frames, which are not at hand.
-        if !matches!(track.codec, Codec::Ac3 | Codec::Eac3 | Codec::Vp9) {
-            Muxer::of_one(track, &[], None, Timestamp::ZERO)?;
+    if let Some(indexed) = index.tracks().get(place) {
+        for described in index.configurations(place) {
+            Muxer::of_film(indexed, described, Timestamp::ZERO)?;
         }
     }
     Ok(samples)

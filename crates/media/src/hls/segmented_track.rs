@@ -2,7 +2,7 @@
 
 use super::segment_starts::SegmentStart;
 use crate::index::{Index, Sample};
-use crate::{Codec, MediaKind, Timestamp, Track};
+use crate::{DescribedTrack, MediaKind, Timestamp};
 
 /// Key frames closer than this are not all listed for scrubbing.
 pub const KEY_FRAMES_APART: Timestamp = Timestamp::from_ms(1000);
@@ -46,24 +46,17 @@ pub struct MediaSegment {
 }
 
 impl SegmentedTrack {
-    /// Whether the codec is described by a frame.
-    #[must_use]
-    pub fn needs_frame(&self, index: &Index) -> bool {
-        let codec = index.tracks().get(self.track).map(|indexed| indexed.track.codec);
-        matches!(codec, Some(Codec::Ac3 | Codec::Eac3 | Codec::Vp9))
-    }
-
     /// The number of the first sample of an era.
     #[must_use]
     pub fn first_of(&self, era: u32) -> Option<usize> {
         self.segments.iter().find(|segment| segment.era == era).map(|segment| segment.first as usize)
     }
 
-    /// The track as it is in an era.
+    /// The track as it is in an era, with all that describes it.
     #[must_use]
-    pub fn track_of(&self, index: &Index, era: u32) -> Option<Track> {
+    pub fn described<'a>(&self, index: &'a Index, era: u32) -> Option<DescribedTrack<'a>> {
         let id = index.tracks().get(self.track)?.track.id;
-        index.tracks_at(self.first_of(era)?).into_iter().find(|track| track.id == id)
+        index.described_at(self.first_of(era)?).into_iter().find(|described| described.track.id == id)
     }
 
     /// Bits per second: the most of any segment, and over all.

@@ -1,14 +1,16 @@
 //! An MP4 file's index gathered: from `moov` and, of fragmented files, from every `moof`.
 
-use super::boxes::{Fields, FourCc, children, required};
+use super::boxes::{FourCc, children, required};
 use super::edits::{EditList, Media};
-use super::entry::{Entry, SampleEntry, is_video, parse_stsd};
+use super::entry::{Coding, Entry, is_video, parse_stsd};
 use super::fragments::read_moof;
+use super::headers::{handler_type, language, matrix, movie_matrix, timescale, track_number};
 use super::sample_table_reader::SampleTableReader;
+use super::text::{chapter_tracks, read_text};
 use super::track_builder::{SampleDefaults, TrackBuilder};
 use crate::index::{Index, IndexedTrack, MAX_SAMPLES, Sample, SkippedTrack};
 use crate::presented;
-use crate::{Error, MediaKind, Timestamp, Track, TrackId};
+use crate::{Error, MediaKind, Orientation, Timestamp, Track, TrackId};
 
 /// The largest `moov` (or `moof`) that is read into memory, in bytes.
 pub const MAX_MOOV_LEN: u64 = 250 * 1024 * 1024;
@@ -20,6 +22,8 @@ pub const MAX_TRACKS: usize = 16;
 pub(super) struct IndexBuilder {
     file_len: u64,
     fragmented: bool,
+    /// How many fragments there were.
+    fragments: u64,
     tracks: Vec<TrackBuilder>,
     /// Of each track.
     edits: Vec<EditList>,
@@ -40,16 +44,26 @@ impl IndexBuilder {
     pub(super) fn from_moov(moov: &[u8], file_len: u64) -> Result<Self, Error> {
         let movie_timescale = children(moov).find_kind(b"mvhd").and_then(|mvhd| timescale(mvhd).ok());
         let mvex = children(moov).find_kind(b"mvex");
+        let turned = children(moov).find_kind(b"mvhd").and_then(|mvhd| movie_matrix(mvhd).ok());
+        let turned = turned.unwrap_or_default();
         let mut builder = Self {
             file_len,
             fragmented: mvex.is_some(),
+            fragments: 0,
             tracks: Vec::new(),
             edits: Vec::new(),
             index: Index::default(),
             overrun: None,
         };
+        let chapters = chapter_tracks(moov);
         for (_, trak) in children(moov).filter(|(kind, _)| kind.0 == *b"trak") {
-            builder.add_track(trak, movie_timescale.unwrap_or(1000))?;
+            let movie_timescale = movie_timescale.unwrap_or(1000);
+            match read_text(trak, movie_timescale, &chapters, file_len) {
+                Some(Ok(text)) if builder.index.texts.len() < MAX_TRACKS => builder.index.texts.push(text),
+                Some(Ok(_)) => {}
+                Some(Err(skipped)) => builder.index.skipped.push(skipped),
+                None => builder.add_track(trak, movie_timescale, turned)?,
+            }
         }
         for (_, trex) in mvex.into_iter().flat_map(children).filter(|(kind, _)| kind.0 == *b"trex") {
             if let Ok((number, defaults)) = SampleDefaults::parse_trex(trex)
@@ -69,6 +83,7 @@ impl IndexBuilder {
     pub(super) fn add_fragment(&mut self, moof: &[u8], position: u64) -> Result<(), Error> {
         let before =
             Overrun { moof: position, samples: self.index.samples.len(), tracks: self.tracks.clone() };
+        self.fragments += 1;
         let beyond_end = self.beyond_end();
         let added = self.add_samples(moof, position);
         if self.beyond_end() > beyond_end {
@@ -96,7 +111,7 @@ impl IndexBuilder {
         let mut overrun = None;
         let read = read_moof(moof, position, tracks, |track, number, sample| {
             track.push(&mut index.samples, number, &sample, *file_len);
-            let seen = index.samples.len() as u64 + track.beyond_end;
+            let seen = index.samples.len() as u64 + track.beyond_end + track.undescribed;
             if seen > MAX_SAMPLES {
                 overrun = Some(too_many(seen));
             }
@@ -120,12 +135,19 @@ impl IndexBuilder {
             }
             return Err(Error::malformed("MP4 file", reason));
         }
+        if self.index.samples.is_empty() {
+            return Err(Error::malformed("MP4 file", self.why_empty()));
+        }
         for track in &self.tracks {
             if track.beyond_end > 0 {
                 self.index.notes.push(format!(
                     "track {}: {} samples lie beyond the end of the file and are left out",
                     track.indexed.number, track.beyond_end
                 ));
+            }
+            if let Some(why) = &track.undescribed_why {
+                let (number, count) = (track.indexed.number, track.undescribed);
+                self.index.notes.push(format!("track {number}: {count} samples are left out: {why}"));
             }
         }
         self.present();
@@ -161,13 +183,40 @@ impl IndexBuilder {
             shown.push(range);
         }
         index.samples = samples;
-        index.tracks = tracks.drain(..).map(|track| track.indexed).collect();
+        index.tracks = tracks.iter().map(|track| track.indexed.clone()).collect();
         let (clock, notes) = presented::settle(&mut index.tracks, &mut shown, &mut index.samples, &mut []);
         index.clock = clock;
         index.notes.extend(notes);
+        for (number, track) in tracks.iter_mut().enumerate() {
+            track.describe(index, number);
+            if let Some(indexed) = index.tracks.get_mut(number) {
+                indexed.track.clone_from(&track.indexed.track);
+                indexed.entry.clone_from(&track.indexed.entry);
+            }
+        }
+        index.changes.sort_by_key(|change| change.from);
+        index.texts.iter_mut().for_each(|text| text.move_by(clock));
     }
 
-    fn add_track(&mut self, trak: &[u8], movie_timescale: u32) -> Result<(), Error> {
+    /// Why there are tracks and no sample.
+    fn why_empty(&self) -> String {
+        let undescribed = self.tracks.iter().find_map(|track| track.undescribed_why.as_deref());
+        if self.beyond_end() > 0 {
+            return "all its samples lie beyond its end: it is incomplete; copy it again".to_owned();
+        }
+        match undescribed {
+            Some(why) => format!("none of its samples can be played: {why}"),
+            None if self.fragments > 0 => "its fragments hold no sample that can be played".to_owned(),
+            None if self.fragmented => {
+                "it is an initialisation segment alone: it has no sample; play the playlist \
+                that it belongs to, or put both into one file: cat init.mp4 SEGMENTS > film.mp4"
+                    .to_owned()
+            }
+            None => "it describes tracks and has no sample".to_owned(),
+        }
+    }
+
+    fn add_track(&mut self, trak: &[u8], movie_timescale: u32, turned: Orientation) -> Result<(), Error> {
         let parsed = match ParsedTrack::parse(trak) {
             Ok(parsed) => parsed,
             Err(skipped) => {
@@ -175,13 +224,14 @@ impl IndexBuilder {
                 return Ok(());
             }
         };
-        let ParsedTrack { mut indexed, tables, entry } = parsed;
+        let ParsedTrack { mut indexed, tables, entries, handler } = parsed;
+        indexed.orientation = indexed.orientation.then(turned);
         let id = &mut indexed.track.id;
         let before = self.tracks.iter().filter(|track| track.indexed.track.id.kind == id.kind).count();
         if before >= MAX_TRACKS {
             let kind = if id.kind == MediaKind::Video { "video" } else { "audio" };
             let reason = format!("only the first {MAX_TRACKS} {kind} tracks are played");
-            self.index.skipped.push(SkippedTrack { number: indexed.number, kind: entry, reason });
+            self.index.skipped.push(SkippedTrack { number: indexed.number, kind: handler, reason });
             return Ok(());
         }
         id.index = before as u8;
@@ -191,20 +241,15 @@ impl IndexBuilder {
         }
         self.edits.push(EditList::of(trak, indexed.timescale, movie_timescale, self.fragmented));
         let number = self.tracks.len() as u8;
-        let mut track = TrackBuilder::new(indexed);
-        let leftover = tables.walk(|sample| {
+        let mut track = TrackBuilder::new(indexed, entries);
+        let without_place = tables.walk(|sample| {
             track.push(&mut self.index.samples, number, &sample, self.file_len);
         });
         let label = track.indexed.number;
-        if leftover.without_place > 0 {
-            let count = leftover.without_place;
-            self.index.notes.push(format!("track {label}: {count} samples lie in no chunk and are left out"));
-        }
-        if leftover.other_description > 0 {
-            let count = leftover.other_description;
-            self.index.notes.push(format!(
-                "track {label}: {count} samples need a second configuration, which is not supported; left out"
-            ));
+        if without_place > 0 {
+            self.index
+                .notes
+                .push(format!("track {label}: {without_place} samples lie in no chunk and are left out"));
         }
         self.tracks.push(track);
         Ok(())
@@ -215,7 +260,8 @@ impl IndexBuilder {
 struct ParsedTrack<'a> {
     indexed: IndexedTrack,
     tables: SampleTableReader<'a>,
-    entry: FourCc,
+    entries: Vec<Entry>,
+    handler: FourCc,
 }
 
 impl<'a> ParsedTrack<'a> {
@@ -234,9 +280,16 @@ impl<'a> ParsedTrack<'a> {
         let minf = required(mdia, b"minf").map_err(broken)?;
         let stbl = required(minf, b"stbl").map_err(broken)?;
         let stsd = required(stbl, b"stsd").map_err(broken)?;
-        let SampleEntry { codec, config, extra } = match parse_stsd(stsd).map_err(broken)? {
-            Entry::Known(known) => known,
-            Entry::Other(entry, reason) => return Err(skipped(entry, reason)),
+        let entries = parse_stsd(stsd).map_err(broken)?;
+        let known = entries.iter().find_map(|entry| match entry {
+            Entry::Known(known) => Some(known.clone()),
+            Entry::Other(..) => None,
+        });
+        let Some(Coding { codec, config, extra, entry }) = known else {
+            return Err(match entries.into_iter().next() {
+                Some(Entry::Other(kind, reason)) => skipped(kind, reason),
+                _ => skipped(handler, "it has no sample description".to_owned()),
+            });
         };
         if is_video(codec) != (kind == MediaKind::Video) {
             return Err(skipped(handler, "its codec is not of the kind that it claims to hold".to_owned()));
@@ -246,14 +299,20 @@ impl<'a> ParsedTrack<'a> {
         Ok(Self {
             indexed: IndexedTrack {
                 track: Track { id, codec, config, extra },
+                entry,
                 number,
+                orientation: children(trak)
+                    .find_kind(b"tkhd")
+                    .and_then(|tkhd| matrix(tkhd).ok())
+                    .unwrap_or_default(),
                 timescale,
                 end: Timestamp::ZERO,
                 last_lasts: Timestamp::ZERO,
                 language: children(mdia).find_kind(b"mdhd").and_then(|mdhd| language(mdhd).ok()?),
             },
             tables,
-            entry: handler,
+            entries,
+            handler,
         })
     }
 }
@@ -275,40 +334,6 @@ fn decode_before_show(samples: &mut [Sample], tracks: usize) {
 
 fn too_many(found: u64) -> Error {
     Error::limit("number of MP4 samples", found, MAX_SAMPLES)
-}
-
-/// Timescale of `mvhd` or `mdhd`. How long they say that the film is, is often not true, and its samples say it.
-fn timescale(body: &[u8]) -> Result<u32, Error> {
-    let (version, _, mut fields) = Fields::full(body, "mdhd")?;
-    fields.skip(if version == 1 { 16 } else { 8 })?;
-    let timescale = fields.u32()?;
-    if timescale == 0 {
-        return Err(Error::malformed("mdhd", "its timescale is 0"));
-    }
-    Ok(timescale)
-}
-
-/// The language of `mdhd`: three letters of five bits each; none where it says "undetermined".
-fn language(mdhd: &[u8]) -> Result<Option<String>, Error> {
-    let (version, _, mut fields) = Fields::full(mdhd, "mdhd")?;
-    fields.skip(if version == 1 { 28 } else { 16 })?;
-    let packed = fields.u16()?;
-    let letter = |shift: u16| char::from(0x60 + (packed >> shift & 0x1F) as u8);
-    let code: String = [letter(10), letter(5), letter(0)].into_iter().collect();
-    let is_code = code.bytes().all(|letter| letter.is_ascii_lowercase()) && code != "und";
-    Ok(is_code.then_some(code))
-}
-
-fn track_number(tkhd: &[u8]) -> Result<u32, Error> {
-    let (version, _, mut fields) = Fields::full(tkhd, "tkhd")?;
-    fields.skip(if version == 1 { 16 } else { 8 })?;
-    fields.u32()
-}
-
-fn handler_type(hdlr: &[u8]) -> Result<FourCc, Error> {
-    let (_, _, mut fields) = Fields::full(hdlr, "hdlr")?;
-    fields.skip(4)?;
-    fields.array().map(FourCc)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::codec::flac::FlacConfig;
 use crate::codec::h264::AvcConfig;
 use crate::codec::opus::OpusConfig;
 use crate::codec::vp9::VpConfig;
-use crate::{Codec, Error, Track};
+use crate::{Codec, DescribedTrack, Error, TrackDetails};
 
 const OTI_AAC: u8 = 0x40;
 const OTI_MP3: u8 = 0x6B;
@@ -21,9 +21,12 @@ pub(super) enum Description {
         entry: [u8; 4],
         width: u32,
         height: u32,
-        aspect: Option<(u16, u16)>,
+        /// How much wider than high a pixel is shown.
+        aspect: Option<(u32, u32)>,
         kind: [u8; 4],
         record: Bytes,
+        /// Boxes of the film's own entry.
+        boxes: Bytes,
     },
     Audio {
         entry: [u8; 4],
@@ -46,17 +49,13 @@ pub(super) enum Specific {
 
 impl Description {
     /// # Errors
-    /// `Unsupported` for codecs whose configuration does not say what a description must, `Malformed` for one
-    /// that cannot be read.
-    pub(super) fn of(track: &Track) -> Result<Self, Error> {
-        Self::with_frame(track, &[])
-    }
-
-    /// As [`of`](Self::of), with a key frame that says what the configurations of VP9 and AC-3 do not.
-    pub(super) fn with_frame(track: &Track, frame: &[u8]) -> Result<Self, Error> {
-        let record = &track.config;
+    /// `Unsupported` for codecs whose configuration and first frame do not say what a description must, `Malformed`
+    /// for those that cannot be read.
+    pub(super) fn of(described: DescribedTrack<'_>) -> Result<Self, Error> {
+        let DescribedTrack { track, entry } = described;
+        let (record, frame) = (&track.config, &entry.frame);
+        let details = described.details();
         let audio = |entry: &[u8; 4], specific| {
-            let details = track.details();
             let (channels, rate) =
                 (details.channels.unwrap_or(2).into(), details.sample_rate.unwrap_or(48_000));
             Ok(Self::Audio { entry: *entry, channels, rate, specific })
@@ -65,17 +64,11 @@ impl Description {
             Codec::Vp9 | Codec::Ac3 | Codec::Eac3 if frame.is_empty() => Err(unsupported(track.codec)),
             Codec::H264 => {
                 let picture = AvcConfig::parse(record)?.picture()?;
-                Ok(Self::Video {
-                    entry: *b"avc1",
-                    width: picture.width,
-                    height: picture.height,
-                    aspect: picture.sample_aspect.filter(|&(width, height)| width != height),
-                    kind: *b"avcC",
-                    record: record.clone(),
-                })
+                let aspect = picture.sample_aspect.map(|(width, height)| (width.into(), height.into()));
+                Self::video(described, &details, aspect, (*b"avc1", *b"avcC"), record.clone())
             }
-            Codec::H265 => Self::video(track, *b"hvc1", *b"hvcC"),
-            Codec::Av1 => Self::video(track, *b"av01", *b"av1C"),
+            Codec::H265 => Self::video(described, &details, None, (*b"hvc1", *b"hvcC"), record.clone()),
+            Codec::Av1 => Self::video(described, &details, None, (*b"av01", *b"av1C"), record.clone()),
             Codec::Aac => {
                 let config = AudioSpecificConfig::parse(record)?;
                 Ok(Self::Audio {
@@ -86,9 +79,11 @@ impl Description {
                 })
             }
             Codec::Mp3 { flv_flags } => {
-                let rate = if flv_flags >> 4 == 14 { 8000 } else { 44_100 >> (3 - (flv_flags >> 2 & 3)) };
-                let channels = 1 + u16::from(flv_flags & 1);
+                // What the flags mean, unless a frame was there to say it.
+                let flagged = if flv_flags >> 4 == 14 { 8000 } else { 44_100 >> (3 - (flv_flags >> 2 & 3)) };
+                let channels = details.channels.unwrap_or(1 + (flv_flags & 1)).into();
                 let specific = Specific::Esds { object_type: OTI_MP3, config: Bytes::new() };
+                let rate = details.sample_rate.unwrap_or(flagged);
                 Ok(Self::Audio { entry: *b"mp4a", channels, rate, specific })
             }
             Codec::Opus if !record.is_empty() => {
@@ -99,35 +94,33 @@ impl Description {
                 Specific::FullBox { kind: *b"dfLa", body: FlacConfig::parse(record)?.to_blocks() },
             ),
             Codec::Vp9 => {
-                let details = track.details_with(frame);
-                let (Some(width), Some(height)) = (details.width, details.height) else {
-                    return Err(Error::malformed(
-                        "VP9 key frame",
-                        "it does not say how large the picture is",
-                    ));
-                };
                 let mut full = BytesMut::from(&[1, 0, 0, 0][..]);
                 full.put(VpConfig::parse(record)?.to_bytes());
-                let record = full.freeze();
-                Ok(Self::Video { entry: *b"vp09", width, height, aspect: None, kind: *b"vpcC", record })
+                Self::video(described, &details, None, (*b"vp09", *b"vpcC"), full.freeze())
             }
             Codec::Ac3 | Codec::Eac3 => {
                 let head = Ac3Header::parse(frame)?;
                 let (entry, kind) = if head.is_enhanced() { (b"ec-3", b"dec3") } else { (b"ac-3", b"dac3") };
-                let specific = Specific::Box { kind: *kind, body: head.to_box_body().into() };
-                let (channels, rate) = (head.channels.into(), head.sample_rate);
-                Ok(Self::Audio { entry: *entry, channels, rate, specific })
+                audio(entry, Specific::Box { kind: *kind, body: head.to_box_body().into() })
             }
             other => Err(unsupported(other)),
         }
     }
 
-    fn video(track: &Track, entry: [u8; 4], kind: [u8; 4]) -> Result<Self, Error> {
-        let details = track.details();
+    /// A description of pictures. What the film's own entry says of the shape of a pixel counts before `aspect`.
+    fn video(
+        described: DescribedTrack<'_>,
+        details: &TrackDetails,
+        aspect: Option<(u32, u32)>,
+        (entry, kind): ([u8; 4], [u8; 4]),
+        record: Bytes,
+    ) -> Result<Self, Error> {
         let (Some(width), Some(height)) = (details.width, details.height) else {
             return Err(Error::malformed("video configuration", "it does not say how large the picture is"));
         };
-        Ok(Self::Video { entry, width, height, aspect: None, kind, record: track.config.clone() })
+        let aspect = described.entry.pixel_aspect.or(aspect).filter(|&(across, down)| across != down);
+        let boxes = described.entry.boxes.clone();
+        Ok(Self::Video { entry, width, height, aspect, kind, record, boxes })
     }
 
     /// The size that a player shows the picture in; 0 for sound.
@@ -135,7 +128,8 @@ impl Description {
         match self {
             Self::Video { width, height, aspect, .. } => {
                 let (num, den) = aspect.unwrap_or((1, 1));
-                (width.saturating_mul(u32::from(num)) / u32::from(den.max(1)), *height)
+                let shown = u64::from(*width) * u64::from(num) / u64::from(den.max(1));
+                (u32::try_from(shown).unwrap_or(u32::MAX), *height)
             }
             Self::Audio { .. } => (0, 0),
         }
@@ -144,15 +138,16 @@ impl Description {
     /// Appends the sample entry.
     pub(super) fn put(&self, out: &mut BytesMut) {
         match self {
-            Self::Video { entry, width, height, aspect, kind, record } => put_box(out, entry, |out| {
+            Self::Video { entry, width, height, aspect, kind, record, boxes } => put_box(out, entry, |out| {
                 put_picture(out, *width, *height);
                 put_box(out, kind, |out| out.put_slice(record));
                 if let Some((horizontal, vertical)) = *aspect {
                     put_box(out, b"pasp", |out| {
-                        out.put_u32(horizontal.into());
-                        out.put_u32(vertical.into());
+                        out.put_u32(horizontal);
+                        out.put_u32(vertical);
                     });
                 }
+                out.put_slice(boxes);
             }),
             Self::Audio { entry, channels, rate, specific } => put_box(out, entry, |out| {
                 out.put_slice(&[0, 0, 0, 0, 0, 0, 0, 1]);

@@ -1,8 +1,8 @@
 //! Sample descriptions (`stsd`): how the samples of a track are coded.
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 
-use super::boxes::{BoxHeader, Fields, FourCc, children};
+use super::boxes::{BoxHeader, Fields, FourCc, children, put_box};
 use crate::codec::aac::AudioSpecificConfig;
 use crate::codec::av1::Av1Config;
 use crate::codec::colours::Colours;
@@ -11,37 +11,51 @@ use crate::codec::h264::AvcConfig;
 use crate::codec::h265::HevcConfig;
 use crate::codec::opus::OpusConfig;
 use crate::codec::vp9::VpConfig;
-use crate::{Codec, ColorInfo, Error};
+use crate::{Codec, ColorInfo, Error, SampleEntry};
 
 const OTI_AAC: u8 = 0x40;
 const OTI_MPEG2_AAC: std::ops::RangeInclusive<u8> = 0x66..=0x68;
 const OTI_MP3: [u8; 2] = [0x69, 0x6B];
 
-/// What the first sample description of a track says.
+/// Sample descriptions of one track, at most: joined recordings have a few.
+const ENTRIES_MAX: usize = 256;
+/// The boxes of an entry that are kept, in bytes: colour profiles have some kilobytes.
+const KEPT_BYTES_MAX: usize = 64 << 10;
+
+/// What a sample description of a track says.
+#[derive(Clone, Debug)]
 pub(super) enum Entry {
     /// A codec that can be passed on, with its configuration.
-    Known(SampleEntry),
+    Known(Coding),
     /// Anything else: its type, and why it is of no use.
     Other(FourCc, String),
 }
 
-/// A codec, its configuration, and for pictures what is said of their colours.
-pub(super) struct SampleEntry {
+/// A codec, its configuration, for pictures what is said of their colours, and the rest of the entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Coding {
     pub(super) codec: Codec,
     pub(super) config: Bytes,
     pub(super) extra: Bytes,
+    pub(super) entry: SampleEntry,
 }
 
-/// Reads the first entry of `stsd`.
-pub(super) fn parse_stsd(stsd: &[u8]) -> Result<Entry, Error> {
+/// Reads the entries of `stsd`, of which there is at least one.
+pub(super) fn parse_stsd(stsd: &[u8]) -> Result<Vec<Entry>, Error> {
     let (_, _, mut fields) = Fields::full(stsd, "stsd")?;
     fields.skip(4)?;
-    let header = BoxHeader::parse(fields.rest())?
+    // The head of a first entry that is damaged says how.
+    BoxHeader::parse(fields.rest())?
         .ok_or_else(|| Error::malformed("stsd", "it holds no sample description"))?;
-    let kind = header.kind;
-    let Some((_, body)) = children(fields.rest()).next() else {
+    let entries: Vec<Entry> =
+        children(fields.rest()).take(ENTRIES_MAX).map(|(kind, body)| parse_entry(kind, body)).collect();
+    if entries.is_empty() {
         return Err(Error::malformed("stsd", "it holds no sample description"));
-    };
+    }
+    Ok(entries)
+}
+
+fn parse_entry(kind: FourCc, body: &[u8]) -> Entry {
     let parsed = match &kind.0 {
         b"avc1" | b"avc3" => parse_picture(body, Codec::H264),
         b"hvc1" | b"hev1" => parse_picture(body, Codec::H265),
@@ -58,14 +72,17 @@ pub(super) fn parse_stsd(stsd: &[u8]) -> Result<Entry, Error> {
         b"encv" | b"enca" => Ok(Err("it is encrypted".to_owned())),
         _ => Ok(Err("its codec is not supported".to_owned())),
     };
-    Ok(match parsed {
+    match parsed {
+        Ok(Ok((codec, config))) if is_video(codec) => {
+            let extra = parse_colours(body).to_extra();
+            Entry::Known(Coding { codec, config, extra, entry: visual_entry(body) })
+        }
         Ok(Ok((codec, config))) => {
-            let extra = if is_video(codec) { parse_colours(body).to_extra() } else { Bytes::new() };
-            Entry::Known(SampleEntry { codec, config, extra })
+            Entry::Known(Coding { codec, config, extra: Bytes::new(), entry: SampleEntry::NONE })
         }
         Ok(Err(reason)) => Entry::Other(kind, reason),
         Err(error) => Entry::Other(kind, error.to_string()),
-    })
+    }
 }
 
 /// A codec with its configuration, or why there is none; the outer error is a malformed entry.
@@ -77,8 +94,38 @@ pub(super) const fn is_video(codec: Codec) -> bool {
     matches!(codec, H264 | H265 | H266 | Av1 | Vp8 | Vp9 | FlvVideo(_))
 }
 
-/// References, size, resolution and name of the encoder: what counts is in the configuration.
+/// References, size, resolution and name of the encoder.
 const VISUAL_HEAD_LEN: usize = 78;
+
+/// What the entry says of its pictures beside their configuration.
+fn visual_entry(body: &[u8]) -> SampleEntry {
+    /// Boxes that are kept: colours, light, the crop, fields, Dolby Vision.
+    const KEPT: [&[u8; 4]; 10] =
+        [b"colr", b"mdcv", b"clli", b"SmDm", b"CoLL", b"amve", b"clap", b"fiel", b"dvcC", b"dvvC"];
+    let boxes = || children(body.get(VISUAL_HEAD_LEN..).unwrap_or_default());
+    let size = || -> Result<(u32, u32), Error> {
+        let mut fields = Fields::new(body, "visual sample entry");
+        fields.skip(24)?;
+        Ok((fields.u16()?.into(), fields.u16()?.into()))
+    };
+    let aspect = |pasp: &[u8]| -> Result<(u32, u32), Error> {
+        let mut fields = Fields::new(pasp, "pasp");
+        Ok((fields.u32()?, fields.u32()?))
+    };
+    let is_some = |&(a, b): &(u32, u32)| a > 0 && b > 0;
+    let mut kept = BytesMut::new();
+    for (kind, body) in boxes().filter(|(kind, _)| KEPT.contains(&&kind.0)) {
+        if kept.len() + body.len() <= KEPT_BYTES_MAX {
+            put_box(&mut kept, &kind.0, |out| out.put_slice(body));
+        }
+    }
+    SampleEntry {
+        size: size().ok().filter(is_some),
+        pixel_aspect: boxes().find_kind(b"pasp").and_then(|pasp| aspect(pasp).ok()).filter(is_some),
+        boxes: kept.freeze(),
+        frame: Bytes::new(),
+    }
+}
 
 fn parse_picture(body: &[u8], codec: Codec) -> Parsed {
     let mut fields = Fields::new(body, "visual sample entry");
@@ -91,9 +138,22 @@ fn parse_picture(body: &[u8], codec: Codec) -> Parsed {
         _ => b"vpcC",
     };
     let Some(record) = children(fields.rest()).find_kind(kind) else {
-        return Ok(Err(format!("it has no {} box", FourCc(*kind))));
+        // Frames of these codecs can say all of it; whether they do is seen when they are read.
+        let may_say = !matches!(codec, Codec::H266);
+        let none = || Err(format!("it has no {} box", FourCc(*kind)));
+        return Ok(if may_say { Ok((codec, Bytes::new())) } else { none() });
     };
     let record = Bytes::copy_from_slice(record);
+    let len_min = match codec {
+        Codec::H264 => 6,
+        Codec::H265 => 22,
+        Codec::H266 => 0,
+        _ => 4,
+    };
+    if record.len() < len_min {
+        // As if it were not there.
+        return Ok(Ok((codec, Bytes::new())));
+    }
     let config = match codec {
         Codec::H264 => AvcConfig::parse(&record).map(|_| record)?,
         Codec::H265 => HevcConfig::parse(&record).map(|_| record)?,
@@ -216,17 +276,9 @@ impl<'a> AudioHead<'a> {
         Ok(Self { channels, sample_rate, rest: fields.rest() })
     }
 
-    /// MP3 with the FLV flags that say the same; 48 kHz is flagged 44 kHz, as ffmpeg does.
-    fn mp3(&self) -> Codec {
-        const MP3: u8 = 2;
-        const MP3_8_KHZ: u8 = 14;
-        let (format, rate) = match self.sample_rate {
-            0..=8_000 => (MP3_8_KHZ, 0),
-            8_001..=12_000 => (MP3, 1),
-            12_001..=24_000 => (MP3, 2),
-            _ => (MP3, 3),
-        };
-        Codec::Mp3 { flv_flags: format << 4 | rate << 2 | 2 | u8::from(self.channels != 1) }
+    /// MP3 by what the entry says; its frames know better.
+    const fn mp3(&self) -> Codec {
+        Codec::mp3(self.sample_rate, self.channels != 1)
     }
 }
 

@@ -58,12 +58,12 @@ impl TrackHead {
         } else {
             end_of_data
         };
-        if flags & 0x2 != 0 {
-            fields.skip(4)?;
-        }
-        for (bit, field) in
-            [(0x8, &mut defaults.duration), (0x10, &mut defaults.size), (0x20, &mut defaults.flags)]
-        {
+        for (bit, field) in [
+            (0x2, &mut defaults.description),
+            (0x8, &mut defaults.duration),
+            (0x10, &mut defaults.size),
+            (0x20, &mut defaults.flags),
+        ] {
             if flags & bit != 0 {
                 *field = fields.u32()?;
             }
@@ -125,6 +125,7 @@ impl<'a> Run<'a> {
                 composition,
                 duration,
                 key: flags & NOT_SYNC == 0,
+                description: self.defaults.description.max(1),
             };
             if size > 0 && !visit(track, sample) {
                 break;

@@ -5,12 +5,10 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::boxes::{put_box, put_full};
 use super::description::Description;
 use super::output_track::OutputTrack;
-use crate::MediaKind;
+use crate::{MediaKind, Orientation};
 
 /// Ticks per second of the movie itself; the tracks have their own.
 const MOVIE_TIMESCALE: u32 = 1000;
-/// The matrix that leaves a picture as it is.
-const UNITY: [u32; 9] = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000];
 /// `und`.
 const UNDETERMINED_LANGUAGE: u16 = 0x55C4;
 
@@ -25,7 +23,7 @@ pub(super) fn segment(tracks: &[OutputTrack]) -> Bytes {
             out.put_u32(0x1_0000);
             out.put_u16(0x100);
             out.put_slice(&[0; 10]);
-            put_matrix(out);
+            put_matrix(out, Orientation::UPRIGHT);
             out.put_slice(&[0; 24]);
             out.put_u32(tracks.len() as u32 + 1);
         });
@@ -59,7 +57,7 @@ fn put_track(out: &mut BytesMut, number: u32, output: &OutputTrack) {
             out.put_slice(&[0; 4]);
             out.put_u16(if is_video { 0 } else { 0x100 });
             out.put_u16(0);
-            put_matrix(out);
+            put_matrix(out, output.orientation);
             out.put_u32(width.min(0xFFFF) << 16);
             out.put_u32(height.min(0xFFFF) << 16);
         });
@@ -77,7 +75,7 @@ fn put_track(out: &mut BytesMut, number: u32, output: &OutputTrack) {
                 out.put_slice(&[0; 12]);
                 out.put_slice(if is_video { b"video\0" } else { b"sound\0" });
             });
-            put_media_information(out, is_video, description, |out| {
+            put_media_information(out, is_video, std::slice::from_ref(description), |out| {
                 for table in [b"stts", b"stsc", b"stco"] {
                     put_full(out, table, 0, 0, |out| out.put_u32(0));
                 }
@@ -91,7 +89,7 @@ fn put_track(out: &mut BytesMut, number: u32, output: &OutputTrack) {
 pub(super) fn put_media_information(
     out: &mut BytesMut,
     is_video: bool,
-    description: &Description,
+    descriptions: &[Description],
     tables: impl FnOnce(&mut BytesMut),
 ) {
     put_box(out, b"minf", |out| {
@@ -108,18 +106,16 @@ pub(super) fn put_media_information(
         });
         put_box(out, b"stbl", |out| {
             put_full(out, b"stsd", 0, 0, |out| {
-                out.put_u32(1);
-                description.put(out);
+                out.put_u32(descriptions.len() as u32);
+                descriptions.iter().for_each(|description| description.put(out));
             });
             tables(out);
         });
     });
 }
 
-pub(super) fn put_matrix(out: &mut BytesMut) {
-    for field in UNITY {
-        out.put_u32(field);
-    }
+pub(super) fn put_matrix(out: &mut BytesMut, orientation: Orientation) {
+    orientation.fields().iter().for_each(|&field| out.put_i32(field));
 }
 
 /// Three letters of five bits.

@@ -13,6 +13,7 @@ mod description;
 mod edits;
 mod entry;
 mod fragments;
+mod headers;
 mod init;
 pub(crate) mod movie;
 mod movie_track;
@@ -21,6 +22,7 @@ mod output_track;
 mod sample_table_reader;
 mod sample_table_writer;
 mod scan;
+mod text;
 mod track_builder;
 
 pub use boxes::{BoxHeader, FourCc};

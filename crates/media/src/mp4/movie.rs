@@ -3,12 +3,13 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::boxes::{put_box, put_full};
+use super::description::Description;
 use super::init::{language, put_matrix, put_media_information};
 use super::movie_track::{MovieTrack, tracks_of};
 use super::sample_table_writer::{SampleTableWriter, patch_chunk_offsets};
 use crate::index::{Index, ROUNDING, Sample};
 use crate::piece::{Piece, Span};
-use crate::{Error, MediaKind, Timestamp};
+use crate::{Error, MediaKind, Orientation, Timestamp};
 
 /// Ticks per second of the movie itself: fine enough for the edges of edits.
 const MOVIE_TIMESCALE: u32 = 90_000;
@@ -203,7 +204,7 @@ fn put_movie_header(out: &mut BytesMut, lasts: i64, next_track: u32) {
         out.put_u32(0x1_0000);
         out.put_u16(0x100);
         out.put_slice(&[0; 10]);
-        put_matrix(out);
+        put_matrix(out, Orientation::UPRIGHT);
         out.put_slice(&[0; 24]);
         out.put_u32(next_track);
     });
@@ -221,7 +222,7 @@ fn put_track(
     // Of several tracks of a kind the first is on.
     let flags = if track.indexed.track.id.index == 0 { 3 } else { 2 };
     let is_video = track.indexed.track.id.kind == MediaKind::Video;
-    let (width, height) = track.description.shown_size();
+    let (width, height) = track.descriptions.first().map_or((0, 0), Description::shown_size);
     let mut offsets = 0..0;
     put_box(out, b"trak", |out| {
         put_full(out, b"tkhd", 1, flags, |out| {
@@ -234,7 +235,7 @@ fn put_track(
             out.put_u16(if is_video { 0 } else { 1 });
             out.put_u16(if is_video { 0 } else { 0x100 });
             out.put_u16(0);
-            put_matrix(out);
+            put_matrix(out, track.indexed.orientation);
             out.put_u32(width.min(0xFFFF) << 16);
             out.put_u32(height.min(0xFFFF) << 16);
         });
@@ -255,7 +256,7 @@ fn put_track(
                 out.put_slice(&[0; 12]);
                 out.put_slice(if is_video { b"video\0" } else { b"sound\0" });
             });
-            put_media_information(out, is_video, &track.description, |out| {
+            put_media_information(out, is_video, &track.descriptions, |out| {
                 offsets = tables.put(out, index, track);
             });
         });

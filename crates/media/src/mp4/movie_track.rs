@@ -9,11 +9,21 @@ use crate::{Error, MediaKind, Timestamp, Track};
 /// A track of a film, and those of its samples that are written.
 pub(super) struct MovieTrack<'a> {
     pub(super) indexed: &'a IndexedTrack,
-    pub(super) description: Description,
+    /// At least one: more where the configuration changes.
+    pub(super) descriptions: Vec<Description>,
+    /// Numbers of the samples that the further descriptions begin with.
+    changes: Vec<u32>,
     /// Numbers of its samples, in decoding order.
     pub(super) samples: Vec<u32>,
     /// How long the last one lasts.
     pub(super) last_lasts: Timestamp,
+}
+
+impl MovieTrack<'_> {
+    /// The number of the description that holds for a sample, from 1 on.
+    pub(super) fn description_of(&self, sample: u32) -> u32 {
+        self.changes.partition_point(|&change| change <= sample) as u32 + 1
+    }
 }
 
 /// The tracks with their samples within the span.
@@ -31,10 +41,9 @@ pub(super) fn tracks_of(index: &Index, span: Span) -> Result<Vec<MovieTrack<'_>>
         };
         let samples: Vec<u32> = (start..until).filter(within).map(|number| number as u32).collect();
         if let Some(&last) = samples.last() {
-            let track = configured(index, indexed, &samples)?;
-            let description = Description::of(&track)?;
+            let (descriptions, changes) = describe(index, indexed, &samples)?;
             let last_lasts = index.lasts(last as usize);
-            tracks.push(MovieTrack { indexed, description, samples, last_lasts });
+            tracks.push(MovieTrack { indexed, descriptions, changes, samples, last_lasts });
         }
     }
     // Readers number tracks of a kind in the order of the file.
@@ -45,16 +54,28 @@ pub(super) fn tracks_of(index: &Index, span: Span) -> Result<Vec<MovieTrack<'_>>
     Ok(tracks)
 }
 
-/// The track with the configuration that holds for these samples: an MP4 file is written with one.
-fn configured(index: &Index, indexed: &IndexedTrack, samples: &[u32]) -> Result<Track, Error> {
-    let Track { id, codec, .. } = indexed.track;
+/// How these samples of a track are described, and with which of them further descriptions begin. A track of MP4 has
+/// one codec.
+fn describe(
+    index: &Index,
+    indexed: &IndexedTrack,
+    samples: &[u32],
+) -> Result<(Vec<Description>, Vec<u32>), Error> {
+    let Track { id, .. } = indexed.track;
     let at = |number: Option<&u32>| number.map_or(0, |&number| number as usize);
     let (first, last) = (at(samples.first()), at(samples.last()));
-    let changes = index.changes_within(first, last + 1);
-    if changes.iter().any(|(_, change)| index.changed_track(*change).is_some_and(|track| track.id == id)) {
-        let what = format!("another configuration of {codec} in the middle of an MP4 file");
-        return Err(Error::unsupported(what, "ask for FLV, or for a part without the change"));
+    let held = index.described_at(first).into_iter().find(|described| described.track.id == id);
+    let held = held.unwrap_or_else(|| indexed.described());
+    let (mut descriptions, mut changes) = (vec![Description::of(held)?], Vec::new());
+    for (sample, change) in index.changes_within(first, last + 1) {
+        let Some(changed) = index.changed(change).filter(|changed| changed.track.id == id) else { continue };
+        let codec = changed.track.codec;
+        if codec != held.track.codec {
+            let what = format!("a change from {} to {codec} in the middle of an MP4 file", held.track.codec);
+            return Err(Error::unsupported(what, "ask for FLV, or for a part without the change"));
+        }
+        descriptions.push(Description::of(changed)?);
+        changes.push(sample as u32);
     }
-    let held = index.tracks_at(first).into_iter().find(|track| track.id == id);
-    Ok(held.unwrap_or_else(|| indexed.track.clone()))
+    Ok((descriptions, changes))
 }

@@ -8,8 +8,9 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::boxes::{put_box, put_full};
 use super::init;
 use super::output_track::{FragmentSample, OutputTrack};
+use crate::index::IndexedTrack;
 use crate::sound_grid::{SoundFrame, SoundGrid};
-use crate::{Error, Frame, MediaKind, Timestamp, Track, TrackId};
+use crate::{DescribedTrack, Error, Frame, MediaKind, SampleEntry, Timestamp, Track, TrackId};
 
 /// Turns frames into fragments. A track's configuration is fixed: a change of one needs a new muxer and a new
 /// initialisation segment. Tracks may be added, which needs the same segment anew.
@@ -49,7 +50,8 @@ impl Muxer {
     /// # Errors
     /// As [`new`](Self::new); nothing has changed then.
     pub fn add_track(&mut self, track: &Track, key_frame: &[u8]) -> Result<(), Error> {
-        self.tracks.push(OutputTrack::new(track, key_frame, None)?);
+        let entry = SampleEntry::of_frame(key_frame);
+        self.tracks.push(OutputTrack::new(DescribedTrack { track, entry: &entry })?);
         self.grids.push(SoundGrid::default());
         Ok(())
     }
@@ -60,18 +62,18 @@ impl Muxer {
         self.tracks.iter().any(|output| output.track.id == id)
     }
 
-    /// For one track, of whose first key frame the caller has the payload: AC-3 and VP9 are described by it.
-    /// It may be empty for all other codecs.
+    /// For one track of a film, as `described`.
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub(crate) fn of_one(
-        track: &Track,
-        frame: &[u8],
-        language: Option<&str>,
+    pub(crate) fn of_film(
+        indexed: &IndexedTrack,
+        described: DescribedTrack<'_>,
         origin: Timestamp,
     ) -> Result<Self, Error> {
-        let track = OutputTrack::new(track, frame, language.map(str::to_owned))?;
+        let mut track = OutputTrack::new(described)?;
+        track.orientation = indexed.orientation;
+        track.language.clone_from(&indexed.language);
         Ok(Self { tracks: vec![track], grids: Vec::new(), origin, sequence: 0 })
     }
 

@@ -6,7 +6,7 @@ use super::boxes::{put_box, put_full};
 use super::description::{Description, unsupported};
 use crate::codec::aac::AudioSpecificConfig;
 use crate::codec::ac3::Ac3Header;
-use crate::{Codec, Error, Frame, MediaKind, Timestamp, Track};
+use crate::{Codec, DescribedTrack, Error, Frame, MediaKind, Orientation, Timestamp, Track};
 
 /// Ticks per second of video tracks, and of audio whose sample rate no configuration tells.
 pub const VIDEO_TIMESCALE: u32 = 90_000;
@@ -37,8 +37,10 @@ impl From<&Frame> for FragmentSample {
 #[derive(Clone, Debug)]
 pub(super) struct OutputTrack {
     pub(super) track: Track,
-    /// How its samples are coded, as far as a sample had to tell.
+    /// How its samples are coded.
     pub(super) description: Description,
+    /// How its pictures are turned.
+    pub(super) orientation: Orientation,
     /// Three letters of ISO 639-2.
     pub(super) language: Option<String>,
     pub(super) timescale: u32,
@@ -47,7 +49,9 @@ pub(super) struct OutputTrack {
 }
 
 impl OutputTrack {
-    pub(super) fn new(track: &Track, frame: &[u8], language: Option<String>) -> Result<Self, Error> {
+    /// Upright, of an undetermined language.
+    pub(super) fn new(described: DescribedTrack<'_>) -> Result<Self, Error> {
+        let track = described.track;
         let (timescale, usual_duration) = match track.codec {
             Codec::H264 | Codec::H265 | Codec::Av1 | Codec::Vp9 => (VIDEO_TIMESCALE, LONE_PICTURE),
             Codec::Aac => {
@@ -60,14 +64,15 @@ impl OutputTrack {
             Codec::Opus => (OPUS_TIMESCALE, 960),
             Codec::Flac => (track.details().sample_rate.unwrap_or(OPUS_TIMESCALE), 4096),
             Codec::Ac3 | Codec::Eac3 => {
-                let head = Ac3Header::parse(frame)?;
+                let head = Ac3Header::parse(&described.entry.frame)?;
                 (head.sample_rate, head.samples.into())
             }
             other => return Err(unsupported(other)),
         };
         // What cannot be described is refused now, not when the first fragment is due.
-        let description = Description::with_frame(track, frame)?;
-        Ok(Self { track: track.clone(), description, language, timescale, usual_duration })
+        let description = Description::of(described)?;
+        let (track, orientation) = (track.clone(), Orientation::UPRIGHT);
+        Ok(Self { track, description, orientation, language: None, timescale, usual_duration })
     }
 
     /// Whether a frame of this codec can be one of its samples.

@@ -13,15 +13,8 @@ pub(super) struct RawSample {
     /// How long until the next one is decoded.
     pub(super) duration: u32,
     pub(super) key: bool,
-}
-
-/// What a walk could not use.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Leftover {
-    /// Samples that have a size but lie in no chunk.
-    pub(super) without_place: u64,
-    /// Samples that belong to a second sample description.
-    pub(super) other_description: u64,
+    /// The number of its sample description, from 1 on.
+    pub(super) description: u32,
 }
 
 /// The tables, as slices of `moov`.
@@ -68,19 +61,18 @@ impl<'a> SampleTableReader<'a> {
         self.sizes.count()
     }
 
-    /// Calls `visit` for each sample in decoding order.
-    pub(super) fn walk(&self, mut visit: impl FnMut(RawSample)) -> Leftover {
+    /// Calls `visit` for each sample in decoding order. How many have a size but lie in no chunk comes back.
+    pub(super) fn walk(&self, mut visit: impl FnMut(RawSample)) -> u64 {
         let count = self.count();
         let mut durations = Runs::new(self.durations);
         let mut compositions = Runs::new(self.compositions);
         let mut keys = Keys::new(self.keys);
-        let mut leftover = Leftover::default();
         let mut sample = 0;
         let mut dts = 0i64;
         for (mut offset, in_chunk, description) in self.placed_chunks() {
             for _ in 0..in_chunk {
                 if sample == count {
-                    return leftover;
+                    return 0;
                 }
                 let size = self.sizes.of(sample);
                 sample += 1;
@@ -88,17 +80,15 @@ impl<'a> SampleTableReader<'a> {
                 let composition = i64::from(compositions.next_value().unwrap_or(0) as i32);
                 let duration = durations.next_or_last();
                 let key = keys.contains(sample);
-                if description > 1 {
-                    leftover.other_description += 1;
-                } else if size > 0 {
-                    visit(RawSample { offset, size, dts, composition, duration, key });
+                if size > 0 {
+                    let description = description.max(1);
+                    visit(RawSample { offset, size, dts, composition, duration, key, description });
                 }
                 dts = dts.saturating_add(i64::from(duration));
                 offset = offset.saturating_add(u64::from(size));
             }
         }
-        leftover.without_place = u64::from(count - sample);
-        leftover
+        u64::from(count - sample)
     }
 
     /// Every chunk: offset, number of samples, sample description.

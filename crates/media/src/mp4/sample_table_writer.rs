@@ -22,21 +22,32 @@ struct Chunk {
     /// Counted from the first sample of all.
     offset: u64,
     samples: u32,
+    /// The number of their description, from 1 on.
+    description: u32,
 }
 
 impl SampleTableWriter {
     /// `order` is that of the samples in the file.
     pub(super) fn new(index: &Index, tracks: &[MovieTrack<'_>], order: &[u32]) -> Self {
-        let mut chunks = vec![Vec::new(); index.tracks().len()];
+        let mut chunks: Vec<Vec<Chunk>> = vec![Vec::new(); index.tracks().len()];
         let (mut offset, mut before) = (0, None);
-        for sample in order.iter().filter_map(|&number| index.sample(number)) {
+        let mut by_place: Vec<Option<&MovieTrack<'_>>> = vec![None; index.tracks().len()];
+        for track in tracks {
+            let place = track.samples.first().and_then(|&number| index.sample(number));
+            if let Some(slot) = place.and_then(|sample| by_place.get_mut(usize::from(sample.track))) {
+                *slot = Some(track);
+            }
+        }
+        for (number, sample) in order.iter().filter_map(|&number| Some((number, index.sample(number)?))) {
+            let track = by_place.get(usize::from(sample.track)).copied().flatten();
+            let description = track.map_or(1, |track| track.description_of(number));
             if let Some(chunks) = chunks.get_mut(usize::from(sample.track)) {
                 match chunks.last_mut() {
-                    Some(Chunk { samples, .. }) if before == Some(sample.track) => *samples += 1,
-                    _ => chunks.push(Chunk { offset, samples: 1 }),
+                    Some(chunk) if before == Some((sample.track, description)) => chunk.samples += 1,
+                    _ => chunks.push(Chunk { offset, samples: 1, description }),
                 }
             }
-            before = Some(sample.track);
+            before = Some((sample.track, description));
             offset += u64::from(index.payload_len(sample));
         }
         debug_assert!(tracks.iter().all(|track| !track.samples.is_empty()));
@@ -74,13 +85,14 @@ impl SampleTableWriter {
             out.put_u32(0);
             let (mut count, mut before) = (0u32, None);
             for (number, chunk) in (1u32..).zip(chunks) {
-                if before != Some(chunk.samples) {
+                let run = (chunk.samples, chunk.description);
+                if before != Some(run) {
                     out.put_u32(number);
                     out.put_u32(chunk.samples);
-                    out.put_u32(1);
+                    out.put_u32(chunk.description);
                     count += 1;
                 }
-                before = Some(chunk.samples);
+                before = Some(run);
             }
             out[count_at..count_at + 4].copy_from_slice(&count.to_be_bytes());
         });

@@ -5,17 +5,13 @@ use std::ops::Range;
 use super::boxes::{BoxHeader, FourCc};
 use super::builder::{IndexBuilder, MAX_MOOV_LEN};
 use crate::Error;
+use crate::container::Container;
 use crate::index::Index;
 
 /// A fragment's description is a few kilobytes; more than this is an attack.
 const MAX_MOOF_LEN: u64 = 16 * 1024 * 1024;
 /// Boxes of one file on its topmost level. A fragment is two of them: five days of fragments of a second fit.
 const MAX_BOXES: u32 = 1_000_000;
-const KNOWN_FIRST: [&[u8; 4]; 12] = [
-    b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid", b"styp", b"sidx", b"moof",
-    b"meta",
-];
-
 /// Walks a file whose bytes the caller reads.
 ///
 /// ```
@@ -36,8 +32,37 @@ pub struct Scan {
     boxes: u32,
     state: State,
     builder: Option<IndexBuilder>,
+    seen: Seen,
     /// The first box that goes beyond the end of the file.
     cut: Option<u64>,
+}
+
+/// Which boxes have been met that say what a file without `moov` is.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    /// `styp`, `sidx` or `moof`.
+    fragments: bool,
+    /// `ftyp` with the brand of a still picture.
+    picture: bool,
+}
+
+impl Seen {
+    fn note(&mut self, kind: FourCc, head: &[u8]) {
+        const PICTURES: [&[u8]; 8] = [b"heic", b"heix", b"heim", b"mif1", b"mif2", b"avif", b"crx ", b"jpeg"];
+        self.fragments |= matches!(&kind.0, b"styp" | b"sidx" | b"moof");
+        self.picture |= kind.0 == *b"ftyp" && head.get(8..12).is_some_and(|brand| PICTURES.contains(&brand));
+    }
+
+    const fn without_moov(self) -> &'static str {
+        if self.picture {
+            "it is a still picture (HEIC, AVIF) and no film"
+        } else if self.fragments {
+            "it is a media segment without its initialisation segment; play the playlist that it belongs to, or put \
+             both into one file: cat init.mp4 SEGMENTS > film.mp4"
+        } else {
+            "it has no moov box: the program that wrote it did not finish, or the copy ends too early"
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +76,8 @@ impl Scan {
     /// For a file of `file_len` bytes.
     #[must_use]
     pub const fn new(file_len: u64) -> Self {
-        Self { file_len, position: 0, boxes: 0, state: State::Header, builder: None, cut: None }
+        let seen = Seen { fragments: false, picture: false };
+        Self { file_len, position: 0, boxes: 0, state: State::Header, builder: None, seen, cut: None }
     }
 
     /// The bytes of the file to be given to [`supply`](Self::supply) next; `None` when all is read.
@@ -81,15 +107,17 @@ impl Scan {
     /// # Errors
     /// `Malformed` if there was no `moov`, or no track that can be played.
     pub fn finish(self) -> Result<Index, Error> {
-        let builder = self.builder.ok_or_else(|| {
-            let reason = if self.boxes == 0 {
-                "it is too short to hold a single box"
-            } else {
-                "it has no moov box: the program that wrote it did not finish"
-            };
-            Error::malformed("MP4 file", reason).located(self.position)
-        })?;
-        builder.finish()
+        match self.builder {
+            Some(builder) => builder.finish(),
+            None => {
+                let reason = if self.boxes == 0 {
+                    "it is too short to hold a single box"
+                } else {
+                    self.seen.without_moov()
+                };
+                Err(Error::malformed("MP4 file", reason).located(self.position))
+            }
+        }
     }
 
     /// The file has become longer since it was scanned to its end. False if the scan has to begin anew,
@@ -128,11 +156,12 @@ impl Scan {
         let Some(header) = BoxHeader::parse(bytes)? else {
             return Err(Error::malformed("MP4 file", "it ends inside the head of a box"));
         };
-        if self.boxes == 0 && !KNOWN_FIRST.contains(&&header.kind.0) {
+        if self.boxes == 0 && Container::recognise(bytes) != Ok(Container::Mp4) {
             let reason = "it does not start with a box that MP4 files start with; this is no MP4 file";
             return Err(Error::malformed("MP4 file", reason));
         }
         self.boxes += 1;
+        self.seen.note(header.kind, bytes);
         if self.boxes > MAX_BOXES {
             let (found, limit) = (u64::from(self.boxes), u64::from(MAX_BOXES));
             return Err(Error::limit("number of MP4 boxes", found, limit));

@@ -1,10 +1,16 @@
 //! A track while its samples are gathered, from its tables and from fragments.
 
+use std::sync::Arc;
+
 use super::boxes::Fields;
+use super::entry::{Coding, Entry, is_video};
 use super::sample_table_reader::RawSample;
-use crate::index::{IndexedTrack, Sample};
+use crate::index::{Change, Index, IndexedTrack, Sample};
 use crate::presented::{LAST_MAX, SPAN_MAX};
-use crate::{Error, MediaKind, Timestamp};
+use crate::{Error, MediaKind, SampleEntry, Timestamp, Track};
+
+/// How often the tracks of a film take another configuration, at most: joined recordings do it now and then.
+const CHANGES_MAX: usize = 1000;
 
 /// A track while its samples are gathered.
 #[derive(Clone, Debug)]
@@ -17,17 +23,36 @@ pub(super) struct TrackBuilder {
     pub(super) defaults: SampleDefaults,
     /// Samples that were left out because they lie beyond the end of the file.
     pub(super) beyond_end: u64,
+    /// Samples whose sample description is of no use, and why that is so of the first of them.
+    pub(super) undescribed: u64,
+    pub(super) undescribed_why: Option<String>,
+    entries: Arc<[Entry]>,
+    /// The number of the first sample's description; 0 before there is one.
+    first: u32,
+    /// Samples with another description than that, by their places in the file.
+    others: Vec<(u64, u32)>,
 }
 
 impl TrackBuilder {
     /// One without samples yet.
-    pub(super) fn new(indexed: IndexedTrack) -> Self {
-        Self { indexed, last_ticks: 0, next_dts: 0, defaults: SampleDefaults::default(), beyond_end: 0 }
+    pub(super) fn new(indexed: IndexedTrack, entries: Vec<Entry>) -> Self {
+        Self {
+            indexed,
+            last_ticks: 0,
+            next_dts: 0,
+            defaults: SampleDefaults::default(),
+            beyond_end: 0,
+            undescribed: 0,
+            undescribed_why: None,
+            entries: entries.into(),
+            first: 0,
+            others: Vec::new(),
+        }
     }
 
-    /// Adds a sample to those of all tracks, unless it lies beyond the end of the file. `number` is the
-    /// track's place among the tracks. Times are those of the media: what the edit list makes of them is decided when
-    /// all are there.
+    /// Adds a sample to those of all tracks, unless it lies beyond the end of the file or is not described. `number` is
+    /// the track's place among the tracks. Times are those of the media: what the edit list makes of them is decided
+    /// when all are there.
     pub(super) fn push(&mut self, samples: &mut Vec<Sample>, number: u8, raw: &RawSample, file_len: u64) {
         let inside = raw.offset.checked_add(u64::from(raw.size)).is_some_and(|end| end <= file_len);
         if !inside {
@@ -36,6 +61,18 @@ impl TrackBuilder {
         }
         let timescale = self.indexed.timescale;
         self.last_ticks = raw.duration;
+        if self.first == 0 || raw.description != self.first {
+            if let Err(why) = self.check(raw.description) {
+                self.undescribed += 1;
+                self.undescribed_why.get_or_insert(why);
+                return;
+            }
+            if self.first == 0 {
+                self.first = raw.description;
+            } else {
+                self.others.push((raw.offset, raw.description));
+            }
+        }
         samples.push(Sample {
             offset: raw.offset,
             dts: Timestamp::from_ticks(raw.dts, timescale),
@@ -55,6 +92,65 @@ impl TrackBuilder {
         let is_believed = lasts <= if is_fragmented { LAST_MAX } else { SPAN_MAX };
         if is_believed { lasts } else { Timestamp::ZERO }
     }
+
+    /// Whether samples of that description can be played; the error says why not.
+    fn check(&self, description: u32) -> Result<(), String> {
+        let coding = match (description as usize).checked_sub(1).and_then(|at| self.entries.get(at)) {
+            Some(Entry::Known(coding)) => coding,
+            Some(Entry::Other(kind, reason)) => return Err(format!("of its codec {kind}, {reason}")),
+            None => return Err(format!("there is no sample description {description}")),
+        };
+        if is_video(coding.codec) != (self.indexed.track.id.kind == MediaKind::Video) {
+            return Err("its codec is not of the kind that the track claims to hold".to_owned());
+        }
+        Ok(())
+    }
+
+    fn coding(&self, description: u32) -> Option<(Track, SampleEntry)> {
+        let Entry::Known(coding) = self.entries.get((description as usize).checked_sub(1)?)? else {
+            return None;
+        };
+        let Coding { codec, config, extra, entry } = coding.clone();
+        Some((Track { id: self.indexed.track.id, codec, config, extra }, entry))
+    }
+
+    /// Gives the track the description that its first sample has, and the index a change for each further one that
+    /// holds from some sample on. `number` is the track's place; the samples are in their final order.
+    pub(super) fn describe(&mut self, index: &mut Index, number: usize) {
+        self.others.sort_unstable();
+        self.others.dedup();
+        let description = |sample: &Sample| {
+            let at = self.others.binary_search_by_key(&sample.offset, |(offset, _)| *offset);
+            at.ok().and_then(|at| self.others.get(at)).map_or(self.first, |(_, description)| *description)
+        };
+        let mut held: Option<(Track, SampleEntry)> = None;
+        let mut first = None;
+        for sample in index.samples.iter().filter(|sample| usize::from(sample.track) == number) {
+            let Some(coding) = self.coding(description(sample)) else { continue };
+            match &held {
+                None => first = Some(coding.clone()),
+                Some(held) if *held == coding => continue,
+                Some(_) if index.changes.len() >= CHANGES_MAX => {
+                    let label = self.indexed.number;
+                    index.notes.push(format!(
+                        "track {label}: its configuration changes more than {CHANGES_MAX} times, which is not followed"
+                    ));
+                    break;
+                }
+                Some(_) => {
+                    let (track, entry) = coding.clone();
+                    index.changes.push(Change { from: sample.dts, track, entry });
+                }
+            }
+            held = Some(coding);
+            if self.others.is_empty() {
+                break;
+            }
+        }
+        if let Some((track, entry)) = first {
+            (self.indexed.track, self.indexed.entry) = (track, entry);
+        }
+    }
 }
 
 /// What a sample is like unless something nearer to it says otherwise.
@@ -63,6 +159,8 @@ pub(super) struct SampleDefaults {
     pub(super) duration: u32,
     pub(super) size: u32,
     pub(super) flags: u32,
+    /// The number of the sample description.
+    pub(super) description: u32,
 }
 
 impl SampleDefaults {
@@ -70,7 +168,8 @@ impl SampleDefaults {
     pub(super) fn parse_trex(trex: &[u8]) -> Result<(u32, Self), Error> {
         let (_, _, mut fields) = Fields::full(trex, "trex")?;
         let number = fields.u32()?;
-        fields.skip(4)?;
-        Ok((number, Self { duration: fields.u32()?, size: fields.u32()?, flags: fields.u32()? }))
+        let description = fields.u32()?;
+        let (duration, size, flags) = (fields.u32()?, fields.u32()?, fields.u32()?);
+        Ok((number, Self { duration, size, flags, description }))
     }
 }

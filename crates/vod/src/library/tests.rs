@@ -101,7 +101,12 @@ async fn what_is_no_film_is_refused_with_the_reason() {
     let cut = fixture("bframes.mp4");
     for (name, bytes, reason) in [
         ("empty.mp4", &b""[..], "it is empty"),
-        ("text.flv", b"Once upon a time", "neither FLV nor MP4"),
+        ("text.flv", b"Once upon a time", "it is text and no film"),
+        (
+            "film.mp4",
+            b"\x1A\x45\xDF\xA3\x01\0\0\0",
+            "it is Matroska or WebM; make an MP4 of it: ffmpeg -i FILE -c copy",
+        ),
         ("noise.mp4", &[0xA5; 5000], "neither FLV nor MP4"),
         ("head.flv", b"FLV\x01\x05\x00\x00\x00\x09\x00\x00\x00\x00", "no frame that can be played"),
         ("cut.mp4", &cut[..cut.len() / 2], "no moov box"),

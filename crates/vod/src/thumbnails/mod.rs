@@ -14,7 +14,7 @@ use headwater_media::{MediaKind, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
-use self::picture::{Canvas, KEY_FRAME_BYTES_MAX};
+use self::picture::{Canvas, KEY_FRAME_BYTES_MAX, PictureTrack};
 pub use self::sprite::Sprite;
 use self::sprite::no_pictures;
 use crate::blocking::blocking;
@@ -207,8 +207,7 @@ impl Thumbnails {
         let read = film.frames(number..number + 1).await;
         let frame = read.map_err(|error| Refusal::new(RefusalKind::Damaged, format!("{error:#}")))?.pop();
         let frame = frame.ok_or_else(|| no_pictures(film))?;
-        let track = index.tracks_at(number).into_iter().find(|track| track.id == frame.track);
-        let track = track.ok_or_else(|| no_pictures(film))?;
+        let track = PictureTrack::of(index, number).ok_or_else(|| no_pictures(film))?;
         // The turn ends when the work does, even if nobody waits for it any more.
         let drawn = blocking(move || {
             let _turn = turn;

@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
+use headwater_media::index::Sample;
 use headwater_media::{MediaKind, Timestamp};
 
 use crate::film::Film;
 use crate::refusal::{Refusal, RefusalKind};
-use crate::thumbnails::picture::{self, Canvas};
+use crate::thumbnails::picture::{self, Canvas, PictureTrack};
 
 /// The width of one small picture, in pixels.
 const TILE_WIDTH: u16 = 160;
@@ -33,9 +34,14 @@ impl Sprite {
     /// `Unsupported` if no pictures can be made of it; `Damaged` if its configuration cannot be read.
     pub fn of(film: &Film) -> Result<Self, Refusal> {
         let index = film.index();
-        let video = index.tracks().iter().find(|track| track.track.id.kind == MediaKind::Video);
-        let video = video.ok_or_else(|| no_pictures(film))?;
-        let tile = picture::size(&video.track, TILE_WIDTH)?;
+        let is_picture = |sample: &Sample| {
+            let indexed = index.tracks().get(usize::from(sample.track));
+            indexed.is_some_and(|indexed| indexed.track.id.kind == MediaKind::Video)
+        };
+        let first = index.samples().iter().position(is_picture);
+        let video =
+            first.and_then(|number| PictureTrack::of(index, number)).ok_or_else(|| no_pictures(film))?;
+        let tile = picture::size(&video, TILE_WIDTH)?;
         Ok(Self::new(index.duration().as_ms(), tile))
     }
 

@@ -197,20 +197,30 @@ pub fn sequence_header(unit: &[u8]) -> Option<&[u8]> {
     whole.find(|obu| obu.kind == OBU_SEQUENCE_HEADER).map(|obu| obu.payload)
 }
 
-/// Whether the first frame of a temporal unit is a key frame that is shown (AV1, 5.9.2); `None` if there is no frame.
+/// Whether the first frame of a temporal unit is a key frame that is shown (AV1, 5.9.2), told by the bytes at its
+/// beginning; `None` if they hold no frame.
 #[must_use]
-pub fn begins_with_key_frame(unit: &[u8]) -> Option<bool> {
+pub fn begins_with_key_frame(start: &[u8]) -> Option<bool> {
     const KEY_FRAME: u8 = 0;
-    let header = sequence_header(unit).and_then(|header| header.first());
     // A still picture's header may leave everything out.
-    if header.is_some_and(|flags| flags & 0x08 != 0) {
-        return Some(true);
+    const REDUCED_STILL_PICTURE: u8 = 0x08;
+    let mut rest = start;
+    loop {
+        let &head = rest.first()?;
+        let head_len = if head & HAS_EXTENSION != 0 { 2 } else { 1 };
+        let behind = rest.get(head_len..)?;
+        let (size_len, len) = if head & HAS_SIZE != 0 { leb128(behind)? } else { (0, behind.len()) };
+        let payload = behind.get(size_len..)?;
+        match head >> 3 & 0xF {
+            OBU_SEQUENCE_HEADER if payload.first()? & REDUCED_STILL_PICTURE != 0 => return Some(true),
+            OBU_FRAME_HEADER | OBU_FRAME => {
+                let flags = payload.first()?;
+                let (shows_another, kind, is_shown) = (flags & 0x80 != 0, flags >> 5 & 3, flags & 0x10 != 0);
+                return Some(!shows_another && kind == KEY_FRAME && is_shown);
+            }
+            _ => rest = payload.get(len..)?,
+        }
     }
-    let mut whole = obus(unit).map_while(Result::ok);
-    let frame = whole.find(|obu| matches!(obu.kind, OBU_FRAME_HEADER | OBU_FRAME))?;
-    let &flags = frame.payload.first()?;
-    let (shows_another, kind, is_shown) = (flags & 0x80 != 0, flags >> 5 & 3, flags & 0x10 != 0);
-    Some(!shows_another && kind == KEY_FRAME && is_shown)
 }
 
 const HAS_SIZE: u8 = 0x02;

@@ -116,6 +116,12 @@ impl AvcConfig {
         out.freeze()
     }
 
+    /// Whether a decoder can start with it alone: there is a set of each kind.
+    #[must_use]
+    pub const fn has_parameter_sets(&self) -> bool {
+        !self.sps.is_empty() && !self.pps.is_empty()
+    }
+
     /// The measures of the picture, from the first SPS.
     ///
     /// # Errors

@@ -136,17 +136,8 @@ pub(super) fn read_flac_config(config: &Bytes) -> Result<DecoderConfig, Error> {
 
 /// The codec with the flags that FLV's own MP3 tags would have for this frame.
 pub(super) fn mp3_codec(frame: &[u8]) -> Codec {
-    const MP3: u8 = 2;
-    const MP3_8_KHZ: u8 = 14;
-    const SIXTEEN_BIT: u8 = 2;
-    let Some(header) = Mp3Header::parse(frame) else { return Codec::Mp3 { flv_flags: 0x2F } };
-    let (format, rate) = match header.sample_rate {
-        ..=8000 => (MP3_8_KHZ, 0),
-        8001..=12_000 => (MP3, 1),
-        12_001..=24_000 => (MP3, 2),
-        _ => (MP3, 3),
-    };
-    Codec::Mp3 { flv_flags: format << 4 | rate << 2 | SIXTEEN_BIT | u8::from(header.channels == 2) }
+    Mp3Header::parse(frame)
+        .map_or(Codec::Mp3 { flv_flags: 0x2F }, |head| Codec::mp3(head.sample_rate, head.channels == 2))
 }
 
 fn is_same_core(known: &AudioSpecificConfig, found: &AudioSpecificConfig) -> bool {

@@ -43,7 +43,7 @@ impl Known {
     /// Whether a decoder can start with it.
     pub(super) fn is_complete(&self) -> bool {
         match self {
-            Self::Avc(config) => !config.sps.is_empty() && !config.pps.is_empty(),
+            Self::Avc(config) => config.has_parameter_sets(),
             Self::Hevc(config) => config.has_parameter_sets(),
             Self::Nothing | Self::Vvc { .. } | Self::Aac(_) => true,
         }

@@ -7,10 +7,11 @@ use super::config::{DecoderConfig, Known};
 use super::picture::{Picture, Start};
 use super::reframe::reframe;
 use super::repaired::{Dropped, Repaired};
-use crate::codec::h264::{self, AvcConfig};
-use crate::codec::h265::{self, HevcConfig};
-use crate::codec::nal::{annex_b_nals, nals, trimmed};
+use crate::codec::h264::AvcConfig;
+use crate::codec::h265::HevcConfig;
+use crate::codec::nal::{annex_b_nals, nals};
 use crate::flv::tag::CodedFrame;
+use crate::parameter_sets::ParameterSets;
 use crate::{Codec, Error};
 
 /// What one track has shown of where its pictures can be started at.
@@ -65,7 +66,7 @@ pub(super) fn look_inside(
     if !key && is_announced {
         return None;
     }
-    ParameterSets::find(codec, &coded.payload, units.into_iter()).change(codec, known)
+    change(ParameterSets::find(codec, &coded.payload, units.into_iter()), codec, known)
 }
 
 fn units(payload: &[u8], length_size: u8) -> Vec<&[u8]> {
@@ -75,8 +76,7 @@ fn units(payload: &[u8], length_size: u8) -> Vec<&[u8]> {
 /// Annex B stands in place of the record with some encoders.
 pub(super) fn read_avc_config(record: &Bytes) -> Result<DecoderConfig, Error> {
     let config = if is_annex_b(record) {
-        let ParameterSets { sps, pps, .. } = ParameterSets::find(Codec::H264, record, annex_b_nals(record));
-        AvcConfig::from_parameter_sets(sps, pps)?
+        ParameterSets::find(Codec::H264, record, annex_b_nals(record)).avc()?
     } else {
         AvcConfig::parse(record)?
     };
@@ -87,8 +87,7 @@ pub(super) fn read_avc_config(record: &Bytes) -> Result<DecoderConfig, Error> {
 /// As above.
 pub(super) fn read_hevc_config(record: &Bytes) -> Result<DecoderConfig, Error> {
     let config = if is_annex_b(record) {
-        let ParameterSets { vps, sps, pps } = ParameterSets::find(Codec::H265, record, annex_b_nals(record));
-        HevcConfig::from_parameter_sets(vps, sps, pps)?
+        ParameterSets::find(Codec::H265, record, annex_b_nals(record)).hevc()?
     } else {
         HevcConfig::parse(record)?
     };
@@ -103,45 +102,17 @@ pub(super) fn read_vvc_config(record: &Bytes) -> DecoderConfig {
     DecoderConfig { known: Known::Vvc { length_size: (flags >> 1 & 3) + 1 }, bytes: record.clone() }
 }
 
-/// The parameter sets of a frame or record.
-#[derive(Debug, Default)]
-struct ParameterSets {
-    /// None in H.264.
-    vps: Vec<Bytes>,
-    sps: Vec<Bytes>,
-    pps: Vec<Bytes>,
-}
-
-impl ParameterSets {
-    /// Each is a slice of `whole`.
-    fn find<'a>(codec: Codec, whole: &Bytes, units: impl Iterator<Item = &'a [u8]>) -> Self {
-        let mut found = Self::default();
-        for unit in units {
-            let sets = match (codec, h264::nal_type(unit), h265::nal_type(unit)) {
-                (Codec::H264, h264::NAL_SPS, _) | (Codec::H265, _, h265::NAL_SPS) => &mut found.sps,
-                (Codec::H264, h264::NAL_PPS, _) | (Codec::H265, _, h265::NAL_PPS) => &mut found.pps,
-                (Codec::H265, _, h265::NAL_VPS) => &mut found.vps,
-                _ => continue,
-            };
-            let set = whole.slice_ref(trimmed(unit));
-            if !sets.contains(&set) {
-                sets.push(set);
-            }
+/// The record with these sets, if they change what is known.
+fn change(found: ParameterSets, codec: Codec, known: &Known) -> Option<Bytes> {
+    match (codec, known) {
+        _ if found.is_empty() => None,
+        (Codec::H264, Known::Avc(config)) => config.updated(&found.sps, &found.pps).map(|it| it.to_bytes()),
+        (Codec::H264, _) => found.avc().ok().map(|it| it.to_bytes()),
+        (Codec::H265, Known::Hevc(config)) => {
+            config.updated(&found.vps, &found.sps, &found.pps).map(|it| it.to_bytes())
         }
-        found
-    }
-
-    /// The record with these sets, if they change what is known.
-    fn change(self, codec: Codec, known: &Known) -> Option<Bytes> {
-        let Self { vps, sps, pps } = self;
-        match (codec, known) {
-            _ if vps.is_empty() && sps.is_empty() && pps.is_empty() => None,
-            (Codec::H264, Known::Avc(config)) => config.updated(&sps, &pps).map(|it| it.to_bytes()),
-            (Codec::H264, _) => AvcConfig::from_parameter_sets(sps, pps).ok().map(|it| it.to_bytes()),
-            (Codec::H265, Known::Hevc(config)) => config.updated(&vps, &sps, &pps).map(|it| it.to_bytes()),
-            (Codec::H265, _) => HevcConfig::from_parameter_sets(vps, sps, pps).ok().map(|it| it.to_bytes()),
-            _ => None,
-        }
+        (Codec::H265, _) => found.hevc().ok().map(|it| it.to_bytes()),
+        _ => None,
     }
 }
 

@@ -5,7 +5,9 @@ use bytes::{BufMut, BytesMut};
 use super::super::boxes::{put_box, put_full};
 use super::super::{BoxHeader, Scan};
 use super::*;
-use crate::Codec;
+use crate::codec::h264::AvcConfig;
+use crate::index::Sample;
+use crate::{Codec, DescribedTrack};
 
 fn from_moov(moov: &[u8], file_len: u64) -> Result<Index, Error> {
     IndexBuilder::from_moov(moov, file_len)?.finish()
@@ -26,12 +28,19 @@ struct Film {
     edits: Write,
     sizes: Write,
     tables: Write,
+    matrix: [u32; 9],
 }
 
 impl Film {
     /// Four pictures of 10 bytes at byte 100, 3000 ticks apart, the first a key frame.
-    const PLAIN: Self =
-        Self { handler: b"vide", entry: avc_entry, edits: |_| {}, sizes: four_of_ten, tables: plain_tables };
+    const PLAIN: Self = Self {
+        handler: b"vide",
+        entry: avc_entry,
+        edits: |_| {},
+        sizes: four_of_ten,
+        tables: plain_tables,
+        matrix: [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000],
+    };
 
     fn moov(&self) -> Vec<u8> {
         let mut out = BytesMut::new();
@@ -42,7 +51,10 @@ impl Film {
 
     fn put_track(&self, out: &mut BytesMut, number: u32) {
         put_box(out, b"trak", |out| {
-            put_full(out, b"tkhd", 0, 7, |out| put_numbers(out, &[0, 0, number, 0]));
+            put_full(out, b"tkhd", 0, 7, |out| {
+                put_numbers(out, &[0, 0, number, 0, 0, 0, 0, 0, 0]);
+                put_numbers(out, &self.matrix);
+            });
             (self.edits)(out);
             put_box(out, b"mdia", |out| {
                 put_full(out, b"mdhd", 0, 0, |out| put_numbers(out, &[0, 0, 90_000, 12_000]));
@@ -334,7 +346,150 @@ fn samples_beyond_the_end_or_of_another_description_are_left_out_with_a_note() {
     };
     let index = film.index();
     assert_eq!(index.samples().len(), 1);
-    assert_eq!(index.notes().len(), 2, "{:?}", index.notes());
+    assert_eq!(
+        index.notes(),
+        [
+            "track 1: 1 samples lie in no chunk and are left out",
+            "track 1: 2 samples are left out: there is no sample description 2"
+        ]
+    );
+}
+
+/// Samples 1 and 4 have the first description, 2 the second, 3 the third.
+fn four_chunks(out: &mut BytesMut) {
+    put_full(out, b"stts", 0, 0, |out| put_numbers(out, &[1, 4, 3000]));
+    put_full(out, b"stsc", 0, 0, |out| put_numbers(out, &[4, 1, 1, 1, 2, 1, 2, 3, 1, 3, 4, 1, 1]));
+    put_full(out, b"stco", 0, 0, |out| put_numbers(out, &[4, 100, 110, 120, 130]));
+}
+
+/// One of H.264 whose record says another profile.
+fn other_avc_entry(out: &mut BytesMut) {
+    put_box(out, b"avc1", |out| {
+        out.put_slice(&[0; 78]);
+        put_box(out, b"avcC", |out| {
+            out.put_slice(&[1, 66]);
+            out.put_slice(&RECORD[2..]);
+        });
+    });
+}
+
+#[test]
+fn another_sample_description_is_a_change_of_configuration() {
+    let film = Film {
+        entry: |out| {
+            avc_entry(out);
+            other_avc_entry(out);
+            put_box(out, b"encv", |out| out.put_slice(&[0; 78]));
+        },
+        tables: four_chunks,
+        ..Film::PLAIN
+    };
+    let index = film.index();
+    assert_eq!(ticks(&index), [(0, 0), (3000, 3000), (9000, 9000)]);
+    let profile = |described: &DescribedTrack<'_>| AvcConfig::parse(&described.track.config).unwrap().profile;
+    let profiles: Vec<u8> =
+        (0..3).flat_map(|number| index.described_at(number)).map(|described| profile(&described)).collect();
+    assert_eq!(profiles, [77, 66, 77]);
+    assert_eq!(index.notes(), ["track 1: 1 samples are left out: of its codec encv, it is encrypted"]);
+    // The first may be of no use: then the track begins with the second.
+    let film = Film {
+        entry: |out| {
+            put_box(out, b"encv", |out| out.put_slice(&[0; 78]));
+            other_avc_entry(out);
+            avc_entry(out);
+        },
+        tables: four_chunks,
+        ..Film::PLAIN
+    };
+    let index = film.index();
+    assert_eq!(ticks(&index), [(0, 0), (3000, 3000)]);
+    let profiles: Vec<u8> =
+        (0..2).flat_map(|number| index.described_at(number)).map(|described| profile(&described)).collect();
+    assert_eq!(profiles, [66, 77]);
+    // Twice the same is no change.
+    let film = Film { entry: |out| (0..3).for_each(|_| avc_entry(out)), tables: four_chunks, ..Film::PLAIN };
+    assert_eq!(film.index().next_change(0), None);
+    assert_eq!(film.index().samples().len(), 4);
+}
+
+#[test]
+fn what_the_entry_says_beside_the_configuration_is_kept() {
+    let colr: &[u8] = b"\0\0\0\x13colrnclx\0\x09\0\x10\0\x09\x80";
+    let film = Film {
+        entry: |out| {
+            put_box(out, b"avc1", |out| {
+                out.put_slice(&[0; 24]);
+                out.put_slice(&[5, 0, 2, 0xD0]);
+                out.put_slice(&[0; 50]);
+                put_box(out, b"avcC", |out| out.put_slice(RECORD));
+                put_box(out, b"pasp", |out| put_numbers(out, &[4, 3]));
+                out.put_slice(b"\0\0\0\x13colrnclx\0\x09\0\x10\0\x09\x80");
+                put_box(out, b"junk", |out| out.put_slice(&[1; 100]));
+            });
+        },
+        // A quarter turn, as a phone notes it.
+        matrix: [0, 0x1_0000, 0, -0x1_0000i32 as u32, 0, 0, 720 << 16, 0, 0x4000_0000],
+        ..Film::PLAIN
+    };
+    let index = film.index();
+    let track = &index.tracks()[0];
+    assert_eq!((track.entry.size, track.entry.pixel_aspect), (Some((1280, 720)), Some((4, 3))));
+    assert_eq!(track.entry.boxes.as_ref(), colr);
+    assert_eq!(track.orientation.degrees(), 90);
+    let zeros = Film { matrix: [0; 9], ..Film::PLAIN };
+    assert_eq!(zeros.index().tracks()[0].orientation, Orientation::UPRIGHT);
+}
+
+#[test]
+fn an_entry_without_its_record_is_left_to_the_frames() {
+    for record in [None, Some(&[][..]), Some(&[1, 77][..])] {
+        let entry: Write = match record {
+            None => |out| put_box(out, b"avc3", |out| out.put_slice(&[0; 78])),
+            Some([]) => |out| {
+                put_box(out, b"avc3", |out| {
+                    out.put_slice(&[0; 78]);
+                    put_box(out, b"avcC", |_| {});
+                });
+            },
+            Some(_) => |out| {
+                put_box(out, b"avc3", |out| {
+                    out.put_slice(&[0; 78]);
+                    put_box(out, b"avcC", |out| out.put_slice(&[1, 77]));
+                });
+            },
+        };
+        let index = Film { entry, ..Film::PLAIN }.index();
+        assert_eq!(index.tracks()[0].track.codec, Codec::H264);
+        assert!(index.tracks()[0].track.config.is_empty());
+    }
+}
+
+#[test]
+fn a_film_without_a_sample_says_why() {
+    let none: Write = |out| put_full(out, b"stsz", 0, 0, |out| put_numbers(out, &[0, 0]));
+    let refused = |moov: &[u8], len| from_moov(moov, len).unwrap_err().to_string();
+    let empty = Film { sizes: none, ..Film::PLAIN };
+    assert_eq!(refused(&empty.moov(), FILE_LEN), "MP4 file: it describes tracks and has no sample");
+    let mut fragmented = BytesMut::from(empty.moov().as_slice());
+    put_box(&mut fragmented, b"mvex", |_| {});
+    let alone = refused(&fragmented, FILE_LEN);
+    assert!(alone.contains("it is an initialisation segment alone: it has no sample"), "{alone}");
+    let cut = refused(&Film::PLAIN.moov(), 100);
+    assert!(cut.contains("all its samples lie beyond its end: it is incomplete"), "{cut}");
+    let encrypted = Film {
+        entry: |out| {
+            avc_entry(out);
+            put_box(out, b"encv", |out| out.put_slice(&[0; 78]));
+        },
+        tables: |out| {
+            put_full(out, b"stts", 0, 0, |out| put_numbers(out, &[1, 4, 3000]));
+            put_full(out, b"stsc", 0, 0, |out| put_numbers(out, &[1, 1, 4, 2]));
+            put_full(out, b"stco", 0, 0, |out| put_numbers(out, &[1, 100]));
+        },
+        ..Film::PLAIN
+    };
+    let throughout = refused(&encrypted.moov(), FILE_LEN);
+    assert!(throughout.contains("none of its samples can be played: of its codec encv, it is encrypted"));
 }
 
 #[test]
@@ -390,6 +545,10 @@ fn what_is_no_mp4_is_refused_with_its_place() {
     assert!(error(b"RIFF\x10\0\0\0WAVEfmt ").contains("this is no MP4 file"));
     let unfinished = error(b"\0\0\0\x0Cftypisom\0\0\0\0mdat\0\0\0\0");
     assert!(unfinished.contains("no moov box: the program that wrote it did not finish"), "{unfinished}");
+    let segment = error(b"\0\0\0\x0Cstypmsdh\0\0\0\x08moof\0\0\0\x08mdat");
+    assert!(segment.contains("it is a media segment without its initialisation segment"), "{segment}");
+    let picture = error(b"\0\0\0\x10ftypheic\0\0\0\0\0\0\0\x08mdat");
+    assert!(picture.contains("it is a still picture (HEIC, AVIF)"), "{picture}");
     let cut = error(b"\0\0\0\x0Cftypisom\0\0\x01\0moov\0\0\0\0\0\0\0\0");
     assert!(cut.contains("at byte 12: its moov box ends beyond the end of the file"), "{cut}");
     assert!(error(b"\0\0\0\x0Cftypisom\0\0\0\x07free\0\0\0\0\0\0\0\0").contains("at byte 12"));

@@ -17,6 +17,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
 use super::gate;
+use super::hls::subtitles::short_language;
 use super::preconditions;
 use super::refusals::refused;
 use super::shared::Shared;
@@ -51,9 +52,20 @@ struct Description {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Content {
-    Known { duration: f64, tracks: Vec<Track>, notes: Vec<String> },
-    Unreadable { error: String },
-    Unread { pending: bool },
+    Known {
+        duration: f64,
+        tracks: Vec<Track>,
+        notes: Vec<String>,
+        /// Languages of the tracks of text.
+        #[serde(skip)]
+        texts: Vec<Option<String>>,
+    },
+    Unreadable {
+        error: String,
+    },
+    Unread {
+        pending: bool,
+    },
 }
 
 #[derive(Serialize)]
@@ -67,6 +79,9 @@ struct Track {
     width: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     height: Option<u32>,
+    /// By how many degrees the pictures are turned clockwise to be shown upright.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rotation: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     frame_rate: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -81,9 +96,10 @@ struct Track {
 
 #[derive(Serialize)]
 struct Subtitle {
-    /// What stands between the film's name and the extension, as in `film.en.vtt`.
+    /// What stands between the film's name and the extension, as in `film.en.vtt`, or what a track inside says.
     language: Option<String>,
     name: String,
+    /// The text as WebVTT in UTF-8, whatever the file is.
     url: String,
 }
 
@@ -244,8 +260,8 @@ async fn describe(
     let Entry { name, bytes, modified } = entry;
     let beside = shared.sources.library.beside(app, &name).await.unwrap_or_default();
     let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem);
-    let subtitles = beside.into_iter().map(|name| subtitle(app, stem, name)).collect();
     let file = address(app, &name);
+    let subtitles = subtitles(&file, stem, beside, &content);
     let bare = address(app, stem);
     let mut urls = BTreeMap::from([
         ("hls", format!("{file}/index.m3u8")),
@@ -261,11 +277,24 @@ async fn describe(
     Description { app: app.to_owned(), name, bytes, modified: rfc3339(modified), content, subtitles, urls }
 }
 
-fn subtitle(app: &str, stem: &str, name: String) -> Subtitle {
+/// The texts beside the film at `file` and inside it, as HLS numbers them.
+fn subtitles(file: &str, stem: &str, beside: Vec<String>, content: &Content) -> Vec<Subtitle> {
+    let texts = match content {
+        Content::Known { texts, .. } => texts.as_slice(),
+        _ => &[],
+    };
+    let beside = beside.into_iter().map(|name| (language_beside(stem, &name), name));
+    let inside = (1..).zip(texts).map(|(number, language)| (language.clone(), format!("Subtitles {number}")));
+    let url = |number| format!("{file}/hls/subtitles-{number}.vtt");
+    let numbered = (0..).zip(beside.chain(inside));
+    numbered.map(|(number, (language, name))| Subtitle { language, name, url: url(number) }).collect()
+}
+
+/// What stands between the film's name and the ending.
+fn language_beside(stem: &str, name: &str) -> Option<String> {
     let middle = name.strip_prefix(stem).and_then(|rest| rest.rsplit_once('.')).map(|(middle, _)| middle);
-    let language =
-        middle.map(|middle| middle.trim_start_matches('.')).filter(|language| !language.is_empty());
-    Subtitle { language: language.map(str::to_owned), url: address(app, &name), name }
+    let language = middle.map(|middle| middle.trim_start_matches('.'));
+    language.filter(|language| !language.is_empty()).map(str::to_owned)
 }
 
 fn content(index: &Index) -> Content {
@@ -283,7 +312,7 @@ fn content(index: &Index) -> Content {
             MediaKind::Data => return None,
         };
         let TrackDetails { codec_string, width, height, frame_rate, sample_rate, channels, .. } =
-            indexed.track.details();
+            indexed.described().details();
         Some(Track {
             kind,
             index: indexed.track.id.index,
@@ -291,6 +320,7 @@ fn content(index: &Index) -> Content {
             codec_string,
             width,
             height,
+            rotation: Some(indexed.orientation.degrees()).filter(|&degrees| degrees > 0),
             frame_rate,
             sample_rate,
             channels,
@@ -301,7 +331,8 @@ fn content(index: &Index) -> Content {
     let skipped = index.skipped().iter();
     let skipped = skipped.map(|track| format!("Track {} is left out: {}.", track.number, track.reason));
     let notes = index.notes().iter().cloned().chain(skipped).collect();
-    Content::Known { duration, tracks: tracks.collect(), notes }
+    let texts = index.texts().iter().map(|text| text.language.as_deref().map(short_language)).collect();
+    Content::Known { duration, tracks: tracks.collect(), notes, texts }
 }
 
 /// The name by which the client knows this machine, and the port of the RTMP door.
@@ -348,7 +379,7 @@ mod tests {
 
     #[test]
     fn the_language_stands_in_the_name() {
-        let language = |name: &str| subtitle("vod", "a/film", name.to_owned()).language;
+        let language = |name: &str| language_beside("a/film", name);
         assert_eq!(language("a/film.en.vtt").as_deref(), Some("en"));
         assert_eq!(language("a/film.pt-BR.srt").as_deref(), Some("pt-BR"));
         assert_eq!(language("a/film.vtt"), None);

@@ -34,6 +34,34 @@ impl Canvas {
         }
     }
 
+    /// The picture turned clockwise by so many quarters, left and right swapped before if it is mirrored.
+    #[cfg(feature = "thumbnails")]
+    pub(super) fn turned(self, quarters: u8, is_mirrored: bool) -> Self {
+        if quarters.is_multiple_of(4) && !is_mirrored {
+            return self;
+        }
+        let (width, height) = (usize::from(self.width), usize::from(self.height));
+        let is_lying = quarters % 2 == 1;
+        let (wide, high) = if is_lying { (self.height, self.width) } else { (self.width, self.height) };
+        let mut out = Self::black(wide, high);
+        for (at, pixel) in out.rgb.chunks_exact_mut(3).enumerate() {
+            let (x, y) = (at % usize::from(wide.max(1)), at / usize::from(wide.max(1)));
+            // Where it was before the turn.
+            let (column, row) = match quarters % 4 {
+                0 => (x, y),
+                1 => (y, height - 1 - x),
+                2 => (width - 1 - x, height - 1 - y),
+                _ => (width - 1 - y, x),
+            };
+            let column = if is_mirrored { width - 1 - column } else { column };
+            let from = 3 * (row * width + column);
+            if let Some(source) = self.rgb.get(from..from + 3) {
+                pixel.copy_from_slice(source);
+            }
+        }
+        out
+    }
+
     /// The picture as JPEG (JFIF).
     ///
     /// # Errors
@@ -68,6 +96,24 @@ pub(super) fn not_built() -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "thumbnails")]
+    #[test]
+    fn a_picture_is_turned_clockwise() {
+        // Three pixels above three others.
+        let picture = Canvas { width: 3, height: 2, rgb: (1..=6).flat_map(|value| [value; 3]).collect() };
+        let turned = |quarters, is_mirrored| {
+            let canvas = picture.clone().turned(quarters, is_mirrored);
+            let pixels: Vec<u8> = canvas.rgb.iter().step_by(3).copied().collect();
+            (canvas.width, canvas.height, pixels)
+        };
+        assert_eq!(turned(0, false), (3, 2, vec![1, 2, 3, 4, 5, 6]));
+        assert_eq!(turned(1, false), (2, 3, vec![4, 1, 5, 2, 6, 3]));
+        assert_eq!(turned(2, false), (3, 2, vec![6, 5, 4, 3, 2, 1]));
+        assert_eq!(turned(3, false), (2, 3, vec![3, 6, 2, 5, 1, 4]));
+        assert_eq!(turned(0, true), (3, 2, vec![3, 2, 1, 6, 5, 4]));
+        assert_eq!(turned(1, true), (2, 3, vec![6, 3, 5, 2, 4, 1]));
+    }
 
     #[test]
     fn what_hangs_over_the_edge_is_cut_off() {

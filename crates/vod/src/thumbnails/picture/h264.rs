@@ -153,6 +153,8 @@ fn read_sps(nal: &[u8], unit: &NalUnit<'_>) -> Result<(SpsInfo, Shape), Refusal>
         ));
     }
     let sample_aspect = Sps::parse(nal).ok().and_then(|sps| sps.sample_aspect);
-    let shape = Shape { width: info.width.max(1), height: info.height.max(1), sample_aspect };
+    let sample_aspect = sample_aspect.map(|(width, height)| (width.into(), height.into()));
+    let (width, height) = (info.width.max(1), info.height.max(1));
+    let shape = Shape { width, height, sample_aspect, is_turned: false };
     Ok((info, shape))
 }

@@ -27,15 +27,19 @@ pub(super) struct Shape {
     pub width: u32,
     pub height: u32,
     /// Width to height of one pixel, if the film says it.
-    pub sample_aspect: Option<(u16, u16)>,
+    pub sample_aspect: Option<(u32, u32)>,
+    /// Whether it is shown lying on its side, so that the width on the screen is the height here.
+    pub is_turned: bool,
 }
 
 impl Shape {
-    /// The size at which it is drawn when it may be `width` wide.
+    /// The size on the screen at which it is drawn when it may be `width` wide there.
     pub(super) fn fit(&self, width: u16) -> (u16, u16) {
         let (over, under) = self.sample_aspect.unwrap_or((1, 1));
         let shown_width = f64::from(self.width) * f64::from(over) / f64::from(under.max(1));
         let shown_height = f64::from(self.height);
+        let (shown_width, shown_height) =
+            if self.is_turned { (shown_height, shown_width) } else { (shown_width, shown_height) };
         let scale = (f64::from(width) / shown_width).min(f64::from(HEIGHT_MAX) / shown_height).min(1.0);
         // Float to integer casts saturate.
         let side = |length: f64| (length * scale).round().max(f64::from(SIDE_MIN)) as u16;
@@ -146,8 +150,8 @@ impl Resampler<'_> {
 mod tests {
     use super::*;
 
-    fn shape(width: u32, height: u32, sample_aspect: Option<(u16, u16)>) -> Shape {
-        Shape { width, height, sample_aspect }
+    fn shape(width: u32, height: u32, sample_aspect: Option<(u32, u32)>) -> Shape {
+        Shape { width, height, sample_aspect, is_turned: false }
     }
 
     fn grey(width: u32, height: u32) -> Picture {
@@ -173,6 +177,9 @@ mod tests {
         assert_eq!(shape(720, 480, Some((8, 9))).fit(320), (320, 240));
         // One of a telephone, held upright.
         assert_eq!(shape(1080, 1920, None).fit(320), (320, 569));
+        let lying = Shape { is_turned: true, ..shape(1920, 1080, None) };
+        assert_eq!(lying.fit(320), (320, 569));
+        assert_eq!(Shape { is_turned: true, ..shape(720, 576, Some((64, 45))) }.fit(288), (288, 512));
         assert_eq!(shape(4096, 16, Some((65_535, 1))).fit(100), (100, 2));
         assert_eq!(shape(16, 2304, None).fit(u16::MAX).1, 2160);
     }

@@ -18,6 +18,12 @@ fn film() -> (Index, &'static [u8]) {
     (scan.finish().unwrap(), file)
 }
 
+/// Draws a picture as it is coded.
+fn draw(track: &Track, key_frame: &[u8], width: u16) -> Result<Canvas, Refusal> {
+    let (track, orientation) = (track.clone(), Orientation::UPRIGHT);
+    super::draw(&PictureTrack { track, pixel_aspect: None, orientation }, key_frame, width)
+}
+
 fn key_frame() -> (Track, Bytes) {
     let (index, file) = film();
     let sample = index.samples()[index.start_for(Timestamp::ZERO)];
@@ -36,6 +42,24 @@ fn a_key_frame_becomes_a_jpeg() {
     assert!(lightest - darkest > 150, "{darkest} to {lightest}: that is no test picture");
     let jpeg = canvas.to_jpeg().unwrap();
     assert!(jpeg.starts_with(&[0xFF, 0xD8, 0xFF]) && jpeg.ends_with(&[0xFF, 0xD9]));
+}
+
+#[test]
+fn what_the_file_says_of_shape_and_turn_is_heeded() {
+    let (track, frame) = key_frame();
+    const ONE: i32 = 1 << 16;
+    let quarter = Orientation::new([0, ONE, 0, -ONE, 0, 0, 0, 0, 1 << 30]);
+    let coded = draw(&track, &frame, 160).unwrap();
+    let film = PictureTrack { track, pixel_aspect: None, orientation: quarter };
+    let upright = super::draw(&film, &frame, 120).unwrap();
+    assert_eq!((upright.width, upright.height), (120, 160));
+    assert_eq!(size(&film, 120).unwrap(), (120, 160));
+    // The lower left corner comes to the upper left one.
+    let lower_left = 3 * 160 * 119;
+    assert_eq!(upright.rgb[..3], coded.rgb[lower_left..lower_left + 3]);
+    let wide = PictureTrack { pixel_aspect: Some((3, 2)), orientation: Orientation::UPRIGHT, ..film };
+    assert_eq!(size(&wide, 180).unwrap(), (180, 90));
+    assert_eq!(super::draw(&wide, &frame, 180).unwrap().height, 90);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 mod address;
 mod playlists;
-mod subtitles;
+pub(super) mod subtitles;
 
 use std::sync::Arc;
 
@@ -13,10 +13,12 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use headwater_media::Timestamp;
 use headwater_media::hls::{Presentation, SegmentedTrack};
 
 pub(super) use self::address::HlsResource;
 use self::address::LineName;
+use self::subtitles::Subtitle;
 use super::cors::{method_not_allowed, preflight};
 use super::files::{Piece, Plan, Representation, respond};
 use super::film_address::FilmAddress;
@@ -36,8 +38,8 @@ const PLAYLIST: &str = "application/vnd.apple.mpegurl";
 struct Showing<'a> {
     film: &'a Arc<Film>,
     presentation: &'a Presentation,
-    /// Subtitles beside the film, by their paths.
-    subtitles: Vec<String>,
+    /// Subtitles beside the film and inside it.
+    subtitles: Vec<Subtitle>,
     /// What the addresses of segments end in: the film's state, unless it may change in a moment.
     state: String,
 }
@@ -80,46 +82,60 @@ async fn represent(
     film: &Arc<Film>,
     resource: HlsResource,
 ) -> Result<Representation, Refusal> {
-    let presentation = film.presentation().await?;
     let library = &shared.sources.library;
     let subtitles = match resource {
         HlsResource::Master | HlsResource::Subtitles(_) | HlsResource::SubtitleText(_) => {
-            library.beside(address.app, film.name()).await?
+            subtitles::all(library.beside(address.app, film.name()).await?, film)
         }
         _ => Vec::new(),
     };
+    let presentation = film.presentation().await;
+    if let HlsResource::SubtitleText(number) = resource {
+        // Also of a film that HLS does not carry: pages show it beside the film's file.
+        let origin = presentation.map_or(Timestamp::ZERO, Presentation::origin);
+        let none =
+            || Refusal::new(RefusalKind::NotFound, format!("{} has no subtitles {number}.", film.name()));
+        let subtitle = subtitles.get(number).ok_or_else(none)?;
+        let read = subtitles::read(library, address.app, film, subtitle).await?;
+        let plan = text(subtitles::to_segment(&read, origin));
+        return Ok(representation(film, resource, "text/vtt; charset=utf-8", plan));
+    }
+    let presentation = presentation?;
     let state =
         if film.is_being_written() { String::new() } else { format!("?v={}", film.etag().trim_matches('"')) };
     let showing = Showing { film, presentation, subtitles, state };
     let (content_type, plan) = match resource {
-        HlsResource::Master => (PLAYLIST, text(showing.master().await?)),
+        HlsResource::Master => (PLAYLIST, text(showing.master())),
         HlsResource::Media(name) => (PLAYLIST, text(showing.media(name, showing.line(name)?))),
         HlsResource::Keys(name) => (PLAYLIST, text(showing.keys(name, showing.line(name)?)?)),
-        HlsResource::Init(name, era) => (name.content_type(), showing.init(showing.line(name)?, era).await?),
+        HlsResource::Init(name, era) => (name.content_type(), showing.init(showing.line(name)?, era)?),
         HlsResource::Segment(name, number) => {
-            (name.content_type(), showing.segment(showing.line(name)?, number).await?)
+            (name.content_type(), showing.segment(showing.line(name)?, number)?)
         }
-        HlsResource::Key(name, number) => {
-            (name.content_type(), showing.key(showing.line(name)?, number).await?)
-        }
+        HlsResource::Key(name, number) => (name.content_type(), showing.key(showing.line(name)?, number)?),
         HlsResource::Subtitles(number) => (PLAYLIST, text(showing.subtitle_playlist(number)?)),
-        HlsResource::SubtitleText(number) => {
-            let path = showing.subtitle(number)?;
-            let read = subtitles::read(library, address.app, path).await?;
-            ("text/vtt; charset=utf-8", text(subtitles::to_segment(&read, showing.presentation.origin())))
-        }
+        HlsResource::SubtitleText(number) => return Err(showing.none(&format!("subtitles {number}"))),
     };
+    Ok(representation(film, resource, content_type, plan))
+}
+
+fn representation(
+    film: &Film,
+    resource: HlsResource,
+    content_type: &'static str,
+    plan: Plan,
+) -> Representation {
     let tag = format!(
         "{}-h{WRITER}-{}\"",
         film.etag().trim_end_matches('"'),
         tag_of(&plan, resource, content_type)
     );
-    Ok(Representation {
+    Representation {
         plan,
         content_type,
         validators: Validators { etag: tag, modified: film.modified() },
         download: None,
-    })
+    }
 }
 
 /// Tells one thing made of a film from another. Playlists and subtitles follow from other files as well: theirs is
@@ -156,48 +172,33 @@ impl Showing<'_> {
         Refusal::new(RefusalKind::NoMedia, format!("{} cannot be cut for HLS: {error}.", self.film.name()))
     }
 
-    /// The frame that describes a line's codec, where its configuration does not.
-    async fn describing_frame(&self, line: &SegmentedTrack, era: u32) -> Result<Bytes, Refusal> {
-        let index = self.film.index();
-        if !line.needs_frame(index) {
-            return Ok(Bytes::new());
-        }
-        let sample = line.first_of(era).and_then(|first| index.samples().get(first));
-        let Some(sample) = sample else { return Err(self.none("frame of that configuration")) };
-        let frames = self.film.frames_of(&[sample]).await;
-        let frames = frames.map_err(|error| Refusal::new(RefusalKind::Failed, format!("{error:#}.")))?;
-        Ok(frames.into_iter().next().map(|frame| frame.payload).unwrap_or_default())
-    }
-
-    async fn init(&self, line: &SegmentedTrack, era: u32) -> Result<Plan, Refusal> {
+    fn init(&self, line: &SegmentedTrack, era: u32) -> Result<Plan, Refusal> {
         if line.first_of(era).is_none() {
             return Err(self.none(&format!("initialisation segment {era}")));
         }
-        let frame = self.describing_frame(line, era).await?;
-        let init = self.presentation.init(self.film.index(), line, era, &frame);
+        let init = self.presentation.init(self.film.index(), line, era);
         let mut plan = Plan::default();
         plan.push(Piece::Bytes(init.map_err(|error| self.failed(&error))?));
         Ok(plan)
     }
 
-    async fn segment(&self, line: &SegmentedTrack, number: usize) -> Result<Plan, Refusal> {
+    fn segment(&self, line: &SegmentedTrack, number: usize) -> Result<Plan, Refusal> {
         let cut = line.segments.get(number).ok_or_else(|| self.none(&format!("segment {number}")))?;
-        self.cut(line, number, cut).await
+        self.cut(line, number, cut)
     }
 
-    async fn key(&self, line: &SegmentedTrack, number: usize) -> Result<Plan, Refusal> {
+    fn key(&self, line: &SegmentedTrack, number: usize) -> Result<Plan, Refusal> {
         let cut = line.keys.get(number).ok_or_else(|| self.none(&format!("key frame {number}")))?;
-        self.cut(line, number, cut).await
+        self.cut(line, number, cut)
     }
 
-    async fn cut(
+    fn cut(
         &self,
         line: &SegmentedTrack,
         number: usize,
         cut: &headwater_media::hls::MediaSegment,
     ) -> Result<Plan, Refusal> {
-        let frame = self.describing_frame(line, cut.era).await?;
-        let made = self.presentation.segment(self.film.index(), line, number, cut, &frame);
+        let made = self.presentation.segment(self.film.index(), line, number, cut);
         let (head, pieces) = made.map_err(|error| self.failed(&error))?;
         let mut plan = Plan::default();
         plan.push(Piece::Bytes(head));

@@ -13,13 +13,10 @@ const SOUND: &str = "sound";
 const TEXT: &str = "text";
 
 impl Showing<'_> {
-    pub(super) async fn master(&self) -> Result<String, Refusal> {
-        let mut described = Vec::new();
-        for line in self.presentation.tracks() {
-            described.push((line, self.details(line).await?));
-        }
+    pub(super) fn master(&self) -> String {
+        let described = self.presentation.tracks().iter().map(|line| (line, self.details(line)));
         let (videos, sounds): (Vec<_>, Vec<_>) =
-            described.into_iter().partition(|(line, _)| self.name(line).0.kind == MediaKind::Video);
+            described.partition(|(line, _)| self.name(line).0.kind == MediaKind::Video);
         let has_subtitles = !self.subtitles.is_empty();
         let loudest = sounds.iter().map(|(line, _)| line.bandwidth()).max().unwrap_or_default();
         // Every codec of the group: which sound is chosen changes nothing.
@@ -47,7 +44,7 @@ impl Showing<'_> {
             master.renditions.extend(self.texts());
             master.variants.iter_mut().for_each(|variant| variant.subtitles = Some(TEXT.to_owned()));
         }
-        Ok(master.to_string())
+        master.to_string()
     }
 
     pub(super) fn media(&self, name: LineName, line: &SegmentedTrack) -> String {
@@ -64,7 +61,9 @@ impl Showing<'_> {
 
     /// The whole text as one segment: it is small, and players want all of it early.
     pub(super) fn subtitle_playlist(&self, number: usize) -> Result<String, Refusal> {
-        self.subtitle(number)?;
+        if number >= self.subtitles.len() {
+            return Err(self.none(&format!("subtitles {number}")));
+        }
         let uri = format!("subtitles-{number}.vtt");
         let segment = Segment { uri, start: self.presentation.start(), map: None, discontinuity: false };
         let playlist = MediaPlaylist {
@@ -75,12 +74,6 @@ impl Showing<'_> {
             ..MediaPlaylist::default()
         };
         Ok(playlist.to_string())
-    }
-
-    /// The path of a subtitle file.
-    pub(super) fn subtitle(&self, number: usize) -> Result<&str, Refusal> {
-        let path = self.subtitles.get(number).map(String::as_str);
-        path.ok_or_else(|| self.none(&format!("subtitles {number}")))
     }
 
     fn playlist(
@@ -163,8 +156,8 @@ impl Showing<'_> {
     }
 
     fn texts(&self) -> impl Iterator<Item = Rendition> {
-        self.subtitles.iter().enumerate().map(|(number, path)| {
-            let (language, name) = subtitles::naming(self.film.name(), path);
+        self.subtitles.iter().enumerate().map(|(number, subtitle)| {
+            let (language, name) = subtitles::name_of(self.film, subtitle);
             Rendition {
                 kind: RenditionKind::Subtitles,
                 group: TEXT.to_owned(),
@@ -182,16 +175,15 @@ impl Showing<'_> {
         LineName(indexed.map_or(headwater_media::TrackId::DATA, |indexed| indexed.track.id))
     }
 
-    async fn details(&self, line: &SegmentedTrack) -> Result<TrackDetails, Refusal> {
+    fn details(&self, line: &SegmentedTrack) -> TrackDetails {
         let era = line.segments.first().map_or(0, |cut| cut.era);
-        let frame = self.describing_frame(line, era).await?;
-        let track = line.track_of(self.film.index(), era);
-        let mut details = track.as_ref().map(|track| track.details_with(&frame)).unwrap_or_default();
+        let Some(described) = line.described(self.film.index(), era) else { return TrackDetails::default() };
+        let mut details = described.details();
         // The name in MP4, which is what HLS asks for.
-        if track.is_some_and(|track| track.codec == Codec::Flac) {
+        if described.track.codec == Codec::Flac {
             details.codec_string = Some("fLaC".to_owned());
         }
-        Ok(details)
+        details
     }
 }
 

@@ -1,16 +1,49 @@
-//! Text files beside a film as WebVTT of HLS.
+//! Text files beside a film, and tracks of text inside it, as WebVTT of HLS.
 
 use std::io;
 
 use headwater_media::Timestamp;
+use headwater_media::plain_text::{self, Encoding};
+use headwater_vod::{Film, Library, Refusal, RefusalKind, TEXT_BYTES_MAX};
 
-use headwater_vod::{Library, Refusal, RefusalKind};
+/// A text of a film.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Subtitle {
+    /// A file beside it, by its path.
+    Beside(String),
+    /// A track inside it, by its place among the film's texts.
+    Inside(usize),
+}
 
-/// The longest text that is taken, in bytes: far more than a long film has.
-const TEXT_BYTES_MAX: u64 = 8 << 20;
+/// The texts of a film: those beside it first.
+pub(super) fn all(beside: Vec<String>, film: &Film) -> Vec<Subtitle> {
+    let inside = (0..film.index().texts().len()).map(Subtitle::Inside);
+    beside.into_iter().map(Subtitle::Beside).chain(inside).collect()
+}
 
-/// Reads a text file beside a film. What is no UTF-8 is read as far as it is.
-pub(super) async fn read(library: &Library, app: &str, path: &str) -> Result<String, Refusal> {
+/// A text of a film as WebVTT or SubRip.
+pub(super) async fn read(
+    library: &Library,
+    app: &str,
+    film: &Film,
+    subtitle: &Subtitle,
+) -> Result<String, Refusal> {
+    match subtitle {
+        Subtitle::Inside(number) => film.text(*number).await,
+        Subtitle::Beside(path) => {
+            let (language, _) = naming(film.name(), path);
+            read_beside(library, app, path, language.as_deref()).await
+        }
+    }
+}
+
+/// Reads a text file beside a film. Where its encoding cannot be told, what is not ASCII is lost, and that is said.
+async fn read_beside(
+    library: &Library,
+    app: &str,
+    path: &str,
+    language: Option<&str>,
+) -> Result<String, Refusal> {
     let text = library.file(app, path).await?;
     let bytes = text.size();
     if bytes > TEXT_BYTES_MAX {
@@ -22,7 +55,11 @@ pub(super) async fn read(library: &Library, app: &str, path: &str) -> Result<Str
     let failed =
         |error: io::Error| Refusal::new(RefusalKind::Failed, format!("{path} cannot be read: {error}."));
     let bytes = text.read_at(0..bytes).await.map_err(failed)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    let (text, encoding) = plain_text::decode(&bytes, language);
+    if encoding == Encoding::Unknown {
+        tracing::warn!(text = path, "is neither UTF-8 nor UTF-16, so letters are missing; save it as UTF-8");
+    }
+    Ok(text)
 }
 
 /// WebVTT (or SubRip) as a segment: its times are those of the film, which HLS is told by `X-TIMESTAMP-MAP`
@@ -60,8 +97,21 @@ pub(super) fn naming(film: &str, path: &str) -> (Option<String>, String) {
     (is_language.then(|| middle.to_owned()), name)
 }
 
+/// The language of a text, and what people are shown.
+pub(super) fn name_of(film: &Film, subtitle: &Subtitle) -> (Option<String>, String) {
+    match subtitle {
+        Subtitle::Beside(path) => naming(film.name(), path),
+        Subtitle::Inside(number) => {
+            let track = film.index().texts().get(*number);
+            let language = track.and_then(|track| track.language.as_deref()).map(short_language);
+            let name = language.clone().unwrap_or_else(|| format!("Subtitles {}", number + 1));
+            (language, name)
+        }
+    }
+}
+
 /// Two letters where BCP 47 has them for the three of ISO 639-2.
-pub(super) fn short_language(letters: &str) -> String {
+pub(in crate::doors::http) fn short_language(letters: &str) -> String {
     const SHORT: [(&str, &str); 28] = [
         ("ara", "ar"),
         ("ces", "cs"),
