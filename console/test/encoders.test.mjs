@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { AUDIO, encode, later, merge, publish, repeated } from "./publisher.mjs";
+import { AUDIO, encode, encodeFlac, later, merge, publish, repeated } from "./publisher.mjs";
 import { awaitPhase, openBrowser, openPage, playback } from "./stage.mjs";
 
 const url = process.env.HEADWATER_URL?.replace(/\/$/, "");
@@ -139,6 +139,19 @@ for (const configs of ["with", "without"]) {
     await hearsSound(page);
   });
 }
+
+test("sound as FLAC is decoded beside the picture", ONLY_REAL, async (t) => {
+  const flac = await encodeFlac([...TONE, "-t", String(LENGTH_S), "-ac", "2"]);
+  const video = [...clip.video.configs, ...lasting(clip.video, 24)];
+  const open = await onAir(t, "check flac", whole(video, [...flac.configs, ...lasting(flac, 24)]), { aheadMs: 2500 });
+  const { page } = await open();
+  await awaitPhase(page, "playing");
+  await hearsSound(page);
+  const decoded = () => page.evaluate(() => document.querySelector("video").webkitAudioDecodedByteCount);
+  const before = await decoded();
+  await moves(page, 4);
+  assert.ok((await decoded()) > before, "the sound is decoded");
+});
 
 /** The page has sound to turn on. */
 const hearsSound = (page, timeout = 10_000) => page.getByRole("button", { name: "Turn on the sound" }).first().waitFor({ timeout });

@@ -4,7 +4,10 @@
  */
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 export const AUDIO = 8;
@@ -21,20 +24,47 @@ const CHUNK_STREAM = { [AUDIO]: 4, [VIDEO]: 6, [DATA]: 5, 20: 3, 1: 2 };
  * @returns {Promise<{ meta: Tag[], video: { configs: Tag[], frames: Tag[] }, audio: { configs: Tag[], frames: Tag[] } }>}
  */
 export async function encode(args) {
-  const child = spawn("ffmpeg", ["-v", "error", ...args, "-flvflags", "no_duration_filesize", "-f", "flv", "-"], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  const [out, said] = [[], []];
-  child.stdout.on("data", (bytes) => out.push(bytes));
-  child.stderr.on("data", (bytes) => said.push(bytes));
-  const code = await new Promise((resolve) => child.on("close", resolve));
-  if (code !== 0) throw new Error(`ffmpeg: ${Buffer.concat(said)}`);
-  const tags = tagsOf(Buffer.concat(out));
+  const flv = ["-flvflags", "no_duration_filesize", "-f", "flv", "-"];
+  const tags = tagsOf(await output("ffmpeg", ["-v", "error", ...args, ...flv]));
   const track = (type) => {
     const all = tags.filter((tag) => tag.type === type);
     return { configs: all.filter((tag) => tag.body[1] === 0), frames: all.filter((tag) => tag.body[1] === 1) };
   };
   return { meta: tags.filter((tag) => tag.type === DATA), video: track(VIDEO), audio: track(AUDIO) };
+}
+
+/** Sound as FLAC, as Enhanced RTMP has it: ffmpeg before its version 8 puts none into FLV. */
+export async function encodeFlac(args) {
+  const directory = await mkdtemp(join(tmpdir(), "headwater-flac-"));
+  try {
+    const [flac, mp4] = [join(directory, "a.flac"), join(directory, "a.mp4")];
+    await output("ffmpeg", ["-v", "error", ...args, "-c:a", "flac", flac]);
+    await output("ffmpeg", ["-v", "error", "-i", flac, "-c", "copy", "-strict", "-2", mp4]);
+    const probe = ["-v", "error", "-show_entries", "packet=pts_time,pos,size", "-of", "json", mp4];
+    const { packets } = JSON.parse(await output("ffprobe", probe));
+    const [head, bytes] = [(await readFile(flac)).subarray(4, 42), await readFile(mp4)];
+    // The last metadata block is the only one that is sent.
+    head[0] |= 0x80;
+    const body = (kind, ...parts) => Buffer.concat([Buffer.from([0x90 | kind]), Buffer.from("fLaC"), ...parts]);
+    const frames = packets.map(({ pts_time, pos, size }) => ({
+      type: AUDIO,
+      ms: Math.round(Number(pts_time) * 1000),
+      body: body(1, bytes.subarray(Number(pos), Number(pos) + Number(size))),
+    }));
+    return { configs: [{ type: AUDIO, ms: 0, body: body(0, Buffer.from("fLaC"), head) }], frames };
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+async function output(program, args) {
+  const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
+  const [out, said] = [[], []];
+  child.stdout.on("data", (bytes) => out.push(bytes));
+  child.stderr.on("data", (bytes) => said.push(bytes));
+  const code = await new Promise((resolve) => child.on("close", resolve));
+  if (code !== 0) throw new Error(`${program}: ${Buffer.concat(said)}`);
+  return Buffer.concat(out);
 }
 
 function tagsOf(flv) {

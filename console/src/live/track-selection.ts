@@ -20,12 +20,9 @@ export type SelectionResult = { kind: "play"; selection: TrackSelection } | { ki
 /** `MediaSource.isTypeSupported`, or a stand-in for it in tests. */
 export type IsTypeSupported = (type: string) => boolean;
 
-/**
- * What the FLV demuxer in the page understands, whatever the browser could decode. FLAC it takes only with a
- * configuration that ffmpeg would not take, and servers send the one that the specification describes.
- */
+/** What the FLV demuxer in the page understands, whatever the browser could decode. */
 const VIDEO_IN_FLV = /^(avc[13]|hvc1|hev1|av01)/;
-const AUDIO_IN_FLV = /^(mp4a|mp3|opus)/i;
+const AUDIO_IN_FLV = /^(mp4a|mp3|opus|flac)/i;
 
 export function selectTracks(stream: Stream | null, canPlay: IsTypeSupported): SelectionResult {
   const { video = null, audio = null } = stream ?? {};
