@@ -16,6 +16,7 @@ const DIALECT: Dialect = Dialect {
     numbering: Numbering::FourCc,
     extras: true,
     nanos: false,
+    bare_flac: false,
 };
 
 fuzz_target!(|input: (u16, &[u8])| {
