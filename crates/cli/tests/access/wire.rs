@@ -111,11 +111,9 @@ impl Wire {
         self.command(0, &Command::new("releaseStream", 3.0).with(name));
         self.command(0, &Command::new("FCPublish", 4.0).with(name));
         self.command(1, &Command::new("publish", 5.0).with(name).with("live"));
-        let heard = self.must_hear(&[
-            "NetStream.Publish.Start",
-            "NetStream.Publish.Denied",
-            "NetStream.Publish.BadName",
-        ]);
+        // `NetStream.Publish.Start` is what `onFCPublish` says too, before anything is decided.
+        let heard =
+            self.must_hear(&["is now published", "NetStream.Publish.Denied", "NetStream.Publish.BadName"]);
         if heard == 0 { Ok(()) } else { Err(self.rest()) }
     }
 

@@ -35,7 +35,7 @@ const BAD: &[Bad] = &[
     Bad { kind: 9, body: b"\x9Cavc1\0\0\0", reason: "packet type 12 is unknown" },
     Bad { kind: 9, body: b"\x90", reason: "it ends before what it announces" },
     Bad { kind: 9, body: b"\x27\x01\0\0\0\0\0\0\x09ab", reason: "NAL units run past their end" },
-    Bad { kind: 9, body: b"\xA3hvc1\0\0\0\x02\x40\x01", reason: "no configuration came before them" },
+    Bad { kind: 9, body: b"\xA3hvc1\0\0\0\x04\x26\x01\xAF\x0D", reason: "no configuration came before them" },
     Bad { kind: 18, body: b"\x02\0\x0AonCuePoint\x02\0\x09ab", reason: "script data: AMF value cut off" },
     Bad { kind: 18, body: b"\x02\0\x01x\x77", reason: "script data: unknown AMF marker 0x77" },
 ];

@@ -17,6 +17,8 @@ use socket2::{Domain, Socket, Type};
 
 /// Time between two frames.
 const FRAME_EVERY: Duration = Duration::from_millis(20);
+/// Letters of a number in a frame.
+const DIGITS: usize = 16;
 /// Frames from one keyframe to the next.
 pub(crate) const GROUP_FRAMES: u64 = 25;
 /// A frame that takes longer from publisher to player is late.
@@ -104,13 +106,13 @@ impl Client {
         size: usize,
     ) -> std::io::Result<()> {
         let key = number.is_multiple_of(GROUP_FRAMES);
-        let (mark, nal) = if key { (0x17, 0x65) } else { (0x27, 0x41) };
-        let length = 17.max(size);
+        // The first slice of an I or a P picture; what follows is read by nobody but our player, and has no start code.
+        let (mark, slice) = if key { (0x17, [0x65, 0x88]) } else { (0x27, [0x41, 0x9A]) };
+        let length = (slice.len() + 2 * DIGITS).max(size);
         let mut body = vec![mark, 1, 0, 0, 0];
         body.extend_from_slice(&(length as u32).to_be_bytes());
-        body.push(nal);
-        body.extend_from_slice(&number.to_be_bytes());
-        body.extend_from_slice(&sent_us.to_be_bytes());
+        body.extend_from_slice(&slice);
+        body.extend_from_slice(format!("{number:0DIGITS$x}{sent_us:0DIGITS$x}").as_bytes());
         body.resize(9 + length, 0xA5);
         let timestamp = (number * FRAME_EVERY.as_millis() as u64) as u32;
         self.session.send_media(stream, MediaKind::Video, timestamp, &[body.into()]).unwrap();
@@ -173,9 +175,10 @@ pub(crate) fn config_body() -> Bytes {
 
 /// A frame's number and the time when it was sent; `None` for a configuration.
 pub(crate) fn numbered(body: &Bytes) -> Option<(u64, u64)> {
-    let number = |at: usize| body.get(at..at + 8)?.try_into().ok().map(u64::from_be_bytes);
+    let number =
+        |at: usize| u64::from_str_radix(std::str::from_utf8(body.get(at..at + DIGITS)?).ok()?, 16).ok();
     (body.get(1) == Some(&1)).then_some(())?;
-    Some((number(10)?, number(18)?))
+    Some((number(11)?, number(11 + DIGITS)?))
 }
 
 /// What the player found wrong, and how far it came.

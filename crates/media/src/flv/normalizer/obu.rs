@@ -11,8 +11,9 @@ use crate::flv::tag::CodedFrame;
 const CONFIG_HEAD_LEN: usize = 4;
 
 /// Takes temporal delimiters off. A sequence header that differs from that of the configuration is a change of
-/// it, or stands in for it: then the configuration comes back. Decoding can start where one stands before a key
-/// frame that is shown, whatever the sender says. `announced` is the configuration that goes to decoders, if the track is announced as AV1.
+/// it, or stands in for it: then the configuration comes back. Decoding can start with a key frame that is shown,
+/// whatever the sender says, if a sequence header stands before it or in the configuration. `announced` is the
+/// configuration that goes to decoders, if the track is announced as AV1.
 pub(super) fn strip_delimiters(
     coded: &mut CodedFrame,
     announced: Option<&Bytes>,
@@ -26,15 +27,14 @@ pub(super) fn strip_delimiters(
         coded.payload = rest;
     }
     let found = sequence_header(&coded.payload);
-    let key = found.is_some() && begins_with_key_frame(&coded.payload).or(coded.key) != Some(false);
+    let known = announced.and_then(|announced| sequence_header(announced.get(CONFIG_HEAD_LEN..)?));
+    let is_described = found.is_some() || known.is_some();
+    let key = is_described && begins_with_key_frame(&coded.payload).or(coded.key) != Some(false);
     repaired.key_flags += u64::from(coded.key.is_some_and(|flagged| flagged != key));
     coded.key = Some(key);
     let found = found?;
-    if let Some(announced) = announced {
-        let known = sequence_header(announced.get(CONFIG_HEAD_LEN..).unwrap_or_default());
-        if known.is_none_or(|known| known == found) {
-            return None;
-        }
+    if announced.is_some() && known.is_none_or(|known| known == found) {
+        return None;
     }
     Some(DecoderConfig::opaque(Av1Config::from_temporal_unit(&coded.payload).ok()?.to_bytes()))
 }

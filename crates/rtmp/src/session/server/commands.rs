@@ -196,17 +196,18 @@ impl ServerSession {
     }
 
     /// What Flash Media Server did for clients that announce a name before they use it, and say that they are done
-    /// with it: it called them back, with the name, and then answered. FMLE, Livestream Studio and appliances wait for
-    /// the call (quirk 26); librtmp closes at `onFCUnsubscribe`, which it has asked for.
+    /// with it: it called them back and then answered. FMLE, Livestream Studio and appliances wait for the call (quirk
+    /// 26); librtmp closes at `onFCUnsubscribe`, which it has asked for. The name is not said again: it may hold a key,
+    /// and whether it may be used is not decided yet.
     fn announce_name(&mut self, command: &Command) {
         let name = command.text(0).unwrap_or_default();
-        let (call, code) = match command.name.as_str() {
-            "FCPublish" => ("onFCPublish", code::PUBLISH_START),
-            "FCUnpublish" => ("onFCUnpublish", code::UNPUBLISH_SUCCESS),
-            "FCSubscribe" => ("onFCSubscribe", code::PLAY_START),
-            _ => ("onFCUnsubscribe", code::PLAY_STOP),
+        let (call, code, text) = match command.name.as_str() {
+            "FCPublish" => ("onFCPublish", code::PUBLISH_START, "Go on and publish it."),
+            "FCUnpublish" => ("onFCUnpublish", code::UNPUBLISH_SUCCESS, "It is no longer published."),
+            "FCSubscribe" => ("onFCSubscribe", code::PLAY_START, "Go on and play it."),
+            _ => ("onFCUnsubscribe", code::PLAY_STOP, "It is no longer played."),
         };
-        let call = Command::new(call, 0.0).with(Status::new(code, name.clone()).to_object());
+        let call = Command::new(call, 0.0).with(Status::new(code, text).to_object());
         self.link.send_command(MessageStreamId::CONNECTION, &call);
         self.answer(command);
         if command.name == "FCUnpublish" {
@@ -229,8 +230,9 @@ impl ServerSession {
         };
         if let Some(stream) = meant {
             self.stop(stream);
+            let name = wanted.unwrap_or_default();
             let text = format!("{name} is now unpublished.");
-            self.link.send_status(stream, &Status::new(code::UNPUBLISH_SUCCESS, text).details(name));
+            self.link.send_status(stream, &Status::new(code::UNPUBLISH_SUCCESS, text).details(&name));
         }
     }
 

@@ -89,18 +89,18 @@ fn haivision_checks_the_bandwidth_first() {
 }
 
 #[test]
-fn who_announces_a_name_is_called_back_with_it() {
+fn who_announces_a_name_is_called_back_without_it() {
     // As the server-side scripts of Flash Media Server did it (quirk 26); a call without a transaction has no answer.
-    for (says, hears, code) in [
-        ("FCPublish", "onFCPublish", "NetStream.Publish.Start"),
-        ("FCUnpublish", "onFCUnpublish", "NetStream.Unpublish.Success"),
-        ("FCSubscribe", "onFCSubscribe", "NetStream.Play.Start"),
-        ("FCUnsubscribe", "onFCUnsubscribe", "NetStream.Play.Stop"),
+    for (says, hears, code, text) in [
+        ("FCPublish", "onFCPublish", "NetStream.Publish.Start", "Go on and publish it."),
+        ("FCUnpublish", "onFCUnpublish", "NetStream.Unpublish.Success", "It is no longer published."),
+        ("FCSubscribe", "onFCSubscribe", "NetStream.Play.Start", "Go on and play it."),
+        ("FCUnsubscribe", "onFCUnsubscribe", "NetStream.Play.Stop", "It is no longer played."),
     ] {
         let mut client = Dialogue::connected();
-        client.says(0, Command::new(says, 0.0).with("cam"));
+        client.says(0, Command::new(says, 0.0).with("cam?key=of-somebody"));
         let [command] = client.heard_commands().try_into().unwrap();
-        let about = Object::new().with("level", "status").with("code", code).with("description", "cam");
+        let about = Object::new().with("level", "status").with("code", code).with("description", text);
         assert_eq!(command, Command::new(hears, 0.0).with(about));
     }
 }

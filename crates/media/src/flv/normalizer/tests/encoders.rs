@@ -121,9 +121,13 @@ fn av1_and_vp_key_frames_are_told_by_their_heads() {
         unit(0x91, header, 0x90),
         unit(0x91, &[], 0x10),
     ];
-    // A key frame that is shown, with a sequence header; not an inter frame, one that is not shown, another shown.
-    let expected = [true, false, false, false, false, false];
-    assert_eq!(keys(&mut announced(b"av01", CONFIG), sent), expected);
+    // A key frame that is shown; not an inter frame, one that is not shown, another shown. The configuration has a
+    // sequence header, so the last needs none.
+    let expected = [true, false, false, false, false, true];
+    assert_eq!(keys(&mut announced(b"av01", CONFIG), sent.clone()), expected);
+    // Without one there, a key frame that brings none can be decoded by nobody who comes then.
+    let mut bare = announced(b"av01", &CONFIG[..4]);
+    assert_eq!(keys(&mut bare, [sent[5].clone()]), [false]);
     let vp9 = |first, head| enhanced(first, b"vp09", &[head, 0x49]);
     let sent = [vp9(0xA1, 0x82), vp9(0x91, 0x86)];
     assert_eq!(keys(&mut announced(b"vp09", &[0, 10, 0x82, 2, 2, 2, 0, 0]), sent), [true, false]);
