@@ -149,7 +149,15 @@ impl Channel {
         let Piece { timestamp_ms, coded, origin } = piece;
         repaired.joined_messages += origin.last - origin.first;
         let found = self.look_inside(coded, repaired)?;
-        let mut track = found.and_then(|found| self.announce(coded.codec, found));
+        let is_unproven =
+            coded.codec == Codec::Av1 && !self.is_announced(Codec::Av1) && coded.key != Some(true);
+        let mut track = match found {
+            Some(found) if is_unproven => {
+                self.unproven = Some(found.bytes);
+                None
+            }
+            found => found.and_then(|found| self.announce(coded.codec, found)),
+        };
         repaired.synthesised_configs += u64::from(track.is_some());
         if coded.codec == Codec::Av1 {
             track = track.or_else(|| self.prove(coded));
