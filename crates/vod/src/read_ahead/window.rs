@@ -6,6 +6,9 @@ use std::sync::Arc;
 use headwater_hub::{Batch, DecoderSetup, PartContent};
 use headwater_media::{Frame, Timestamp, Track};
 
+/// Room for so many frames is kept between two portions; a player's buffer is filled with many more at once.
+const FRAMES_KEPT: usize = 32;
+
 /// The frames between the reading and the sending.
 #[derive(Debug, Default)]
 pub(super) struct Window {
@@ -51,6 +54,9 @@ impl Window {
         let sent = frames.min(self.frames.len());
         let bytes: usize = self.frames.drain(..sent).map(|frame| frame.payload.len()).sum();
         self.bytes -= bytes;
+        if self.frames.is_empty() {
+            self.frames.shrink_to(FRAMES_KEPT);
+        }
         self.first += sent as u64;
         self.seen = Some(self.first - 1);
         true
