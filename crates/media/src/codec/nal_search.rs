@@ -77,6 +77,10 @@ fn mixed_units(payload: &[u8], length_size: usize, is_head: fn(&[u8]) -> bool) -
             let end = find_start_code(body).unwrap_or_else(|| lengths_behind(body, length_size, is_head));
             let (unit, behind) = body.split_at(end);
             (trimmed(unit), behind)
+        } else if let Some(empty) = empty_units_len(rest, length_size) {
+            // All at once: whoever looked at what is left of them after each would never come to an end.
+            rest = &rest[empty..];
+            continue;
         } else {
             match split_length(rest, length_size) {
                 Some(split) => split,
@@ -130,11 +134,25 @@ fn start_code_len(rest: &[u8]) -> Option<usize> {
     (zeros >= 2 && rest.get(zeros) == Some(&1)).then_some(zeros + 1)
 }
 
+/// Bytes of the lengths of 0 that `rest` begins with.
+fn empty_units_len(rest: &[u8], length_size: usize) -> Option<usize> {
+    let zeros = rest.iter().take_while(|&&byte| byte == 0).count();
+    (zeros >= length_size).then_some(zeros - zeros % length_size.max(1))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::codec::h264::is_nal_head;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_megabyte_of_zeros_is_passed_over_at_once() {
+        let zeros = [&[0; 1 << 20][..], &[0xFF; 5]].concat();
+        assert_eq!(find_units(&zeros, 4, is_nal_head), None);
+        let before_a_unit = [&[0; 1 << 20][..], &[0, 0, 0, 5], IDR].concat();
+        assert_eq!(find_units(&before_a_unit, 4, is_nal_head).map(|(units, _)| units), Some(vec![IDR]));
+    }
 
     const SPS: &[u8] = &[0x67, 0x4D, 0x40, 0x1F];
     const PPS: &[u8] = &[0x68, 0xE8, 0x43];
