@@ -10,6 +10,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+/// How long a server may take to accept and to answer, and to go on.
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(70);
+
 /// Whatever carries bytes both ways.
 pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin + std::fmt::Debug {}
 

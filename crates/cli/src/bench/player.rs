@@ -11,15 +11,14 @@ use headwater_media::flv::{TagKind, TagReader};
 use headwater_rtmp::session::{ClientEvent, PlayOptions};
 use headwater_rtmp::tokio::Connection;
 use http_body::Body as _;
-use hyper::{Request, Uri};
-use hyper_util::rt::TokioIo;
+use hyper::Uri;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::stamp::{Stamp, now};
 use super::tally::Tally;
-use crate::incoming::{dial, refuse};
-use crate::line::{Line, Trust};
+use crate::incoming::{dial, http, refuse};
+use crate::line::{Line, Trust, WAIT_MAX};
 
 /// A tag's body, at most.
 const TAG_BYTES_MAX: u32 = 16 << 20;
@@ -89,29 +88,17 @@ impl Messages {
             connection.session().play(&parsed.stream, PlayOptions::default())?;
             return Ok(Self::Rtmp(Box::new(connection)));
         }
+        let (trust, reader) = (Trust::default(), TagReader::new(TAG_BYTES_MAX));
+        if !url.starts_with("ws") {
+            return Ok(Self::Http(http::get(url, &trust).await?, reader));
+        }
         let uri: Uri = url.parse().with_context(|| format!("{url} is no address"))?;
-        let (Some(host), scheme) = (uri.host(), uri.scheme_str().unwrap_or_default()) else {
-            bail!("{url} names no host");
-        };
-        let with_tls = matches!(scheme, "https" | "wss");
+        let host = uri.host().with_context(|| format!("{url} names no host"))?.trim_matches(['[', ']']);
+        let with_tls = uri.scheme_str() == Some("wss");
         let port = uri.port_u16().unwrap_or(if with_tls { 443 } else { 80 });
-        let host = host.trim_matches(['[', ']']);
-        let line = Trust::default().reach(host, port, with_tls, crate::incoming::WAIT_MAX).await?;
-        let reader = TagReader::new(TAG_BYTES_MAX);
-        if matches!(scheme, "ws" | "wss") {
-            let (socket, _) = tokio_tungstenite::client_async(url, line).await?;
-            return Ok(Self::WebSocket(Box::new(socket), reader));
-        }
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(line)).await?;
-        tokio::spawn(connection);
-        let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        let authority = uri.authority().map_or(host, |authority| authority.as_str());
-        let request = Request::get(path).header("Host", authority);
-        let response = sender.send_request(request.body(http_body_util::Empty::<Bytes>::new())?).await?;
-        if !response.status().is_success() {
-            bail!("{url}: the server answers {}", response.status());
-        }
-        Ok(Self::Http(response.into_body(), reader))
+        let line = trust.reach(host, port, with_tls, WAIT_MAX).await?;
+        let (socket, _) = tokio_tungstenite::client_async(url, line).await?;
+        Ok(Self::WebSocket(Box::new(socket), reader))
     }
 
     /// The next message with pictures or sound; none at the end.

@@ -9,8 +9,7 @@ use http_body::Body as _;
 use hyper::{Request, Uri};
 use hyper_util::rt::TokioIo;
 
-use super::WAIT_MAX;
-use crate::line::Trust;
+use crate::line::{Trust, WAIT_MAX};
 
 /// A tag's body over HTTP, at most.
 const TAG_BYTES_MAX: u32 = 16 << 20;
@@ -24,28 +23,7 @@ pub(super) struct HttpIncoming {
 impl HttpIncoming {
     /// Asks a server for an address.
     pub(super) async fn open(target: &str, trust: &Trust) -> anyhow::Result<Self> {
-        let uri: Uri = target.parse().with_context(|| format!("{target} is no address"))?;
-        let authority = uri.authority().with_context(|| format!("{target} names no host"))?;
-        let with_tls = uri.scheme_str() == Some("https");
-        let port = authority.port_u16().unwrap_or(if with_tls { 443 } else { 80 });
-        let host = authority.host().trim_matches(['[', ']']);
-        let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        let opened = async {
-            let line = trust.reach(host, port, with_tls, WAIT_MAX).await?;
-            let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(line)).await?;
-            tokio::spawn(connection);
-            let request = Request::get(path)
-                .header("Host", authority.as_str())
-                .body(http_body_util::Empty::<Bytes>::new())?;
-            anyhow::Ok(sender.send_request(request).await?)
-        };
-        let response = tokio::time::timeout(WAIT_MAX, opened)
-            .await
-            .map_err(|_| anyhow::anyhow!("{target}: no answer within {} s", WAIT_MAX.as_secs()))??;
-        if !response.status().is_success() {
-            bail!("{target}: the server answers {}", response.status());
-        }
-        Ok(Self { body: response.into_body(), demuxer: Demuxer::new(TAG_BYTES_MAX) })
+        Ok(Self { body: get(target, trust).await?, demuxer: Demuxer::new(TAG_BYTES_MAX) })
     }
 
     /// Feeds what has come to the demuxer: false at the end of the stream.
@@ -59,4 +37,30 @@ impl HttpIncoming {
         self.demuxer.feed(&bytes);
         Ok(true)
     }
+}
+
+/// Asks a server for an address: the body of its answer.
+pub(crate) async fn get(target: &str, trust: &Trust) -> anyhow::Result<hyper::body::Incoming> {
+    let uri: Uri = target.parse().with_context(|| format!("{target} is no address"))?;
+    let authority = uri.authority().with_context(|| format!("{target} names no host"))?;
+    let with_tls = uri.scheme_str() == Some("https");
+    let port = authority.port_u16().unwrap_or(if with_tls { 443 } else { 80 });
+    let host = authority.host().trim_matches(['[', ']']);
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let opened = async {
+        let line = trust.reach(host, port, with_tls, WAIT_MAX).await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(line)).await?;
+        tokio::spawn(connection);
+        let request = Request::get(path)
+            .header("Host", authority.as_str())
+            .body(http_body_util::Empty::<Bytes>::new())?;
+        anyhow::Ok(sender.send_request(request).await?)
+    };
+    let response = tokio::time::timeout(WAIT_MAX, opened)
+        .await
+        .map_err(|_| anyhow::anyhow!("{target}: no answer within {} s", WAIT_MAX.as_secs()))??;
+    if !response.status().is_success() {
+        bail!("{target}: the server answers {}", response.status());
+    }
+    Ok(response.into_body())
 }

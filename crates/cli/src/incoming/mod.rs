@@ -3,7 +3,7 @@
 //! What cannot be used of it is left out, said once for each reason, and counted: one message does not end a
 //! stream.
 
-mod http;
+pub(crate) mod http;
 mod rtmp;
 
 use std::path::Path;
@@ -21,13 +21,11 @@ use headwater_rtmp::url::{RtmpUrl, Scheme};
 
 use self::http::HttpIncoming;
 use self::rtmp::RtmpIncoming;
-use super::line::{Line, Trust};
+use super::line::{Line, Trust, WAIT_MAX};
 use headwater_vod::{Item, Reader};
 
 /// A server that sends us to itself needs a moment.
 pub(super) const REDIAL_AFTER: Duration = Duration::from_millis(200);
-/// How long a server may take to accept and to answer, and to go on.
-pub(super) const WAIT_MAX: Duration = Duration::from_secs(70);
 
 /// Where items come from, and what of it could not be used.
 pub(super) struct Incoming {

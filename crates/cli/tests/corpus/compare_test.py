@@ -4,45 +4,19 @@ from __future__ import annotations
 
 import copy
 import unittest
-from dataclasses import dataclass, field
 
 import compare
-
-
-@dataclass
-class Unit:
-    digest: str
-    pts: float
-    dts: float
-    duration: float
-    key: bool
-    shown: bool = True
-
-    @property
-    def end(self) -> float:
-        return self.pts + self.duration
-
-
-@dataclass
-class Track:
-    kind: str
-    units: list = field(default_factory=list)
-    frame_samples: int = 0
-    rate: int = 0
-
-    @property
-    def shown(self) -> list:
-        return [unit for unit in self.units if unit.shown]
+from units import Track, Unit
 
 
 def pictures(count: int = 20) -> Track:
-    return Track("video", [Unit(f"v{n}", n * 0.04, n * 0.04 - 0.08, 0.04, n % 5 == 0) for n in range(count)])
+    return Track("video", "h264", units=[Unit(f"v{n}", n * 0.04, n * 0.04 - 0.08, 0.04, n % 5 == 0) for n in range(count)])
 
 
 def sounds(count: int = 40) -> Track:
     step = 1024 / 48000
     units = [Unit(f"a{n}", n * step, n * step, step, True) for n in range(count)]
-    return Track("audio", units, 1024, 48000)
+    return Track("audio", "aac", units=units, frame_samples=1024, rate=48000)
 
 
 class Compare(unittest.TestCase):

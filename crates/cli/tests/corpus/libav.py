@@ -4,10 +4,12 @@ against. PyAV carries the libraries; nothing of Headwater is used here."""
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import av
+
+from units import Track, Unit
 
 av.logging.set_level(None)
 
@@ -20,44 +22,6 @@ SETS_H266 = {12, 13, 14, 15, 16, 20, 25}
 DECODERS = {"libdav1d": "av1", "libaom-av1": "av1", "flv": "flv1", "mp3float": "mp3", "libopus": "opus"}
 # Of AV1: the temporal delimiter, which containers leave out, and the sequence header, which is in `av1C` too.
 OBUS_LEFT_OUT = {1, 2}
-
-
-@dataclass
-class Unit:
-    """One access unit. Times are seconds on the presentation's line; `shown` is false of what is only decoded."""
-
-    digest: str
-    pts: float
-    dts: float
-    duration: float
-    key: bool
-    shown: bool
-    # What its NAL units say: a picture at which decoding can begin whatever came before.
-    refresh: bool = False
-
-    @property
-    def end(self) -> float:
-        return self.pts + self.duration
-
-
-@dataclass
-class Track:
-    kind: str
-    codec: str
-    width: int = 0
-    height: int = 0
-    rate: int = 0
-    channels: int = 0
-    language: str = ""
-    rotation: int = 0
-    sar: float = 1.0
-    colour: tuple = ()
-    frame_samples: int = 0
-    units: list[Unit] = field(default_factory=list)
-
-    @property
-    def shown(self) -> list[Unit]:
-        return [unit for unit in self.units if unit.shown]
 
 
 @dataclass

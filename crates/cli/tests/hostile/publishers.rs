@@ -44,15 +44,21 @@ fn a_drone_that_ignores_its_denial_is_closed() {
     bench.finish(8);
 }
 
-#[test]
-fn a_frozen_publisher_is_taken_over() {
-    let bench = Bench::start(&QUICK.replace("read_timeout_ms = 3000", "read_timeout_ms = 60000"));
+/// A publisher of `live/cam` that sends one picture and falls silent, and its viewer.
+fn frozen_with_a_viewer(bench: &Bench) -> (Client, Client) {
     let mut frozen = Client::connect(bench.server.rtmp, "live");
     let stream = frozen.publish("cam").unwrap();
     frozen.send_config(stream);
     frozen.send_frame(stream, 0, 0, 100).unwrap();
     let mut viewer = Client::connect(bench.server.rtmp, "live");
     viewer.play("cam").unwrap();
+    (frozen, viewer)
+}
+
+#[test]
+fn a_frozen_publisher_is_taken_over() {
+    let bench = Bench::start(&QUICK.replace("read_timeout_ms = 3000", "read_timeout_ms = 60000"));
+    let (mut frozen, mut viewer) = frozen_with_a_viewer(&bench);
 
     let early = Client::connect(bench.server.rtmp, "live").publish("cam");
     assert!(early.is_err_and(|refusal| refusal.contains("BadName")), "it was taken over too early");
@@ -87,12 +93,7 @@ fn a_frozen_publisher_is_taken_over() {
 fn viewers_of_a_frozen_publisher_stay_for_the_window_after_it_is_let_go() {
     // The window is shorter than the silence that a publisher is allowed.
     let bench = Bench::start(&QUICK.replace("takeover_silence_ms = 1000", "takeover = \"never\""));
-    let mut frozen = Client::connect(bench.server.rtmp, "live");
-    let stream = frozen.publish("cam").unwrap();
-    frozen.send_config(stream);
-    frozen.send_frame(stream, 0, 0, 100).unwrap();
-    let mut viewer = Client::connect(bench.server.rtmp, "live");
-    viewer.play("cam").unwrap();
+    let (mut frozen, viewer) = frozen_with_a_viewer(&bench);
     let deadline = Instant::now() + Duration::from_secs(8);
     while frozen.next_event(Duration::from_millis(50)).is_ok() {
         assert!(Instant::now() < deadline, "the frozen publisher is not closed");

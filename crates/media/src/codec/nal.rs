@@ -180,16 +180,20 @@ pub(super) fn without_emulation(nal: &[u8]) -> Cow<'_, [u8]> {
 /// Whether a unit of supplemental information whose head has `head_len` bytes holds a message of the type `wanted`
 /// (ITU-T H.264, 7.3.2.3; H.265, 7.3.5).
 pub(super) fn has_sei_message(nal: &[u8], head_len: usize, wanted: u32) -> bool {
-    let rbsp = without_emulation(nal.get(head_len..).unwrap_or_default());
-    let mut rest = rbsp.as_ref();
-    while let Some((kind, behind)) = sei_number(rest) {
-        let Some((size, behind)) = sei_number(behind) else { return false };
+    sei_message(&without_emulation(nal.get(head_len..).unwrap_or_default()), wanted).is_some()
+}
+
+/// The first message of the type `wanted` in supplemental information behind its head: its payload, and what follows it.
+pub(crate) fn sei_message(messages: &[u8], wanted: u32) -> Option<&[u8]> {
+    let mut rest = messages;
+    loop {
+        let (kind, behind) = sei_number(rest)?;
+        let (size, payload) = sei_number(behind)?;
         if kind == wanted {
-            return true;
+            return Some(payload);
         }
-        rest = behind.get(size as usize..).unwrap_or_default();
+        rest = payload.get(size as usize..)?;
     }
-    false
 }
 
 /// A number as supplemental information has it, 255 for each byte of ones in front, and what stands behind.

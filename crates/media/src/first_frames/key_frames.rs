@@ -2,10 +2,11 @@
 
 use crate::bits::BitReader;
 use crate::codec::av1;
-use crate::codec::h264::{self, AvcConfig, NAL_IDR};
+use crate::codec::h264::{self, AvcConfig, NAL_IDR, NAL_SEI, SEI_RECOVERY_POINT, SliceHead};
 use crate::codec::h265::{self, HevcConfig, NAL_KEY};
+use crate::codec::nal::sei_message;
 use crate::codec::vp9::VpKeyFrame;
-use crate::{Codec, Error, Track};
+use crate::{Codec, Track};
 
 /// What a picture says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,57 +64,27 @@ fn units(bytes: &[u8], length_size: u8) -> impl Iterator<Item = &[u8]> {
 }
 
 fn start_of_avc<'a>(units: impl Iterator<Item = &'a [u8]>) -> Option<Start> {
-    const NAL_SLICE: u8 = 1;
-    const NAL_PARTITION_A: u8 = 2;
-    const NAL_SEI: u8 = 6;
     let mut recovers = false;
     for unit in units {
-        match h264::nal_type(unit) {
-            NAL_IDR => return Some(Start::Key),
-            NAL_SLICE | NAL_PARTITION_A => {
-                return Some(match is_intra(unit).ok()? {
+        match (h264::nal_type(unit), SliceHead::parse(unit)) {
+            (NAL_IDR, _) => return Some(Start::Key),
+            (NAL_SEI, _) => recovers |= is_recovery_point(unit),
+            (_, Some(slice)) => {
+                return Some(match slice.is_intra {
                     true if recovers => Start::Key,
                     true => Start::Intra,
                     false => Start::Dependent,
                 });
             }
-            NAL_SEI => recovers |= is_recovery_point(unit),
             _ => {}
         }
     }
     None
 }
 
-/// Whether a slice of H.264 refers to no other picture (ITU-T H.264, 7.3.3).
-fn is_intra(slice: &[u8]) -> Result<bool, Error> {
-    const I: u32 = 2;
-    const SI: u32 = 4;
-    // So early that no emulation byte can stand before it.
-    let mut reader = BitReader::new(slice.get(1..).unwrap_or_default(), "slice header");
-    let _first_macroblock = reader.ue()?;
-    Ok(matches!(reader.ue()? % 5, I | SI))
-}
-
-/// Whether supplemental information begins with a recovery point at this picture: an open group of pictures begins so
+/// Whether supplemental information has a recovery point at this picture: an open group of pictures begins so
 /// (ITU-T H.264, D.1.8).
 fn is_recovery_point(sei: &[u8]) -> bool {
-    const RECOVERY_POINT: u8 = 6;
-    let mut rest = sei.get(1..).unwrap_or_default();
-    while let Some((kind, behind)) = sei_number(rest)
-        && let Some((len, payload)) = sei_number(behind)
-    {
-        if kind == u32::from(RECOVERY_POINT) {
-            let at_once = BitReader::new(payload, "recovery point").ue();
-            return at_once == Ok(0);
-        }
-        rest = payload.get(len as usize..).unwrap_or_default();
-    }
-    false
-}
-
-/// A number of supplemental information: bytes of 255 that go on, and a last one.
-fn sei_number(bytes: &[u8]) -> Option<(u32, &[u8])> {
-    let more = bytes.iter().take_while(|&&byte| byte == 0xFF).count();
-    let last = bytes.get(more)?;
-    Some((more as u32 * 255 + u32::from(*last), bytes.get(more + 1..)?))
+    let message = sei_message(sei.get(1..).unwrap_or_default(), SEI_RECOVERY_POINT);
+    message.is_some_and(|message| BitReader::new(message, "recovery point").ue() == Ok(0))
 }

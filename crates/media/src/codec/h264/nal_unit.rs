@@ -6,9 +6,9 @@ use crate::codec::nal::{has_sei_message, without_emulation};
 /// NAL unit types of slices: of a picture that depends on others, of its partition A, of an IDR picture.
 const NAL_SLICES: [u8; 3] = [1, 2, NAL_IDR];
 /// NAL unit type of supplemental information.
-const NAL_SEI: u8 = 6;
+pub const NAL_SEI: u8 = 6;
 /// The message that says that decoding can start here (ITU-T H.264, D.1.8).
-const SEI_RECOVERY_POINT: u32 = 6;
+pub const SEI_RECOVERY_POINT: u32 = 6;
 /// NAL unit type of a slice of an IDR picture, where decoding can start.
 pub const NAL_IDR: u8 = 5;
 /// NAL unit type of a sequence parameter set.
