@@ -35,8 +35,11 @@ impl Picture {
         let all = |is_ahead: fn(&[u8]) -> bool| units.iter().all(|unit| is_ahead(unit));
         let (first, is_ahead, start) = match codec {
             Codec::H264 => {
-                let first = units.iter().find_map(|unit| h264::SliceHead::parse(unit));
-                (first.map(|head| head.is_first), all(h264::is_ahead), h264_start(units))
+                let mut slices = units.iter().filter_map(|unit| h264::SliceHead::parse(unit));
+                let first = slices.next();
+                // The others are read only where it counts whether all of them are such.
+                let is_intra = first.is_some_and(|head| head.is_intra) && slices.all(|head| head.is_intra);
+                (first.map(|head| head.is_first), all(h264::is_ahead), h264_start(units, is_intra))
             }
             Codec::H265 => {
                 let first = units.iter().find_map(|unit| h265::is_first_slice(unit));
@@ -49,11 +52,10 @@ impl Picture {
     }
 }
 
-fn h264_start(units: &[&[u8]]) -> Start {
-    let mut slices = units.iter().filter_map(|unit| h264::SliceHead::parse(unit)).peekable();
+fn h264_start(units: &[&[u8]], is_intra: bool) -> Start {
     if units.iter().any(|unit| h264::nal_type(unit) == h264::NAL_IDR || h264::is_recovery_point(unit)) {
         Start::Yes
-    } else if slices.peek().is_some() && slices.all(|slice| slice.is_intra) {
+    } else if is_intra {
         Start::IfFlagged
     } else {
         Start::Unsaid
