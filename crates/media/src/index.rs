@@ -60,6 +60,9 @@ pub struct IndexedTrack {
     pub timescale: u32,
     /// When the last of it that is shown ends.
     pub end: Timestamp,
+    /// Whether there are key frames from which on pictures come out right only some time later (intra refresh). Then
+    /// only the first one is sure to be a whole picture by itself.
+    pub(crate) renews_gradually: bool,
     /// How long its last sample lasts.
     pub(crate) last_lasts: Timestamp,
     /// The language as three letters of ISO 639-2, if the file says one.
@@ -277,13 +280,16 @@ impl Index {
     }
 
     /// The number of the key frame whose picture stands for what is shown at `at`: as
-    /// [`start_for`](Self::start_for), but of those that are shown, if one is.
+    /// [`start_for`](Self::start_for), but of those that are shown, if one is. Where pictures are renewed gradually
+    /// (intra refresh) only the first key frame is a whole picture, so it stands for all.
     #[must_use]
     pub fn picture_for(&self, at: Timestamp) -> usize {
         let is_shown = |number: &usize| {
             self.is_start(*number) && !self.samples.get(*number).is_some_and(|s| s.decode_only)
         };
-        let start = self.start_for(at);
+        let leader = self.tracks.iter().find(|track| track.track.id.kind == MediaKind::Video);
+        let renews_gradually = leader.is_some_and(|leader| leader.renews_gradually);
+        let start = if renews_gradually { 0 } else { self.start_for(at) };
         let before = (0..=start).rev().find(is_shown);
         before.or_else(|| (start..self.samples.len()).find(is_shown)).unwrap_or(start)
     }

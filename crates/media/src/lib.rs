@@ -24,6 +24,7 @@ pub mod index;
 pub mod mp4;
 mod orientation;
 mod parameter_sets;
+mod picture_start;
 mod piece;
 pub mod plain_text;
 mod presented;

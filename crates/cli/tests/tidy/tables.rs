@@ -158,7 +158,16 @@ pub(crate) const ROOMS: &[Room] = &[
     room(
         "media track",
         "media",
-        &["track", "frame", "color_info", "sound_grid", "orientation", "sample_entry", "parameter_sets"],
+        &[
+            "track",
+            "frame",
+            "color_info",
+            "sound_grid",
+            "orientation",
+            "sample_entry",
+            "parameter_sets",
+            "picture_start",
+        ],
         &["media ground", "media codec", "media amf"],
         "frames and tracks are the same in every container",
     ),

@@ -2,12 +2,14 @@
 
 use std::ops::RangeInclusive;
 
-/// NAL unit types of pictures where decoding can start: IDR (7, 8), CRA (9), and GDR (10), which comes gradually.
-pub const NAL_KEY: RangeInclusive<u8> = 7..=10;
+/// NAL unit types of pictures where decoding can start at once: IDR (7, 8) and CRA (9).
+pub const NAL_KEY: RangeInclusive<u8> = 7..=9;
+/// NAL unit type of a picture where decoding can start, and pictures come out right some time later (GDR).
+pub const NAL_GRADUAL: u8 = 10;
 /// NAL unit type of what is said of a picture before its slices.
 pub const NAL_PICTURE_HEADER: u8 = 19;
 /// NAL unit types from here on are no slices.
-const NO_SLICE: u8 = 12;
+pub const NO_SLICE: u8 = 12;
 
 /// The type of a NAL unit: five bits of its second byte; 0 (a trailing picture) if it is too short.
 #[must_use]
@@ -55,7 +57,7 @@ mod tests {
         let unit = |kind: u8, flags: u8| [0, kind << 3 | 1, flags];
         assert_eq!(nal_type(&unit(19, 0)), NAL_PICTURE_HEADER);
         let starts: Vec<u8> = (0..32).filter(|&kind| NAL_KEY.contains(&nal_type(&unit(kind, 0)))).collect();
-        assert_eq!(starts, [7, 8, 9, 10]);
+        assert_eq!(starts, [7, 8, 9]);
         assert_eq!(is_whole_picture(&unit(8, 0x80)), Some(true));
         assert_eq!(is_whole_picture(&unit(0, 0x40)), Some(false));
         assert_eq!(is_whole_picture(&unit(15, 0x80)), None, "a sequence parameter set");

@@ -177,14 +177,9 @@ pub(super) fn without_emulation(nal: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
-/// Whether a unit of supplemental information whose head has `head_len` bytes holds a message of the type `wanted`
-/// (ITU-T H.264, 7.3.2.3; H.265, 7.3.5).
-pub(super) fn has_sei_message(nal: &[u8], head_len: usize, wanted: u32) -> bool {
-    sei_message(&without_emulation(nal.get(head_len..).unwrap_or_default()), wanted).is_some()
-}
-
-/// The first message of the type `wanted` in supplemental information behind its head: its payload, and what follows it.
-pub(crate) fn sei_message(messages: &[u8], wanted: u32) -> Option<&[u8]> {
+/// The first message of the type `wanted` in supplemental information behind its head (ITU-T H.264, 7.3.2.3; H.265,
+/// 7.3.5): its payload, and what follows it.
+pub(super) fn sei_message(messages: &[u8], wanted: u32) -> Option<&[u8]> {
     let mut rest = messages;
     loop {
         let (kind, behind) = sei_number(rest)?;

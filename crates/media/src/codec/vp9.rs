@@ -71,6 +71,23 @@ impl VpConfig {
     }
 }
 
+/// Whether a VP8 frame is a key frame: the first bit is 0 (RFC 6386, 9.1). `None` if there is no byte.
+#[must_use]
+pub fn is_vp8_key_frame(frame: &[u8]) -> Option<bool> {
+    frame.first().map(|head| head & 1 == 0)
+}
+
+/// Whether a VP9 frame is a key frame, by its uncompressed header: marker, profile, whether it only shows another, type
+/// ("VP9 Bitstream", 6.2). `None` if there is no byte.
+#[must_use]
+pub fn is_vp9_key_frame(frame: &[u8]) -> Option<bool> {
+    const MARKER: u8 = 2;
+    let &head = frame.first()?;
+    // Profile 3 has a bit more before the flags.
+    let flags = if head >> 4 & 3 == 3 { head >> 1 } else { head >> 2 };
+    Some(head >> 6 == MARKER && flags & 3 == 0)
+}
+
 /// What the head of a key frame says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VpKeyFrame {

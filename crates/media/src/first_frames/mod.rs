@@ -18,8 +18,9 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use self::describe::{bytes_wanted, describe, leading_record};
-use self::key_frames::{Start, start};
+use self::key_frames::start;
 use crate::index::{Index, Sample};
+use crate::picture_start::PictureStart;
 use crate::{DescribedTrack, Error, MediaKind};
 
 /// Frames in which the parameters of one configuration are looked for.
@@ -243,15 +244,16 @@ impl FirstFrames {
         Some(Work::Check { place, samples, head: 0 })
     }
 
-    fn check(&self, place: usize, mut samples: Vec<usize>, head: usize, bytes: &[u8]) -> Option<Work> {
+    fn check(&mut self, place: usize, mut samples: Vec<usize>, head: usize, bytes: &[u8]) -> Option<Work> {
         let sample = samples.last().copied()?;
         match self.start_of(sample, bytes) {
             None if self.has_more(sample, head) => {
                 return Some(Work::Check { place, samples, head: head + 1 });
             }
             // A picture without others at a place where players can begin: the table may know that.
-            None | Some(Start::Key | Start::Intra) => {}
-            Some(Start::Dependent) => {
+            None | Some(PictureStart::Key | PictureStart::Intra) => {}
+            Some(PictureStart::Gradual) => self.renews_gradually(place),
+            Some(PictureStart::Dependent) => {
                 let sample = self.next_of(place, 0)?;
                 return Some(Work::FindKeys { place, sample, head: 0, found: Vec::new() });
             }
@@ -272,14 +274,26 @@ impl FirstFrames {
             None if self.has_more(sample, head) => {
                 return Some(Work::FindKeys { place, sample, head: head + 1, found });
             }
-            Some(Start::Key) => found.push(sample),
-            None | Some(Start::Intra | Start::Dependent) => {}
+            Some(start) if start.is_start() => {
+                found.push(sample);
+                if start == PictureStart::Gradual {
+                    self.renews_gradually(place);
+                }
+            }
+            _ => {}
         }
         if let Some(sample) = self.next_of(place, sample + 1) {
             return Some(Work::FindKeys { place, sample, head: 0, found });
         }
         self.set_keys(place, found);
         None
+    }
+
+    /// Players can begin at key frames of this track, but not every one is a whole picture.
+    fn renews_gradually(&mut self, place: usize) {
+        if let Some(indexed) = self.index.tracks.get_mut(place) {
+            indexed.renews_gradually = true;
+        }
     }
 
     /// The table of key frames is replaced by what was found.
@@ -300,7 +314,7 @@ impl FirstFrames {
         ));
     }
 
-    fn start_of(&self, sample: usize, bytes: &[u8]) -> Option<Start> {
+    fn start_of(&self, sample: usize, bytes: &[u8]) -> Option<PictureStart> {
         let sample = self.index.samples.get(sample).filter(|sample| !sample.needs_repair)?;
         start(self.index.track_of(sample)?, bytes)
     }

@@ -36,6 +36,7 @@ fn film(track: Track, frames: &[(Vec<u8>, bool)]) -> (Index, Vec<u8>) {
         orientation: Orientation::UPRIGHT,
         timescale: 1000,
         end: Timestamp::from_ms(40 * frames.len() as i64),
+        renews_gradually: false,
         last_lasts: Timestamp::from_ms(40),
         language: None,
     });
@@ -241,6 +242,35 @@ fn without_a_table_the_pictures_say_which_are_key_frames() {
 }
 
 #[test]
+fn intra_refresh_begins_at_each_recovery_point_with_a_table_and_without() {
+    // Pictures come out right three frames later.
+    const LATER: &[u8] = &[0x06, 0x06, 0x01, 0x24, 0x80];
+    const GRADUAL_HEVC: &[u8] = &[39 << 1, 1, 6, 1, 0x14, 0x80];
+    let avc = || video(Codec::H264, &avc(&[SPS], &[PPS]));
+    let (hevc, _) = clip(include_bytes!("../../../../testdata/hevc.flv"));
+    let (hevc_idr, hevc_p): (&[u8], &[u8]) = (&[19 << 1, 1, 0xAF], &[1 << 1, 1, 0xAF]);
+    for (track, idr, p, recovery) in [(avc(), IDR, P, LATER), (hevc, hevc_idr, hevc_p, GRADUAL_HEVC)] {
+        for claimed in [&[0, 20, 40, 60][..], &[0], &[], &[7, 33]] {
+            let mut frames = vec![(picture(&[p]), false); 80];
+            frames[0].0 = picture(&[idr]);
+            for at in [20, 40, 60] {
+                frames[at].0 = picture(&[recovery, p]);
+            }
+            claimed.iter().for_each(|&at| frames[at].1 = true);
+            let index = completed(film(track.clone(), &frames)).0.unwrap();
+            let expected: &[usize] = if claimed == [0] { &[0] } else { &[0, 20, 40, 60] };
+            assert_eq!(keys(&index), expected, "{} {claimed:?}", track.codec);
+            let renews_gradually = expected.len() > 1;
+            assert_eq!(index.tracks()[0].renews_gradually, renews_gradually);
+            // Players begin at each of them, but of one alone no picture can be made.
+            let late = Timestamp::from_ms(1700);
+            assert_eq!(index.start_for(late), expected.iter().copied().rfind(|at| *at <= 42).unwrap());
+            assert_eq!(index.picture_for(late), 0);
+        }
+    }
+}
+
+#[test]
 fn a_table_that_names_others_is_not_believed() {
     let made = |claimed: &[usize]| {
         let mut frames = vec![(picture(&[P]), false); 60];
@@ -291,8 +321,8 @@ fn key_frames_of_the_other_codecs() {
     ];
     for (codec, config, key, inter) in cases {
         let track = video(codec, config);
-        assert_eq!(start(&track, &key), Some(Start::Key), "{codec} {key:02x?}");
-        assert_eq!(start(&track, &inter), Some(Start::Dependent), "{codec} {inter:02x?}");
+        assert_eq!(start(&track, &key), Some(PictureStart::Key), "{codec} {key:02x?}");
+        assert_eq!(start(&track, &inter), Some(PictureStart::Dependent), "{codec} {inter:02x?}");
         assert_eq!(start(&track, &[]), None, "{codec}");
     }
     assert_eq!(start(&video(Codec::FlvVideo(4), &[]), &[0; 40]), None, "believed");

@@ -254,6 +254,7 @@ impl Indexer {
             orientation: Orientation::UPRIGHT,
             timescale: TIMESCALE,
             end,
+            renews_gradually: false,
             last_lasts,
             language: None,
         };

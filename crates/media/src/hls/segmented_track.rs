@@ -18,9 +18,9 @@ pub struct SegmentedTrack {
     pub track: usize,
     /// Its segments, at least one.
     pub segments: Vec<MediaSegment>,
-    /// Its key frames for scrubbing; none of sound.
+    /// Its key frames for scrubbing; none of sound, nor of pictures that are renewed gradually.
     pub keys: Vec<MediaSegment>,
-    /// Whether every segment starts with a key frame.
+    /// Whether every segment starts with a key frame that is a whole picture.
     pub independent: bool,
     /// The end of the last segment, on the presentation's timeline.
     pub end: Timestamp,
@@ -98,10 +98,11 @@ impl SegmentedTrack {
             let shown = if segments.is_empty() { Timestamp::ZERO } else { shown } - origin;
             segments.push(MediaSegment { first, behind: last + 1, start: shown, bytes, era: start.era });
         }
-        let keys =
-            if is_video(index, track) { key_segments(index, &segments, track, origin) } else { Vec::new() };
+        let are_whole = index.tracks().get(track).is_some_and(|indexed| !indexed.renews_gradually);
+        let has_keys = is_video(index, track) && are_whole;
+        let keys = if has_keys { key_segments(index, &segments, track, origin) } else { Vec::new() };
         let is_key = |segment: &MediaSegment| of(segment.first).is_some_and(|sample| sample.key);
-        let independent = segments.iter().all(is_key);
+        let independent = are_whole && segments.iter().all(is_key);
         let last_until = last + lasts;
         Self { track, segments, keys, independent, end, samples: samples.len(), last_until }
     }

@@ -307,6 +307,7 @@ impl<'a> ParsedTrack<'a> {
                     .unwrap_or_default(),
                 timescale,
                 end: Timestamp::ZERO,
+                renews_gradually: false,
                 last_lasts: Timestamp::ZERO,
                 language: children(mdia).find_kind(b"mdhd").and_then(|mdhd| language(mdhd).ok()?),
             },

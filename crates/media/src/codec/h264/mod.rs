@@ -8,8 +8,7 @@ pub mod sps;
 use bytes::{BufMut, Bytes, BytesMut};
 
 pub use nal_unit::{
-    NAL_IDR, NAL_PPS, NAL_SEI, NAL_SPS, SEI_RECOVERY_POINT, SliceHead, is_ahead, is_idle, is_nal_head,
-    is_recovery_point, nal_type,
+    NAL_IDR, NAL_PPS, NAL_SEI, NAL_SPS, SliceHead, is_ahead, is_idle, is_nal_head, nal_type, recovery_point,
 };
 pub use sps::Sps;
 

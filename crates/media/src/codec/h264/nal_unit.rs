@@ -1,14 +1,14 @@
 //! NAL units of H.264: the types that count here (ITU-T H.264, Table 7-1), and what the head of a slice says.
 
 use crate::bits::BitReader;
-use crate::codec::nal::{has_sei_message, without_emulation};
+use crate::codec::nal::{sei_message, without_emulation};
 
 /// NAL unit types of slices: of a picture that depends on others, of its partition A, of an IDR picture.
 const NAL_SLICES: [u8; 3] = [1, 2, NAL_IDR];
 /// NAL unit type of supplemental information.
 pub const NAL_SEI: u8 = 6;
 /// The message that says that decoding can start here (ITU-T H.264, D.1.8).
-pub const SEI_RECOVERY_POINT: u32 = 6;
+const SEI_RECOVERY_POINT: u32 = 6;
 /// NAL unit type of a slice of an IDR picture, where decoding can start.
 pub const NAL_IDR: u8 = 5;
 /// NAL unit type of a sequence parameter set.
@@ -43,11 +43,17 @@ pub fn is_ahead(nal: &[u8]) -> bool {
     matches!(nal_type(nal), NAL_SEI | NAL_SPS | NAL_PPS | 13..=15)
 }
 
-/// Whether a unit says that decoding can start at its picture though that is no IDR picture: at once, or gradually
-/// (intra refresh).
+/// The number of frames after which pictures come out right when decoding starts at the picture of this unit, if the
+/// unit says so (ITU-T H.264, D.2.8): 0 in an open group of pictures, more with intra refresh.
 #[must_use]
-pub fn is_recovery_point(nal: &[u8]) -> bool {
-    nal_type(nal) == NAL_SEI && has_sei_message(nal, 1, SEI_RECOVERY_POINT)
+pub fn recovery_point(nal: &[u8]) -> Option<u32> {
+    if nal_type(nal) != NAL_SEI {
+        return None;
+    }
+    let messages = without_emulation(nal.get(1..)?);
+    let message = sei_message(&messages, SEI_RECOVERY_POINT)?;
+    // Where the number is broken, it is not at once.
+    Some(BitReader::new(message, "recovery point").ue().unwrap_or(1))
 }
 
 /// What the head of a slice says (ITU-T H.264, 7.3.3).

@@ -8,8 +8,8 @@ pub mod sps;
 use bytes::{BufMut, Bytes, BytesMut};
 
 pub use nal_unit::{
-    NAL_KEY, NAL_PPS, NAL_SPS, NAL_VPS, is_ahead, is_first_slice, is_idle, is_nal_head, is_recovery_point,
-    nal_type,
+    NAL_KEY, NAL_PPS, NAL_SPS, NAL_VPS, NO_SLICE, is_ahead, is_first_slice, is_idle, is_nal_head, nal_type,
+    recovery_point,
 };
 pub use sps::{ProfileTierLevel, Sps};
 

@@ -2,11 +2,14 @@
 
 use std::ops::RangeInclusive;
 
-use crate::codec::nal::has_sei_message;
+use crate::bits::BitReader;
+use crate::codec::nal::{sei_message, without_emulation};
 
 /// NAL unit types of pictures where decoding can start: BLA (16–18), IDR (19, 20), CRA (21), and two
 /// that are reserved for the like.
 pub const NAL_KEY: RangeInclusive<u8> = 16..=23;
+/// NAL unit types from here on are no slices; those below are, or are reserved for them.
+pub const NO_SLICE: u8 = 32;
 /// NAL unit type of a video parameter set.
 pub const NAL_VPS: u8 = 32;
 /// NAL unit type of a sequence parameter set.
@@ -43,17 +46,22 @@ pub fn is_ahead(nal: &[u8]) -> bool {
     matches!(kind, NAL_VPS | NAL_SPS | NAL_PPS) || kind == *NAL_SEI.start()
 }
 
-/// Whether a unit says that decoding can start at its picture, at once or gradually (ITU-T H.265, D.2.8).
+/// How far behind its picture pictures come out right when decoding starts there, if the unit says so (ITU-T H.265,
+/// D.3.8): in picture order, 0 or less at once.
 #[must_use]
-pub fn is_recovery_point(nal: &[u8]) -> bool {
+pub fn recovery_point(nal: &[u8]) -> Option<i64> {
     const RECOVERY_POINT: u32 = 6;
-    nal_type(nal) == *NAL_SEI.start() && has_sei_message(nal, 2, RECOVERY_POINT)
+    if nal_type(nal) != *NAL_SEI.start() {
+        return None;
+    }
+    let messages = without_emulation(nal.get(2..)?);
+    let message = sei_message(&messages, RECOVERY_POINT)?;
+    // Where the number is broken, it is not at once.
+    Some(BitReader::new(message, "recovery point").se().unwrap_or(1))
 }
 
 /// Whether the slice begins its picture (`first_slice_segment_in_pic_flag`); `None` if the unit is no slice.
 #[must_use]
 pub fn is_first_slice(nal: &[u8]) -> Option<bool> {
-    /// The types below are slices, or reserved for them.
-    const NO_SLICE: u8 = 32;
     (nal_type(nal) < NO_SLICE).then(|| nal.get(2).map(|flags| flags & 0x80 != 0))?
 }

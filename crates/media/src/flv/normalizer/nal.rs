@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::config::{DecoderConfig, Known};
-use super::picture::{Picture, Start};
+use super::picture::Picture;
 use super::reframe::reframe;
 use super::repaired::{Dropped, Repaired};
 use crate::codec::h264::AvcConfig;
@@ -12,6 +12,7 @@ use crate::codec::h265::HevcConfig;
 use crate::codec::nal::{annex_b_nals, nals};
 use crate::flv::tag::CodedFrame;
 use crate::parameter_sets::ParameterSets;
+use crate::picture_start::PictureStart;
 use crate::{Codec, Error};
 
 /// What one track has shown of where its pictures can be started at.
@@ -29,9 +30,9 @@ impl Starts {
     fn is_one(&mut self, picture: Picture, flagged: Option<bool>) -> bool {
         let flagged = flagged == Some(true);
         let says = match picture.start {
-            Start::Yes => true,
-            Start::IfFlagged => flagged,
-            Start::Unsaid => false,
+            Some(PictureStart::Key | PictureStart::Gradual) => true,
+            Some(PictureStart::Intra) => flagged,
+            Some(PictureStart::Dependent) | None => false,
         };
         self.seen |= says;
         says || flagged && !self.seen && !picture.goes_on

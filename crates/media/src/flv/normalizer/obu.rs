@@ -4,8 +4,10 @@ use bytes::Bytes;
 
 use super::config::DecoderConfig;
 use super::repaired::Repaired;
-use crate::codec::av1::{Av1Config, begins_with_key_frame, sequence_header, without_delimiter};
+use crate::Codec;
+use crate::codec::av1::{Av1Config, sequence_header, without_delimiter};
 use crate::flv::tag::CodedFrame;
+use crate::picture_start::PictureStart;
 
 /// Bytes of the configuration before its OBUs.
 const CONFIG_HEAD_LEN: usize = 4;
@@ -29,7 +31,8 @@ pub(super) fn strip_delimiters(
     let found = sequence_header(&coded.payload);
     let known = announced.and_then(|announced| sequence_header(announced.get(CONFIG_HEAD_LEN..)?));
     let is_described = found.is_some() || known.is_some();
-    let key = is_described && begins_with_key_frame(&coded.payload).or(coded.key) != Some(false);
+    let says = PictureStart::of_bytes(Codec::Av1, &coded.payload).map(PictureStart::is_start);
+    let key = is_described && says.or(coded.key) != Some(false);
     repaired.key_flags += u64::from(coded.key.is_some_and(|flagged| flagged != key));
     coded.key = Some(key);
     let found = found?;

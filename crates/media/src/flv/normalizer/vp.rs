@@ -6,6 +6,7 @@ use super::config::DecoderConfig;
 use super::repaired::Repaired;
 use crate::codec::vp9::VpKeyFrame;
 use crate::flv::tag::CodedFrame;
+use crate::picture_start::PictureStart;
 use crate::{Codec, Error};
 
 /// The version and flags that stand before the record in MP4, and that ffmpeg sends, are
@@ -31,8 +32,7 @@ pub(super) fn look_inside(
     is_announced: bool,
     repaired: &mut Repaired,
 ) -> Option<DecoderConfig> {
-    let is_key = if coded.codec == Codec::Vp8 { is_vp8_key } else { is_vp9_key };
-    let key = is_key(&coded.payload);
+    let key = PictureStart::of_bytes(coded.codec, &coded.payload) == Some(PictureStart::Key);
     repaired.key_flags += u64::from(coded.key.is_some_and(|flagged| flagged != key));
     coded.key = Some(key);
     if is_announced || !key || coded.codec == Codec::Vp8 {
@@ -40,18 +40,4 @@ pub(super) fn look_inside(
     }
     let head = VpKeyFrame::parse_vp9(&coded.payload).ok()?;
     read_vp_config(&head.config.to_bytes()).ok()
-}
-
-/// The first bit of a VP8 frame is 0 in key frames (RFC 6386, 9.1).
-fn is_vp8_key(frame: &[u8]) -> bool {
-    frame.first().is_some_and(|head| head & 1 == 0)
-}
-
-/// The uncompressed header of a VP9 frame: marker, profile, whether it only shows another, type.
-fn is_vp9_key(frame: &[u8]) -> bool {
-    const MARKER: u8 = 2;
-    let Some(&head) = frame.first() else { return false };
-    // Profile 3 has a bit more before the flags.
-    let flags = if head >> 4 & 3 == 3 { head >> 1 } else { head >> 2 };
-    head >> 6 == MARKER && flags & 3 == 0
 }

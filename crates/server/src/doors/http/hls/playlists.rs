@@ -30,7 +30,9 @@ impl Showing<'_> {
         };
         for (line, details) in &videos {
             master.variants.push(self.variant(line, details, loudest, &sound_codecs, !sounds.is_empty()));
-            master.i_frames.push(self.i_frames(line, details));
+            if !line.keys.is_empty() {
+                master.i_frames.push(self.i_frames(line, details));
+            }
         }
         if videos.is_empty() {
             // Without pictures the sounds are the variants.
