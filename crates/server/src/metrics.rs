@@ -83,11 +83,6 @@ impl Metrics {
         self.movable.get()
     }
 
-    /// How many viewers a door has.
-    pub(crate) fn viewers(&self, door: &'static str) -> i64 {
-        self.viewers.get_or_create(&Door { door: door.to_owned() }).get()
-    }
-
     /// Counts an accepted connection.
     pub(crate) fn connected(&self, door: &'static str) {
         self.connections.get_or_create(&Door { door: door.to_owned() }).inc();

@@ -89,7 +89,7 @@ fn large_websocket_messages_end_the_connection() {
         let address = peer.address().to_string();
         std::thread::sleep(Duration::from_millis(200));
         // A healthy RTMP peer may have the same port: the system counts them per destination.
-        let ours = |line: &String| line.contains(&address) && line.contains("WebSocket");
+        let ours = |line: &String| line.contains(&address) && line.contains("stopped watching");
         let lines = bench.server.log().into_iter().filter(ours).count();
         assert_eq!(lines, 1, "one line says why {address} was closed");
     }

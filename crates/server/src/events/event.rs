@@ -77,7 +77,7 @@ impl Event {
             Self::MessageLeftOut { text, .. } => return format!("left out: {text}").into(),
             Self::PlayLeftOut { text, .. } => return format!("left out of the playlist: {text}").into(),
             Self::PlayBroke { text, .. } => {
-                return format!("stopped watching over WebSocket: {text}").into();
+                return format!("stopped watching: {text}").into();
             }
             Self::LetGo { text, .. } | Self::NotAdmitted { text, .. } => {
                 return format!("let go: {text}").into();

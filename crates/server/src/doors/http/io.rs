@@ -1,5 +1,5 @@
 //! An accepted stream as hyper reads and writes it: what was read already comes first, and in the place of
-//! placeholders go the ranges of files that they stand for.
+//! placeholders go the ranges of files that they stand for. [`Handover`] is told how it goes.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::handover::Handover;
 use super::sendfile::{Ranges, is_placeholder};
 use crate::net::listener::Stream;
 
@@ -17,11 +18,22 @@ pub(super) struct Io {
     read: Bytes,
     stream: Stream,
     ranges: Option<Arc<Ranges>>,
+    handover: Arc<Handover>,
 }
 
 impl Io {
-    pub(super) fn new(stream: Stream, read: Bytes, ranges: Option<Arc<Ranges>>) -> Self {
-        Self { read, stream, ranges }
+    pub(super) fn new(
+        stream: Stream,
+        read: Bytes,
+        ranges: Option<Arc<Ranges>>,
+        handover: Arc<Handover>,
+    ) -> Self {
+        Self { read, stream, ranges, handover }
+    }
+
+    /// The stream, and what of it is in hand.
+    pub(super) fn into_parts(self) -> (Stream, Bytes) {
+        (self.stream, self.read)
     }
 }
 
@@ -66,7 +78,8 @@ impl AsyncWrite for Io {
         if is_placeholder(bytes) {
             return self.poll_write_vectored(context, &[IoSlice::new(bytes)]);
         }
-        each!(&mut self.stream, socket => socket.poll_write(context, bytes))
+        let written = each!(&mut self.stream, socket => socket.poll_write(context, bytes));
+        self.handover.note(written)
     }
 
     fn poll_write_vectored(
@@ -76,11 +89,14 @@ impl AsyncWrite for Io {
     ) -> Poll<io::Result<usize>> {
         if slices.iter().any(|slice| is_placeholder(slice)) {
             return match (&self.stream, &self.ranges) {
-                (Stream::Tcp(socket), Some(ranges)) => ranges.poll_write(context, socket, slices),
+                (Stream::Tcp(socket), Some(ranges)) => {
+                    self.handover.note(ranges.poll_write(context, socket, slices))
+                }
                 _ => Poll::Ready(Err(io::Error::other("this connection takes no ranges of files"))),
             };
         }
-        each!(&mut self.stream, socket => socket.poll_write_vectored(context, slices))
+        let written = each!(&mut self.stream, socket => socket.poll_write_vectored(context, slices));
+        self.handover.note(written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -88,7 +104,8 @@ impl AsyncWrite for Io {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        each!(&mut self.stream, socket => socket.poll_flush(context))
+        let flushed = each!(&mut self.stream, socket => socket.poll_flush(context));
+        self.handover.note(flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

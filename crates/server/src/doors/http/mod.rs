@@ -11,6 +11,7 @@ mod film_address;
 mod films;
 mod flv;
 mod gate;
+mod handover;
 mod hls;
 mod io;
 mod pages;
@@ -22,35 +23,43 @@ mod rtmpt;
 mod sendfile;
 mod shared;
 mod stall;
+mod streaming;
 mod thumbnails;
 mod uploads;
 mod vod;
 mod ws;
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::http::response::Parts;
 use axum::response::Response;
+use bytes::{Bytes, BytesMut};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 pub(crate) use self::files::cuts::Cuts;
+use self::handover::{Answering, Handover};
 use self::io::Io;
 use self::sendfile::Ranges;
 pub(crate) use self::shared::Shared;
+use self::streaming::{End, Streaming};
 
 use crate::access::{Access, Origin};
 use crate::events::Event;
+use crate::fanout::Transport;
 use crate::live::Live;
 use crate::net::acceptor::Protocol;
-use crate::net::listener::Accepted;
+use crate::net::listener::{Accepted, Stream};
 use crate::stop::Stop;
 
 /// HTTP among the listeners: it begins with a method.
@@ -94,9 +103,6 @@ impl Default for Config {
     }
 }
 
-/// How often the end of the last WebSockets is looked for.
-const FAREWELL_STEP: Duration = Duration::from_millis(10);
-
 /// Whether the console and the watch page are in this binary.
 pub(crate) fn pages_are_built() -> bool {
     assets::COMPLETE
@@ -124,12 +130,9 @@ pub(crate) async fn serve(
         }
     }
     while connections.join_next().await.is_some() {}
-    // WebSockets have left their connections' tasks and live in tasks of their own.
-    while shared.metrics.viewers(ws::DOOR) > 0 {
-        tokio::time::sleep(FAREWELL_STEP).await;
-    }
 }
 
+/// Serves one connection: requests, and then perhaps a stream to its end.
 async fn connection(
     accepted: Accepted,
     config: Arc<Config>,
@@ -137,41 +140,100 @@ async fn connection(
     router: Router,
     mut stop: Stop,
 ) {
-    let Accepted { stream, read, peer: origin, seat: _seat } = accepted;
-    let peer = origin.address;
     let asked = Arc::new(Asked::default());
-    let on_stall = {
-        let (asked, shared, ms) = (Arc::clone(&asked), Arc::clone(&shared), config.write_timeout_ms);
-        move || {
-            let text = format!("it read nothing for {ms} ms (limit write_timeout_ms)");
-            shared.events.emit(let_go(peer, asked.place(&shared.access), "stalled", text));
-        }
+    let (peer, stall_max) = (accepted.peer.address, Duration::from_millis(config.write_timeout_ms));
+    let Accepted { stream, read, peer: origin, seat: _seat } = accepted;
+    let caller = Caller { router, access: Arc::clone(&shared.access), origin, asked: Arc::clone(&asked) };
+    // Boxed: what requests need is given back before a stream begins.
+    let handed_over = Box::pin(requests((stream, read), config, &shared, caller, &mut stop)).await;
+    let Some(Ready { head, streaming, stream, mut input }) = handed_over else { return };
+    let transport = match Transport::new(stream, &mut input) {
+        Ok(transport) => transport,
+        Err(error) => return tracing::debug!(%peer, %error, "gone before its stream began"),
     };
+    let (door, name, agent) = (streaming.door, streaming.name.clone(), streaming.agent.clone());
+    shared.events.emit(Event::PlayBegan { door, peer, stream: name.clone(), agent });
+    let (end, skipped) = streaming.run(head, (transport, input), stall_max, &mut stop).await;
+    match end {
+        End::Over | End::Left => {}
+        End::Stalled => shared.events.emit(stalled(peer, asked.place(&shared.access), stall_max)),
+        End::Broke(_, text) => {
+            shared.events.emit(Event::PlayBroke { door, peer, stream: name.clone(), text });
+        }
+    }
+    shared.events.emit(Event::PlayEnded { door, peer, stream: name, skipped });
+}
+
+/// What a stream needs that follows requests.
+struct Ready {
+    head: Parts,
+    streaming: Streaming,
+    stream: Stream,
+    input: BytesMut,
+}
+
+/// Answers requests until the connection ends, or an answer is a stream.
+async fn requests(
+    (stream, read): (Stream, Bytes),
+    config: Arc<Config>,
+    shared: &Arc<Shared>,
+    caller: Caller,
+    stop: &mut Stop,
+) -> Option<Ready> {
+    let (peer, asked) = (caller.origin.address, Arc::clone(&caller.asked));
     let stall_max = Duration::from_millis(config.write_timeout_ms);
+    let on_stall = {
+        let (asked, shared) = (Arc::clone(&asked), Arc::clone(shared));
+        move || shared.events.emit(stalled(peer, asked.place(&shared.access), stall_max))
+    };
+    let handover = Arc::new(Handover::default());
     let ranges = Ranges::of(&stream, shared.metrics.file_bytes("kernel"));
-    let socket = Io::new(stream, read, ranges.clone());
+    let socket = Io::new(stream, read, ranges.clone(), Arc::clone(&handover));
     let io = TokioIo::new(stall::Guarded::new(socket, stall_max, on_stall));
-    let access = Arc::clone(&shared.access);
-    let service =
-        TowerToHyperService::new(WithPeer { router, access, origin, ranges, asked: Arc::clone(&asked) });
-    let connection = hyper::server::conn::http1::Builder::new()
+    let service = WithPeer { caller, ranges, handover: Arc::clone(&handover) };
+    let mut connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         // librtmp looks for `Content-Length`, not for `content-length`.
         .title_case_headers(true)
         .header_read_timeout(Duration::from_millis(config.head_timeout_ms))
-        .serve_connection(io, service)
-        .with_upgrades();
-    tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.requested() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+        .serve_connection(io, service);
+    let mut is_stopping = false;
+    loop {
+        let step = poll_fn(|context| match Pin::new(&mut connection).poll(context) {
+            Poll::Ready(ended) => Poll::Ready(Err(ended)),
+            Poll::Pending => {
+                handover.take().map_or(Poll::Pending, |handed_over| Poll::Ready(Ok(handed_over)))
+            }
+        });
+        tokio::select! {
+            step = step => match step {
+                Ok((head, streaming)) => {
+                    let parts = connection.into_parts();
+                    let (stream, read) = parts.io.into_inner().into_inner().into_parts();
+                    // What hyper has read came before what it has not.
+                    let mut input = BytesMut::from(parts.read_buf);
+                    input.extend_from_slice(&read);
+                    return Some(Ready { head, streaming, stream, input });
+                }
+                Err(ended) => {
+                    if let Err(error) = ended {
+                        report(shared, peer, &asked, config.head_timeout_ms, &error);
+                    }
+                    return None;
+                }
+            },
+            () = stop.requested(), if !is_stopping => {
+                is_stopping = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
         }
-    };
-    if let Err(error) = ended {
-        report(&shared, peer, &asked, config.head_timeout_ms, &error);
     }
+}
+
+/// It reads nothing and is let go.
+fn stalled(peer: SocketAddr, place: String, limit: Duration) -> Event {
+    let text = format!("it read nothing for {} ms (limit write_timeout_ms)", limit.as_millis());
+    let_go(peer, place, "stalled", text)
 }
 
 /// Tells why a connection was ended from here. One that was kept alive and has nothing more to ask is no
@@ -221,35 +283,36 @@ impl Asked {
     }
 }
 
-/// The router with the peer added to each request, and where the kernel takes files for it.
-#[derive(Clone)]
-struct WithPeer {
+/// Whose requests these are, and who answers them.
+struct Caller {
     router: Router,
     access: Arc<Access>,
     origin: Origin,
-    ranges: Option<Arc<Ranges>>,
     asked: Arc<Asked>,
 }
 
-impl tower_service::Service<Request<hyper::body::Incoming>> for WithPeer {
+/// The router with the peer added to each request, and where the kernel takes files for it.
+struct WithPeer {
+    caller: Caller,
+    ranges: Option<Arc<Ranges>>,
+    handover: Arc<Handover>,
+}
+
+impl hyper::service::Service<Request<hyper::body::Incoming>> for WithPeer {
     type Response = Response;
     type Error = std::convert::Infallible;
-    type Future = <Router as tower_service::Service<Request<hyper::body::Incoming>>>::Future;
+    type Future = Answering<<Router as tower_service::Service<Request<hyper::body::Incoming>>>::Future>;
 
-    fn poll_ready(
-        &mut self,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Result<(), Self::Error>> {
-        tower_service::Service::<Request<hyper::body::Incoming>>::poll_ready(&mut self.router, context)
-    }
-
-    fn call(&mut self, mut request: Request<hyper::body::Incoming>) -> Self::Future {
-        self.asked.note(&request);
-        let peer = gate::peer(&self.access, self.origin, request.headers());
+    fn call(&self, mut request: Request<hyper::body::Incoming>) -> Self::Future {
+        let Caller { router, access, origin, asked } = &self.caller;
+        asked.note(&request);
+        let peer = gate::peer(access, *origin, request.headers());
         request.extensions_mut().insert(peer);
         if let Some(ranges) = &self.ranges {
             request.extensions_mut().insert(Arc::clone(ranges));
         }
-        self.router.call(request)
+        // A router is always ready.
+        let answering = tower_service::Service::call(&mut router.clone(), request);
+        Answering::new(answering, Arc::clone(&self.handover))
     }
 }

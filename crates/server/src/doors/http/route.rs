@@ -6,8 +6,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::{Extension, Request, State, WebSocketUpgrade};
+use axum::extract::{Extension, Request, State};
 use axum::handler::Handler;
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
@@ -154,7 +153,6 @@ const WAYS: [(&str, Way); 6] = [
 async fn elsewhere(
     State(shared): State<Arc<Shared>>,
     Extension(peer): Extension<Peer>,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     request: Request,
 ) -> Response {
     let (request, _) = request.into_parts();
@@ -172,16 +170,14 @@ async fn elsewhere(
         return with_cors(refused);
     }
     match destination {
-        Destination::File(film) => with_cors(match upgrade {
-            Ok(upgrade) if name.ends_with(".flv") => {
-                film_stream(&shared, name, peer, upgrade, &request).await
-            }
+        Destination::File(film) => with_cors(match ws::key(&request) {
+            Some(_) if name.ends_with(".flv") => film_stream(&shared, name, &request).await,
             _ => vod::file(&shared, film, &request).await,
         }),
         Destination::Picture(film, wanted) => with_cors(vod::picture(&shared, film, wanted, &request).await),
         Destination::Hls(film, wanted) => with_cors(vod::hls(&shared, film, wanted, &request).await),
         Destination::Nothing(film) => with_cors(vod::nothing(&shared, film).await),
-        Destination::Stream(name) => with_cors(stream(&shared, name, peer, upgrade, &request).await),
+        Destination::Stream(name) => with_cors(stream(&shared, name, &request).await),
         Destination::Page(path) => match request.method {
             Method::GET | Method::HEAD => pages::file(path, &request.headers),
             _ => method_not_allowed(),
@@ -190,35 +186,22 @@ async fn elsewhere(
 }
 
 /// A live stream over HTTP or WebSocket.
-async fn stream(
-    shared: &Shared,
-    name: &str,
-    peer: Peer,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
-    request: &Parts,
-) -> Response {
+async fn stream(shared: &Shared, name: &str, request: &Parts) -> Response {
     let name = match decode(name).and_then(|name| StreamName::parse(&name).map_err(|error| error.to_string()))
     {
         Ok(name) => name,
         Err(problem) => return (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response(),
     };
     let selection = TrackSelection::read(Query::of(&request.uri).pairs());
-    match (&request.method, upgrade) {
-        (&Method::GET, Ok(upgrade)) => ws::watch(shared, &name, From::Live, selection, peer, upgrade).await,
-        (&Method::GET | &Method::HEAD, Err(_)) => flv::watch(shared, &name, selection, &request.method).await,
-        (&Method::OPTIONS, _) => preflight(),
+    match request.method {
+        Method::GET | Method::HEAD => flv::watch(shared, &name, From::Live, selection, request).await,
+        Method::OPTIONS => preflight(),
         _ => method_not_allowed(),
     }
 }
 
 /// A film as a stream over WebSocket, from `start` seconds on.
-async fn film_stream(
-    shared: &Shared,
-    name: &str,
-    peer: Peer,
-    upgrade: WebSocketUpgrade,
-    request: &Parts,
-) -> Response {
+async fn film_stream(shared: &Shared, name: &str, request: &Parts) -> Response {
     let name = match StreamName::parse(name.strip_suffix(".flv").unwrap_or(name)) {
         Ok(name) => name,
         Err(problem) => return (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response(),
@@ -229,7 +212,7 @@ async fn film_stream(
         return (StatusCode::BAD_REQUEST, "start is a number of seconds\n").into_response();
     };
     let from = From::Film(Timestamp::from_nanos((start * 1e9) as i64));
-    ws::watch(shared, &name, from, TrackSelection::read(query.pairs()), peer, upgrade).await
+    flv::watch(shared, &name, from, TrackSelection::read(query.pairs()), request).await
 }
 
 /// A path percent-decoded once, without its first slash.

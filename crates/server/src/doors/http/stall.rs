@@ -30,6 +30,11 @@ impl<S> Guarded<S> {
     pub(super) fn new(socket: S, limit: Duration, on_stall: impl FnOnce() + Send + 'static) -> Self {
         Self { socket, limit, stalled: None, on_stall: Some(Box::new(on_stall)) }
     }
+
+    /// The socket, unguarded.
+    pub(super) fn into_inner(self) -> S {
+        self.socket
+    }
 }
 
 /// Passes progress through and turns too long a wait into an error.

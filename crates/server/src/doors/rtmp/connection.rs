@@ -1,7 +1,7 @@
 //! One RTMP connection, from its first byte to its farewell.
 //!
 //! One task, one loop: what the socket brings goes to the session, what the session says goes to the wire.
-//! Media to players is written by the lanes (see [`super::viewer`]); the task takes over while the socket
+//! Media to players is written by the lanes (see [`crate::fanout`]); the task takes over while the socket
 //! is full.
 
 use std::io;
@@ -21,10 +21,9 @@ use super::end::{End, sentence};
 use super::playing::PlayingStream;
 use super::publishing::Publishing;
 use super::shared::Shared;
-use super::transport::Transport;
-use super::wire::{Flow, Wire};
 use crate::access::{LocalClient, Peer};
 use crate::events::Event;
+use crate::fanout::{Flow, Transport, Wire};
 use crate::metrics::Guard;
 use crate::net::listener::Accepted;
 use crate::net::tunnel;
@@ -37,12 +36,10 @@ const READ_BYTES_SMALL: usize = 2 << 10;
 /// Events handled before other connections get a turn. A read holds a dozen; an aggregate may hold a
 /// million.
 const EVENTS_PER_TURN: usize = 64;
-/// How often a connection looks at its deadlines.
+/// How often a connection that has deadlines looks at them.
 const TICK: Duration = Duration::from_secs(1);
 /// Replies that a peer may leave unread, in bytes. Who asks without reading would fill the memory.
 const REPLIES_BYTES_MAX: usize = 64 << 10;
-/// How long a peer has to take the last words and to hang up.
-const FAREWELL_MAX: Duration = Duration::from_secs(2);
 
 /// A connection with everything that hangs on it.
 pub(super) struct Connection {
@@ -140,7 +137,7 @@ impl Connection {
                     }
                 },
                 () = wire.bell.notified() => self.look().await,
-                _ = tick.tick() => self.check_deadlines(),
+                _ = tick.tick(), if self.has_deadline() => self.check_deadlines(),
                 () = pause(release_in), if release_in.is_some() => self.release(),
                 () = stop.requested(), if self.draining.is_none() => self.drain(),
             };
@@ -307,6 +304,18 @@ impl Connection {
         Ok(())
     }
 
+    /// Whether anything is waited for. A player that keeps up has no deadline: thousands of them wake nobody.
+    fn has_deadline(&self) -> bool {
+        self.conversation.wire.is_blocked()
+            || self.conversation.session.next_deadline().is_some()
+            || self.draining.is_some()
+            || !self.publishing.is_empty()
+            || self
+                .playing
+                .iter()
+                .any(|playing| playing.viewer.with(|playback| playback.deadline().is_some()))
+    }
+
     fn check_deadlines(&mut self) -> Result<(), End> {
         let now = self.shared.sources.uptime.now();
         let config = &self.shared.config;
@@ -358,8 +367,7 @@ impl Connection {
         self.publishing.clear();
         self.playing.clear();
         if !matches!(end, End::Gone) {
-            // A peer that takes no farewell is cut off.
-            let _ = tokio::time::timeout(FAREWELL_MAX, hang_up(&self.conversation.wire)).await;
+            self.conversation.wire.hang_up().await;
         }
     }
 
@@ -404,28 +412,4 @@ fn timed_out(why: TimedOut) -> End {
         }
     };
     End::LetGo(reason, text)
-}
-
-/// Writes out what waits, closes the sending half and reads until the peer closes its own: a reset would
-/// take the last words away from it.
-async fn hang_up(wire: &Wire) {
-    while wire.is_blocked() && wire.failure().is_none() {
-        if wire.transport.ready(Interest::WRITABLE).await.is_err() {
-            return;
-        }
-        wire.unblock();
-    }
-    if wire.transport.shut_down().is_err() {
-        return;
-    }
-    let mut discarded = BytesMut::new();
-    while wire.transport.ready(Interest::READABLE).await.is_ok() {
-        discarded.clear();
-        discarded.reserve(READ_BYTES_SMALL);
-        match wire.transport.try_read(&mut discarded) {
-            Ok(0) => return,
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return,
-            _ => {}
-        }
-    }
 }

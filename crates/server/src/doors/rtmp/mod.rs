@@ -4,7 +4,6 @@ mod config;
 mod connection;
 mod conversation;
 mod end;
-mod layout;
 mod left_out;
 mod playing;
 mod playlist;
@@ -12,9 +11,6 @@ mod publishing;
 mod queued;
 mod requests;
 mod shared;
-mod transport;
-mod viewer;
-mod wire;
 
 use std::sync::Arc;
 

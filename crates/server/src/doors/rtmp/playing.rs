@@ -9,8 +9,8 @@ use headwater_rtmp::session::{PauseRequest, Pending, ReceiveRequest, SeekRejecti
 
 use super::conversation::Conversation;
 use super::end::sentence;
-use super::queued::Queued;
-use super::viewer::{Viewer, player_time};
+use super::queued::{Queued, player_time};
+use crate::fanout::Viewer;
 use crate::metrics::Guard;
 
 /// A message stream that plays.
@@ -27,7 +27,7 @@ pub(super) struct PlayingStream {
 impl PlayingStream {
     /// A paused player gets nothing more before it is told so, and is told that it goes on before it gets more.
     pub(super) fn pause(&self, conversation: &mut Conversation, request: Pending<PauseRequest>) {
-        self.viewer.change(conversation, |playing, session| {
+        conversation.change(&self.viewer, |playing, session| {
             match request.pause {
                 true => playing.playback.pause(),
                 false => playing.playback.resume(player_time(request.position_ms)),
@@ -38,7 +38,7 @@ impl PlayingStream {
 
     /// Nothing of the new place comes before the player has been told of it.
     pub(super) fn seek(&self, conversation: &mut Conversation, request: Pending<SeekRequest>) {
-        self.viewer.change(conversation, |playing, session| {
+        conversation.change(&self.viewer, |playing, session| {
             match playing.playback.seek(player_time(request.position_ms)) {
                 Ok(()) => request.accept(session),
                 Err(error @ SeekError::NotSeekable) => {
@@ -53,7 +53,7 @@ impl PlayingStream {
     }
 
     pub(super) fn receive(&self, conversation: &mut Conversation, request: Pending<ReceiveRequest>) {
-        self.viewer.change(conversation, |playing, session| {
+        conversation.change(&self.viewer, |playing, session| {
             playing.receive(request.kind, request.on);
             request.accept(session, playing.sent_ms());
         });

@@ -12,9 +12,9 @@ use headwater_rtmp::session::{Following, Pending};
 use super::connection::Connection;
 use super::end::End;
 use super::playing::PlayingStream;
-use super::queued::{Queued, from};
-use super::viewer::{Viewer, player_time};
+use super::queued::{Queued, from, player_time};
 use crate::events::Event;
+use crate::fanout::Viewer;
 
 /// What waits for its turn on one stream, at most.
 const PLAYLIST_MAX: usize = 64;
@@ -171,7 +171,7 @@ impl Connection {
         let viewer = Arc::clone(&playing.viewer);
         let (is_recorded, buffer) = (cursor.can_seek(), self.buffer(stream));
         let now = self.shared.sources.uptime.now();
-        let told = viewer.change(&mut self.conversation, |playing, session| {
+        let told = self.conversation.change(&viewer, |playing, session| {
             playing.playback.follow(cursor, next.following == Following::Transition, now);
             prepare(&mut playing.playback, next.duration_ms, next.data_first, buffer);
             session.play_next(stream, &next.path.name, is_recorded, next.following)

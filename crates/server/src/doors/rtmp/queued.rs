@@ -1,11 +1,11 @@
 //! What is to be played later on a stream that plays.
 
 use headwater_hub::Cursor;
+use headwater_media::Timestamp;
 use headwater_rtmp::command::{PlayRequest, PlayStart};
 use headwater_rtmp::session::Following;
 use headwater_rtmp::url::StreamPath;
 
-use super::viewer::player_time;
 use crate::sources::From;
 
 /// What is to be played when its turn comes.
@@ -42,4 +42,9 @@ pub(super) fn from(start: PlayStart) -> From {
         PlayStart::Live => From::Live,
         PlayStart::Recorded { ms } => From::Film(player_time(ms)),
     }
+}
+
+/// A time that a player names, in milliseconds.
+pub(super) fn player_time(ms: u64) -> Timestamp {
+    Timestamp::from_ms(i64::try_from(ms).unwrap_or(i64::MAX))
 }

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use headwater_hub::{Cursor, InvalidName, PublisherInfo, StreamName};
-use headwater_media::flv::KeyframeGate;
 use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::command::{PlayRejection, PlayRequest, PublishRejection, PublishRequest};
 use headwater_rtmp::session::{Pending, Role, ServerEvent};
@@ -13,13 +12,12 @@ use headwater_vod::RefusalKind;
 
 use super::connection::Connection;
 use super::end::{End, sentence};
-use super::layout::{Form, Muted};
 use super::playing::PlayingStream;
 use super::publishing::Publishing;
 use super::queued::from;
-use super::viewer::Viewer;
 use crate::access::{AccessRequest, Action, Decision};
 use crate::events::Event;
+use crate::fanout::{Format, Viewer};
 use crate::sources::{self, From};
 use crate::track_selection::TrackSelection;
 
@@ -163,11 +161,10 @@ impl Connection {
         request.accept(&mut self.conversation.session, cursor.can_seek());
         self.conversation.say();
         let chunk_size = self.conversation.session.chunk_size() as usize;
-        let (muted, begun) = (Muted::default(), KeyframeGate::default());
-        let form = Form { stream, chunk_size, muted, dialect, begun };
+        let format = Format::Rtmp { stream, chunk_size };
         let mut playback = self.shared.sources.playback(cursor);
         self.prepare(&mut playback, stream, duration_ms, data_first);
-        let viewer = Arc::new(Viewer::new(Arc::clone(&self.conversation.wire), playback, form));
+        let viewer = Arc::new(Viewer::new(Arc::clone(&self.conversation.wire), playback, format, dialect));
         self.stop_playing(stream);
         self.playing.push(PlayingStream {
             stream,

@@ -86,7 +86,7 @@ fn serve(plan: Plan, by_kernel: bool) -> Served {
                 socket.set_nodelay(true).unwrap();
                 let stream = Stream::Tcp(socket);
                 let ranges = by_kernel.then(|| Ranges::of(&stream, kernel.clone())).flatten();
-                let io = TokioIo::new(Io::new(stream, bytes::Bytes::new(), ranges.clone()));
+                let io = TokioIo::new(Io::new(stream, bytes::Bytes::new(), ranges.clone(), Arc::default()));
                 let (plan, copied) = (plan.clone(), copied.clone());
                 let service = service_fn(move |request: Request<hyper::body::Incoming>| {
                     let path = SendPath { kernel: ranges.clone(), copied: copied.clone() };

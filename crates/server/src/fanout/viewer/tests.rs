@@ -1,15 +1,18 @@
-//! A viewer on a real socket: what a player reads of a source that no door knows.
+//! A viewer on a real socket: what a player reads, as RTMP and as FLV.
+
+mod allocations;
+mod flv;
 
 use bytes::BytesMut;
-use headwater_hub::{Hub, HubConfig, News, Publisher, PublisherInfo, StreamName};
+use headwater_hub::{Hub, HubConfig, News, Publisher, PublisherInfo, Start, StreamName};
 use headwater_media::flv::{CodecSet, TrackChoice};
-use headwater_media::{Codec, Frame, Track, TrackId};
+use headwater_media::{Codec, Frame, Timestamp, Track, TrackId};
 use headwater_rtmp::chunk::{Decoder, DecoderLimits, MessageStreamId};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
-use super::super::layout::Muted;
+use super::super::format::Envelope;
 use super::super::transport::Transport;
 use super::*;
 use crate::sources::made_up::{MadeUp, PICTURES};
@@ -23,19 +26,16 @@ async fn viewer() -> (Arc<Viewer>, TcpStream) {
 }
 
 async fn viewer_of(playback: Playback, dialect: Dialect) -> (Arc<Viewer>, TcpStream) {
+    viewer_in(Format::Rtmp { stream: MessageStreamId(1), chunk_size: 128 }, playback, dialect).await
+}
+
+async fn viewer_in(format: Format, playback: Playback, dialect: Dialect) -> (Arc<Viewer>, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (player, accepted) =
         tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
     let wire = Arc::new(Wire::new(Transport::Tcp(accepted.unwrap().0)));
-    let form = Form {
-        stream: MessageStreamId(1),
-        chunk_size: 128,
-        muted: Muted::default(),
-        dialect,
-        begun: KeyframeGate::default(),
-    };
     wire.transport.ready(tokio::io::Interest::WRITABLE).await.unwrap();
-    (Arc::new(Viewer::new(wire, playback, form)), player.unwrap())
+    (Arc::new(Viewer::new(wire, playback, format, dialect)), player.unwrap())
 }
 
 /// The pictures' times and payloads that have come, until `count` of them have.

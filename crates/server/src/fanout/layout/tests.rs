@@ -6,7 +6,7 @@ use bytes::BytesMut;
 use headwater_hub::{Hub, HubConfig, Next, Publisher, PublisherInfo, Start, StreamName, Subscriber};
 use headwater_media::flv::{Dialect, KeyframeGate};
 use headwater_media::{Codec, Timestamp, Track, TrackId};
-use headwater_rtmp::chunk::{Decoder, DecoderLimits};
+use headwater_rtmp::chunk::{Decoder, DecoderLimits, MessageStreamId};
 
 use super::*;
 
@@ -31,12 +31,23 @@ fn publish(hub: &Hub, frames: &[(TrackId, i64, bool, usize)]) -> (Publisher, Sub
 
 fn form(chunk_size: usize) -> Form {
     Form {
-        stream: MessageStreamId(1),
-        chunk_size,
+        format: Format::Rtmp { stream: MessageStreamId(1), chunk_size },
+        file_header: None,
         muted: Muted::default(),
         dialect: Dialect::PLAIN,
         begun: KeyframeGate::ALL,
     }
+}
+
+/// The whole batch in this form for a viewer that has seen `seen`.
+fn lay_out<'a>(
+    layouts: &'a mut Layouts,
+    batch: &Batch,
+    form: Form,
+    seen: Option<u64>,
+    origin_ms: i64,
+) -> &'a Layout {
+    layouts.of(batch, &Portion { frames: batch.frames.len(), form, seen, silent: &[], origin_ms })
 }
 
 /// (type, time, length) of each message, as a player reads them.
@@ -60,16 +71,16 @@ fn viewers_side_by_side_share_the_bytes_and_have_their_own_time() {
     let (_publisher, mut cursor) = publish(&hub, &frames);
     let mut batch = Batch::default();
     assert_eq!(cursor.read(&mut batch), Next::Frames);
-    let mut layout = Layout::default();
+    let mut layouts = Layouts::default();
     for chunk_size in [1, 2, 5, 128, 60_000] {
         let form = form(chunk_size);
-        layout.prepare(&batch, batch.frames.len(), form, None, 0);
+        let layout = lay_out(&mut layouts, &batch, form, None, 0);
         let expected = [(9, 0, 10), (9, 0, 9_005), (8, 10, 102), (9, 40, 8)];
         assert_eq!(read(layout.bytes(), chunk_size as u32), expected);
-        layout.prepare(&batch, batch.frames.len(), form, Some(7), 0);
+        let layout = lay_out(&mut layouts, &batch, form, Some(7), 0);
         assert_eq!(read(layout.bytes(), chunk_size as u32), expected[1..]);
         let room = layout.bytes().as_ptr();
-        layout.prepare(&batch, batch.frames.len(), form, Some(7), -500);
+        let layout = lay_out(&mut layouts, &batch, form, Some(7), -500);
         assert_eq!(read(layout.bytes(), chunk_size as u32), [(9, 500, 9_005), (8, 510, 102), (9, 540, 8)]);
         assert_eq!(room, layout.bytes().as_ptr(), "only the times were written over");
     }
@@ -82,9 +93,9 @@ fn a_viewer_beyond_24_bits_of_time_gets_extended_timestamps() {
         publish(&hub, &[(TrackId::VIDEO, 0, true, 300), (TrackId::VIDEO, 40, false, 300)]);
     let mut batch = Batch::default();
     cursor.read(&mut batch);
-    let mut layout = Layout::default();
+    let mut layouts = Layouts::default();
     for origin in [0, 0xFF_FFFF - 20, 5, 0xFF_FFFF, 1 << 31, 7] {
-        layout.prepare(&batch, batch.frames.len(), form(128), Some(7), -origin);
+        let layout = lay_out(&mut layouts, &batch, form(128), Some(7), -origin);
         let base = u32::try_from(origin).unwrap();
         assert_eq!(read(layout.bytes(), 128), [(9, base, 305), (9, base + 40, 305)]);
     }
@@ -99,8 +110,8 @@ fn the_rest_of_a_frame_is_kept_byte_for_byte_wherever_the_socket_was_full() {
     let mut batch = Batch::default();
     cursor.read(&mut batch);
     for chunk_size in [128, 5_000, 60_000] {
-        let mut layout = Layout::default();
-        layout.prepare(&batch, batch.frames.len(), form(chunk_size), None, 0);
+        let mut layouts = Layouts::default();
+        let layout = lay_out(&mut layouts, &batch, form(chunk_size), None, 0);
         let all = layout.bytes().to_vec();
         for written in (0..all.len()).step_by(7) {
             let used = layout.frames_within(written);
@@ -124,9 +135,9 @@ fn what_is_muted_takes_no_bytes_but_counts_as_used() {
     let (_publisher, mut cursor) = publish(&hub, &frames);
     let mut batch = Batch::default();
     cursor.read(&mut batch);
-    let mut layout = Layout::default();
+    let mut layouts = Layouts::default();
     let muted = Form { muted: Muted { audio: true, video: false }, ..form(60_000) };
-    layout.prepare(&batch, batch.frames.len(), muted, Some(7), 0);
+    let layout = lay_out(&mut layouts, &batch, muted, Some(7), 0);
     assert_eq!(read(layout.bytes(), 60_000), [(9, 0, 55)]);
     assert_eq!(layout.frames_within(layout.bytes().len()), 3);
 }

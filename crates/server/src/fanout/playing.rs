@@ -1,33 +1,27 @@
-//! One playing stream's way out: playback, and when its frames go on the wire.
-//!
-//! What goes on the wire is laid out by [`super::layout`], once for all viewers that stand side by side.
-//! Nothing of a frame is kept here, so a slow viewer costs a number.
+//! What one viewer plays, and in which form it is written.
 
-use std::cell::RefCell;
 use std::io::IoSlice;
 use std::sync::Arc;
 
-use headwater_hub::{Batch, DecoderSetup, Next, Playback, Start, Watch, Watcher};
+use headwater_hub::{Batch, DecoderSetup, Next, Playback, Start};
 use headwater_media::flv::{Dialect, KeyframeGate, UnacceptedCodec};
-use headwater_media::{MediaKind, Timestamp};
-use headwater_rtmp::session::ServerSession;
-use parking_lot::Mutex;
+use headwater_media::{MediaKind, TrackId};
 
-use super::conversation::Conversation;
-use super::layout::{Form, Layout};
+use super::format::Format;
+use super::layout::{Form, Layouts, Muted, Portion};
 use super::wire::{Outbox, Wire};
 
-/// A playing message stream of a connection. Lanes call it when its stream has grown.
-#[derive(Debug)]
-pub(super) struct Viewer {
-    wire: Arc<Wire>,
-    playing: Mutex<Playing>,
+/// Room for a batch and its layouts, which viewers side by side share.
+#[derive(Default)]
+pub(super) struct Scratch {
+    batch: Batch,
+    layouts: Layouts,
 }
 
 /// What a viewer plays, and in which form.
 #[derive(Debug)]
-pub(super) struct Playing {
-    pub(super) playback: Playback,
+pub(crate) struct Playing {
+    pub(crate) playback: Playback,
     form: Form,
     /// What the player's side takes, and what it has asked for; the form's dialect is this one with tracks
     /// chosen for the setup in force.
@@ -37,70 +31,33 @@ pub(super) struct Playing {
     has_new_choice: bool,
     /// The playback's breaks so far: one more, and every video track has to begin anew.
     breaks: u64,
+    /// The head of the file is still to come.
+    is_new: bool,
+    /// Tracks that had fallen silent when the viewer came, and that the log still held where it began, each with when
+    /// it began: the head does not promise them, so they are left out until they are back.
+    silent: Vec<(TrackId, u64)>,
     /// The stream has nothing that the player takes.
-    unaccepted: Option<UnacceptedCodec>,
-}
-
-impl Watcher for Viewer {
-    fn stream_changed(&self) {
-        self.deliver();
-    }
-}
-
-impl Viewer {
-    pub(super) fn new(wire: Arc<Wire>, playback: Playback, form: Form) -> Self {
-        let (takes, breaks) = (form.dialect, playback.breaks());
-        let playing =
-            Playing { playback, form, takes, fitted: None, has_new_choice: false, breaks, unaccepted: None };
-        Self { wire, playing: Mutex::new(playing) }
-    }
-
-    /// Has the viewer called whenever its stream grows, for as long as the watch is kept.
-    pub(super) fn watch(viewer: &Arc<Self>) -> Watch {
-        viewer.playing.lock().playback.watch(Arc::clone(viewer) as Arc<dyn Watcher>)
-    }
-
-    /// Writes what may go out to this viewer, as far as the socket takes it.
-    pub(super) fn deliver(&self) {
-        let Some(mut outbox) = self.wire.clear_outbox() else { return };
-        let mut playing = self.playing.lock();
-        SCRATCH.with_borrow_mut(|scratch| while playing.deliver_batch(&self.wire, &mut outbox, scratch) {});
-        if playing.unaccepted.is_some() || playing.playback.has_news() {
-            self.wire.bell.notify_one();
-        }
-    }
-
-    /// Looks at the playback, or asks something of it.
-    pub(super) fn with<T>(&self, ask: impl FnOnce(&mut Playback) -> T) -> T {
-        ask(&mut self.playing.lock().playback)
-    }
-
-    /// Changes what is played, and says so: nothing more goes out before the player has been told.
-    pub(super) fn change<T>(
-        &self,
-        conversation: &mut Conversation,
-        change: impl FnOnce(&mut Playing, &mut ServerSession) -> T,
-    ) -> T {
-        let changed = {
-            let mut playing = self.playing.lock();
-            playing.playback.hold();
-            change(&mut playing, &mut conversation.session)
-        };
-        conversation.say();
-        self.playing.lock().playback.release();
-        self.deliver();
-        changed
-    }
-
-    /// Why the player can use nothing of the stream, if that is so.
-    pub(super) fn unaccepted(&self) -> Option<UnacceptedCodec> {
-        self.playing.lock().unaccepted
-    }
+    pub(super) unaccepted: Option<UnacceptedCodec>,
 }
 
 impl Playing {
+    pub(super) fn new(playback: Playback, format: Format, takes: Dialect) -> Self {
+        let (dialect, begun) = (takes, KeyframeGate::default());
+        Self {
+            breaks: playback.breaks(),
+            playback,
+            form: Form { format, file_header: None, muted: Muted::default(), dialect, begun },
+            takes,
+            fitted: None,
+            has_new_choice: false,
+            is_new: format.has_file_header(),
+            silent: Vec::new(),
+            unaccepted: None,
+        }
+    }
+
     /// Stops or resumes sound or pictures; pictures resume at a keyframe with their configuration.
-    pub(super) fn receive(&mut self, kind: MediaKind, on: bool) {
+    pub(crate) fn receive(&mut self, kind: MediaKind, on: bool) {
         match kind {
             MediaKind::Audio => self.form.muted.audio = !on,
             MediaKind::Video => {
@@ -114,20 +71,27 @@ impl Playing {
     }
 
     /// How much has been sent, in the player's time.
-    pub(super) fn sent_ms(&self) -> u64 {
+    pub(crate) fn sent_ms(&self) -> u64 {
         let (time, _) = self.playback.sent();
         u64::try_from(time.as_ms()).unwrap_or(0)
     }
 
     /// Writes one batch; returns whether it is worth going on.
-    fn deliver_batch(&mut self, wire: &Wire, outbox: &mut Outbox, scratch: &mut Scratch) -> bool {
-        let Scratch { batch, layout } = scratch;
+    pub(super) fn deliver_batch(&mut self, wire: &Wire, outbox: &mut Outbox, scratch: &mut Scratch) -> bool {
+        let Scratch { batch, layouts } = scratch;
         if self.unaccepted.is_some() || self.playback.read(batch) != Next::Frames || !self.fit(batch) {
             return false;
         }
-        let (frames, seen) =
-            (self.playback.admitted(), self.playback.seen().filter(|_| !self.has_new_choice));
-        layout.prepare(batch, frames, self.form, seen, self.playback.origin().as_ms());
+        let layout = layouts.of(
+            batch,
+            &Portion {
+                frames: self.playback.admitted(),
+                form: self.form,
+                seen: self.playback.seen().filter(|_| !self.has_new_choice),
+                silent: &self.silent,
+                origin_ms: self.playback.origin().as_ms(),
+            },
+        );
         let written = match layout.bytes() {
             [] => 0,
             bytes => wire.write(outbox, &[IoSlice::new(bytes)]),
@@ -139,7 +103,11 @@ impl Playing {
             layout.keep(written..layout.end_of(used + 1), batch, outbox);
             used += 1;
         }
-        self.has_new_choice &= used == 0;
+        if used > 0 {
+            self.has_new_choice = false;
+            self.is_new = false;
+            self.form.file_header = None;
+        }
         self.playback.advance(batch, used);
         self.begin(batch, used);
         all
@@ -151,7 +119,13 @@ impl Playing {
             self.breaks = self.playback.breaks();
             self.form.begun = KeyframeGate::default();
         }
+        if self.is_new {
+            let promises = |kind| batch.newest_setup.promises(kind);
+            self.form.file_header = Some((promises(MediaKind::Audio), promises(MediaKind::Video)));
+            self.silent = silent_tracks(batch);
+        }
         if !self.fitted.as_ref().is_some_and(|setup| Arc::ptr_eq(setup, &batch.setup)) {
+            self.silent.retain(|(id, since)| batch.setup.since(*id) == Some(*since));
             match self.takes.fitted(batch.setup.tracks()) {
                 Ok(dialect) if dialect == self.form.dialect => {}
                 Ok(dialect) => {
@@ -190,22 +164,10 @@ impl Playing {
     }
 }
 
-/// A time that a player names, in milliseconds.
-pub(super) fn player_time(ms: u64) -> Timestamp {
-    Timestamp::from_ms(i64::try_from(ms).unwrap_or(i64::MAX))
+/// The tracks that the log still holds at the place of this batch, and that have fallen silent since, each with when
+/// it began.
+fn silent_tracks(batch: &Batch) -> Vec<(TrackId, u64)> {
+    let ids = batch.setup.tracks().map(|track| track.id);
+    let silent = ids.filter(|id| !batch.newest_setup.promises(id.kind));
+    silent.filter_map(|id| Some((id, batch.setup.since(id)?))).collect()
 }
-
-thread_local! {
-    /// Room for a batch and its layout; one per thread, not per viewer, so that viewers side by side share
-    /// them.
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
-}
-
-#[derive(Default)]
-struct Scratch {
-    batch: Batch,
-    layout: Layout,
-}
-
-#[cfg(test)]
-mod tests;

@@ -22,7 +22,7 @@ const RECORD_BYTES_MAX: usize = 16 << 10;
 
 /// What carries a connection's bytes.
 #[derive(Debug)]
-pub(super) enum Transport {
+pub(crate) enum Transport {
     Tcp(TcpStream),
     Tls(Box<Tls>),
     Tunnel(Tunnel),
@@ -30,14 +30,14 @@ pub(super) enum Transport {
 
 /// TLS over TCP, its handshake done.
 #[derive(Debug)]
-pub(super) struct Tls {
+pub(crate) struct Tls {
     socket: TcpStream,
     session: Mutex<ServerConnection>,
 }
 
 impl Transport {
     /// Takes an accepted stream. What came with the end of a TLS handshake is put into `input`.
-    pub(super) fn new(stream: Stream, input: &mut BytesMut) -> io::Result<Self> {
+    pub(crate) fn new(stream: Stream, input: &mut BytesMut) -> io::Result<Self> {
         match stream {
             Stream::Tcp(socket) => Ok(Self::Tcp(socket)),
             Stream::Tls(stream) => {
@@ -51,14 +51,14 @@ impl Transport {
     }
 
     /// Bounds what the kernel holds unsent. A socket that refuses is still served.
-    pub(super) fn bound_send_buffer(&self, bytes: usize) {
+    pub(crate) fn bound_send_buffer(&self, bytes: usize) {
         if let (Some(socket), 1..) = (self.socket(), bytes) {
             let _ = SockRef::from(socket).set_send_buffer_size(bytes);
         }
     }
 
     /// Waits until a read or a write is worth trying.
-    pub(super) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+    pub(crate) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
         match self {
             Self::Tcp(socket) => socket.ready(interest).await,
             Self::Tls(tls) => tls.socket.ready(interest).await,
@@ -67,7 +67,7 @@ impl Transport {
     }
 
     /// Appends what there is to `input`: how much; 0 at the end.
-    pub(super) fn try_read(&self, input: &mut BytesMut) -> io::Result<usize> {
+    pub(crate) fn try_read(&self, input: &mut BytesMut) -> io::Result<usize> {
         match self {
             Self::Tcp(socket) => socket.try_read_buf(input),
             Self::Tls(tls) => tls.try_read(input),
@@ -76,7 +76,7 @@ impl Transport {
     }
 
     /// Writes as much of the slices as is taken now.
-    pub(super) fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    pub(crate) fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match (self, slices) {
             // One piece goes the shorter way through the kernel: `send`, not `writev`.
             (Self::Tcp(socket), [piece]) => socket.try_write(piece),
@@ -87,7 +87,7 @@ impl Transport {
     }
 
     /// Sends on what was taken and is still held here: an error of the kind `WouldBlock` while there is some.
-    pub(super) fn flush(&self) -> io::Result<()> {
+    pub(crate) fn flush(&self) -> io::Result<()> {
         match self {
             Self::Tls(tls) => flush(&tls.socket, &mut tls.session.lock()),
             Self::Tcp(_) | Self::Tunnel(_) => Ok(()),
@@ -95,7 +95,7 @@ impl Transport {
     }
 
     /// Closes the sending half: the peer reads what was written, and then the end.
-    pub(super) fn shut_down(&self) -> io::Result<()> {
+    pub(crate) fn shut_down(&self) -> io::Result<()> {
         if let Self::Tls(tls) = self {
             let mut session = tls.session.lock();
             session.send_close_notify();

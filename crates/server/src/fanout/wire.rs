@@ -1,35 +1,41 @@
 //! A connection's way out: the socket, and the few bytes that did not fit into it.
 //!
-//! Two write to it: the connection's task (replies) and the lanes (media, through [`super::viewer`]). The
+//! Two write to it: the connection's task (replies) and the lanes (media, through [`super::Viewer`]). The
 //! outbox's lock makes them take turns at message boundaries. What a slow peer has not taken stays in
 //! the stream's log; here waits at most the rest of one frame, and replies.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use parking_lot::{Mutex, MutexGuard};
+use tokio::io::Interest;
 use tokio::sync::Notify;
 
 use super::transport::Transport;
 
 /// Slices of one vectored write.
 const SLICES_MAX: usize = 256;
+/// How long a peer has to take the last words and to hang up.
+const FAREWELL_MAX: Duration = Duration::from_secs(2);
+/// Room for what a peer says after the last words.
+const FAREWELL_READ_BYTES: usize = 2 << 10;
 
 /// The way out of one connection.
 #[derive(Debug)]
-pub(super) struct Wire {
-    pub(super) transport: Transport,
+pub(crate) struct Wire {
+    pub(crate) transport: Transport,
     outbox: Mutex<Outbox>,
     blocked: AtomicBool,
     /// Rung when the connection's task has to look: blocked, failed, or a viewer's stream has ended.
-    pub(super) bell: Notify,
+    pub(crate) bell: Notify,
 }
 
 /// What waits for the socket.
 #[derive(Debug, Default)]
-pub(super) struct Outbox {
+pub(crate) struct Outbox {
     pieces: VecDeque<Bytes>,
     /// Bytes of replies that were added since nothing waited.
     replies: usize,
@@ -40,7 +46,7 @@ pub(super) struct Outbox {
 
 /// How a write went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Flow {
+pub(crate) enum Flow {
     /// Everything is out.
     Clear,
     /// The socket takes no more for now; the connection's task waits for it.
@@ -48,12 +54,12 @@ pub(super) enum Flow {
 }
 
 impl Wire {
-    pub(super) fn new(transport: Transport) -> Self {
+    pub(crate) fn new(transport: Transport) -> Self {
         Self { transport, outbox: Mutex::default(), blocked: AtomicBool::new(false), bell: Notify::new() }
     }
 
     /// Sends a reply after whatever waits already.
-    pub(super) fn send(&self, bytes: Bytes) {
+    pub(crate) fn send(&self, bytes: Bytes) {
         let mut outbox = self.outbox.lock();
         outbox.replies += bytes.len();
         outbox.pieces.push_back(bytes);
@@ -63,7 +69,7 @@ impl Wire {
     }
 
     /// The outbox, to write media; `None` while the socket takes no more.
-    pub(super) fn clear_outbox(&self) -> Option<MutexGuard<'_, Outbox>> {
+    pub(crate) fn clear_outbox(&self) -> Option<MutexGuard<'_, Outbox>> {
         if self.is_blocked() {
             return None;
         }
@@ -72,36 +78,36 @@ impl Wire {
     }
 
     /// The socket takes bytes again: writes what waits.
-    pub(super) fn unblock(&self) -> Flow {
+    pub(crate) fn unblock(&self) -> Flow {
         let mut outbox = self.outbox.lock();
         self.blocked.store(false, Ordering::Release);
         self.flush(&mut outbox)
     }
 
     /// Whether the connection's task must wait for the socket.
-    pub(super) fn is_blocked(&self) -> bool {
+    pub(crate) fn is_blocked(&self) -> bool {
         self.blocked.load(Ordering::Acquire)
     }
 
     /// Why writing is over, if it is.
-    pub(super) fn failure(&self) -> Option<io::ErrorKind> {
+    pub(crate) fn failure(&self) -> Option<io::ErrorKind> {
         self.outbox.lock().failed
     }
 
     /// Whether the socket takes bytes, and bytes written so far. A full socket with an empty outbox is
     /// stalled as well: it was full at the end of a frame, and the next ones wait in the log.
-    pub(super) fn progress(&self) -> (bool, u64) {
+    pub(crate) fn progress(&self) -> (bool, u64) {
         (!self.is_blocked(), self.outbox.lock().written)
     }
 
     /// Bytes of replies that the peer has not taken, at most.
-    pub(super) fn replies_waiting(&self) -> usize {
+    pub(crate) fn replies_waiting(&self) -> usize {
         self.outbox.lock().replies
     }
 
     /// One write. Returns how much the socket took; less than all means that it is full or
     /// broken, and the connection's task has been told.
-    pub(super) fn write(&self, outbox: &mut Outbox, slices: &[IoSlice<'_>]) -> usize {
+    pub(crate) fn write(&self, outbox: &mut Outbox, slices: &[IoSlice<'_>]) -> usize {
         if outbox.failed.is_some() {
             return 0;
         }
@@ -120,6 +126,34 @@ impl Wire {
             self.block();
         }
         written
+    }
+
+    /// Writes out what waits, closes the sending half and reads until the peer closes its own: a reset would
+    /// take the last words away from it. At most for [`FAREWELL_MAX`]: who takes no farewell is cut off.
+    pub(crate) async fn hang_up(&self) {
+        let _ = tokio::time::timeout(FAREWELL_MAX, self.say_farewell()).await;
+    }
+
+    async fn say_farewell(&self) {
+        while self.is_blocked() && self.failure().is_none() {
+            if self.transport.ready(Interest::WRITABLE).await.is_err() {
+                return;
+            }
+            self.unblock();
+        }
+        if self.transport.shut_down().is_err() {
+            return;
+        }
+        let mut discarded = BytesMut::new();
+        while self.transport.ready(Interest::READABLE).await.is_ok() {
+            discarded.clear();
+            discarded.reserve(FAREWELL_READ_BYTES);
+            match self.transport.try_read(&mut discarded) {
+                Ok(0) => return,
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => return,
+                _ => {}
+            }
+        }
     }
 
     fn block(&self) {
@@ -158,13 +192,13 @@ impl Wire {
 
 impl Outbox {
     /// Adds the rest of a frame that the socket took only a part of.
-    pub(super) fn keep(&mut self, piece: Bytes) {
+    pub(crate) fn keep(&mut self, piece: Bytes) {
         self.pieces.push_back(piece);
     }
 
     /// All that waits, in one piece.
     #[cfg(test)]
-    pub(super) fn waiting(&self) -> Vec<u8> {
+    pub(crate) fn waiting(&self) -> Vec<u8> {
         self.pieces.iter().flatten().copied().collect()
     }
 
