@@ -146,7 +146,13 @@ impl ServerSession {
                 }
                 Phase::AwaitConnect | Phase::Asked { .. } | Phase::Connected => {
                     let received = self.link.read(input).map_err(|error| self.early(error))?;
-                    let Some(received) = received else { return Ok(None) };
+                    let Some(received) = received else {
+                        if !self.has_published {
+                            // Players say little; thousands of them keep no room for it.
+                            self.events = VecDeque::new();
+                        }
+                        return Ok(None);
+                    };
                     self.take(received)?;
                 }
             }

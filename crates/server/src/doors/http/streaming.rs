@@ -143,7 +143,10 @@ impl Connection {
         self.input.reserve(INBOUND_BYTES_MAX / 4);
         match self.wire.transport.try_read(&mut self.input) {
             Ok(1..) => self.hear(),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.give_room_back();
+                Ok(())
+            }
             Ok(0) | Err(_) => Err(End::Left),
         }
     }
@@ -169,11 +172,15 @@ impl Connection {
                 format!("it asks and reads no answer: {unread} bytes wait (limit {REPLIES_BYTES_MAX})");
             return Err(End::Broke(CloseCode::Policy, text));
         }
+        self.give_room_back();
+        Ok(())
+    }
+
+    /// Viewers hardly say anything; thousands of them keep no buffer for it.
+    fn give_room_back(&mut self) {
         if self.input.is_empty() {
-            // Pings are rare; thousands of viewers keep no buffer for them.
             self.input = BytesMut::new();
         }
-        Ok(())
     }
 
     /// Says that it is over, to who can still hear it.

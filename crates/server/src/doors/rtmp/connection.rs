@@ -136,7 +136,7 @@ impl Connection {
                         self.go_on(ready.is_readable() || ready.is_read_closed(), ready.is_writable()).await
                     }
                 },
-                () = wire.bell.notified() => self.look().await,
+                () = wire.bell.notified() => Box::pin(self.look()).await,
                 _ = tick.tick(), if self.has_deadline() => self.check_deadlines(),
                 () = pause(release_in), if release_in.is_some() => self.release(),
                 () = stop.requested(), if self.draining.is_none() => self.drain(),
@@ -179,7 +179,10 @@ impl Connection {
         match self.conversation.wire.transport.try_read(&mut self.input) {
             Ok(0) => return Err(End::Gone),
             Ok(_) => self.conversation.session.heard(self.shared.sources.uptime.now()),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.give_room_back();
+                return Ok(());
+            }
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 return Err(End::LetGo("tls", format!("TLS: {error}")));
             }
@@ -208,11 +211,15 @@ impl Connection {
                 format!("it asks and reads no answer: {unread} bytes wait (limit {REPLIES_BYTES_MAX})");
             return Err(End::LetGo("stalled", text));
         }
+        self.give_room_back();
+        Ok(())
+    }
+
+    /// A player's acknowledgements are rare; ten thousand players keep no buffer for them.
+    fn give_room_back(&mut self) {
         if self.input.is_empty() && self.publishing.is_empty() {
-            // A player's acknowledgements are rare; ten thousand players keep no buffer for them.
             self.input = BytesMut::new();
         }
-        Ok(())
     }
 
     /// Tells what happened.
@@ -234,7 +241,8 @@ impl Connection {
                 }
                 Ok(())
             }
-            request => self.handle(request).await,
+            // Boxed, as is what follows a bell: requests are rare, and every task would have room for the largest.
+            request => Box::pin(self.handle(request)).await,
         }
     }
 
