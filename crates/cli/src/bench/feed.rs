@@ -8,9 +8,9 @@ use headwater_media::flv::{Dialect, config_bodies, frame_head};
 use headwater_media::{Codec, Frame, MediaKind, Timestamp, Track, TrackId};
 use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::tokio::Connection;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::stamp::{CONFIGURATION, Stamp, now};
 use crate::incoming::dial;
@@ -34,6 +34,7 @@ const SOUND_STEP: i64 = 1024 * 1_000_000_000 / 44_100;
 #[derive(Debug)]
 pub(super) struct Feed {
     stop: oneshot::Sender<()>,
+    hold: watch::Sender<Duration>,
     task: JoinHandle<anyhow::Result<()>>,
 }
 
@@ -43,16 +44,22 @@ impl Feed {
         let (mut connection, parsed) = dial(&url, &Trust::default()).await?;
         let stream = begin(&mut connection, &parsed).await.context("nothing can be published there")?;
         let (stop, stopped) = oneshot::channel();
+        let (hold, held) = watch::channel(Duration::ZERO);
         let task = tokio::spawn(async move {
             tokio::select! {
-                sent = send(&mut connection, stream, kbps) => sent?,
+                sent = send(&mut connection, stream, kbps, held) => sent?,
                 _ = stopped => {}
             }
             // Nobody is to wait for its return.
             connection.session().delete_stream(stream);
             Ok(connection.shutdown().await?)
         });
-        Ok(Self { stop, task })
+        Ok(Self { stop, hold, task })
+    }
+
+    /// Sends nothing for so long, and then at once what has gathered.
+    pub(super) fn hold(&self, time: Duration) {
+        self.hold.send_replace(time);
     }
 
     /// Ends it.
@@ -80,7 +87,12 @@ fn sizes(kbps: u32) -> (usize, usize) {
     ((other * KEY_RATIO) as usize, other as usize)
 }
 
-async fn send(connection: &mut Connection<Line>, stream: MessageStreamId, kbps: u32) -> anyhow::Result<()> {
+async fn send(
+    connection: &mut Connection<Line>,
+    stream: MessageStreamId,
+    kbps: u32,
+    mut held: watch::Receiver<Duration>,
+) -> anyhow::Result<()> {
     let tracks = [
         Track::new(TrackId::VIDEO, Codec::H264, Bytes::from_static(CONFIGURATION)),
         Track::new(TrackId::AUDIO, Codec::Aac, Bytes::from_static(SOUND)),
@@ -98,6 +110,10 @@ async fn send(connection: &mut Connection<Line>, stream: MessageStreamId, kbps: 
         let is_sound = sound_at < i64::try_from(picture_at).unwrap_or(i64::MAX);
         let at = if is_sound { sound_at } else { i64::try_from(picture_at).unwrap_or(i64::MAX) };
         sleep_until(began + Duration::from_nanos(u64::try_from(at).unwrap_or(0))).await;
+        if held.has_changed().unwrap_or(false) {
+            let time = *held.borrow_and_update();
+            sleep(time).await;
+        }
         let frame = if is_sound {
             sound += 1;
             frame(TrackId::AUDIO, at, true, Bytes::from_static(&[0x21; SOUND_BYTES]))

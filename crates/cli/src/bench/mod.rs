@@ -4,6 +4,7 @@
 //! does meanwhile falls on all alike. It prints and judges nothing.
 
 pub(super) mod bare_loop;
+mod chart;
 mod cost;
 mod feed;
 mod player;
@@ -57,15 +58,22 @@ pub(super) struct Arguments {
     /// How many players; several numbers, with commas, are measured one after the other.
     #[arg(long, value_delimiter = ',', default_value = "100", value_name = "N")]
     players: Vec<u32>,
-    /// Streams that the players share.
-    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    streams: u32,
-    /// The pictures of each stream, in kbit/s; there is sound of 64 kbit/s beside them.
-    #[arg(long, default_value_t = 1_000, value_name = "KBPS", value_parser = clap::value_parser!(u32).range(50..=100_000))]
-    kbps: u32,
+    /// Streams that the players share; several numbers likewise.
+    #[arg(long, value_delimiter = ',', default_value = "1", value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    streams: Vec<u32>,
+    /// The pictures of each stream, in kbit/s; there is sound of 64 kbit/s beside them. Several numbers likewise.
+    #[arg(long, value_delimiter = ',', default_value = "1000", value_name = "KBPS", value_parser = clap::value_parser!(u32).range(50..=100_000))]
+    kbps: Vec<u32>,
     /// Let so many more players a second join during the window, each of which leaves at its first picture.
     #[arg(long, value_name = "N")]
     joins: Option<f64>,
+    /// Let so many more players ask for the stream and read nothing of it.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    stalled: u32,
+    /// Hold the publishers up for so long at the window's begin; then they send at once what has gathered. Latency counts
+    /// from when each picture was sent.
+    #[arg(long, value_name = "SECONDS", value_parser = super::publish::positive)]
+    burst: Option<f64>,
     /// Seconds of each window.
     #[arg(long, default_value_t = 5.0, value_name = "SECONDS", value_parser = super::publish::positive)]
     window: f64,
@@ -95,6 +103,30 @@ pub(super) struct Arguments {
     /// Print one JSON object in place of the table.
     #[arg(long)]
     json: bool,
+    /// Draw how the servers' processor time grows with what was given several numbers, as SVG.
+    #[arg(long, value_name = "FILE")]
+    chart: Option<PathBuf>,
+}
+
+/// What a server has to do in one window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub(super) struct Load {
+    players: u32,
+    streams: u32,
+    kbps: u32,
+}
+
+impl Arguments {
+    /// Every load that is measured, one after the other.
+    fn loads(&self) -> Vec<Load> {
+        let mut loads = Vec::new();
+        for &players in &self.players {
+            for &streams in &self.streams {
+                loads.extend(self.kbps.iter().map(|&kbps| Load { players, streams, kbps }));
+            }
+        }
+        loads
+    }
 }
 
 /// How players watch.
@@ -125,23 +157,28 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         cost::keep_off(cpu)?;
     }
     let mut report = Report::new(&arguments);
-    for &players in &arguments.players {
+    for load in arguments.loads() {
         for round in 1..=arguments.rounds {
             for server in &running {
                 // One thread for all players: what they cost does not depend on where they run.
-                let figures = LocalSet::new().run_until(measure(server, players, &arguments)).await?;
+                let figures = LocalSet::new().run_until(measure(server, load, &arguments)).await?;
                 eprintln!(
-                    "{players} players, window {round} of {}: {}: {}",
+                    "{} players, window {round} of {}: {}: {}",
+                    load.players,
                     arguments.rounds,
                     server.label,
                     report::line(&figures)
                 );
-                report.add(players, &server.label, figures);
+                report.add(load, &server.label, figures);
             }
         }
     }
     for server in running {
         server.stop().await;
+    }
+    if let Some(file) = &arguments.chart {
+        let drawn = chart::draw(&report.growth());
+        std::fs::write(file, drawn).with_context(|| format!("cannot write {}", file.display()))?;
     }
     match arguments.json {
         true => println!("{}", serde_json::to_string_pretty(&report.json())?),
@@ -151,22 +188,26 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 /// One window on one server: publishers and players come, are measured, and go.
-async fn measure(server: &Running, players: u32, arguments: &Arguments) -> anyhow::Result<Figures> {
+async fn measure(server: &Running, load: Load, arguments: &Arguments) -> anyhow::Result<Figures> {
+    let Load { players, streams, kbps } = load;
     let mut feeds = Vec::new();
-    for stream in 0..arguments.streams {
+    for stream in 0..streams {
         if let Some(publish) = &server.publish {
-            let url = numbered(publish, stream, arguments.streams);
-            feeds.push(Feed::start(url, arguments.kbps).await?);
+            feeds.push(Feed::start(numbered(publish, stream, streams), kbps).await?);
         }
     }
     sleep(FEED_LEAD).await;
     let idle = Cost::of(server.pid);
     let tally = Arc::new(Tally::new(players as usize));
     let mut tasks = JoinSet::new();
+    for number in 0..arguments.stalled {
+        let url = numbered(&server.play, number % streams, streams);
+        tasks.spawn_local(player::stall(url, Arc::clone(&tally)));
+    }
     let began = Instant::now();
     for number in 0..players {
         sleep_until(began + Duration::from_secs_f64(f64::from(number) / RAMP_PER_SECOND)).await;
-        let url = numbered(&server.play, number % arguments.streams, arguments.streams);
+        let url = numbered(&server.play, number % streams, streams);
         tasks.spawn_local(player::watch(url, Arc::clone(&tally), number as usize));
     }
     sleep(Duration::from_secs_f64(arguments.warmup)).await;
@@ -174,8 +215,11 @@ async fn measure(server: &Running, players: u32, arguments: &Arguments) -> anyho
     tally.open();
     let window = Duration::from_secs_f64(arguments.window);
     let end = Instant::now() + window;
+    if let Some(seconds) = arguments.burst {
+        feeds.iter().for_each(|feed| feed.hold(Duration::from_secs_f64(seconds)));
+    }
     if let Some(rate) = arguments.joins {
-        join_and_leave(server, arguments, rate, end, &tally, &mut tasks).await;
+        join_and_leave(server, streams, rate, end, &tally, &mut tasks).await;
     }
     sleep_until(end).await;
     tally.close();
@@ -185,14 +229,14 @@ async fn measure(server: &Running, players: u32, arguments: &Arguments) -> anyho
         feed.stop().await;
     }
     sleep(PAUSE).await;
-    let rate = server.publish.as_ref().map(|_| feed::bytes_per_second(arguments.kbps));
+    let rate = server.publish.as_ref().map(|_| feed::bytes_per_second(kbps));
     Ok(tally.figures(window, rate).with_cost(players, window, idle, before, after))
 }
 
 /// Lets players join until `end`, `rate` in a second; each leaves at its first picture.
 async fn join_and_leave(
     server: &Running,
-    arguments: &Arguments,
+    streams: u32,
     rate: f64,
     end: Instant,
     tally: &Arc<Tally>,
@@ -205,7 +249,7 @@ async fn join_and_leave(
             return;
         }
         sleep_until(due).await;
-        let url = numbered(&server.play, number % arguments.streams, arguments.streams);
+        let url = numbered(&server.play, number % streams, streams);
         tasks.spawn_local(player::join(url, Arc::clone(tally)));
     }
 }

@@ -63,6 +63,14 @@ pub(super) async fn join(url: String, tally: Arc<Tally>) {
     }
 }
 
+/// Asks for the stream and reads nothing of it, until it is stopped.
+pub(super) async fn stall(url: String, tally: Arc<Tally>) {
+    match Messages::open(&url).await {
+        Ok(_messages) => std::future::pending().await,
+        Err(error) => tally.failed(&error),
+    }
+}
+
 /// Whether a message of video is a picture to begin with, and no configuration.
 fn is_keyframe(body: &[u8]) -> bool {
     match body {

@@ -4,13 +4,14 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::chart::{Growth, Line};
 use super::tally::{Figures, Percentiles};
-use super::{Arguments, Format};
+use super::{Arguments, Format, Load};
 
-/// Windows of one server with one number of players.
+/// Windows of one server under one load.
 #[derive(Debug)]
 struct Row {
-    players: u32,
+    load: Load,
     server: String,
     windows: Vec<Figures>,
 }
@@ -65,10 +66,10 @@ impl Report {
         Self { arguments: arguments.clone(), rows: Vec::new() }
     }
 
-    pub(super) fn add(&mut self, players: u32, server: &str, figures: Figures) {
-        match self.rows.iter_mut().find(|row| row.players == players && row.server == server) {
+    pub(super) fn add(&mut self, load: Load, server: &str, figures: Figures) {
+        match self.rows.iter_mut().find(|row| row.load == load && row.server == server) {
             Some(row) => row.windows.push(figures),
-            None => self.rows.push(Row { players, server: server.to_owned(), windows: vec![figures] }),
+            None => self.rows.push(Row { load, server: server.to_owned(), windows: vec![figures] }),
         }
     }
 
@@ -80,9 +81,9 @@ impl Report {
             .all(|window| window.messages > 0 && window.players_failed == 0 && window.pictures_lost == 0)
     }
 
-    /// What a server cost beside the first bare loop with as many players.
+    /// What a server cost beside the first bare loop under the same load.
     fn ratio(&self, row: &Row) -> Option<f64> {
-        let is_loop = |other: &&Row| other.players == row.players && other.server.starts_with("loop");
+        let is_loop = |other: &&Row| other.load == row.load && other.server.starts_with("loop");
         let floor = self.rows.iter().find(is_loop)?.spread(|window| window.cpu_us)?;
         Some(row.spread(|window| window.cpu_us)?.median / floor.median)
     }
@@ -92,10 +93,13 @@ impl Report {
         let head = [
             "players",
             "server",
+            "streams",
+            "kbit/s",
             "CPU µs",
             "(min to max)",
             "of loop",
             "KB each",
+            "MB",
             "join p50 / p99 ms",
             "latency p50 / p99 ms",
             "full",
@@ -109,12 +113,15 @@ impl Report {
                 figure.map_or_else(|| "–".to_owned(), |figure| format!("{figure:.digits$}"))
             };
             [
-                row.players.to_string(),
+                row.load.players.to_string(),
                 row.server.clone(),
+                row.load.streams.to_string(),
+                row.load.kbps.to_string(),
                 rounded(cpu.map(|cpu| cpu.median), 0),
                 cpu.map_or_else(String::new, |cpu| format!("{:.0} to {:.0}", cpu.min, cpu.max)),
                 rounded(self.ratio(row), 2),
                 rounded(row.spread(|window| window.memory_kb).map(|kb| kb.median), 1),
+                rounded(row.spread(|window| window.grown_mb).map(|mb| mb.max), 1),
                 row.times(|window| window.join_ms),
                 row.times(|window| window.latency_ms),
                 row.spread(|window| window.full_share)
@@ -126,12 +133,36 @@ impl Report {
         columns(&lines)
     }
 
+    /// How each server's processor time grows with what was given the most numbers.
+    pub(super) fn growth(&self) -> Growth {
+        let Arguments { players, streams, kbps, .. } = &self.arguments;
+        let axes: [(&str, usize, fn(Load) -> u32); 3] = [
+            ("kbit/s", kbps.len(), |load| load.kbps),
+            ("streams", streams.len(), |load| load.streams),
+            ("players", players.len(), |load| load.players),
+        ];
+        // Of equal ones the last.
+        let (label, _, value) = axes.into_iter().max_by_key(|(_, count, _)| *count).unwrap_or(axes[2]);
+        let mut lines: Vec<Line> = Vec::new();
+        for row in &self.rows {
+            let Some(cpu) = row.spread(|window| window.cpu_us) else { continue };
+            let point = (f64::from(value(row.load)), cpu.median * f64::from(row.load.players) / 1e3);
+            match lines.iter_mut().find(|line| line.label == row.server) {
+                Some(line) => line.points.push(point),
+                None => lines.push(Line { label: row.server.clone(), points: vec![point] }),
+            }
+        }
+        Growth { x: label, y: "processor time, ms in a second", lines }
+    }
+
     /// For programs.
     pub(super) fn json(&self) -> Value {
-        let Arguments { format, streams, kbps, window, rounds, .. } = &self.arguments;
+        let Arguments { format, window, rounds, stalled, burst, joins, .. } = &self.arguments;
         let rows = self.rows.iter().map(|row| {
             json!({
-                "players": row.players,
+                "players": row.load.players,
+                "streams": row.load.streams,
+                "kbps": row.load.kbps,
                 "server": row.server,
                 "cpu_us_per_player_s": row.spread(|window| window.cpu_us),
                 "cpu_of_loop": self.ratio(row),
@@ -141,8 +172,9 @@ impl Report {
         });
         json!({
             "format": match format { Format::Rtmp => "rtmp", Format::HttpFlv => "http-flv", Format::WsFlv => "ws-flv" },
-            "streams": streams,
-            "kbps": kbps,
+            "stalled": stalled,
+            "burst_s": burst,
+            "joins_per_s": joins,
             "window_s": window,
             "rounds": rounds,
             "rows": rows.collect::<Vec<_>>(),

@@ -98,6 +98,7 @@ impl Tally {
             join_ms: Percentiles::of(&seen.joins),
             cpu_us: None,
             memory_kb: None,
+            grown_mb: None,
         }
     }
 }
@@ -123,6 +124,8 @@ pub(super) struct Figures {
     pub(super) cpu_us: Option<f64>,
     /// What the server has grown by for each player, in units of 1,000 bytes.
     pub(super) memory_kb: Option<f64>,
+    /// What it has grown by, in units of 1,000,000 bytes.
+    pub(super) grown_mb: Option<f64>,
 }
 
 impl Figures {
@@ -140,8 +143,8 @@ impl Figures {
             let spent = after.cpu.saturating_sub(before.cpu);
             spent.as_secs_f64() * 1e6 / (players * window.as_secs_f64())
         });
-        self.memory_kb =
-            idle.zip(after).map(|(idle, after)| (after.bytes as f64 - idle.bytes as f64) / 1e3 / players);
+        self.grown_mb = idle.zip(after).map(|(idle, after)| (after.bytes as f64 - idle.bytes as f64) / 1e6);
+        self.memory_kb = self.grown_mb.map(|grown| grown * 1e3 / players);
         self
     }
 }

@@ -50,6 +50,21 @@ fn every_format_is_counted_from_its_first_picture_to_its_last() {
 }
 
 #[test]
+fn growth_is_measured_load_by_load_and_drawn() {
+    let file = std::env::temp_dir().join(format!("headwater-growth-{}.svg", std::process::id()));
+    let chart = file.to_str().unwrap();
+    let output = bench(&["serve", "--kbps", "100,1000", "--stalled", "1", "--burst", "0.5", "--chart", chart]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let rows = rows(&output);
+    let mbit = |row: &Value| row["windows"][0]["mbit_s"].as_f64().unwrap();
+    assert_eq!(rows.iter().map(|row| row["kbps"].as_u64().unwrap()).collect::<Vec<_>>(), [100, 1_000]);
+    assert!(mbit(&rows[1]) > 4.0 * mbit(&rows[0]), "{rows:?}");
+    let drawn = std::fs::read_to_string(&file).unwrap();
+    std::fs::remove_file(&file).unwrap();
+    assert!(drawn.contains("kbit/s") && drawn.matches("<circle").count() == 2, "{drawn}");
+}
+
+#[test]
 fn players_that_do_not_get_in_have_failed_and_say_why() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let output = bench(&[&format!("http://{closed}/live/nobody.flv"), "--no-publish"]);

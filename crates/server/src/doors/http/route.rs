@@ -169,15 +169,20 @@ async fn elsewhere(
     {
         return with_cors(refused);
     }
+    // All but a film's file are boxed: every request would have room for the largest of them.
     match destination {
         Destination::File(film) => with_cors(match ws::key(&request) {
-            Some(_) if name.ends_with(".flv") => film_stream(&shared, name, &request).await,
+            Some(_) if name.ends_with(".flv") => Box::pin(film_stream(&shared, name, &request)).await,
             _ => vod::file(&shared, film, &request).await,
         }),
-        Destination::Picture(film, wanted) => with_cors(vod::picture(&shared, film, wanted, &request).await),
-        Destination::Hls(film, wanted) => with_cors(vod::hls(&shared, film, wanted, &request).await),
-        Destination::Nothing(film) => with_cors(vod::nothing(&shared, film).await),
-        Destination::Stream(name) => with_cors(stream(&shared, name, &request).await),
+        Destination::Picture(film, wanted) => {
+            with_cors(Box::pin(vod::picture(&shared, film, wanted, &request)).await)
+        }
+        Destination::Hls(film, wanted) => {
+            with_cors(Box::pin(vod::hls(&shared, film, wanted, &request)).await)
+        }
+        Destination::Nothing(film) => with_cors(Box::pin(vod::nothing(&shared, film)).await),
+        Destination::Stream(name) => with_cors(Box::pin(stream(&shared, name, &request)).await),
         Destination::Page(path) => match request.method {
             Method::GET | Method::HEAD => pages::file(path, &request.headers),
             _ => method_not_allowed(),

@@ -74,7 +74,8 @@ async fn represent(
             Ok(Representation { plan, content_type: content_type(path), validators, download })
         }
         Err(refusal) => {
-            let made = make(shared, app, path, asked, refusal).await;
+            // Boxed: it needs more room than the file itself, which is asked for most.
+            let made = Box::pin(make(shared, app, path, asked, refusal)).await;
             let (plan, validators, container) = made.map_err(|refusal| refused(&refusal))?;
             Ok(Representation { plan, content_type: container.content_type(), validators, download })
         }
