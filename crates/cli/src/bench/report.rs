@@ -23,6 +23,9 @@ pub(super) struct Report {
     rows: Vec<Row>,
 }
 
+/// What may be given several numbers: its name, how many it was given, and which of them a load has.
+type Axis = (&'static str, usize, fn(Load) -> u32);
+
 /// The least, the middle and the largest of some figures.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
 struct Spread {
@@ -136,7 +139,7 @@ impl Report {
     /// How each server's processor time grows with what was given the most numbers.
     pub(super) fn growth(&self) -> Growth {
         let Arguments { players, streams, kbps, .. } = &self.arguments;
-        let axes: [(&str, usize, fn(Load) -> u32); 3] = [
+        let axes: [Axis; 3] = [
             ("kbit/s", kbps.len(), |load| load.kbps),
             ("streams", streams.len(), |load| load.streams),
             ("players", players.len(), |load| load.players),
