@@ -95,6 +95,8 @@ pub(crate) enum TextFormat {
     Timed,
     /// WebVTT in boxes (`wvtt`).
     WebVtt,
+    /// TTML, a document in each sample (`stpp`).
+    Ttml,
 }
 
 /// Where a text lies in the file, and when it is on the picture.
@@ -108,6 +110,8 @@ pub struct TextSample {
     pub from: Timestamp,
     /// When it goes.
     pub until: Timestamp,
+    /// How far the times that are written in it are from those of the film.
+    pub(crate) moved: Timestamp,
 }
 
 /// A track of text inside a film. It is no [`Track`]: it is read as a whole, and shown beside the others.

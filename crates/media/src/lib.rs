@@ -32,6 +32,7 @@ mod sample_entry;
 mod sound_grid;
 mod time;
 mod track;
+pub mod ttml;
 
 pub use color_info::ColorInfo;
 pub use error::Error;

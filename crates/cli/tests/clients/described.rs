@@ -137,14 +137,18 @@ fn text_inside_a_film_is_subtitles_over_hls() {
     fs::write(server.file("de.srt"), "1\n00:00:01,000 --> 00:00:02,500\nGrüße & <i>mehr</i>\n").unwrap();
     let arguments = format!(
         "-f lavfi -i testsrc2=size=320x180:rate=25:duration=4 -i {} -map 0 -map 1 -c:v libx264 -preset veryfast \
-         -c:s mov_text -metadata:s:s:0 language=ger",
+         -bf 0 -c:s mov_text -metadata:s:s:0 language=ger",
         server.file("de.srt").display()
     );
-    server.ffmpeg("make", &arguments, server.file("media/text.mp4")).succeed(LIMIT_S);
-    let master = text(&server, "text.mp4/index.m3u8");
-    assert!(master.contains("TYPE=SUBTITLES") && master.contains("LANGUAGE=\"de\""), "{master}");
-    assert!(master.contains("URI=\"hls/subtitles-0.m3u8\""), "{master}");
-    assert!(text(&server, "text.mp4/hls/subtitles-0.m3u8").contains("subtitles-0.vtt"));
-    let cues = text(&server, "text.mp4/hls/subtitles-0.vtt");
-    assert!(cues.ends_with("00:00:01.000 --> 00:00:02.500\nGrüße &amp; mehr\n\n"), "{cues}");
+    let fragmented = format!("{arguments} -movflags frag_keyframe+empty_moov+default_base_moof");
+    for (name, arguments) in [("whole.mp4", &arguments), ("fragments.mp4", &fragmented)] {
+        server.ffmpeg(name, arguments, server.file("media").join(name)).succeed(LIMIT_S);
+        let master = text(&server, &format!("{name}/index.m3u8"));
+        assert!(master.contains("TYPE=SUBTITLES") && master.contains("LANGUAGE=\"de\""), "{master}");
+        assert!(master.contains("URI=\"hls/subtitles-0.m3u8\""), "{master}");
+        assert!(text(&server, &format!("{name}/hls/subtitles-0.m3u8")).contains("subtitles-0.vtt"));
+        let cues = text(&server, &format!("{name}/hls/subtitles-0.vtt"));
+        assert!(cues.starts_with("WEBVTT\nX-TIMESTAMP-MAP="), "{cues}");
+        assert!(cues.ends_with("00:00:01.000 --> 00:00:02.500\nGrüße &amp; mehr\n\n"), "{name}: {cues}");
+    }
 }

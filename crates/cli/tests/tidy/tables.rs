@@ -149,7 +149,7 @@ pub(crate) const ROOMS: &[Room] = &[
     room(
         "media ground",
         "media",
-        &["error", "bits", "time", "container", "plain_text"],
+        &["error", "bits", "time", "container", "plain_text", "ttml"],
         &[],
         "the ground names nothing above it",
     ),

@@ -3,11 +3,11 @@
 use super::boxes::{FourCc, children, required};
 use super::edits::{EditList, Media};
 use super::entry::{Coding, Entry, is_video, parse_stsd};
-use super::fragments::read_moof;
+use super::fragments::{FragmentedTrack, SampleDefaults, read_moof};
 use super::headers::{handler_type, language, matrix, movie_matrix, timescale, track_number};
 use super::sample_table_reader::SampleTableReader;
-use super::text::{chapter_tracks, read_text};
-use super::track_builder::{SampleDefaults, TrackBuilder};
+use super::text::{TextBuilder, TextProgress, chapter_tracks};
+use super::track_builder::TrackBuilder;
 use crate::index::{Index, IndexedTrack, MAX_SAMPLES, Sample, SkippedTrack};
 use crate::presented;
 use crate::{Error, MediaKind, Orientation, Timestamp, Track, TrackId};
@@ -25,6 +25,7 @@ pub(super) struct IndexBuilder {
     /// How many fragments there were.
     fragments: u64,
     tracks: Vec<TrackBuilder>,
+    texts: Vec<TextBuilder>,
     /// Of each track.
     edits: Vec<EditList>,
     index: Index,
@@ -38,6 +39,7 @@ struct Overrun {
     moof: u64,
     samples: usize,
     tracks: Vec<TrackBuilder>,
+    texts: Vec<TextProgress>,
 }
 
 impl IndexBuilder {
@@ -51,6 +53,7 @@ impl IndexBuilder {
             fragmented: mvex.is_some(),
             fragments: 0,
             tracks: Vec::new(),
+            texts: Vec::new(),
             edits: Vec::new(),
             index: Index::default(),
             overrun: None,
@@ -58,18 +61,20 @@ impl IndexBuilder {
         let chapters = chapter_tracks(moov);
         for (_, trak) in children(moov).filter(|(kind, _)| kind.0 == *b"trak") {
             let movie_timescale = movie_timescale.unwrap_or(1000);
-            match read_text(trak, movie_timescale, &chapters, file_len) {
-                Some(Ok(text)) if builder.index.texts.len() < MAX_TRACKS => builder.index.texts.push(text),
+            match TextBuilder::read(trak, movie_timescale, &chapters, file_len, mvex.is_some()) {
+                Some(Ok(text)) if builder.texts.len() < MAX_TRACKS => builder.texts.push(text),
                 Some(Ok(_)) => {}
                 Some(Err(skipped)) => builder.index.skipped.push(skipped),
                 None => builder.add_track(trak, movie_timescale, turned)?,
             }
         }
         for (_, trex) in mvex.into_iter().flat_map(children).filter(|(kind, _)| kind.0 == *b"trex") {
-            if let Ok((number, defaults)) = SampleDefaults::parse_trex(trex)
-                && let Some(track) = builder.tracks.iter_mut().find(|track| track.indexed.number == number)
-            {
+            let Ok((number, defaults)) = SampleDefaults::parse_trex(trex) else { continue };
+            let track = builder.tracks.iter_mut().find(|track| track.number() == number);
+            if let Some(track) = track {
                 track.defaults = defaults;
+            } else if let Some(text) = builder.texts.iter_mut().find(|text| text.number() == number) {
+                text.defaults = defaults;
             }
         }
         Ok(builder)
@@ -81,8 +86,12 @@ impl IndexBuilder {
 
     /// Takes the body of a `moof` box that starts at `position`.
     pub(super) fn add_fragment(&mut self, moof: &[u8], position: u64) -> Result<(), Error> {
-        let before =
-            Overrun { moof: position, samples: self.index.samples.len(), tracks: self.tracks.clone() };
+        let before = Overrun {
+            moof: position,
+            samples: self.index.samples.len(),
+            tracks: self.tracks.clone(),
+            texts: self.texts.iter().map(TextBuilder::progress).collect(),
+        };
         self.fragments += 1;
         let beyond_end = self.beyond_end();
         let added = self.add_samples(moof, position);
@@ -96,18 +105,26 @@ impl IndexBuilder {
     /// fragment is read again.
     pub(super) fn grow(&mut self, file_len: u64) -> Option<u64> {
         self.file_len = file_len;
-        let Overrun { moof, samples, tracks } = self.overrun.take()?;
+        let Overrun { moof, samples, tracks, texts } = self.overrun.take()?;
         self.index.samples.truncate(samples);
         self.tracks = tracks;
+        self.texts.iter_mut().zip(texts).for_each(|(text, progress)| text.go_back(progress));
         Some(moof)
     }
 
     fn beyond_end(&self) -> u64 {
-        self.tracks.iter().map(|track| track.beyond_end).sum()
+        let texts: u64 = self.texts.iter().map(|text| text.beyond_end).sum();
+        texts + self.tracks.iter().map(|track| track.beyond_end).sum::<u64>()
     }
 
     fn add_samples(&mut self, moof: &[u8], position: u64) -> Result<(), Error> {
-        let Self { tracks, index, file_len, .. } = self;
+        let Self { tracks, texts, index, file_len, .. } = self;
+        if !texts.is_empty() {
+            let read = read_moof(moof, position, texts, |text, _, sample| text.push(&sample, *file_len));
+            if let Err(error) = read {
+                index.notes.push(format!("the text of the fragment at byte {position} is left out: {error}"));
+            }
+        }
         let mut overrun = None;
         let read = read_moof(moof, position, tracks, |track, number, sample| {
             track.push(&mut index.samples, number, &sample, *file_len);
@@ -128,6 +145,12 @@ impl IndexBuilder {
     }
 
     pub(super) fn finish(mut self) -> Result<Index, Error> {
+        for text in std::mem::take(&mut self.texts) {
+            match text.finish() {
+                Ok(text) => self.index.texts.push(text),
+                Err(skipped) => self.index.skipped.push(skipped),
+            }
+        }
         if self.tracks.is_empty() {
             let mut reason = "it has no track that can be played".to_owned();
             for track in &self.index.skipped {

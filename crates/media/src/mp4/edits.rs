@@ -39,6 +39,14 @@ struct Edit {
     media: Range<Timestamp>,
 }
 
+/// Times of the media that one edit shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) media: Range<Timestamp>,
+    /// How far they are from those of the movie's timeline.
+    pub(super) moved: Timestamp,
+}
+
 /// Everything, at its own time.
 const WHOLE: Edit = Edit { at: Timestamp::ZERO, media: Timestamp::from_nanos(i64::MIN)..FOREVER };
 
@@ -112,6 +120,15 @@ impl EditList {
             }
             _ => self.edits.push(edit),
         }
+    }
+
+    /// What is shown, for what has no pictures or sounds that need others.
+    pub(super) fn parts(&self) -> Vec<Part> {
+        if self.edits.is_empty() {
+            return vec![Part { media: WHOLE.media, moved: Timestamp::ZERO }];
+        }
+        let part = |edit: &Edit| Part { media: edit.media.clone(), moved: edit.at - edit.media.start };
+        self.edits.iter().map(part).collect()
     }
 
     /// Adds the samples that are needed to `out`, at times of the movie, `samples_max` at most. From when to when

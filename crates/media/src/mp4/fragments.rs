@@ -2,18 +2,48 @@
 
 use super::boxes::{Fields, children};
 use super::sample_table_reader::RawSample;
-use super::track_builder::{SampleDefaults, TrackBuilder};
 use crate::Error;
 
 const NOT_SYNC: u32 = 0x0001_0000;
 
+/// A track that fragments add samples to.
+pub(super) trait FragmentedTrack {
+    /// Its `track_ID`.
+    fn number(&self) -> u32;
+    /// What its samples are like unless a fragment says otherwise.
+    fn defaults(&self) -> SampleDefaults;
+    /// Where the next fragment without a time of its own goes on.
+    fn next_dts(&mut self) -> &mut i64;
+}
+
+/// What a sample is like unless something nearer to it says otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct SampleDefaults {
+    pub(super) duration: u32,
+    pub(super) size: u32,
+    pub(super) flags: u32,
+    /// The number of the sample description.
+    pub(super) description: u32,
+}
+
+impl SampleDefaults {
+    /// The track number and defaults of `trex`.
+    pub(super) fn parse_trex(trex: &[u8]) -> Result<(u32, Self), Error> {
+        let (_, _, mut fields) = Fields::full(trex, "trex")?;
+        let number = fields.u32()?;
+        let description = fields.u32()?;
+        let (duration, size, flags) = (fields.u32()?, fields.u32()?, fields.u32()?);
+        Ok((number, Self { duration, size, flags, description }))
+    }
+}
+
 /// Reads a `moof` that starts at `position`; `visit` gets the track, its number in `tracks` and each
 /// sample, and says whether to go on.
-pub(super) fn read_moof(
+pub(super) fn read_moof<T: FragmentedTrack>(
     moof: &[u8],
     position: u64,
-    tracks: &mut [TrackBuilder],
-    mut visit: impl FnMut(&mut TrackBuilder, u8, RawSample) -> bool,
+    tracks: &mut [T],
+    mut visit: impl FnMut(&mut T, u8, RawSample) -> bool,
 ) -> Result<(), Error> {
     // Without a base of its own, a track's data follows that of the one before it.
     let mut end_of_data = position;
@@ -23,7 +53,7 @@ pub(super) fn read_moof(
         let Some(track) = tracks.get_mut(usize::from(number)) else { continue };
         if let Some(tfdt) = children(traf).find_kind(b"tfdt") {
             let (version, _, mut fields) = Fields::full(tfdt, "tfdt")?;
-            track.next_dts = i64::try_from(fields.sized(version == 1)?).unwrap_or(i64::MAX);
+            *track.next_dts() = i64::try_from(fields.sized(version == 1)?).unwrap_or(i64::MAX);
         }
         let mut at = head.base;
         for (_, trun) in children(traf).filter(|(kind, _)| kind.0 == *b"trun") {
@@ -44,13 +74,18 @@ struct TrackHead {
 }
 
 impl TrackHead {
-    fn parse(traf: &[u8], moof: u64, end_of_data: u64, tracks: &[TrackBuilder]) -> Result<Self, Error> {
+    fn parse<T: FragmentedTrack>(
+        traf: &[u8],
+        moof: u64,
+        end_of_data: u64,
+        tracks: &[T],
+    ) -> Result<Self, Error> {
         let tfhd = super::boxes::required(traf, b"tfhd")?;
         let (_, flags, mut fields) = Fields::full(tfhd, "tfhd")?;
         let number = fields.u32()?;
-        let track = tracks.iter().position(|track| track.indexed.number == number);
+        let track = tracks.iter().position(|track| track.number() == number);
         let mut defaults =
-            track.and_then(|at| tracks.get(at)).map(|track| track.defaults).unwrap_or_default();
+            track.and_then(|at| tracks.get(at)).map(FragmentedTrack::defaults).unwrap_or_default();
         let base = if flags & 0x1 != 0 {
             fields.u64()?
         } else if flags & 0x2_0000 != 0 {
@@ -99,10 +134,10 @@ impl<'a> Run<'a> {
     }
 
     /// Calls `visit` for each sample; the end of the data comes back.
-    fn walk(
+    fn walk<T: FragmentedTrack>(
         mut self,
-        track: &mut TrackBuilder,
-        mut visit: impl FnMut(&mut TrackBuilder, RawSample) -> bool,
+        track: &mut T,
+        mut visit: impl FnMut(&mut T, RawSample) -> bool,
     ) -> Result<u64, Error> {
         for index in 0..self.count {
             let duration = self.field(0x100, self.defaults.duration)?;
@@ -121,7 +156,7 @@ impl<'a> Run<'a> {
             let sample = RawSample {
                 offset: self.offset,
                 size,
-                dts: track.next_dts,
+                dts: *track.next_dts(),
                 composition,
                 duration,
                 key: flags & NOT_SYNC == 0,
@@ -134,7 +169,7 @@ impl<'a> Run<'a> {
             if size == 0 && self.flags & 0xF00 == 0 {
                 break;
             }
-            track.next_dts = track.next_dts.saturating_add(i64::from(duration));
+            *track.next_dts() = track.next_dts().saturating_add(i64::from(duration));
             self.offset = self.offset.saturating_add(u64::from(size));
         }
         Ok(self.offset)
@@ -147,3 +182,5 @@ impl<'a> Run<'a> {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod text_tests;

@@ -24,6 +24,7 @@ mod sample_table_writer;
 mod scan;
 mod text;
 mod track_builder;
+mod webvtt;
 
 pub use boxes::{BoxHeader, FourCc};
 pub use builder::{MAX_MOOV_LEN, MAX_TRACKS};

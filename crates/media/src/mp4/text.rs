@@ -1,18 +1,17 @@
-//! Tracks of text inside a film (3GPP timed text, WebVTT in MP4), and their cues as WebVTT.
-
-use std::collections::HashMap;
+//! Tracks of text inside a film (3GPP timed text, WebVTT in MP4, TTML): where their samples lie, and when they are shown.
 
 use bytes::Bytes;
 
 use super::boxes::{Fields, FourCc, children, required};
-use super::edits::{EditList, Media};
+use super::edits::{EditList, Part};
+use super::fragments::{FragmentedTrack, SampleDefaults};
 use super::headers::{handler_type, language, timescale, track_number};
-use super::sample_table_reader::SampleTableReader;
-use crate::index::{Sample, SkippedTrack, TextFormat, TextSample, TextTrack};
+use super::sample_table_reader::{RawSample, SampleTableReader};
+use crate::index::{SkippedTrack, TextFormat, TextSample, TextTrack};
 use crate::{Error, Timestamp};
 
 /// Cues of one track, at most: more than a very long film has.
-const CUES_MAX: usize = 100_000;
+pub(super) const CUES_MAX: usize = 100_000;
 
 /// The numbers of the tracks whose text others name as their chapters.
 pub(super) fn chapter_tracks(moov: &[u8]) -> Vec<u32> {
@@ -21,98 +20,181 @@ pub(super) fn chapter_tracks(moov: &[u8]) -> Vec<u32> {
     lists.flat_map(|list| list.as_chunks::<4>().0).map(|number| u32::from_be_bytes(*number)).collect()
 }
 
-/// Reads a track if it is one of text; `None` if it is not. The error says why it is of no use. Its times are those of
-/// the movie, as its edit list has them.
-pub(super) fn read_text(
-    trak: &[u8],
-    movie_timescale: u32,
-    chapters: &[u32],
-    file_len: u64,
-) -> Option<Result<TextTrack, SkippedTrack>> {
-    let mdia = children(trak).find_kind(b"mdia")?;
-    let handler = required(mdia, b"hdlr").and_then(handler_type).ok().filter(|handler| is_text(*handler))?;
-    let number = children(trak).find_kind(b"tkhd").and_then(|tkhd| track_number(tkhd).ok()).unwrap_or(0);
-    let skipped = |(kind, reason)| SkippedTrack { number, kind, reason };
-    if chapters.contains(&number) {
-        return Some(Err(skipped((handler, "it holds the titles of chapters".to_owned()))));
-    }
-    let mdhd = children(mdia).find_kind(b"mdhd");
-    let scale = mdhd.and_then(|mdhd| timescale(mdhd).ok()).unwrap_or(1000);
-    let edits = EditList::of(trak, scale, movie_timescale, false);
-    let read = read_samples(mdia, scale, file_len).map_err(skipped);
-    Some(read.map(|(format, config, samples)| TextTrack {
-        number,
-        language: mdhd.and_then(|mdhd| language(mdhd).ok()?),
-        format,
-        config: Bytes::copy_from_slice(config),
-        samples: edited(&edits, &samples),
-    }))
+/// A track of text while its samples are gathered, from its tables and from fragments.
+#[derive(Clone, Debug)]
+pub(super) struct TextBuilder {
+    text: TextTrack,
+    kind: FourCc,
+    timescale: u32,
+    edits: EditList,
+    pub(super) defaults: SampleDefaults,
+    next_dts: i64,
+    /// Samples that were left out because they lie beyond the end of the file.
+    pub(super) beyond_end: u64,
+    /// There were more than [`CUES_MAX`].
+    is_overfull: bool,
 }
 
-/// How the text of a track is written, what its entry says of all of it, and where it lies, at times of the media.
-type Written<'a> = (TextFormat, &'a [u8], Vec<TextSample>);
+/// How far the samples of a text are gathered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TextProgress {
+    samples: usize,
+    next_dts: i64,
+    beyond_end: u64,
+}
 
-/// The error is what the entry is, and why it is of no use.
-fn read_samples(mdia: &[u8], timescale: u32, file_len: u64) -> Result<Written<'_>, (FourCc, String)> {
-    /// References: what every entry begins with.
-    const ENTRY_HEAD_LEN: usize = 8;
-    let broken = |error: Error| (FourCc(*b"trak"), error.to_string());
-    let stbl = required(mdia, b"minf").and_then(|minf| required(minf, b"stbl")).map_err(broken)?;
-    let stsd = required(stbl, b"stsd").and_then(|stsd| Ok(Fields::full(stsd, "stsd")?.2)).map_err(broken)?;
-    let entry = stsd.rest().get(4..).and_then(|entries| children(entries).next());
-    let (kind, body) = entry.ok_or_else(|| (FourCc(*b"stsd"), "it has no sample description".to_owned()))?;
-    let (format, config) = match &kind.0 {
-        b"tx3g" => (TextFormat::Timed, &[][..]),
-        b"wvtt" => {
-            let boxes = children(body.get(ENTRY_HEAD_LEN..).unwrap_or_default());
-            (TextFormat::WebVtt, boxes.find_kind(b"vttC").unwrap_or_default())
+impl TextBuilder {
+    /// Reads a track if it is one of text; `None` if it is not. The error says why it is of no use.
+    pub(super) fn read(
+        trak: &[u8],
+        movie_timescale: u32,
+        chapters: &[u32],
+        file_len: u64,
+        is_fragmented: bool,
+    ) -> Option<Result<Self, SkippedTrack>> {
+        let mdia = children(trak).find_kind(b"mdia")?;
+        let handler =
+            required(mdia, b"hdlr").and_then(handler_type).ok().filter(|handler| is_text(*handler))?;
+        let number = children(trak).find_kind(b"tkhd").and_then(|tkhd| track_number(tkhd).ok()).unwrap_or(0);
+        let skipped = |(kind, reason)| SkippedTrack { number, kind, reason };
+        if chapters.contains(&number) {
+            return Some(Err(skipped((handler, "it holds the titles of chapters".to_owned()))));
         }
-        other => return Err((kind, what_it_is(*other).to_owned())),
-    };
-    let tables = SampleTableReader::parse(stbl).map_err(broken)?;
-    if tables.count() == 0 {
-        return Err((
-            kind,
-            "its text is empty, or lies in fragments, which are not read for text".to_owned(),
-        ));
+        let mdhd = children(mdia).find_kind(b"mdhd");
+        let timescale = mdhd.and_then(|mdhd| timescale(mdhd).ok()).unwrap_or(1000);
+        let written = match Written::read(mdia) {
+            Ok(written) => written,
+            Err(why) => return Some(Err(skipped(why))),
+        };
+        let mut builder = Self {
+            text: TextTrack {
+                number,
+                language: mdhd.and_then(|mdhd| language(mdhd).ok()?),
+                format: written.format,
+                config: Bytes::copy_from_slice(written.config),
+                samples: Vec::new(),
+            },
+            kind: written.kind,
+            timescale,
+            edits: EditList::of(trak, timescale, movie_timescale, is_fragmented),
+            defaults: SampleDefaults::default(),
+            next_dts: 0,
+            beyond_end: 0,
+            is_overfull: false,
+        };
+        written.tables.walk(|raw| {
+            builder.push(&raw, file_len);
+        });
+        Some(Ok(builder))
     }
-    let mut samples: Vec<TextSample> = Vec::new();
-    tables.walk(|raw| {
-        let at = |ticks: i64| Timestamp::from_ticks(ticks, timescale);
+
+    /// Adds a sample, at times of the media, unless it lies beyond the end of the file or is one too many: false.
+    pub(super) fn push(&mut self, raw: &RawSample, file_len: u64) -> bool {
+        let at = |ticks: i64| Timestamp::from_ticks(ticks, self.timescale);
         let inside = raw.offset.checked_add(raw.size.into()).is_some_and(|end| end <= file_len);
-        if inside && samples.len() < CUES_MAX {
+        self.is_overfull |= inside && self.text.samples.len() >= CUES_MAX;
+        self.beyond_end += u64::from(!inside);
+        let is_taken = inside && !self.is_overfull;
+        if is_taken {
             let (from, until) = (at(raw.dts), at(raw.dts.saturating_add(raw.duration.into())));
-            samples.push(TextSample { offset: raw.offset, size: raw.size, from, until });
+            let (offset, size, moved) = (raw.offset, raw.size, Timestamp::ZERO);
+            self.text.samples.push(TextSample { offset, size, from, until, moved });
         }
-    });
-    Ok((format, config, samples))
+        is_taken
+    }
+
+    /// How far it is gathered.
+    pub(super) const fn progress(&self) -> TextProgress {
+        let Self { next_dts, beyond_end, .. } = *self;
+        TextProgress { samples: self.text.samples.len(), next_dts, beyond_end }
+    }
+
+    /// Back to where it was: a fragment is read again.
+    pub(super) fn go_back(&mut self, progress: TextProgress) {
+        self.text.samples.truncate(progress.samples);
+        self.next_dts = progress.next_dts;
+        self.beyond_end = progress.beyond_end;
+    }
+
+    /// The track, its times those of the movie, as its edit list has them.
+    pub(super) fn finish(mut self) -> Result<TextTrack, SkippedTrack> {
+        let reason = if self.is_overfull {
+            format!("it has more than {CUES_MAX} texts")
+        } else if self.text.samples.is_empty() {
+            "its text is empty".to_owned()
+        } else {
+            self.text.samples = edited(&self.edits, &self.text.samples);
+            return Ok(self.text);
+        };
+        Err(SkippedTrack { number: self.text.number, kind: self.kind, reason })
+    }
+}
+
+impl FragmentedTrack for TextBuilder {
+    fn number(&self) -> u32 {
+        self.text.number
+    }
+
+    fn defaults(&self) -> SampleDefaults {
+        self.defaults
+    }
+
+    fn next_dts(&mut self) -> &mut i64 {
+        &mut self.next_dts
+    }
+}
+
+/// How the text of a track is written, what its entry says of all of it, and where it lies.
+struct Written<'a> {
+    kind: FourCc,
+    format: TextFormat,
+    config: &'a [u8],
+    tables: SampleTableReader<'a>,
+}
+
+impl<'a> Written<'a> {
+    /// The error is what the entry is, and why it is of no use.
+    fn read(mdia: &'a [u8]) -> Result<Self, (FourCc, String)> {
+        /// References: what every entry begins with.
+        const ENTRY_HEAD_LEN: usize = 8;
+        let broken = |error: Error| (FourCc(*b"trak"), error.to_string());
+        let stbl = required(mdia, b"minf").and_then(|minf| required(minf, b"stbl")).map_err(broken)?;
+        let stsd =
+            required(stbl, b"stsd").and_then(|stsd| Ok(Fields::full(stsd, "stsd")?.2)).map_err(broken)?;
+        let entry = stsd.rest().get(4..).and_then(|entries| children(entries).next());
+        let (kind, body) =
+            entry.ok_or_else(|| (FourCc(*b"stsd"), "it has no sample description".to_owned()))?;
+        let body = body.get(ENTRY_HEAD_LEN..).unwrap_or_default();
+        let (format, config) = match &kind.0 {
+            b"tx3g" => (TextFormat::Timed, &[][..]),
+            b"wvtt" => (TextFormat::WebVtt, children(body).find_kind(b"vttC").unwrap_or_default()),
+            b"stpp" if has_pictures(body) => return Err((kind, what_it_is(*b"mp4s").to_owned())),
+            b"stpp" => (TextFormat::Ttml, &[][..]),
+            other => return Err((kind, what_it_is(*other).to_owned())),
+        };
+        let tables = SampleTableReader::parse(stbl).map_err(broken)?;
+        Ok(Self { kind, format, config, tables })
+    }
+}
+
+/// Whether an entry of TTML says that its subtitles are pictures: the third of its strings (ISO 14496-12, 12.6.3.2).
+fn has_pictures(entry: &[u8]) -> bool {
+    let kinds = entry.split(|&byte| byte == 0).nth(2).unwrap_or_default();
+    kinds.windows(6).any(|letters| letters == b"image/")
 }
 
 /// The samples that an edit list shows, at times of the movie.
 fn edited(edits: &EditList, samples: &[TextSample]) -> Vec<TextSample> {
-    let lasts = |sample: &TextSample| sample.until - sample.from;
-    // An edit list is followed as for sound: any sample can be begun with.
-    let placed = |sample: &TextSample| Sample {
-        offset: sample.offset,
-        dts: sample.from,
-        pts: sample.from,
-        size: sample.size,
-        track: 0,
-        key: true,
-        decode_only: false,
-        needs_repair: false,
-    };
-    let media: Vec<Sample> = samples.iter().map(placed).collect();
-    let last_lasts = samples.last().map_or(Timestamp::ZERO, lasts);
-    let mut out = Vec::with_capacity(media.len());
-    let shown = edits.place(&Media { samples: &media, is_video: false, last_lasts }, CUES_MAX, &mut out);
-    let by_offset: HashMap<u64, &TextSample> = samples.iter().map(|sample| (sample.offset, sample)).collect();
-    let text = |sample: &Sample| {
-        let lasts = by_offset.get(&sample.offset).map_or(Timestamp::ZERO, |text| lasts(text));
-        let (from, until) = (sample.pts.max(shown.start), (sample.pts + lasts).min(shown.end));
-        TextSample { offset: sample.offset, size: sample.size, from, until }
-    };
-    out.iter().filter(|sample| !sample.decode_only).map(text).collect()
+    let mut out = Vec::with_capacity(samples.len());
+    for Part { media, moved } in edits.parts() {
+        let shown = samples.iter().map(|sample| {
+            let (from, until) = (sample.from.max(media.start) + moved, sample.until.min(media.end) + moved);
+            TextSample { from, until, moved, ..*sample }
+        });
+        let room = CUES_MAX.saturating_sub(out.len());
+        out.extend(shown.filter(|sample| sample.from < sample.until).take(room));
+    }
+    out
 }
 
 /// Whether a handler's tracks hold text or what stands for it.
@@ -123,7 +205,6 @@ const fn is_text(handler: FourCc) -> bool {
 /// Why such text does not become subtitles.
 const fn what_it_is(entry: [u8; 4]) -> &'static str {
     match &entry {
-        b"stpp" => "its subtitles are TTML, which is not converted; put them beside the film as WebVTT",
         b"mp4s" => "its subtitles are pictures, which are not shown",
         b"c608" | b"c708" => "it holds closed captions, which are not converted",
         b"text" => "it is QuickTime text, which does not say how its letters are written",
@@ -132,180 +213,13 @@ const fn what_it_is(entry: [u8; 4]) -> &'static str {
     }
 }
 
-/// One text on the picture.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Cue {
-    from: Timestamp,
-    until: Timestamp,
-    /// Where it is shown, in WebVTT's words; empty where it is usual.
-    settings: String,
-    text: String,
-}
-
 impl TextTrack {
     /// From the file's clock to the film's time: `clock` becomes 0.
     pub(super) fn move_by(&mut self, clock: Timestamp) {
         for sample in &mut self.samples {
-            (sample.from, sample.until) = (sample.from - clock, sample.until - clock);
+            sample.from = sample.from - clock;
+            sample.until = sample.until - clock;
+            sample.moved = sample.moved - clock;
         }
-    }
-
-    /// The track as a WebVTT file, its times those of the film. `payloads` are those of all its samples, in order; what
-    /// of them cannot be read is left out.
-    #[must_use]
-    pub fn to_webvtt(&self, payloads: &[Bytes]) -> String {
-        let mut cues: Vec<Cue> = Vec::new();
-        for (sample, payload) in self.samples.iter().zip(payloads) {
-            for (settings, text) in self.texts_of(payload) {
-                let TextSample { from, until, .. } = *sample;
-                // A cue that goes on over several samples stands in each of them.
-                let before = cues
-                    .iter_mut()
-                    .rev()
-                    .take(16)
-                    .find(|cue| cue.until == from && cue.settings == settings && cue.text == text);
-                match before {
-                    Some(before) => before.until = until,
-                    None => cues.push(Cue { from, until, settings, text }),
-                }
-            }
-        }
-        let mut out = self.header();
-        for cue in cues.iter().filter(|cue| cue.until > cue.from.max(Timestamp::ZERO)) {
-            let (from, until) = (clock(cue.from), clock(cue.until));
-            let space = if cue.settings.is_empty() { "" } else { " " };
-            out.push_str(&format!("{from} --> {until}{space}{}\n{}\n\n", cue.settings, cue.text));
-        }
-        out
-    }
-
-    /// `WEBVTT`, and styles and regions where the track has them.
-    fn header(&self) -> String {
-        match std::str::from_utf8(&self.config) {
-            Ok(header) if header.starts_with("WEBVTT") => format!("{}\n\n", header.trim_end()),
-            _ => "WEBVTT\n\n".to_owned(),
-        }
-    }
-
-    /// Settings and text of the cues of a sample.
-    fn texts_of(&self, payload: &[u8]) -> Vec<(String, String)> {
-        match self.format {
-            TextFormat::Timed => {
-                timed_text(payload).ok().flatten().map(|text| (String::new(), text)).into_iter().collect()
-            }
-            TextFormat::WebVtt => children(payload)
-                .filter(|(kind, _)| kind.0 == *b"vttc")
-                .filter_map(|(_, cue)| {
-                    let part = |kind| {
-                        let body = children(cue).find_kind(kind)?;
-                        Some(String::from_utf8_lossy(body).replace('\0', ""))
-                    };
-                    let text = one_block(&part(b"payl")?);
-                    let settings = part(b"sttg").unwrap_or_default().replace(['\r', '\n'], " ");
-                    (!text.is_empty()).then_some((settings, text))
-                })
-                .collect(),
-        }
-    }
-}
-
-/// The text of a sample of 3GPP TS 26.245 (5.17), UTF-8 or UTF-16 behind its mark; how its letters look is left out.
-fn timed_text(sample: &[u8]) -> Result<Option<String>, Error> {
-    let mut fields = Fields::new(sample, "timed text");
-    let len = usize::from(fields.u16()?);
-    let text = fields.rest();
-    let text = text.get(..len).unwrap_or(text);
-    let text = match text {
-        [0xFE, 0xFF, units @ ..] => utf16(units, u16::from_be_bytes),
-        [0xFF, 0xFE, units @ ..] => utf16(units, u16::from_le_bytes),
-        text => String::from_utf8_lossy(text).into_owned(),
-    };
-    let plain = text.replace('\0', "").replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    let text = one_block(&plain);
-    Ok((!text.is_empty()).then_some(text))
-}
-
-fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> String {
-    let units = bytes.as_chunks::<2>().0.iter().map(|pair| unit(*pair));
-    char::decode_utf16(units).map(|letter| letter.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
-}
-
-/// A blank line would end the cue, an arrow begin another.
-fn one_block(text: &str) -> String {
-    let text = text.replace("\r\n", "\n").replace(['\r', '\u{2028}'], "\n").replace("-->", "--&gt;");
-    let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
-    lines.join("\n")
-}
-
-/// A time as WebVTT has it; before the film's beginning it is 0.
-fn clock(at: Timestamp) -> String {
-    let ms = at.as_ms().max(0);
-    format!("{:02}:{:02}:{:02}.{:03}", ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60, ms % 1000)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn track(format: TextFormat, config: &'static [u8], times: &[(i64, i64)]) -> TextTrack {
-        let sample = |&(from, until): &(i64, i64)| TextSample {
-            offset: 0,
-            size: 1,
-            from: Timestamp::from_ms(from),
-            until: Timestamp::from_ms(until),
-        };
-        TextTrack {
-            number: 3,
-            language: None,
-            format,
-            config: Bytes::from_static(config),
-            samples: times.iter().map(sample).collect(),
-        }
-    }
-
-    fn timed(text: &[u8]) -> Bytes {
-        [&(text.len() as u16).to_be_bytes(), text, b"\0\0\0\x16styl\0\x01\0\0\0\x05"].concat().into()
-    }
-
-    #[test]
-    fn timed_text_becomes_cues() {
-        let track = track(
-            TextFormat::Timed,
-            b"",
-            &[(-500, 1500), (1500, 2000), (3_661_001, 3_662_000), (4_000_000, 4_001_000)],
-        );
-        let utf16 =
-            [&[0xFE, 0xFF][..], &"Größe".encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<_>>()]
-                .concat();
-        let samples =
-            [timed(b"a <b> & c\r\n\r\nd --> e"), timed(b""), timed(&utf16), Bytes::from_static(&[0])];
-        assert_eq!(
-            track.to_webvtt(&samples),
-            "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\na &lt;b&gt; &amp; c\nd --&gt; e\n\n\
-             01:01:01.001 --> 01:01:02.000\nGröße\n\n"
-        );
-    }
-
-    #[test]
-    fn cues_of_webvtt_that_go_on_are_one() {
-        let boxed =
-            |kind: &[u8], body: &[u8]| [&(body.len() as u32 + 8).to_be_bytes()[..], kind, body].concat();
-        let cue = |settings: &[u8], text: &[u8]| {
-            boxed(b"vttc", &[boxed(b"sttg", settings), boxed(b"payl", text)].concat())
-        };
-        let (first, second) = (cue(b"line:0", b"<i>one</i>"), cue(b"", b"two"));
-        let samples: Vec<Bytes> = vec![
-            first.clone().into(),
-            [first, second.clone()].concat().into(),
-            second.into(),
-            boxed(b"vtte", b"").into(),
-        ];
-        let config = b"WEBVTT\nSTYLE\n::cue { color: red }\n";
-        let track = track(TextFormat::WebVtt, config, &[(0, 1000), (1000, 2000), (2000, 3000), (3000, 4000)]);
-        assert_eq!(
-            track.to_webvtt(&samples),
-            "WEBVTT\nSTYLE\n::cue { color: red }\n\n00:00:00.000 --> 00:00:02.000 line:0\n<i>one</i>\n\n\
-             00:00:01.000 --> 00:00:03.000\ntwo\n\n"
-        );
     }
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::boxes::Fields;
 use super::entry::{Coding, Entry, is_video};
+use super::fragments::{FragmentedTrack, SampleDefaults};
 use super::sample_table_reader::RawSample;
 use crate::index::{Change, Index, IndexedTrack, Sample};
 use crate::presented::{LAST_MAX, SPAN_MAX};
-use crate::{Error, MediaKind, SampleEntry, Timestamp, Track};
+use crate::{MediaKind, SampleEntry, Timestamp, Track};
 
 /// How often the tracks of a film take another configuration, at most: joined recordings do it now and then.
 const CHANGES_MAX: usize = 1000;
@@ -19,7 +19,7 @@ pub(super) struct TrackBuilder {
     /// How long the last sample lasts, in ticks of the track.
     last_ticks: u32,
     /// Where the next fragment without a time of its own goes on.
-    pub(super) next_dts: i64,
+    next_dts: i64,
     pub(super) defaults: SampleDefaults,
     /// Samples that were left out because they lie beyond the end of the file.
     pub(super) beyond_end: u64,
@@ -153,23 +153,16 @@ impl TrackBuilder {
     }
 }
 
-/// What a sample is like unless something nearer to it says otherwise.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct SampleDefaults {
-    pub(super) duration: u32,
-    pub(super) size: u32,
-    pub(super) flags: u32,
-    /// The number of the sample description.
-    pub(super) description: u32,
-}
+impl FragmentedTrack for TrackBuilder {
+    fn number(&self) -> u32 {
+        self.indexed.number
+    }
 
-impl SampleDefaults {
-    /// The track number and defaults of `trex`.
-    pub(super) fn parse_trex(trex: &[u8]) -> Result<(u32, Self), Error> {
-        let (_, _, mut fields) = Fields::full(trex, "trex")?;
-        let number = fields.u32()?;
-        let description = fields.u32()?;
-        let (duration, size, flags) = (fields.u32()?, fields.u32()?, fields.u32()?);
-        Ok((number, Self { duration, size, flags, description }))
+    fn defaults(&self) -> SampleDefaults {
+        self.defaults
+    }
+
+    fn next_dts(&mut self) -> &mut i64 {
+        &mut self.next_dts
     }
 }

@@ -9,7 +9,7 @@ use crate::index::{Index, Sample};
 use crate::{Codec, Timestamp, Track, TrackId};
 
 /// An initialisation segment for AAC at 44.1 kHz with these defaults in `trex`: duration, size.
-fn init(duration: u32, size: u32) -> BytesMut {
+pub(super) fn init(duration: u32, size: u32) -> BytesMut {
     let track = Track::new(TrackId::AUDIO, Codec::Aac, Bytes::from_static(&[0x12, 0x10]));
     let segment = Muxer::new(&[track], Timestamp::ZERO).unwrap().init_segment().unwrap();
     let mut init = BytesMut::from(segment.as_ref());
@@ -20,7 +20,7 @@ fn init(duration: u32, size: u32) -> BytesMut {
 }
 
 /// A fragment with these fields behind the flags of `tfhd` and `trun`, and 30 bytes of data.
-fn put_fragment(out: &mut BytesMut, tfhd: (u32, &[u32]), tfdt: Option<u32>, trun: (u32, &[u32])) {
+pub(super) fn put_fragment(out: &mut BytesMut, tfhd: (u32, &[u32]), tfdt: Option<u32>, trun: (u32, &[u32])) {
     let numbers = |out: &mut BytesMut, numbers: &[u32]| {
         numbers.iter().for_each(|number| out.extend_from_slice(&number.to_be_bytes()));
     };
