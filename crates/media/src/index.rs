@@ -63,6 +63,9 @@ pub struct IndexedTrack {
     /// Whether there are key frames from which on pictures come out right only some time later (intra refresh). Then
     /// only the first one is sure to be a whole picture by itself.
     pub(crate) renews_gradually: bool,
+    /// Whether each part that an edit list shows still begins with the track's first sample, since its key frames were
+    /// not known when that was decided.
+    pub(crate) leads_in_whole: bool,
     /// How long its last sample lasts.
     pub(crate) last_lasts: Timestamp,
     /// The language as three letters of ISO 639-2, if the file says one.

@@ -97,6 +97,47 @@ fn intra_refresh_begins_at_recovery_points_live_and_as_a_film() {
     assert!(is_key && first >= 100 && first.is_multiple_of(50), "{first}");
 }
 
+/// The third to the fifth second of a film are all that its edit list shows; its frames are as they were.
+fn trimmed(film: &mut [u8]) {
+    let timescale = |kind| {
+        let at = body_of(film, kind).unwrap() + 12;
+        u32::from_be_bytes(film[at..at + 4].try_into().unwrap())
+    };
+    let (movie, track) = (timescale(b"mvhd"), timescale(b"mdhd"));
+    // Version 0 with one edit: how long, from where.
+    let edits = body_of(film, b"elst").unwrap();
+    assert_eq!(film[edits..edits + 8], [0, 0, 0, 0, 0, 0, 0, 1]);
+    film[edits + 8..edits + 12].copy_from_slice(&(2 * movie).to_be_bytes());
+    film[edits + 12..edits + 16].copy_from_slice(&(3 * track).to_be_bytes());
+}
+
+#[test]
+fn a_trimmed_film_without_a_table_begins_with_its_key_frame() {
+    needs!("ffmpeg", "ffprobe", "curl");
+    let server = Server::start_with_films(None);
+    // A key frame every 2 s.
+    let groups = "-f lavfi -i testsrc2=size=320x180:rate=25:duration=6 -c:v libx264 -preset veryfast -bf 0 -g 50 \
+        -keyint_min 50 -sc_threshold 0 -pix_fmt yuv420p";
+    let film = films::made(&Recipe("groups.mp4", groups.to_owned()));
+    let source = Recording::read(&film);
+    let mut table = fs::read(&film).unwrap();
+    let mut bare = without_box(&film, b"stss");
+    trimmed(&mut table);
+    trimmed(&mut bare);
+    fs::write(server.file("media/table.mp4"), table).unwrap();
+    fs::write(server.file("media/bare.mp4"), bare).unwrap();
+    for stem in ["table", "bare"] {
+        let part = server.file("part.flv");
+        fs::write(&part, bytes(&server, &format!("{stem}.flv?start=0"))).unwrap();
+        let received = Recording::read(&part);
+        assert_eq!(begins_with(&source, &received), (50, true), "{stem}");
+        // From the key frame at 2 s, which the picture at 3 s needs, to 5 s.
+        assert_eq!(received.video.len(), 75, "{stem}");
+        let about = server.request("GET", &format!("/api/v1/films/vod/{stem}.mp4"));
+        assert!(about.contains("\"duration\":2"), "{stem}: {about}");
+    }
+}
+
 /// Where the body of the first box of that kind begins.
 fn body_of(file: &[u8], kind: &[u8; 4]) -> Option<usize> {
     file.windows(4).position(|window| window == kind).map(|at| at + 4)

@@ -310,6 +310,21 @@ mod tests {
         assert_eq!(again.codec_string(), "mp4a.40.29");
     }
 
+    /// SBR that nobody announces is found by decoders. What the core says of times is true with it too.
+    #[test]
+    fn he_aac_that_is_not_announced_is_described_by_its_core() {
+        let core = AudioSpecificConfig::parse(&[0x13, 0x10]).unwrap();
+        assert_eq!((core.output_rate(), core.channels(), core.frame_length), (24_000, Some(2), 1024));
+        assert_eq!(core.codec_string(), "mp4a.40.2");
+        assert_eq!(core.to_bytes().as_ref(), [0x13, 0x10], "nothing is made up for decoders");
+        let announced = AudioSpecificConfig::parse(&[0x13, 0x10, 0x56, 0xE5, 0x98]).unwrap();
+        let lasts = |config: AudioSpecificConfig| {
+            crate::Timestamp::from_ticks(config.frame_length.into(), config.sample_rate)
+        };
+        assert_eq!(lasts(core), lasts(announced));
+        assert_eq!(lasts(core), crate::Timestamp::from_ticks(2048, 48_000));
+    }
+
     #[test]
     fn nonsense_is_refused() {
         for bytes in [&[][..], &[0x12], &[0x16, 0x90], &[0x12, 0x78], &[0x07, 0x80]] {

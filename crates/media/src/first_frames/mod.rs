@@ -12,6 +12,7 @@
 
 mod describe;
 mod key_frames;
+mod lead_ins;
 
 use std::ops::Range;
 
@@ -19,6 +20,7 @@ use bytes::Bytes;
 
 use self::describe::{bytes_wanted, describe, leading_record};
 use self::key_frames::start;
+use self::lead_ins::shorten;
 use crate::index::{Index, Sample};
 use crate::picture_start::PictureStart;
 use crate::{DescribedTrack, Error, MediaKind};
@@ -129,6 +131,9 @@ impl FirstFrames {
     /// # Errors
     /// `Malformed` if nothing describes any of its tracks.
     pub fn finish(mut self) -> Result<Index, Error> {
+        for place in 0..self.index.tracks.len() {
+            shorten(&mut self.index, place);
+        }
         self.undescribed.sort_unstable();
         self.undescribed.dedup();
         for place in self.undescribed.into_iter().rev() {

@@ -37,6 +37,7 @@ fn film(track: Track, frames: &[(Vec<u8>, bool)]) -> (Index, Vec<u8>) {
         timescale: 1000,
         end: Timestamp::from_ms(40 * frames.len() as i64),
         renews_gradually: false,
+        leads_in_whole: false,
         last_lasts: Timestamp::from_ms(40),
         language: None,
     });

@@ -255,6 +255,7 @@ impl Indexer {
             timescale: TIMESCALE,
             end,
             renews_gradually: false,
+            leads_in_whole: false,
             last_lasts,
             language: None,
         };

@@ -193,7 +193,10 @@ impl IndexBuilder {
             rest = others;
             let is_video = track.indexed.track.id.kind == MediaKind::Video;
             let last_lasts = track.last_lasts(*fragmented);
-            let media = Media { samples: own, is_video, last_lasts };
+            // Tables that name none, or all, say nothing of the pictures of most codecs.
+            let has_known_keys = !is_video || own.len() < 2 || own.iter().any(|sample| !sample.key);
+            track.indexed.leads_in_whole = !has_known_keys && edits.is_followed();
+            let media = Media { samples: own, is_video, has_known_keys, last_lasts };
             let before = samples.len();
             let range = edits.place(&media, MAX_SAMPLES as usize, &mut samples);
             let own_notes = match (&edits.note, own.is_empty() || samples.len() > before) {
@@ -331,6 +334,7 @@ impl<'a> ParsedTrack<'a> {
                 timescale,
                 end: Timestamp::ZERO,
                 renews_gradually: false,
+                leads_in_whole: false,
                 last_lasts: Timestamp::ZERO,
                 language: children(mdia).find_kind(b"mdhd").and_then(|mdhd| language(mdhd).ok()?),
             },

@@ -54,6 +54,9 @@ const WHOLE: Edit = Edit { at: Timestamp::ZERO, media: Timestamp::from_nanos(i64
 pub(super) struct Media<'a> {
     pub(super) samples: &'a [Sample],
     pub(super) is_video: bool,
+    /// Whether it is known which of them are key frames. Where nobody says it, or all are said to be, the pictures
+    /// themselves are asked later; until then an edit begins with the first of all.
+    pub(super) has_known_keys: bool,
     /// How long the last one lasts; zero if nobody says.
     pub(super) last_lasts: Timestamp,
 }
@@ -120,6 +123,11 @@ impl EditList {
             }
             _ => self.edits.push(edit),
         }
+    }
+
+    /// Whether something is cut away or rearranged, or might be.
+    pub(super) const fn is_followed(&self) -> bool {
+        !self.edits.is_empty()
     }
 
     /// What is shown, for what has no pictures or sounds that need others.
@@ -234,7 +242,8 @@ impl Edit {
         }
         let until = samples.iter().rposition(|sample| sample.pts < self.media.end)? + 1;
         let starts = |sample: &Sample| sample.key && sample.pts <= self.media.start;
-        let on = samples[..until].iter().rposition(starts).unwrap_or(0);
+        let known = samples[..until].iter().rposition(starts).filter(|_| media.has_known_keys);
+        let on = known.unwrap_or(0);
         if media.is_video || !is_first {
             return Some(on..until);
         }

@@ -71,7 +71,7 @@ fn sounds(count: usize) -> Vec<Sample> {
 fn placed(list: &EditList, samples: &[Sample], is_video: bool) -> (Vec<Sample>, Range<Timestamp>) {
     let last_lasts = ticks(if is_video { PICTURE } else { 1920 });
     let mut out = Vec::new();
-    let shown = list.place(&Media { samples, is_video, last_lasts }, 100_000, &mut out);
+    let shown = list.place(&Media { samples, is_video, has_known_keys: true, last_lasts }, 100_000, &mut out);
     (out, shown)
 }
 
@@ -108,6 +108,19 @@ fn a_trim_between_two_pictures_begins_with_the_one_that_is_on() {
     let (out, range) = placed(&list(&[(990, 60 * 3600 + 900, NORMAL)], false), &pictures(300), true);
     assert_eq!(range, Timestamp::ZERO..Timestamp::from_ms(990));
     assert_eq!(shown(&out)[..2], [(60, 0), (61, PICTURE - 900)]);
+}
+
+#[test]
+fn where_nobody_knows_the_key_frames_a_trim_begins_with_the_first_picture() {
+    let samples: Vec<Sample> = pictures(60).into_iter().map(|it| Sample { key: true, ..it }).collect();
+    let list = list(&[(1000, 40 * PICTURE as i32, NORMAL)], false);
+    let mut out = Vec::new();
+    let media =
+        Media { samples: &samples, is_video: true, has_known_keys: false, last_lasts: ticks(PICTURE) };
+    let range = list.place(&media, 100_000, &mut out);
+    assert_eq!(out.first().map(|sample| (sample.offset, sample.decode_only)), Some((0, true)));
+    assert_eq!(shown(&out).first(), Some(&(40, 0)));
+    assert_eq!(range.start, Timestamp::ZERO);
 }
 
 #[test]
@@ -185,7 +198,8 @@ fn an_edit_without_a_length_goes_to_the_end() {
 #[test]
 fn a_last_picture_of_no_length_is_not_cut_away() {
     let pictures = pictures(100);
-    let media = Media { samples: &pictures, is_video: true, last_lasts: Timestamp::ZERO };
+    let media =
+        Media { samples: &pictures, is_video: true, has_known_keys: true, last_lasts: Timestamp::ZERO };
     let mut out = Vec::new();
     let shown = list(&[(3960, 0, NORMAL)], false).place(&media, 1000, &mut out);
     assert_eq!((shown.end, out.len()), (Timestamp::from_ms(4000), 100));
