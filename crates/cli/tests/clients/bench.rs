@@ -53,7 +53,8 @@ fn every_format_is_counted_from_its_first_picture_to_its_last() {
 fn growth_is_measured_load_by_load_and_drawn() {
     let file = std::env::temp_dir().join(format!("headwater-growth-{}.svg", std::process::id()));
     let chart = file.to_str().unwrap();
-    let output = bench(&["serve", "--kbps", "100,1000", "--stalled", "1", "--burst", "0.5", "--chart", chart]);
+    let output =
+        bench(&["serve", "--kbps", "100,1000", "--stalled", "1", "--burst", "0.5", "--chart", chart]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let rows = rows(&output);
     let mbit = |row: &Value| row["windows"][0]["mbit_s"].as_f64().unwrap();
