@@ -55,6 +55,16 @@ impl Bench {
         Self { descriptors: server.descriptors(), rss_kib: server.rss_kib(), server, pair, _turn: turn }
     }
 
+    /// Puts a film into the app `vod`; the server keeps its file open from here on.
+    pub(crate) fn has_film(&mut self, name: &str, bytes: &[u8]) {
+        let media = self.server.directory.join("media");
+        std::fs::create_dir_all(&media).unwrap();
+        std::fs::write(media.join(name), bytes).unwrap();
+        let answer = self.request(&format!("HEAD /vod/{name} HTTP/1.1\r\nHost: a\r\n"));
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        self.descriptors += 1;
+    }
+
     /// A raw peer on the RTMP port.
     pub(crate) fn peer(&self) -> Peer {
         Peer::dial(self.server.rtmp)

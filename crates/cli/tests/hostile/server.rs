@@ -43,6 +43,8 @@ impl Server {
             .args(["serve", "--rtmp", "127.0.0.1:0", "--http", "127.0.0.1:0"])
             .arg("--data")
             .arg(directory.join("data"))
+            .arg("--media")
+            .arg(directory.join("media"))
             .arg("-c")
             .arg(&file)
             .stdin(Stdio::null())

@@ -70,6 +70,38 @@ fn a_viewer_that_never_reads_is_let_go() {
     bench.finish(48);
 }
 
+/// A browser that has buffered enough of a film, or whose viewer has paused it, reads nothing for as long as it likes;
+/// a viewer of a live stream who reads nothing has gone. The kernel has a limit of its own, of 20 s.
+#[test]
+fn a_film_that_is_paused_goes_on_afterwards() {
+    let mut bench = Bench::start(&QUICK.replace("[http]", "[http]\nfilm_write_timeout_ms = 60000"));
+    // Longer than what both kernels hold of it.
+    let film: Vec<u8> = (0_u32..8 << 20).flat_map(u32::to_be_bytes).collect();
+    bench.has_film("long.mp4", &film);
+    let head = "GET /vod/long.mp4 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let mut paused = bench.http_peer();
+    paused.send(head.as_bytes());
+    assert!(paused.read(Duration::from_secs(5)).is_some_and(|count| count > 0));
+    std::thread::sleep(Duration::from_secs(26));
+    while paused.read(Duration::from_secs(5)).is_some_and(|count| count > 0) {}
+    assert!(paused.received.ends_with(&film), "{} bytes of {} came", paused.received.len(), film.len());
+    assert!(bench.server.complaints(paused.address()).is_empty());
+    bench.finish(64);
+}
+
+#[test]
+fn a_film_that_is_never_read_on_is_let_go() {
+    let mut bench = Bench::start(&QUICK.replace("[http]", "[http]\nfilm_write_timeout_ms = 4000"));
+    bench.has_film("long.mp4", &vec![7; 32 << 20]);
+    let mut gone = bench.http_peer();
+    gone.send(b"GET /vod/long.mp4 HTTP/1.1\r\nHost: a\r\n\r\n");
+    std::thread::sleep(Duration::from_millis(3000));
+    assert!(bench.server.complaints(gone.address()).is_empty(), "later than a live viewer");
+    std::thread::sleep(Duration::from_millis(3500));
+    bench.must_complain_once(&gone, "film_write_timeout_ms");
+    bench.finish(8);
+}
+
 #[test]
 fn large_websocket_messages_end_the_connection() {
     let bench = Bench::start(QUICK);

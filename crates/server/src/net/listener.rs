@@ -61,6 +61,27 @@ pub(crate) enum Stream {
     Gone,
 }
 
+impl Stream {
+    /// Whether the kernel ends the connection when the peer has acknowledged nothing, or taken nothing, for
+    /// [`UNACKNOWLEDGED_MAX`]. Else a peer that has vanished is noticed when the kernel gives up repeating, in about a
+    /// quarter of an hour.
+    pub(crate) fn set_unacknowledged_bounded(&self, is_bounded: bool) {
+        #[cfg(target_os = "linux")]
+        {
+            let socket = match self {
+                Self::Tcp(socket) => socket,
+                Self::Tls(socket) => socket.get_ref().0,
+                Self::Gone => return,
+            };
+            // Zero is the kernel's own measure. A socket that refuses is still served.
+            let max = if is_bounded { UNACKNOWLEDGED_MAX } else { Duration::ZERO };
+            let _ = SockRef::from(socket).set_tcp_user_timeout(Some(max));
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = is_bounded;
+    }
+}
+
 /// A connection's place among those that its listener admits; dropping it frees the place.
 #[derive(Debug)]
 pub(crate) struct Seat(Arc<AtomicUsize>);

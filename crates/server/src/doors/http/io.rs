@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::handover::Handover;
 use super::sendfile::{Ranges, is_placeholder};
+use super::stall::Pausable;
 use crate::net::listener::Stream;
 
 /// A stream, what of it is in hand already, and where the kernel finds files for it.
@@ -34,6 +35,12 @@ impl Io {
     /// The stream, and what of it is in hand.
     pub(super) fn into_parts(self) -> (Stream, Bytes) {
         (self.stream, self.read)
+    }
+}
+
+impl Pausable for Io {
+    fn set_pausable(&self, may_pause: bool) {
+        self.stream.set_unacknowledged_bounded(!may_pause);
     }
 }
 

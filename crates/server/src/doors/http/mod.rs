@@ -51,6 +51,7 @@ pub(crate) use self::files::cuts::Cuts;
 use self::handover::{Answering, Handover};
 use self::io::Io;
 use self::sendfile::Ranges;
+use self::stall::StallLimit;
 pub(crate) use self::shared::Shared;
 use self::streaming::{End, Streaming};
 
@@ -87,6 +88,8 @@ pub(crate) struct Config {
     /// Time that a write may make no progress before the connection is closed.
     #[serde(alias = "stall_ms_max")]
     pub(crate) write_timeout_ms: u64,
+    /// The same while a film is sent: its viewer may have paused it.
+    pub(crate) film_write_timeout_ms: u64,
     /// RTMP connections inside HTTP requests (RTMPT) at once, at most.
     pub(crate) tunnels_max: usize,
 }
@@ -98,6 +101,7 @@ impl Default for Config {
             connections_max: 20_000,
             head_timeout_ms: 15_000,
             write_timeout_ms: 30_000,
+            film_write_timeout_ms: 3_600_000,
             tunnels_max: 1_000,
         }
     }
@@ -141,22 +145,33 @@ async fn connection(
     mut stop: Stop,
 ) {
     let asked = Arc::new(Asked::default());
-    let (peer, stall_max) = (accepted.peer.address, Duration::from_millis(config.write_timeout_ms));
+    let stall_limit = Arc::new(StallLimit::new(
+        Duration::from_millis(config.write_timeout_ms),
+        Duration::from_millis(config.film_write_timeout_ms),
+    ));
     let Accepted { stream, read, peer: origin, seat: _seat } = accepted;
-    let caller = Caller { router, access: Arc::clone(&shared.access), origin, asked: Arc::clone(&asked) };
+    let peer = origin.address;
+    let caller = Caller {
+        router,
+        access: Arc::clone(&shared.access),
+        origin,
+        stall_limit: Arc::clone(&stall_limit),
+        asked: Arc::clone(&asked),
+    };
     // Boxed: what requests need is given back before a stream begins.
     let handed_over = Box::pin(requests((stream, read), config, &shared, caller, &mut stop)).await;
     let Some(Ready { head, streaming, stream, mut input }) = handed_over else { return };
+    stream.set_unacknowledged_bounded(!stall_limit.is_for_film());
     let transport = match Transport::new(stream, &mut input) {
         Ok(transport) => transport,
         Err(error) => return tracing::debug!(%peer, %error, "gone before its stream began"),
     };
     let (door, name, agent) = (streaming.door, streaming.name.clone(), streaming.agent.clone());
     shared.events.emit(Event::PlayBegan { door, peer, stream: name.clone(), agent });
-    let (end, skipped) = streaming.run(head, (transport, input), stall_max, &mut stop).await;
+    let (end, skipped) = streaming.run(head, (transport, input), stall_limit.limit().0, &mut stop).await;
     match end {
         End::Over | End::Left => {}
-        End::Stalled => shared.events.emit(stalled(peer, asked.place(&shared.access), stall_max)),
+        End::Stalled => shared.events.emit(stalled(peer, asked.place(&shared.access), &stall_limit)),
         End::Broke(_, text) => {
             shared.events.emit(Event::PlayBroke { door, peer, stream: name.clone(), text });
         }
@@ -181,15 +196,15 @@ async fn requests(
     stop: &mut Stop,
 ) -> Option<Ready> {
     let (peer, asked) = (caller.origin.address, Arc::clone(&caller.asked));
-    let stall_max = Duration::from_millis(config.write_timeout_ms);
+    let stall_limit = Arc::clone(&caller.stall_limit);
     let on_stall = {
-        let (asked, shared) = (Arc::clone(&asked), Arc::clone(shared));
-        move || shared.events.emit(stalled(peer, asked.place(&shared.access), stall_max))
+        let (asked, shared, limit) = (Arc::clone(&asked), Arc::clone(shared), Arc::clone(&stall_limit));
+        move || shared.events.emit(stalled(peer, asked.place(&shared.access), &limit))
     };
     let handover = Arc::new(Handover::default());
     let ranges = Ranges::of(&stream, shared.metrics.file_bytes("kernel"));
     let socket = Io::new(stream, read, ranges.clone(), Arc::clone(&handover));
-    let io = TokioIo::new(stall::Guarded::new(socket, stall_max, on_stall));
+    let io = TokioIo::new(stall::Guarded::new(socket, stall_limit, on_stall));
     let service = WithPeer { caller, ranges, handover: Arc::clone(&handover) };
     let mut connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -231,8 +246,9 @@ async fn requests(
 }
 
 /// It reads nothing and is let go.
-fn stalled(peer: SocketAddr, place: String, limit: Duration) -> Event {
-    let text = format!("it read nothing for {} ms (limit write_timeout_ms)", limit.as_millis());
+fn stalled(peer: SocketAddr, place: String, limit: &StallLimit) -> Event {
+    let (limit, key) = limit.limit();
+    let text = format!("it read nothing for {} ms (limit {key})", limit.as_millis());
     let_go(peer, place, "stalled", text)
 }
 
@@ -288,10 +304,12 @@ struct Caller {
     router: Router,
     access: Arc<Access>,
     origin: Origin,
+    stall_limit: Arc<StallLimit>,
     asked: Arc<Asked>,
 }
 
-/// The router with the peer added to each request, and where the kernel takes files for it.
+/// The router with what each request needs of its connection: the peer, where the kernel takes files for it, and who is
+/// told that a film is sent.
 struct WithPeer {
     caller: Caller,
     ranges: Option<Arc<Ranges>>,
@@ -304,10 +322,12 @@ impl hyper::service::Service<Request<hyper::body::Incoming>> for WithPeer {
     type Future = Answering<<Router as tower_service::Service<Request<hyper::body::Incoming>>>::Future>;
 
     fn call(&self, mut request: Request<hyper::body::Incoming>) -> Self::Future {
-        let Caller { router, access, origin, asked } = &self.caller;
+        let Caller { router, access, origin, stall_limit, asked } = &self.caller;
         asked.note(&request);
         let peer = gate::peer(access, *origin, request.headers());
         request.extensions_mut().insert(peer);
+        stall_limit.sends_film(false);
+        request.extensions_mut().insert(Arc::clone(stall_limit));
         if let Some(ranges) = &self.ranges {
             request.extensions_mut().insert(Arc::clone(ranges));
         }

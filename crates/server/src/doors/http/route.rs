@@ -20,6 +20,7 @@ use super::cors::{method_not_allowed, preflight, with_cors};
 use super::film_address::FilmAddress;
 use super::query::Query;
 use super::shared::Shared;
+use super::stall::StallLimit;
 use super::{api, films, flv, gate, hls, pages, rtmpt, thumbnails, uploads, vod, ws};
 use crate::access::Peer;
 use crate::sources::From;
@@ -83,6 +84,7 @@ fn routes() -> Vec<Route> {
         all(M::POST, "/close/{*rest}", rtmpt::close),
         // Before what ends in `.flv` is taken for a stream: a film's page may end so too.
         all(M::GET, "/watch/{*name}", pages::watch),
+        all(M::GET, "/house.css", pages::style),
         all(M::GET, "/login", pages::login),
         all(M::POST, "/login", gate::login),
         all(M::GET, "/api/v1/info", api::info),
@@ -216,6 +218,9 @@ async fn film_stream(shared: &Shared, name: &str, request: &Parts) -> Response {
     let Some(start) = start.ok().filter(|start| (0.0..START_SECONDS_MAX).contains(start)) else {
         return (StatusCode::BAD_REQUEST, "start is a number of seconds\n").into_response();
     };
+    if let Some(stall_limit) = request.extensions.get::<Arc<StallLimit>>() {
+        stall_limit.sends_film(true);
+    }
     let from = From::Film(Timestamp::from_nanos((start * 1e9) as i64));
     flv::watch(shared, &name, from, TrackSelection::read(query.pairs()), request).await
 }

@@ -27,6 +27,7 @@ use super::query::Query;
 use super::refusals::refused;
 use super::sendfile::Ranges;
 use super::shared::Shared;
+use super::stall::StallLimit;
 use headwater_vod::{Refusal, RefusalKind};
 
 /// Answers a request for a file of an app with films, by its path below the app's directory.
@@ -44,6 +45,9 @@ pub(super) async fn serve(shared: &Arc<Shared>, app: &str, path: &str, request: 
 
 /// Answers `GET` and `HEAD` with a body that is known: conditions, ranges, and how its bytes leave.
 pub(super) fn respond(shared: &Shared, request: &Parts, representation: Representation) -> Response {
+    if let Some(stall_limit) = request.extensions.get::<Arc<StallLimit>>() {
+        stall_limit.sends_film(true);
+    }
     let kernel = request.extensions.get::<Arc<Ranges>>().cloned();
     let send_path = SendPath { kernel, copied: shared.metrics.file_bytes("copy") };
     answer(&request.method, &request.headers, representation, send_path)
