@@ -17,9 +17,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What of `console/` goes into the build. Tests and the fake server do not.
-const SOURCES: [&str; 10] = [
+const SOURCES: [&str; 11] = [
     ".npmrc",
     "index.html",
+    "pack.mjs",
     "package-lock.json",
     "package.json",
     "public",
@@ -29,6 +30,8 @@ const SOURCES: [&str; 10] = [
     "vite.config.ts",
     "watch.html",
 ];
+/// The endings under which `pack.mjs` lays a file's packed forms beside it, and what they are.
+const PACKED: [(&str, &str); 2] = [(".br", "Brotli"), (".gz", "Gzip")];
 const MISSING_PAGE: &str = "console-missing.html";
 const SWITCH: &str = "HEADWATER_CONSOLE";
 /// Node.js before this cannot run Vite.
@@ -170,6 +173,9 @@ fn table_of_pages(dist: &Path) -> io::Result<String> {
     let mut table = String::from("pub(crate) const COMPLETE: bool = true;\n\nstatic TABLE: &[Asset] = &[\n");
     for file in files {
         let name = file.strip_prefix(dist).unwrap_or(&file).to_string_lossy().replace('\\', "/");
+        if PACKED.iter().any(|(ending, _)| name.ends_with(ending)) {
+            continue;
+        }
         // Vite puts a hash of the content into the names of these files, and of no others.
         let immutable = name.starts_with("assets/");
         write_row(&mut table, &format!("/{name}"), &file, immutable)?;
@@ -190,16 +196,34 @@ fn table_of_missing_page(here: &Path, out: &Path, reason: &str) -> io::Result<St
     Ok(table)
 }
 
+/// A file as it is, and its packed forms where they lie beside it.
 fn write_row(table: &mut String, path: &str, file: &Path, immutable: bool) -> io::Result<()> {
-    // Of fixed keys, so that the same bytes have the same tag in every build.
-    let mut hash = DefaultHasher::new();
-    hash.write(&fs::read(file)?);
-    let tag = format!("\"{:016x}\"", hash.finish());
     let kind = content_type(path);
     let _ = writeln!(
         table,
         "    Asset {{\n        path: {path:?},\n        content_type: {kind:?},\n        \
-         bytes: include_bytes!({file:?}),\n        etag: {tag:?},\n        immutable: {immutable},\n    }},"
+         immutable: {immutable},\n        forms: &["
+    );
+    write_form(table, "Identity", file)?;
+    for (ending, coding) in PACKED {
+        let mut packed = file.as_os_str().to_owned();
+        packed.push(ending);
+        if Path::new(&packed).exists() {
+            write_form(table, coding, Path::new(&packed))?;
+        }
+    }
+    table.push_str("        ],\n    },\n");
+    Ok(())
+}
+
+fn write_form(table: &mut String, coding: &str, file: &Path) -> io::Result<()> {
+    // Of fixed keys, so that the same bytes have the same tag in every build.
+    let mut hash = DefaultHasher::new();
+    hash.write(&fs::read(file)?);
+    let tag = format!("\"{:016x}\"", hash.finish());
+    let _ = writeln!(
+        table,
+        "            Form {{ coding: Coding::{coding}, bytes: include_bytes!({file:?}), etag: {tag:?} }},"
     );
     Ok(())
 }

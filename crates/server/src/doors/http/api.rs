@@ -11,6 +11,7 @@ use headwater_media::{MediaKind, Track, TrackId};
 use serde::Serialize;
 
 use super::gate;
+use super::query::Query;
 use super::shared::Shared;
 use crate::access::Peer;
 
@@ -94,7 +95,8 @@ pub(super) async fn streams(State(shared): State<Arc<Shared>>) -> Response {
     Json(Streams { streams: streams.collect() }).into_response()
 }
 
-/// `GET /api/v1/streams/<app>/<name>`: open to viewers, who are not told who publishes.
+/// `GET /api/v1/streams/<app>/<name>`: open to viewers, who are not told who publishes. With `absent=null`, a name that
+/// nobody publishes or awaits is `null`, and no 404.
 pub(super) async fn stream(
     State(shared): State<Arc<Shared>>,
     Path(path): Path<String>,
@@ -110,6 +112,7 @@ pub(super) async fn stream(
         Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
         Ok(name) => match shared.sources.hub.snapshot(&name, shared.sources.uptime.now()) {
             Some(snapshot) => Json(describe(snapshot, admin)).into_response(),
+            None if Query::of(&uri).takes_null() => Json(None::<Stream>).into_response(),
             None => (StatusCode::NOT_FOUND, format!("nobody publishes or awaits {name}\n")).into_response(),
         },
     }

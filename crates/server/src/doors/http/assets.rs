@@ -3,6 +3,8 @@
 //! Not a file server: it knows no request, sets no header and reads no file. Whoever answers a request asks
 //! [`find`] for the path and sends what it gets, with [`CONTENT_SECURITY_POLICY`] on every page.
 
+use super::negotiation::Coding;
+
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
 /// The policy that the pages are built for: everything from this server, nothing inline. `blob:` is how a
@@ -18,13 +20,28 @@ pub(crate) struct Asset {
     pub(crate) path: &'static str,
     /// The value of `Content-Type`.
     pub(crate) content_type: &'static str,
-    /// The file itself, not compressed.
-    pub(crate) bytes: &'static [u8],
-    /// The value of `ETag`, quotes included; a hash of `bytes`.
-    pub(crate) etag: &'static str,
+    /// The file as it is, and packed where that is worth it.
+    pub(crate) forms: &'static [Form],
     /// The name carries a hash of the content, so that `Cache-Control: max-age=31536000, immutable` is safe.
     /// All else is to be sent with `no-cache`.
     pub(crate) immutable: bool,
+}
+
+/// What is sent of a file.
+#[derive(Debug)]
+pub(crate) struct Form {
+    pub(crate) coding: Coding,
+    pub(crate) bytes: &'static [u8],
+    /// The value of `ETag`, quotes included; a hash of `bytes`, so that each form has its own (RFC 9110, 8.8.3).
+    pub(crate) etag: &'static str,
+}
+
+impl Asset {
+    /// The first of the `wanted` codings that there is of this file.
+    pub(crate) fn form(&self, wanted: &[Coding]) -> Option<&'static Form> {
+        let has = |coding: &Coding| self.forms.iter().find(|form| form.coding == *coding);
+        wanted.iter().find_map(has).or_else(|| self.forms.first())
+    }
 }
 
 /// The file that answers a request for `path` (of the URL as it was sent: percent-encoded, without the query).
@@ -46,7 +63,7 @@ mod tests {
     use super::*;
 
     fn text(asset: &Asset) -> &'static str {
-        std::str::from_utf8(asset.bytes).unwrap()
+        std::str::from_utf8(asset.forms[0].bytes).unwrap()
     }
 
     #[test]
@@ -93,8 +110,27 @@ mod tests {
     fn only_hashed_files_are_immutable_and_tags_are_quoted() {
         for asset in TABLE {
             assert_eq!(asset.immutable, asset.path.starts_with("/assets/"), "{}", asset.path);
-            assert!(asset.etag.len() == 18 && asset.etag.starts_with('"') && asset.etag.ends_with('"'));
-            assert!(!asset.bytes.is_empty(), "{}", asset.path);
+            for form in asset.forms {
+                let tag = form.etag;
+                assert!(tag.len() == 18 && tag.starts_with('"') && tag.ends_with('"'), "{tag}");
+                assert!(!form.bytes.is_empty(), "{}", asset.path);
+                assert_eq!(asset.forms.iter().filter(|other| other.etag == tag).count(), 1, "{}", asset.path);
+            }
+        }
+    }
+
+    #[test]
+    fn a_complete_build_has_its_scripts_packed_twice() {
+        if !COMPLETE {
+            return;
+        }
+        let scripts: Vec<&Asset> = TABLE.iter().filter(|asset| asset.path.ends_with(".js")).collect();
+        assert!(scripts.len() > 3, "{}", scripts.len());
+        for script in scripts {
+            let size = |coding| script.form(&[coding]).unwrap().bytes.len();
+            let (plain, gzip, brotli) = (size(Coding::Identity), size(Coding::Gzip), size(Coding::Brotli));
+            assert!(brotli < gzip && gzip * 5 < plain * 4, "{}: {plain} {gzip} {brotli}", script.path);
+            assert!(script.form(&[Coding::Gzip]).unwrap().bytes.starts_with(&[0x1f, 0x8b]));
         }
     }
 }

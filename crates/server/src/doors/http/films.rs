@@ -155,7 +155,8 @@ pub(super) async fn list(
     Json(Catalogue { films, total, more }).into_response()
 }
 
-/// `GET /api/v1/films/<app>/<path>`: open to viewers.
+/// `GET /api/v1/films/<app>/<path>`: open to viewers. With `absent=null`, a film that is not there is `null`, and no
+/// 404.
 pub(super) async fn film(
     State(shared): State<Arc<Shared>>,
     Path(path): Path<String>,
@@ -166,8 +167,12 @@ pub(super) async fn film(
     if let Some(refused) = gate::refuse_viewer(&shared, peer, &uri, &path).await {
         return refused;
     }
+    let takes_null = super::query::Query::of(&uri).takes_null();
     let Some((app, name)) = path.split_once('/') else { return no_app(&path) };
     match shared.sources.library.open(app, name).await {
+        Err(Refusal { kind: RefusalKind::NotFound, .. }) if takes_null => {
+            Json(None::<Description>).into_response()
+        }
         Ok(film) => {
             let entry =
                 Entry { name: film.name().to_owned(), bytes: film.bytes(), modified: film.modified() };

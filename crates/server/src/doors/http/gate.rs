@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::pages;
+use super::pages::{self, LoginProblem};
 use super::query::Query;
 use super::shared::Shared;
 use crate::access::{Access, AccessRequest, Action, Decision, Origin, Peer, Reason};
@@ -111,7 +111,8 @@ fn is_foreign(method: &Method, headers: &HeaderMap) -> bool {
 
 /// Checks a token that a person typed in and keeps it in a cookie.
 pub(super) async fn login(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let body = axum::body::to_bytes(request.into_body(), LOGIN_BYTES_MAX);
+    let (request, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, LOGIN_BYTES_MAX);
     let body = match tokio::time::timeout(LOGIN_MAX, body).await {
         Ok(Ok(body)) => body,
         Ok(Err(_)) => return StatusCode::PAYLOAD_TOO_LARGE.into_response(),
@@ -120,16 +121,19 @@ pub(super) async fn login(State(shared): State<Arc<Shared>>, request: Request) -
     let text = String::from_utf8_lossy(&body);
     let token = text.strip_prefix("token=").unwrap_or_default().trim();
     if token.is_empty() {
-        return (StatusCode::UNAUTHORIZED, pages::login_page("Type in the admin token.")).into_response();
+        return login_again(&request.headers, LoginProblem::NoToken);
     }
     if !shared.access.is_admin_token(token) {
-        let text = "That is not the admin token.";
-        tell_refused(&shared, Reason::Wrong, text);
-        return (StatusCode::UNAUTHORIZED, pages::login_page(text)).into_response();
+        tell_refused(&shared, Reason::Wrong, "That is not the admin token.");
+        return login_again(&request.headers, LoginProblem::WrongToken);
     }
     let token = shared.access.admin_cookie();
     let cookie = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000");
     ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response()
+}
+
+fn login_again(headers: &HeaderMap, problem: LoginProblem) -> Response {
+    (StatusCode::UNAUTHORIZED, pages::login_page(headers, Some(problem))).into_response()
 }
 
 fn token(headers: &HeaderMap) -> Option<&str> {

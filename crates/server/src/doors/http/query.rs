@@ -28,6 +28,12 @@ impl<'a> Query<'a> {
         self.pairs().find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 
+    /// Whether `null` is to be said of what is not there, in the place of 404 (`absent=null`): a page that waits for
+    /// something asks again and again, and a browser notes each 404 in red.
+    pub(super) fn takes_null(self) -> bool {
+        self.value("absent") == Some("null")
+    }
+
     /// Whether the name is there, with a value or without.
     pub(super) fn has(self, name: &str) -> bool {
         self.0.split('&').any(|pair| pair.split('=').next() == Some(name))
@@ -47,5 +53,6 @@ mod tests {
         let keys: Vec<&str> = query.pairs().map(|(key, _)| key).collect();
         assert_eq!(keys, ["v", "v", "key", "", "end"]);
         assert_eq!(Query::new("").pairs().count(), 0);
+        assert!(Query::new("key=a&absent=null").takes_null() && !Query::new("absent=1&null").takes_null());
     }
 }

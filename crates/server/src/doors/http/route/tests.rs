@@ -34,7 +34,7 @@ const PICTURE: u16 = if cfg!(feature = "thumbnails") { 200 } else { 501 };
 struct Row(&'static str, &'static str, &'static str, u16);
 
 /// At least one for every entry.
-const ROWS: [Row; 32] = [
+const ROWS: [Row; 33] = [
     Row("GET", "/", "/", PAGE),
     Row("GET", "/metrics", "/metrics", 200),
     Row("GET", "/api/v1/streams", "/api/v1/streams", 200),
@@ -51,6 +51,7 @@ const ROWS: [Row; 32] = [
     Row("POST", "/idle/{name}/{turn}", "/idle/none/1", 404),
     Row("POST", "/close/{*rest}", "/close/none/1", 404),
     Row("GET", "/watch/{*name}", "/watch/live/cam", PAGE),
+    Row("GET", "/house.css", "/house.css", 200),
     Row("GET", "/login", "/login", 200),
     Row("POST", "/login", "/login", 401),
     Row("GET", "/api/v1/info", "/api/v1/info", 200),
