@@ -62,6 +62,8 @@ pub enum Change {
 pub enum EndReason {
     /// Its publisher left and did not come back within the reconnect window.
     PublisherGone,
+    /// An operator has ended it.
+    Stopped,
     /// The program stops.
     Shutdown,
 }

@@ -240,6 +240,13 @@ impl Hub {
         self.streams.lock().retain(|_, stream| !stream.sweep(window, now));
     }
 
+    /// Ends a broadcast: its publisher is let go, and the name is free. Returns whether there was one.
+    pub fn stop(&self, name: &StreamName) -> bool {
+        let streams = self.streams.lock();
+        let stream = streams.get(name).filter(|stream| matches!(stream.state(), State::Live | State::Paused));
+        stream.inspect(|stream| stream.end(EndReason::Stopped)).is_some()
+    }
+
     /// Ends every broadcast, as the program stops.
     pub fn end_all(&self) {
         let streams = std::mem::take(&mut *self.streams.lock());

@@ -118,6 +118,12 @@ impl Presence {
         known.map_or(!self.is_settled, |known| !known.is_silent)
     }
 
+    /// The tracks that have fallen silent, and how long ago.
+    pub(crate) fn silent(&self) -> impl Iterator<Item = (MediaKind, Timestamp)> {
+        let silent = self.tracks.iter().filter(|known| known.is_silent);
+        silent.map(|known| (known.track.id.kind, self.newest - known.last))
+    }
+
     /// Whether tracks that its metadata names are still waited for.
     pub(crate) const fn awaits_tracks(&self) -> bool {
         !self.has_given_up

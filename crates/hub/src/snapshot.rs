@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::health::Ailment;
 use crate::left_out::LeftOut;
 use crate::name::StreamName;
 use crate::setup::DecoderSetup;
@@ -71,6 +72,8 @@ pub struct Snapshot {
     pub messages_left_out: u64,
     /// What of the present publisher's messages cannot be used, by why.
     pub left_out: Vec<LeftOut>,
+    /// What is wrong with what the present publisher sends, the worst first.
+    pub health: Vec<Ailment>,
     /// Who publishes.
     pub publisher: Option<PublisherInfo>,
 }

@@ -11,6 +11,7 @@ use tokio::sync::broadcast::Sender;
 
 use crate::announce::{Announcement, Announcer, Change, EndReason};
 use crate::batch::Batch;
+use crate::health::{Ailment, Health};
 use crate::left_out::{self, LeftOut};
 use crate::log::{Log, LogConfig};
 use crate::name::StreamName;
@@ -68,6 +69,7 @@ struct Seated {
     presence: Presence,
     /// Whether its first keyframe has come.
     decodable: bool,
+    health: Health,
     left_out: Vec<LeftOut>,
 }
 
@@ -137,6 +139,7 @@ impl Stream {
             last_heard: now,
             presence: Presence::new(number > 1),
             decodable: false,
+            health: Health::default(),
             left_out: Vec::new(),
         });
         inner.state = State::Live;
@@ -170,8 +173,9 @@ impl Stream {
         let Some(present) = inner.seated(number) else { return };
         present.last_heard = now;
         if !present.admits(&frame) {
-            return;
+            return present.health.is_undecodable(now);
         }
+        present.health.hear(&frame, now);
         inner.bytes_in += frame.payload.len() as u64;
         inner.frames_in += 1;
         inner.timeline.place(&mut frame, now);
@@ -201,7 +205,11 @@ impl Stream {
     }
 
     pub(crate) fn count_repaired(&self, repaired: RepairedTimestamps) {
-        self.inner.lock().timeline.count(repaired);
+        let mut inner = self.inner.lock();
+        inner.timeline.count(repaired);
+        if let Some(present) = inner.publisher.as_mut().filter(|_| repaired.jumps > 0) {
+            present.health.clock_restarted(present.last_heard);
+        }
     }
 
     pub(crate) fn leave_out(&self, number: u64, reason: &str, messages: u64) {
@@ -292,6 +300,7 @@ impl Stream {
             repaired: inner.timeline.repaired(),
             messages_left_out: inner.messages_left_out,
             left_out: inner.publisher.as_ref().map_or_else(Vec::new, |present| present.left_out.clone()),
+            health: inner.publisher.as_ref().map_or_else(Vec::new, |present| present.ailments(now)),
             publisher: inner.publisher.as_ref().map(|present| present.info.clone()),
         }
     }
@@ -330,6 +339,10 @@ impl Inner {
 }
 
 impl Seated {
+    fn ailments(&self, now: Duration) -> Vec<Ailment> {
+        self.health.ailments(self.presence.silent(), now)
+    }
+
     fn admits(&mut self, frame: &Frame) -> bool {
         self.decodable |= frame.is_video_key();
         self.decodable || frame.track.kind != MediaKind::Video

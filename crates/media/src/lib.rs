@@ -28,6 +28,7 @@ mod picture_start;
 mod piece;
 pub mod plain_text;
 mod presented;
+pub mod regularity;
 mod sample_entry;
 mod sound_grid;
 mod time;

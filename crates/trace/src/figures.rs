@@ -1,6 +1,7 @@
 //! Figures of a track: how much, how fast, how regular.
 
-use headwater_media::MediaKind;
+use headwater_media::regularity::{Irregularity, KeyInterval};
+use headwater_media::{MediaKind, Timestamp};
 
 use crate::tag::{Packet, Tag};
 use headwater_rtmp::MessageStreamId;
@@ -48,7 +49,8 @@ pub struct TrackFigures {
     /// The least and the largest composition time, in milliseconds.
     pub composition_ms: Option<(i32, i32)>,
     newest_raw: u32,
-    key_at: Option<(u64, i64)>,
+    key_at: Option<u64>,
+    key_interval: KeyInterval,
 }
 
 impl TrackFigures {
@@ -75,6 +77,7 @@ impl TrackFigures {
             composition_ms: None,
             newest_raw: 0,
             key_at: None,
+            key_interval: KeyInterval::default(),
         }
     }
 
@@ -118,8 +121,11 @@ impl TrackFigures {
         (self.newest_raw, self.last_ns) = (raw_ms, at_ns);
         self.last_ms += step;
         self.frames += 1;
-        self.backward_steps += u64::from(step < 0);
-        self.gaps += u64::from(step > 1000);
+        match Irregularity::of_step(Timestamp::from_ms(step)) {
+            Some(Irregularity::Back(_)) => self.backward_steps += 1,
+            Some(Irregularity::Gap(_)) => self.gaps += 1,
+            None => {}
+        }
         self.step_ms_max = self.step_ms_max.max(step);
         if let Some(ms) = tag.composition_ms {
             let (least, most) = self.composition_ms.unwrap_or((ms, ms));
@@ -127,11 +133,12 @@ impl TrackFigures {
         }
         if tag.kind == MediaKind::Video && tag.is_key() {
             self.keys += 1;
-            if let Some((frames, ms)) = self.key_at.replace((self.frames, self.last_ms)) {
+            self.key_interval.key(Timestamp::from_ms(self.last_ms));
+            self.gop_ms = self.key_interval.whole().map(Timestamp::as_ms);
+            if let Some(frames) = self.key_at.replace(self.frames) {
                 let gop = self.frames - frames;
                 let (least, most) = self.gop_frames.unwrap_or((gop, gop));
                 self.gop_frames = Some((least.min(gop), most.max(gop)));
-                self.gop_ms = Some(self.last_ms - ms);
             }
         }
         (self.frames > 1).then_some(step)

@@ -1,6 +1,7 @@
 //! Audio and video: order, times and heads, and whether the receiver can take what comes.
 
-use headwater_media::MediaKind;
+use headwater_media::regularity::{Apart, Irregularity};
+use headwater_media::{MediaKind, Timestamp};
 use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::capture::Side;
 use headwater_rtmp::message::{Aggregate, Message, type_id};
@@ -18,8 +19,8 @@ use crate::tag::{Packet, Tag};
 const TRACKS_MAX: usize = 32;
 /// Tags of one aggregate that are looked at.
 const AGGREGATE_TAGS_MAX: usize = 4096;
-/// Steps of time and distances between tracks that go without a remark.
-const DISTANCE_MS_MAX: i64 = 1000;
+/// How far a configuration may lie from the first frame after it.
+const HEADER_MS_MAX: i64 = 1000;
 
 /// The state of the media.
 #[derive(Debug, Default)]
@@ -37,8 +38,8 @@ struct Track {
     nal_length_bytes: usize,
     /// Told that frames come without a configuration.
     misses_header: bool,
-    /// Told that audio and video lie apart, until they have come together.
-    is_apart: bool,
+    /// Whether audio and video lie apart.
+    apart: Apart,
 }
 
 impl Media {
@@ -147,7 +148,7 @@ impl Media {
         }
         if let Some(header_ms) = track.header_ms.take() {
             let away = raw.timestamp.wrapping_sub(header_ms).cast_signed();
-            if i64::from(away).abs() > DISTANCE_MS_MAX {
+            if i64::from(away).abs() > HEADER_MS_MAX {
                 findings.deviation(Rule::HeaderTime, side, format!("{away} ms away"));
             }
         }
@@ -155,12 +156,12 @@ impl Media {
         if is_first && side == Side::Server && tag.kind == MediaKind::Video && !tag.is_key() {
             findings.deviation(Rule::KeyFirst, side, String::new());
         }
-        match step {
-            Some(step) if step < 0 => findings.deviation(Rule::TimeBack, side, format!("{step} ms")),
-            Some(step) if step > DISTANCE_MS_MAX => {
-                findings.deviation(Rule::TimeGap, side, format!("{step} ms"));
-            }
-            _ => {}
+        if let Some(irregular) = step.and_then(|step| Irregularity::of_step(Timestamp::from_ms(step))) {
+            let rule = match irregular {
+                Irregularity::Back(_) => Rule::TimeBack,
+                Irregularity::Gap(_) => Rule::TimeGap,
+            };
+            findings.deviation(rule, side, format!("{} ms", irregular.by().as_ms()));
         }
         let data = tag.payload(&raw.payload);
         let nal_length_bytes = track.nal_length_bytes;
@@ -177,11 +178,9 @@ impl Media {
         };
         let Some((audio, video)) = newest(MediaKind::Audio).zip(newest(MediaKind::Video)) else { return };
         let Some(track) = self.track(side, stream, tag) else { return };
-        let is_apart = (audio - video).abs() > DISTANCE_MS_MAX;
-        if is_apart && !track.is_apart {
-            findings.deviation(Rule::TracksApart, side, format!("audio - video = {} ms", audio - video));
+        if let Some(ahead) = track.apart.look(Timestamp::from_ms(audio), Timestamp::from_ms(video)) {
+            findings.deviation(Rule::TracksApart, side, format!("audio - video = {} ms", ahead.as_ms()));
         }
-        track.is_apart = is_apart;
     }
 
     /// What only the end shows.
@@ -213,7 +212,7 @@ impl Media {
 
 impl Track {
     fn new(figures: TrackFigures) -> Self {
-        Self { figures, header_ms: None, nal_length_bytes: 4, misses_header: false, is_apart: false }
+        Self { figures, header_ms: None, nal_length_bytes: 4, misses_header: false, apart: Apart::default() }
     }
 }
 
