@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::blob::FileBlob;
+use crate::foreign::Foreign;
 use crate::refusal::{Refusal, RefusalKind};
 
 /// What films are called, in the order in which a name without an extension is looked for.
@@ -19,7 +20,7 @@ const NEIGHBOURS_MAX: usize = 10_000;
 /// Directories within each other, at most.
 const DEPTH_MAX: usize = 16;
 
-/// A film in a directory, unopened.
+/// A film in a directory, unopened; or a file of another container, of which one can be made ([`Foreign::of`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Its path below the directory, with `/`.
@@ -58,6 +59,11 @@ impl MediaRoot {
                 Err(refusal) => return Err(refusal),
             }
         }
+        if let Some(foreign) = Foreign::of(bare)
+            && self.check_any(bare).is_ok_and(|(_, about)| about.is_file())
+        {
+            return Err(Refusal::new(RefusalKind::NoMedia, foreign.sentence(bare)));
+        }
         Err(Refusal::no_film(name))
     }
 
@@ -82,7 +88,7 @@ impl MediaRoot {
         Ok((about.len(), about.modified().unwrap_or(SystemTime::UNIX_EPOCH)))
     }
 
-    /// The films of the directory and of those within it, at most `entries_max`, by name. Whether there
+    /// The films of the directory and of those within it, and files that are none yet, at most `entries_max`, by name. Whether there
     /// are more comes with them.
     pub(crate) fn list(&self, entries_max: usize) -> io::Result<(Vec<Entry>, bool)> {
         let mut entries = Vec::new();
@@ -102,7 +108,7 @@ impl MediaRoot {
                 let Ok((path, about)) = self.check_any(&name) else { continue };
                 if about.is_dir() && depth < DEPTH_MAX {
                     open.push((path, format!("{name}/"), depth + 1));
-                } else if about.is_file() && has_extension(&name, &FILMS) {
+                } else if about.is_file() && (is_film(&name) || Foreign::of(&name).is_some()) {
                     if entries.len() == entries_max {
                         return Ok((sorted(entries), true));
                     }
@@ -213,8 +219,16 @@ fn has_extension(name: &str, extensions: &[&str]) -> bool {
     extension.is_some_and(|extension| extensions.iter().any(|known| known.eq_ignore_ascii_case(extension)))
 }
 
+/// By name; and without files of which a film has been made.
 fn sorted(mut entries: Vec<Entry>) -> Vec<Entry> {
     entries.sort_by(|a, b| a.name.cmp(&b.name));
+    let is_mended = |entry: &Entry| {
+        let film = Foreign::of(&entry.name).map(|foreign| foreign.film);
+        film.is_some_and(|film| entries.binary_search_by(|other| other.name.cmp(&film)).is_ok())
+    };
+    let mended: Vec<bool> = entries.iter().map(is_mended).collect();
+    let mut mended = mended.into_iter();
+    entries.retain(|_| !mended.next().unwrap_or(false));
     entries
 }
 

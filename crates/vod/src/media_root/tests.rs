@@ -58,6 +58,25 @@ fn a_film_is_found_by_every_form_of_its_name() {
 }
 
 #[test]
+fn files_of_other_containers_are_listed_until_a_film_is_made_of_them() {
+    let films = Films::new("foreign");
+    let root = films.root(false);
+    for file in ["b.mkv", "Süd see/c.AVI", "a.webm", "notes.mkv.txt", ".hidden.mkv"] {
+        fs::write(films.0.join("films").join(file), file).unwrap();
+    }
+    let names = || -> Vec<String> { root.list(100).unwrap().0.into_iter().map(|entry| entry.name).collect() };
+    // Of a.webm there is a.mp4 already.
+    assert_eq!(names(), ["Süd see/b.F4V", "Süd see/c.AVI", "a.flv", "a.mp4", "b.mkv"]);
+    let refusal = root.find("b.mkv").unwrap_err();
+    assert_eq!(refusal.kind, RefusalKind::NoMedia);
+    assert!(refusal.text.contains("Matroska") && refusal.text.contains("ffmpeg -i b.mkv "), "{refusal}");
+    assert_eq!(root.find("c.mkv").unwrap_err().kind, RefusalKind::NotFound);
+    assert!(root.open("b.mkv").is_err(), "its bytes are not served");
+    fs::write(films.0.join("films/b.mp4"), "made").unwrap();
+    assert!(!names().contains(&"b.mkv".to_owned()));
+}
+
+#[test]
 fn nothing_outside_and_nothing_hidden_is_served() {
     let films = Films::new("attacks");
     let root = films.root(false);

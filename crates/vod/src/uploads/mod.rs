@@ -185,6 +185,16 @@ impl Uploads {
         }
     }
 
+    /// When an unfinished upload is removed if nothing more is added to it.
+    pub fn expires(&self, upload: &Upload) -> SystemTime {
+        upload.touched() + Duration::from_millis(self.config.keep_ms)
+    }
+
+    /// The longest file that is taken, in bytes.
+    pub const fn upload_max_bytes(&self) -> u64 {
+        self.config.upload_max_bytes
+    }
+
     /// Forgets an upload and what there is of it.
     ///
     /// # Errors
