@@ -48,6 +48,37 @@ fn a_film_is_described() {
 }
 
 #[test]
+fn a_file_of_another_container_is_listed_with_what_makes_a_film_of_it() {
+    let server = Server::start("");
+    fs::create_dir(server.media().join("sub")).unwrap();
+    fs::write(server.media().join("sub/a show.mkv"), b"\x1a\x45\xdf\xa3").unwrap();
+    let films = server.get("/api/v1/films").must_be(200).json()["films"].clone();
+    assert_eq!(films.as_array().unwrap().len(), 1);
+    assert_eq!(
+        (films[0]["name"].as_str(), films[0]["container"].as_str()),
+        (Some("sub/a show.mkv"), Some("Matroska"))
+    );
+    let command = films[0]["command"].as_str().unwrap();
+    assert!(
+        command.starts_with("ffmpeg -i 'a show.mkv' ") && command.ends_with(" 'a show.mp4'"),
+        "{command}"
+    );
+    assert!(films[0]["error"].as_str().unwrap().contains(command));
+    let refused = server.get("/api/v1/films/vod/sub/a%20show.mkv").must_be(415).text();
+    assert!(refused.contains("Matroska") && refused.contains(command), "{refused}");
+    server.get("/vod/sub/a%20show.mkv").must_be(404);
+}
+
+#[test]
+fn what_is_not_there_is_null_for_who_asks_for_null() {
+    let server = Server::start("");
+    for address in ["/api/v1/films/vod/none.mp4", "/api/v1/streams/live/none"] {
+        server.get(address).must_be(404);
+        assert!(server.get(&format!("{address}?absent=null")).must_be(200).json().is_null());
+    }
+}
+
+#[test]
 fn the_catalogue_is_searched_and_turned_over() {
     let server = Server::start("");
     for number in 0..7 {

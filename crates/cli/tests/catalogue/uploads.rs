@@ -72,6 +72,59 @@ fn a_film_that_was_brought_can_be_watched() {
     assert_eq!(fs::read_dir(server.data().join("uploads")).unwrap().count(), 0, "nothing is left behind");
 }
 
+/// What a client of tus 1.0 says and hears, from what it asks first to what it removes.
+#[test]
+fn a_client_of_tus_brings_a_film() {
+    const RESUMABLE: (&str, &str) = ("Tus-Resumable", "1.0.0");
+    const BYTES: (&str, &str) = ("Content-Type", "application/offset+octet-stream");
+    let server = Server::start("[uploads]\nfree_min_bytes = 0\nupload_max_bytes = 1000000\n");
+    let can = server.request("OPTIONS", UPLOADS, &[], b"").must_be(204);
+    assert_eq!(can.header("tus-version"), Some("1.0.0"));
+    assert_eq!(can.header("tus-extension"), Some("creation,termination,expiration"));
+    assert_eq!(can.header("tus-max-size"), Some("1000000"));
+
+    let film = noise(11, 300_000);
+    let create = |length: &str, name: &str| {
+        let head = [RESUMABLE, ("Upload-Length", length), ("Upload-Metadata", name)];
+        server.request("POST", UPLOADS, &head, b"")
+    };
+    create("1000001", "filename YS5tcDQ=").must_be(413);
+    create("300000", "filetype YS5tcDQ=").must_be(400);
+    let made = create("300000", "filename w7wvZmlsbS5tcDQ=,filetype dmlkZW8vbXA0").must_be(201);
+    assert_eq!((made.header("tus-resumable"), made.header("upload-offset")), (Some("1.0.0"), Some("0")));
+    assert!(made.header("upload-expires").unwrap().ends_with(" GMT"));
+    let place = made.header("location").unwrap().to_owned();
+
+    let patch = |offset: usize, head: &[(&str, &str)], body: &[u8]| {
+        let offset = offset.to_string();
+        let head = [&[("Upload-Offset", offset.as_str())], head].concat();
+        server.request("PATCH", &place, &head, body)
+    };
+    patch(0, &[("Tus-Resumable", "0.2.2"), BYTES], &film).must_be(412);
+    patch(0, &[RESUMABLE, ("Content-Type", "video/mp4")], &film).must_be(415);
+    let part = patch(0, &[RESUMABLE, BYTES], &film[..100_000]).must_be(204);
+    assert_eq!((part.header("upload-offset"), part.body.len()), (Some("100000"), 0));
+    patch(0, &[RESUMABLE, BYTES], &film).must_be(409);
+    let stands = server.request("HEAD", &place, &[RESUMABLE], b"").must_be(204);
+    assert_eq!(
+        (stands.header("upload-offset"), stands.header("upload-length")),
+        (Some("100000"), Some("300000"))
+    );
+    assert_eq!(stands.header("cache-control"), Some("no-store"));
+    // Where PATCH does not get through.
+    let head = [RESUMABLE, BYTES, ("X-HTTP-Method-Override", "PATCH"), ("Upload-Offset", "100000")];
+    let done = server.request("POST", &place, &head, &film[100_000..]).must_be(204);
+    assert_eq!((done.header("upload-offset"), done.header("upload-expires")), (Some("300000"), None));
+    assert!(fs::read(server.media().join("ü/film.mp4")).unwrap() == film);
+    let gone = server.request("HEAD", &place, &[RESUMABLE], b"").must_be(404);
+    assert_eq!(gone.header("upload-offset"), None);
+
+    let place = create("5", "filename YS5tcDQ=").must_be(201).header("location").unwrap().to_owned();
+    let ended = server.request("DELETE", &place, &[RESUMABLE], b"").must_be(204);
+    assert_eq!(ended.header("tus-resumable"), Some("1.0.0"));
+    server.request("HEAD", &place, &[RESUMABLE], b"").must_be(404);
+}
+
 /// Cut at random places, by hanging up or by killing the server.
 #[test]
 fn an_upload_that_is_cut_goes_on_where_it_stood() {

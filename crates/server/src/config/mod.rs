@@ -147,6 +147,7 @@ impl Config {
             toml::from_str(text).map_err(|error| anyhow::anyhow!(access::explain(text, &error)))?;
         renamed::warn(text);
         config.rtmp.check()?;
+        config.http.check()?;
         config.access.check()?;
         config.streams.check()?;
         Ok(config)

@@ -94,7 +94,9 @@ mod tests {
         let values = match value {
             Value::Bool(value) => vec![(!value).to_string()],
             Value::Number(value) => vec![(value.as_u64().unwrap() + 1).to_string()],
-            Value::Array(_) => vec!["[\"10.0.0.0/8\"]".into()],
+            Value::Array(_) => {
+                ["10.0.0.0/8", "https://a.example"].map(|value| format!("[{value:?}]")).to_vec()
+            }
             Value::Object(_) => vec!["{ courses = \"/srv/courses\" }".into()],
             _ => ["127.0.0.1:1", "never", "key", "long enough"].map(|value| format!("{value:?}")).to_vec(),
         };

@@ -44,6 +44,8 @@ pub(crate) enum Event {
     ListenerFull { listener: &'static str, peer: SocketAddr, count: u64 },
     /// A request was refused, and its client told why.
     RequestRefused { door: &'static str, reason: &'static str, text: String },
+    /// An operator has ended a broadcast over HTTP.
+    StreamStopped { stream: String },
     /// A film was brought over HTTP and is whole.
     UploadFinished { app: String, name: String, bytes: u64 },
     /// A film was removed over HTTP.
@@ -70,6 +72,7 @@ impl Event {
             Self::PlayMovedOn { .. } => "playing next",
             Self::PlayEnded { .. } => "stopped playing",
             Self::ListenerFull { .. } => "closed: the limit connections_max is reached",
+            Self::StreamStopped { .. } => "ended by an operator",
             Self::UploadFinished { .. } => "uploaded",
             Self::FilmRemoved { .. } => "removed",
             Self::CertificateChanged { .. } => "took the new certificate",

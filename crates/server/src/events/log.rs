@@ -29,6 +29,7 @@ pub(super) fn write(event: &Event) {
         }
         // Its client knows; who asks for the metric sees how often.
         Event::RequestRefused { .. } => {}
+        Event::StreamStopped { stream } => tracing::info!(%stream, "{sentence}"),
         Event::UploadFinished { app, name, bytes } => tracing::info!(app, name, bytes, "{sentence}"),
         Event::FilmRemoved { app, name } => tracing::info!(app, name, "{sentence}"),
         Event::CertificateChanged { file } => tracing::info!(file = %file.display(), "{sentence}"),

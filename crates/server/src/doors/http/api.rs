@@ -6,20 +6,24 @@ use axum::Json;
 use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use headwater_hub::{Snapshot, State as StreamState, StreamName};
+use headwater_hub::{Ailment, Snapshot, State as StreamState, StreamName};
 use headwater_media::{MediaKind, Track, TrackId};
 use serde::Serialize;
 
+use super::Config;
 use super::gate;
 use super::query::Query;
 use super::shared::Shared;
 use crate::access::Peer;
+use crate::events::Event;
 
 #[derive(Serialize)]
 struct Info {
     version: &'static str,
     rtmp_port: u16,
     http_port: u16,
+    /// Whether pages of other origins may show the watch page (`http.embed_origins`).
+    embeddable: bool,
 }
 
 #[derive(Serialize)]
@@ -41,6 +45,7 @@ struct Stream {
     frames_skipped: u64,
     timestamps_mended: u64,
     left_out: Vec<LeftOut>,
+    health: Vec<Finding>,
     video: Option<Video>,
     audio: Option<Audio>,
     publisher: Option<Publisher>,
@@ -51,6 +56,37 @@ struct Stream {
 struct LeftOut {
     reason: String,
     messages: u64,
+}
+
+/// What is wrong with what the publisher sends. The words are the page's.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Finding {
+    NoKeyframe { for_ms: u128 },
+    KeyframesFar { every_ms: i64 },
+    Silent { track: &'static str, for_ms: i64 },
+    Apart { audio_ahead_ms: i64 },
+    Pace { permille: u32 },
+    Jumped { by_ms: Option<i64>, ago_ms: u128, times: u64 },
+}
+
+impl From<Ailment> for Finding {
+    fn from(ailment: Ailment) -> Self {
+        match ailment {
+            Ailment::NoKeyframe(waits) => Self::NoKeyframe { for_ms: waits.as_millis() },
+            Ailment::KeyframesFar(every) => Self::KeyframesFar { every_ms: every.as_ms() },
+            Ailment::Silent(kind, lasting) => {
+                let track = if kind == MediaKind::Audio { "audio" } else { "video" };
+                Self::Silent { track, for_ms: lasting.as_ms() }
+            }
+            Ailment::Apart(ahead) => Self::Apart { audio_ahead_ms: ahead.as_ms() },
+            Ailment::Pace(permille) => Self::Pace { permille },
+            Ailment::Jumped { by, ago, times } => {
+                let by_ms = by.map(headwater_media::Timestamp::as_ms);
+                Self::Jumped { by_ms, ago_ms: ago.as_millis(), times }
+            }
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -78,9 +114,16 @@ struct Publisher {
 }
 
 /// `GET /api/v1/info`
-pub(super) async fn info(State(shared): State<Arc<Shared>>) -> Response {
-    let info =
-        Info { version: env!("CARGO_PKG_VERSION"), rtmp_port: shared.rtmp_port, http_port: shared.http_port };
+pub(super) async fn info(
+    State(shared): State<Arc<Shared>>,
+    config: Option<Extension<Arc<Config>>>,
+) -> Response {
+    let info = Info {
+        version: env!("CARGO_PKG_VERSION"),
+        rtmp_port: shared.rtmp_port,
+        http_port: shared.http_port,
+        embeddable: config.is_some_and(|config| !config.embed_origins.is_empty()),
+    };
     Json(info).into_response()
 }
 
@@ -116,6 +159,20 @@ pub(super) async fn stream(
             None => (StatusCode::NOT_FOUND, format!("nobody publishes or awaits {name}\n")).into_response(),
         },
     }
+}
+
+/// `DELETE /api/v1/streams/<app>/<name>`: ends the broadcast. Its publisher is let go and its viewers see the end; an
+/// encoder that reconnects by itself begins the next one.
+pub(super) async fn stop(State(shared): State<Arc<Shared>>, Path(path): Path<String>) -> Response {
+    let name = match StreamName::parse(&path) {
+        Ok(name) => name,
+        Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+    };
+    if !shared.sources.hub.stop(&name) {
+        return (StatusCode::NOT_FOUND, format!("nobody publishes {name}\n")).into_response();
+    }
+    shared.events.emit(Event::StreamStopped { stream: name.to_string() });
+    StatusCode::NO_CONTENT.into_response()
 }
 
 /// `GET /metrics`
@@ -155,6 +212,7 @@ fn describe(snapshot: Snapshot, admin: bool) -> Stream {
             .into_iter()
             .map(|left| LeftOut { reason: left.reason, messages: left.messages })
             .collect(),
+        health: snapshot.health.into_iter().map(Finding::from).collect(),
         video: snapshot.setup.track(TrackId::VIDEO).map(video),
         audio: snapshot.setup.tracks().find(|track| track.id.kind == MediaKind::Audio).map(audio),
         publisher,

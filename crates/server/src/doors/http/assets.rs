@@ -8,7 +8,8 @@ use super::negotiation::Coding;
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
 /// The policy that the pages are built for: everything from this server, nothing inline. `blob:` is how a
-/// browser names the live source of a `<video>`.
+/// browser names the live source of a `<video>`. Its last rule names whose pages may show them, and goes on with other
+/// origins where there are some.
 pub(crate) const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     img-src 'self'; media-src 'self' blob:; connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'self'";

@@ -23,7 +23,7 @@ use super::refusals::refused;
 use super::shared::Shared;
 use crate::access::Peer;
 use crate::events::Event;
-use headwater_vod::{Entry, Refusal, RefusalKind};
+use headwater_vod::{Entry, Foreign, Refusal, RefusalKind};
 
 /// Films of a page when nobody asks for a number.
 const LIMIT: usize = 50;
@@ -62,6 +62,12 @@ enum Content {
     },
     Unreadable {
         error: String,
+    },
+    /// A file of another container: what makes a film of it.
+    Foreign {
+        error: String,
+        container: String,
+        command: String,
     },
     Unread {
         pending: bool,
@@ -230,6 +236,9 @@ async fn describe_all(shared: &Arc<Shared>, page: Vec<(String, Entry)>, host: St
     let readings: Vec<_> = page
         .iter()
         .map(|(app, entry)| {
+            if let Some(foreign) = Foreign::of(&entry.name) {
+                return tokio::spawn(std::future::ready(Ok(foreign_content(&entry.name, foreign))));
+            }
             let (library, app, name) = (Arc::clone(&shared.sources.library), app.clone(), entry.name.clone());
             tokio::spawn(async move { library.open(&app, &name).await.map(|film| content(film.index())) })
         })
@@ -245,6 +254,12 @@ async fn describe_all(shared: &Arc<Shared>, page: Vec<(String, Entry)>, host: St
         films.push(describe(shared, &app, entry, content, &host).await);
     }
     films
+}
+
+fn foreign_content(name: &str, foreign: Foreign) -> Content {
+    let error = foreign.sentence(name);
+    let Foreign { container, command, .. } = foreign;
+    Content::Foreign { error, container, command }
 }
 
 impl Content {

@@ -5,6 +5,7 @@
 
 mod api;
 mod assets;
+mod config;
 mod cors;
 mod files;
 mod film_address;
@@ -14,6 +15,7 @@ mod gate;
 mod handover;
 mod hls;
 mod io;
+mod negotiation;
 mod pages;
 mod preconditions;
 mod query;
@@ -25,6 +27,7 @@ mod shared;
 mod stall;
 mod streaming;
 mod thumbnails;
+mod tus;
 mod uploads;
 mod vod;
 mod ws;
@@ -43,16 +46,16 @@ use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+pub(crate) use self::config::Config;
 pub(crate) use self::files::cuts::Cuts;
 use self::handover::{Answering, Handover};
 use self::io::Io;
 use self::sendfile::Ranges;
-use self::stall::StallLimit;
 pub(crate) use self::shared::Shared;
+use self::stall::StallLimit;
 use self::streaming::{End, Streaming};
 
 use crate::access::{Access, Origin};
@@ -72,40 +75,6 @@ pub(crate) static PROTOCOL: Protocol = Protocol {
 };
 /// What is logged of a request's path.
 const PLACE_LETTERS_MAX: usize = 200;
-
-/// The HTTP door's settings; the section `[http]` of the configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Config {
-    /// Where to listen.
-    pub(crate) listen: SocketAddr,
-    /// Connections at once, at most.
-    pub(crate) connections_max: usize,
-    /// Time that a peer has to send the head of a request, also on a kept-alive connection. Before it, as much for
-    /// what comes before HTTP at its listeners.
-    #[serde(alias = "head_ms_max")]
-    pub(crate) head_timeout_ms: u64,
-    /// Time that a write may make no progress before the connection is closed.
-    #[serde(alias = "stall_ms_max")]
-    pub(crate) write_timeout_ms: u64,
-    /// The same while a film is sent: its viewer may have paused it.
-    pub(crate) film_write_timeout_ms: u64,
-    /// RTMP connections inside HTTP requests (RTMPT) at once, at most.
-    pub(crate) tunnels_max: usize,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 8080)),
-            connections_max: 20_000,
-            head_timeout_ms: 15_000,
-            write_timeout_ms: 30_000,
-            film_write_timeout_ms: 3_600_000,
-            tunnels_max: 1_000,
-        }
-    }
-}
 
 /// Whether the console and the watch page are in this binary.
 pub(crate) fn pages_are_built() -> bool {
@@ -153,6 +122,7 @@ async fn connection(
     let peer = origin.address;
     let caller = Caller {
         router,
+        config: Arc::clone(&config),
         access: Arc::clone(&shared.access),
         origin,
         stall_limit: Arc::clone(&stall_limit),
@@ -302,6 +272,7 @@ impl Asked {
 /// Whose requests these are, and who answers them.
 struct Caller {
     router: Router,
+    config: Arc<Config>,
     access: Arc<Access>,
     origin: Origin,
     stall_limit: Arc<StallLimit>,
@@ -322,10 +293,11 @@ impl hyper::service::Service<Request<hyper::body::Incoming>> for WithPeer {
     type Future = Answering<<Router as tower_service::Service<Request<hyper::body::Incoming>>>::Future>;
 
     fn call(&self, mut request: Request<hyper::body::Incoming>) -> Self::Future {
-        let Caller { router, access, origin, stall_limit, asked } = &self.caller;
+        let Caller { router, config, access, origin, stall_limit, asked } = &self.caller;
         asked.note(&request);
         let peer = gate::peer(access, *origin, request.headers());
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(Arc::clone(config));
         stall_limit.sends_film(false);
         request.extensions_mut().insert(Arc::clone(stall_limit));
         if let Some(ranges) = &self.ranges {

@@ -41,6 +41,7 @@ pub(super) enum Language {
 
 /// What a client thinks of something: thousandths, 0 refuses it.
 type Weight = u16;
+/// A weight of 1, in thousandths: three digits are all that a weight has (RFC 9110, 12.4.2).
 const WEIGHT_MAX: Weight = 1000;
 
 /// The codings that the client takes, the dearest first; between equals the one that packs best. What is not packed

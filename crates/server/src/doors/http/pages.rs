@@ -1,9 +1,13 @@
 //! The pages: the console, the watch page and their files, as built into the binary, and two that the server writes
 //! itself, in the browser's language: the login, and the one for what is not there.
 
+use std::sync::Arc;
+
+use axum::Extension;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
+use super::Config;
 use super::assets::{self, Asset, CONTENT_SECURITY_POLICY};
 use super::negotiation::{Language, codings, language, takes_html};
 use super::preconditions::if_none_match;
@@ -28,9 +32,16 @@ pub(super) async fn console(headers: HeaderMap) -> Response {
     file("/", &headers)
 }
 
-/// `/watch/<app>/<name>`: the page reads the name from its own address.
-pub(super) async fn watch(headers: HeaderMap) -> Response {
-    file("/watch", &headers)
+/// `/watch/<app>/<name>`: the page reads the name from its own address. Pages of other origins may show it in a frame
+/// where the configuration says so.
+pub(super) async fn watch(headers: HeaderMap, config: Option<Extension<Arc<Config>>>) -> Response {
+    let mut page = file("/watch", &headers);
+    let origins = config.map(|config| config.embed_origins.join(" ")).filter(|origins| !origins.is_empty());
+    let policy = origins.map(|origins| HeaderValue::try_from(format!("{CONTENT_SECURITY_POLICY} {origins}")));
+    if let Some(Ok(policy)) = policy {
+        page.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    page
 }
 
 /// `/login`
@@ -59,7 +70,7 @@ pub(super) fn login_page(headers: &HeaderMap, problem: Option<LoginProblem>) -> 
     let why = words(
         "The console needs the admin token. The server printed it at its first start and keeps it in \
          <code>secrets.toml</code> in its data directory.",
-        "控制台需要管理令牌。服务器首次启动时打印过它,并保存在数据目录的 <code>secrets.toml</code> 中。",
+        "控制台需要管理令牌。服务器首次启动时打印过它，并保存在数据目录的 <code>secrets.toml</code> 中。",
     );
     written(
         chosen,
@@ -100,7 +111,7 @@ fn missing_page(headers: &HeaderMap) -> Response {
     let detail = words(
         "A stream is watched at <code>/watch/live/NAME</code>, a film at <code>/watch/vod/FILM.mp4</code>. If you were \
          given a link, check that it is complete.",
-        "直播在 <code>/watch/live/名称</code> 观看,影片在 <code>/watch/vod/影片.mp4</code> 观看。如果您是通过链接来的,\
+        "直播在 <code>/watch/live/名称</code> 观看，影片在 <code>/watch/vod/影片.mp4</code> 观看。如果您是通过链接来的，\
          请检查链接是否完整。",
     );
     written(

@@ -81,6 +81,11 @@ impl<S> Guarded<S> {
     ) -> Self {
         Self { socket, stall_limit, is_pausable: false, stalled: None, on_stall: Some(Box::new(on_stall)) }
     }
+
+    /// The socket, unguarded.
+    pub(super) fn into_inner(self) -> S {
+        self.socket
+    }
 }
 
 /// Tells the socket when what it sends has become a film, or is one no more.
@@ -89,11 +94,6 @@ fn tell<S: Pausable>(socket: &S, stall_limit: &StallLimit, is_pausable: &mut boo
     if *is_pausable != is_film {
         *is_pausable = is_film;
         socket.set_pausable(is_film);
-    }
-
-    /// The socket, unguarded.
-    pub(super) fn into_inner(self) -> S {
-        self.socket
     }
 }
 

@@ -1,26 +1,25 @@
-//! Uploads over HTTP: begun with JSON, filled with bytes from where they stand, and asked for where that is.
-//!
-//! `PATCH` with `Upload-Offset` is the one way in, as in tus, whose other fields nobody here needs.
+//! Uploads over HTTP, as [`tus`] has them: begun, filled with bytes from where they stand, and asked for where that is.
+//! They may also be begun with JSON, and are listed.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
+use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::TryStreamExt;
 use serde::Serialize;
 
-use super::films;
+use super::cors::method_not_allowed;
 use super::refusals::status;
 use super::shared::Shared;
+use super::{films, tus};
 use crate::events::Event;
 use headwater_vod::uploads::{Order, Upload};
 use headwater_vod::{Refusal, RefusalKind};
 
-const OFFSET: HeaderName = HeaderName::from_static("upload-offset");
-const LENGTH: HeaderName = HeaderName::from_static("upload-length");
 /// What is said of a new upload, at most.
 const ORDER_BYTES_MAX: usize = 8 << 10;
 /// How long that may take to come.
@@ -55,25 +54,34 @@ pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Response {
     fresh(Json(List { uploads }).into_response())
 }
 
-/// `POST /api/v1/uploads` with `{"app", "name", "bytes", "replace"}`: begins one.
+/// `OPTIONS /api/v1/uploads`: what this server can of tus.
+pub(super) async fn options(State(shared): State<Arc<Shared>>) -> Response {
+    tus::options(shared.uploads.upload_max_bytes())
+}
+
+/// `POST /api/v1/uploads`: begins one, with `Upload-Length` and `Upload-Metadata`, or with a body
+/// `{"app", "name", "bytes", "replace"}`.
 pub(super) async fn begin(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let body = axum::body::to_bytes(request.into_body(), ORDER_BYTES_MAX);
-    let body = match tokio::time::timeout(ORDER_MAX, body).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(_)) => return StatusCode::PAYLOAD_TOO_LARGE.into_response(),
-        Err(_) => return StatusCode::REQUEST_TIMEOUT.into_response(),
+    let (request, body) = request.into_parts();
+    if let Some(refused) = tus::refuse_version(&request.headers) {
+        return refused;
+    }
+    let speaks_tus = tus::is_spoken(&request.headers);
+    let order = match tus::order(&request.headers) {
+        Some(order) => order,
+        None => match order_of(body).await {
+            Ok(order) => order,
+            Err(status) => return status.into_response(),
+        },
     };
-    let order: Order = match serde_json::from_slice(&body) {
+    let order = match order {
         Ok(order) => order,
-        Err(error) => {
-            let error = format!("An upload is begun with {{\"app\", \"name\", \"bytes\"}}: {error}.");
-            return (StatusCode::BAD_REQUEST, Json(Refused { error, offset: None })).into_response();
-        }
+        Err(problem) => return tus::mark(malformed(problem)),
     };
     match shared.uploads.begin(order).await {
         Ok(upload) => {
             let place = format!("/api/v1/uploads/{}", upload.id());
-            let mut response = stands(&upload, false);
+            let mut response = stands(&shared, &upload, false, speaks_tus);
             *response.status_mut() = StatusCode::CREATED;
             // An identifier is made of letters and digits.
             if let Ok(place) = HeaderValue::try_from(place) {
@@ -85,10 +93,34 @@ pub(super) async fn begin(State(shared): State<Arc<Shared>>, request: Request) -
     }
 }
 
+/// What a body orders, or why that is none; no body is a status.
+async fn order_of(body: Body) -> Result<Result<Order, String>, StatusCode> {
+    let body = axum::body::to_bytes(body, ORDER_BYTES_MAX);
+    let body = match tokio::time::timeout(ORDER_MAX, body).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return Err(StatusCode::PAYLOAD_TOO_LARGE),
+        Err(_) => return Err(StatusCode::REQUEST_TIMEOUT),
+    };
+    Ok(serde_json::from_slice(&body).map_err(|error| {
+        format!(
+            "An upload is begun with Upload-Length and Upload-Metadata, or with {{\"app\", \"name\", \"bytes\"}}: \
+             {error}."
+        )
+    }))
+}
+
 /// `GET` and `HEAD /api/v1/uploads/{id}`: how much there is.
-pub(super) async fn look(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
+pub(super) async fn look(
+    State(shared): State<Arc<Shared>>,
+    Path(id): Path<String>,
+    method: Method,
+    headers: HeaderMap,
+) -> Response {
+    if let Some(refused) = tus::refuse_version(&headers) {
+        return refused;
+    }
     match shared.uploads.find(&id) {
-        Ok(upload) => stands(&upload, false),
+        Ok(upload) => stands(&shared, &upload, false, method == Method::HEAD),
         Err(refusal) => refuse(&shared, &refusal),
     }
 }
@@ -99,18 +131,28 @@ pub(super) async fn append(
     Path(id): Path<String>,
     request: Request,
 ) -> Response {
+    let (request, body) = request.into_parts();
+    if let Some(refused) = tus::refuse_version(&request.headers) {
+        return refused;
+    }
+    let speaks_tus = tus::is_spoken(&request.headers);
     let upload = match shared.uploads.find(&id) {
         Ok(upload) => upload,
         Err(refusal) => return refuse(&shared, &refusal),
     };
-    let offset = request.headers().get(OFFSET).and_then(|value| value.to_str().ok()?.parse().ok());
-    let Some(offset) = offset else {
+    let text = |name| request.headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    if speaks_tus && text(header::CONTENT_TYPE) != Some(tus::BYTES) {
+        let error = format!("The bytes of an upload are {}.", tus::BYTES);
+        let refused = Refused { error, offset: None };
+        return tus::mark((StatusCode::UNSUPPORTED_MEDIA_TYPE, Json(refused)).into_response());
+    }
+    let Some(offset) = text(tus::OFFSET).and_then(|offset| offset.parse().ok()) else {
         let error = "Upload-Offset says at which byte of the file the body begins.".to_owned();
-        return (StatusCode::BAD_REQUEST, Json(Refused { error, offset: None })).into_response();
+        return tus::mark(malformed(error));
     };
     let _under_way = shared.metrics.uploading();
     let metrics = Arc::clone(&shared.metrics);
-    let pieces = request.into_body().into_data_stream().inspect_ok(move |piece| {
+    let pieces = body.into_data_stream().inspect_ok(move |piece| {
         metrics.uploaded(piece.len() as u64);
     });
     match shared.uploads.append(&upload, offset, pieces).await {
@@ -120,18 +162,32 @@ pub(super) async fn append(
                 shared.cuts.forget(&app, &name);
                 shared.events.emit(Event::UploadFinished { app, name, bytes });
             }
-            stands(&upload, done)
+            stands(&shared, &upload, done, speaks_tus)
         }
         Err(refusal) => refuse(&shared, &refusal),
+    }
+}
+
+/// `POST /api/v1/uploads/{id}` with `X-HTTP-Method-Override`: `PATCH` or `DELETE`, for clients that can send neither.
+pub(super) async fn overridden(shared: State<Arc<Shared>>, id: Path<String>, request: Request) -> Response {
+    let method = request.headers().get(tus::METHOD_OVERRIDE).cloned();
+    match method.as_ref().map(HeaderValue::as_bytes) {
+        Some(b"PATCH") => append(shared, id, request).await,
+        Some(b"DELETE") => remove(shared, id).await,
+        _ => method_not_allowed(),
     }
 }
 
 /// `DELETE /api/v1/uploads/{id}`: forgets it.
 pub(super) async fn remove(State(shared): State<Arc<Shared>>, Path(id): Path<String>) -> Response {
     match shared.uploads.remove(&id) {
-        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Ok(()) => tus::mark(StatusCode::NO_CONTENT.into_response()),
         Err(refusal) => refuse(&shared, &refusal),
     }
+}
+
+fn malformed(error: String) -> Response {
+    (StatusCode::BAD_REQUEST, Json(Refused { error, offset: None })).into_response()
 }
 
 fn standing(upload: &Upload, done: bool) -> Standing<'_> {
@@ -140,17 +196,25 @@ fn standing(upload: &Upload, done: bool) -> Standing<'_> {
     Standing { id: upload.id(), order, offset, done }
 }
 
-fn stands(upload: &Upload, done: bool) -> Response {
+/// How an upload stands: in the head, and in JSON unless it is to be told `by_head_alone`.
+fn stands(shared: &Shared, upload: &Upload, done: bool, by_head_alone: bool) -> Response {
     let standing = standing(upload, done);
-    let fields = [(OFFSET, standing.offset.to_string()), (LENGTH, standing.order.bytes.to_string())];
-    let mut response = (fields, Json(&standing)).into_response();
+    let fields =
+        [(tus::OFFSET, standing.offset.to_string()), (tus::LENGTH, standing.order.bytes.to_string())];
+    let mut response = if by_head_alone {
+        (StatusCode::NO_CONTENT, fields).into_response()
+    } else {
+        (fields, Json(&standing)).into_response()
+    };
     if done {
         let film = films::address(&standing.order.app, &standing.order.name);
         if let Ok(film) = HeaderValue::try_from(film) {
             response.headers_mut().insert(header::CONTENT_LOCATION, film);
         }
+    } else {
+        tus::expires(&mut response, shared.uploads.expires(upload));
     }
-    fresh(response)
+    fresh(tus::mark(response))
 }
 
 /// How an upload stands is never what it was.
@@ -176,7 +240,7 @@ fn refuse(shared: &Shared, refusal: &Refusal) -> Response {
     };
     let mut response = (status(refusal.kind), Json(Refused { error, offset })).into_response();
     if let Some(offset) = offset {
-        response.headers_mut().insert(OFFSET, offset.into());
+        response.headers_mut().insert(tus::OFFSET, offset.into());
     }
-    fresh(response)
+    fresh(tus::mark(response))
 }

@@ -45,14 +45,56 @@ async fn a_page_comes_packed_as_asked_and_each_form_has_its_own_tag() {
 }
 
 #[tokio::test]
+async fn pages_of_others_show_the_watch_page_only_where_they_are_named() {
+    let policy = |page: Response| field(&page, CONTENT_SECURITY_POLICY).unwrap_or_default().to_owned();
+    let named = |origins: &[&str]| {
+        let embed_origins = origins.iter().map(|&origin| origin.to_owned()).collect();
+        Some(Extension(Arc::new(Config { embed_origins, ..Config::default() })))
+    };
+    if !assets::COMPLETE {
+        return;
+    }
+    for nobody in [None, named(&[])] {
+        assert!(policy(watch(HeaderMap::new(), nobody).await).ends_with("frame-ancestors 'self'"));
+    }
+    let origins = named(&["https://a.example", "https://*.b.example:8443"]);
+    let page = policy(watch(HeaderMap::new(), origins).await);
+    assert!(page.ends_with("frame-ancestors 'self' https://a.example https://*.b.example:8443"), "{page}");
+    assert!(
+        policy(console(HeaderMap::new()).await).ends_with("frame-ancestors 'self'"),
+        "the console stays alone"
+    );
+}
+
+#[test]
+fn what_is_no_origin_is_refused_with_what_one_looks_like() {
+    let check = |origin: &str| Config { embed_origins: vec![origin.to_owned()], ..Config::default() }.check();
+    for origin in
+        ["*", "https://example.org", "http://localhost:3000", "https://*.example.org", "http://[::1]:80"]
+    {
+        check(origin).unwrap();
+    }
+    for none in
+        ["", "example.org", "https://", "https://a/b", "https://a; script-src *", "https://a b", "'self'"]
+    {
+        let error = check(none).unwrap_err().to_string();
+        assert!(
+            error.starts_with("[http] embed_origins") && error.contains("https://example.org"),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_a_page_for_browsers_and_a_line_for_programs() {
-    let browser = (ACCEPT, "text/html,*/*;q=0.8");
-    let page = file("/nowhere", &asking(&[browser.clone()]));
+    let browser = "text/html,*/*;q=0.8";
+    let page = file("/nowhere", &asking(&[(ACCEPT, browser)]));
     assert_eq!(page.status(), StatusCode::NOT_FOUND);
     assert_eq!(field(&page, CONTENT_SECURITY_POLICY), Some(WRITTEN_SECURITY_POLICY));
     let page = text(page).await;
     assert!(page.contains("<html lang=\"en\">") && page.contains("<h1>There is nothing here</h1>"), "{page}");
-    let page = text(file("/nowhere", &asking(&[browser, (ACCEPT_LANGUAGE, "zh-CN,en;q=0.5")]))).await;
+    let page =
+        text(file("/nowhere", &asking(&[(ACCEPT, browser), (ACCEPT_LANGUAGE, "zh-CN,en;q=0.5")]))).await;
     assert!(page.contains("<html lang=\"zh-CN\">") && page.contains("<h1>这里什么都没有</h1>"), "{page}");
     let line = file("/nowhere", &asking(&[(ACCEPT, "*/*")]));
     assert_eq!((line.status(), field(&line, CONTENT_LENGTH)), (StatusCode::NOT_FOUND, None));

@@ -34,14 +34,17 @@ const PICTURE: u16 = if cfg!(feature = "thumbnails") { 200 } else { 501 };
 struct Row(&'static str, &'static str, &'static str, u16);
 
 /// At least one for every entry.
-const ROWS: [Row; 33] = [
+const ROWS: [Row; 36] = [
     Row("GET", "/", "/", PAGE),
     Row("GET", "/metrics", "/metrics", 200),
     Row("GET", "/api/v1/streams", "/api/v1/streams", 200),
+    Row("DELETE", "/api/v1/streams/{*path}", "/api/v1/streams/live/none", 404),
     Row("GET", "/api/v1/films", "/api/v1/films", 200),
     Row("DELETE", "/api/v1/films/{*path}", "/api/v1/films/vod/none.mp4", 404),
     Row("GET", "/api/v1/uploads", "/api/v1/uploads", 200),
     Row("POST", "/api/v1/uploads", "/api/v1/uploads", 400),
+    Row("OPTIONS", "/api/v1/uploads", "/api/v1/uploads", 204),
+    Row("POST", "/api/v1/uploads/{id}", "/api/v1/uploads/none", 405),
     Row("GET", "/api/v1/uploads/{id}", "/api/v1/uploads/none", 404),
     Row("PATCH", "/api/v1/uploads/{id}", "/api/v1/uploads/none", 404),
     Row("DELETE", "/api/v1/uploads/{id}", "/api/v1/uploads/none", 404),
