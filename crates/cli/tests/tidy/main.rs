@@ -23,6 +23,7 @@ mod rust_file;
 mod sizes;
 mod structs;
 mod tables;
+mod translations;
 mod tree;
 
 use std::path::Path;
@@ -65,6 +66,12 @@ fn files_and_functions_fit() {
 #[test]
 fn files_say_what_they_are_and_names_say_something() {
     report(&names::findings(&TREE));
+}
+
+#[test]
+fn translations_keep_step() {
+    assert!(TREE.holds("README.zh-CN.md"));
+    report(&translations::findings(&TREE));
 }
 
 #[test]

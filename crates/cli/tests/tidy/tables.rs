@@ -149,7 +149,7 @@ pub(crate) const ROOMS: &[Room] = &[
     room(
         "media ground",
         "media",
-        &["error", "bits", "time", "container", "plain_text", "ttml"],
+        &["error", "bits", "time", "regularity", "container", "plain_text", "ttml"],
         &[],
         "the ground names nothing above it",
     ),
@@ -246,6 +246,7 @@ pub(crate) const ROOMS: &[Room] = &[
             "awaited",
             "batch",
             "groups",
+            "health",
             "hub",
             "left_out",
             "log",
@@ -273,7 +274,13 @@ pub(crate) const ROOMS: &[Room] = &[
         "a cursor and what plays it, of whatever source",
     ),
     room("vod face", "vod", &["lib.rs"], &[ALL], "the face of the crate"),
-    room("vod ground", "vod", &["blob", "blocking", "cache", "refusal"], &[], "the ground knows no film"),
+    room(
+        "vod ground",
+        "vod",
+        &["blob", "blocking", "cache", "foreign", "refusal"],
+        &[],
+        "the ground knows no film",
+    ),
     room(
         "vod films",
         "vod",

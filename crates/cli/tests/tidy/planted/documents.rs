@@ -2,7 +2,7 @@
 //! without a test.
 
 use super::{fails, holds, said};
-use crate::{documents, keys, metrics};
+use crate::{documents, keys, metrics, translations};
 
 const MANUAL: &str = "docs/configuration.md";
 const CONFIG: &str = "\
@@ -209,4 +209,21 @@ fn habits_without_their_tests() {
             "{wrong}: {said:?}"
         );
     }
+}
+
+#[test]
+fn a_translation_that_was_left_behind() {
+    let original = "# A\n\nUse `b` and [c](c.md).\n\n```\nrun it      does it\n```\n\n| a | b |\n";
+    let same = "# 甲\n\n用 [丙](c.md) 和 `b`。\n\n```\nrun it      做\n```\n\n| 甲 | 乙 |\n";
+    let both = |translation: &str| {
+        said(translations::findings, &[("README.md", original), ("README.zh-CN.md", translation)])
+    };
+    assert!(both(same).is_empty(), "{:?}", both(same));
+    for (from, to) in
+        [("`b`", "`d`"), ("c.md", "d.md"), ("run it", "run that"), ("| 甲 | 乙 |\n", ""), ("# 甲", "## 甲")]
+    {
+        let found = both(&same.replace(from, to));
+        assert!(found.len() == 1 && found[0].starts_with("README.zh-CN.md:"), "{from}: {found:?}");
+    }
+    assert_eq!(both(&format!("{same}\n## 丁\n")).len(), 1);
 }
