@@ -45,7 +45,7 @@ class FakeFilms {
     const path = decodeURIComponent(url.pathname);
     if (path.startsWith("/api/v1/uploads")) return this.#upload(request, response, path), true;
     if (path === "/api/v1/films") return await this.#catalogue(response, url), true;
-    if (path.startsWith("/api/v1/films/")) return await this.#film(request, response, path.slice("/api/v1/films/".length)), true;
+    if (path.startsWith("/api/v1/films/")) return await this.#film(request, response, path.slice("/api/v1/films/".length), url.searchParams.get("absent") === "null"), true;
     if (!path.startsWith(`/${APP}/`)) return false;
     this.asked.push(path);
     await this.#media(request, response, path.slice(APP.length + 2));
@@ -61,9 +61,9 @@ class FakeFilms {
     json(response, 200, { films, total: found.length });
   }
 
-  async #film(request, response, path) {
+  async #film(request, response, path, absent) {
     const name = path.slice(APP.length + 1);
-    if (!path.startsWith(`${APP}/`) || !(await exists(join(this.folder, name)))) return refuse(response, 404, "there is no film of this name");
+    if (!path.startsWith(`${APP}/`) || !(await exists(join(this.folder, name)))) return absent ? json(response, 200, null) : refuse(response, 404, "there is no film of this name");
     if (request.method !== "DELETE") return json(response, 200, await this.#about(name));
     await rm(join(this.folder, name));
     response.writeHead(204).end();
@@ -175,6 +175,10 @@ class FakeFilms {
     if (this.locked) return refuse(response, 401, "this needs the admin token");
     const id = path.slice("/api/v1/uploads/".length);
     if (request.method === "POST" && !id) return void this.#begin(request, response);
+    if (request.method === "GET" && !id) {
+      const uploads = [...this.#uploads].map(([id, { bytes, got }]) => ({ id, bytes, offset: got.reduce((sum, piece) => sum + piece.length, 0) }));
+      return json(response, 200, { uploads });
+    }
     const upload = this.#uploads.get(id);
     if (!upload) return refuse(response, 404, "there is no such upload");
     const offset = upload.got.reduce((sum, piece) => sum + piece.length, 0);
@@ -188,12 +192,14 @@ class FakeFilms {
   }
 
   async #begin(request, response) {
-    const { app, name, bytes, replace } = JSON.parse(await text(request));
+    const said = new Map(request.headers["upload-metadata"].split(",").map((pair) => pair.split(" ")));
+    const [app, name] = ["app", "filename"].map((key) => Buffer.from(said.get(key), "base64").toString());
+    const [bytes, replace] = [Number(request.headers["upload-length"]), said.has("replace")];
     if (app !== APP) return refuse(response, 404, "there is no such app");
     if (!replace && (await exists(join(this.folder, name)))) return refuse(response, 409, `there is a film ${name} already`);
     const id = `upload${this.#next++}`;
     this.#uploads.set(id, { name, bytes, got: [] });
-    json(response, 201, { id, offset: 0 });
+    response.writeHead(201, { location: `/api/v1/uploads/${id}` }).end();
   }
 
   #take(request, response, id, upload, offset) {
@@ -227,12 +233,6 @@ async function send(request, response, file) {
   response.writeHead(range ? 206 : 200, { ...headers, "content-length": end - start + 1, ...(range ? { "content-range": `bytes ${start}-${end}/${size}` } : {}) });
   if (request.method === "HEAD") return void response.end();
   createReadStream(file, { start, end }).on("error", () => response.destroy()).pipe(response);
-}
-
-async function text(request) {
-  const pieces = [];
-  for await (const piece of request) pieces.push(piece);
-  return Buffer.concat(pieces).toString();
 }
 
 function json(response, status, value) {

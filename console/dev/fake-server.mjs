@@ -80,6 +80,8 @@ export async function startFake({ port = 0, streams = SAMPLE, quiet = true } = {
     add: (path, kind = "av") => add(world, path, kind),
     remove: (path) => remove(world, path),
     stream: (path) => world.streams.get(path),
+    /** What is wrong with a stream, as the API tells it. */
+    ail: (path, health) => (world.streams.get(path).health = health),
     /** Breaks every media connection off. */
     cut: () => world.media.forEach((media) => media.cut()),
     /** Holds the media of a stream still (its viewers stay); `orphan`: because its publisher is gone. */
@@ -107,11 +109,14 @@ async function answer(world, server, request, response) {
   const path = url.pathname;
   if (path === "/api/v1/info") {
     const { port } = server.address();
-    return json(response, { version: "0.1.0", rtmp_port: 1935, http_port: port });
+    return json(response, { version: "0.1.0", rtmp_port: 1935, http_port: port, embeddable: false });
   }
   if (path === "/api/v1/streams") return json(response, { streams: [...world.streams.values()].map(describe) });
   if (path.startsWith("/api/v1/streams/")) {
-    const stream = world.streams.get(decode(path.slice("/api/v1/streams/".length)));
+    const name = decode(path.slice("/api/v1/streams/".length));
+    const stream = world.streams.get(name);
+    if (request.method === "DELETE" && stream) return remove(world, name), void response.writeHead(204).end();
+    if (!stream && url.searchParams.get("absent") === "null") return json(response, null);
     return stream ? json(response, describe(stream)) : fail(response, 404);
   }
   if (await world.films.answer(request, response, url)) return;
@@ -136,6 +141,8 @@ function describe(stream) {
     frames_in: live ? Math.round(age / 40) : 0,
     video,
     audio,
+    left_out: [],
+    health: stream.health ?? [],
     publisher: live ? { address: "127.0.0.1:50412", agent: "FMLE/3.0 (compatible; Lavf59.27.100)", protocol: "rtmp" } : null,
   };
 }

@@ -352,3 +352,46 @@ test("a closed film asks for nothing and says nothing", () => {
     mock.timers.reset();
   }
 });
+
+test("a film that stands still is noticed, said, and begun anew from there; one that is paused or unseen is not", () => {
+  const film = playing();
+  film.element({ readyState: 2, currentTime: 7, buffered: [[0, 7]] });
+  assert.equal(film.phase(), "buffering");
+  film.playback.look(1000);
+  film.playback.look(4000);
+  assert.equal(film.playback.view.stands, false);
+  film.playback.look(5500);
+  assert.equal(film.playback.view.stands, true, "the page says that it waits");
+  // More of it comes: that is no standing still, however slow.
+  for (let second = 6; second < 40; second++) {
+    film.element({ buffered: [[0, 7 + second / 100]] });
+    film.playback.look(second * 1000);
+  }
+  assert.equal(film.playback.view.stands, false);
+  assert.deepEqual(film.asked(), []);
+  film.playback.look(45_000, true);
+  film.playback.look(100_000, true);
+  assert.deepEqual(film.asked(), [], "nobody looks");
+  film.playback.look(111_000);
+  assert.deepEqual(film.asked(), []);
+  film.playback.look(113_000);
+  assert.deepEqual(film.asked(), ["look up"]);
+  film.answered({ kind: "found", film: FILM });
+  assert.deepEqual(film.asked(), ["open file at 7"]);
+
+  const paused = playing();
+  paused.playback.toggle();
+  paused.element({ paused: true }, "paused");
+  paused.asked();
+  for (const now of [1000, 100_000, 4_000_000]) paused.playback.look(now);
+  assert.deepEqual([paused.asked(), paused.phase(), paused.playback.view.stands], [[], "paused", false]);
+
+  const opening = stand();
+  opening.opened();
+  opening.asked();
+  opening.playback.look(0);
+  opening.playback.look(59_000);
+  assert.deepEqual([opening.asked(), opening.playback.view.stands], [[], true], "the server may have to read it first");
+  opening.playback.look(60_000);
+  assert.deepEqual(opening.asked(), ["look up"]);
+});

@@ -90,8 +90,8 @@ export async function openBrowser() {
 }
 
 /** A page of its own; `wrongs` collects errors, refusals by the policy, and dialogs, as they happen. */
-export async function openPage(browser, url, { size = [1280, 800], scheme = "dark", before } = {}) {
-  const context = await browser.newContext({ viewport: { width: size[0], height: size[1] }, colorScheme: scheme });
+export async function openPage(browser, url, { size = [1280, 800], scheme = "dark", locale = "en-GB", before } = {}) {
+  const context = await browser.newContext({ viewport: { width: size[0], height: size[1] }, colorScheme: scheme, locale });
   const page = await context.newPage();
   const wrongs = [];
   page.on("pageerror", (error) => wrongs.push(`error: ${error.stack ?? error}`));

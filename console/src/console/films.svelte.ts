@@ -5,6 +5,7 @@
 import { deleteFilm, fetchFilms, HttpError, type Film } from "../shared/api.ts";
 import { encodePath } from "../shared/address.ts";
 import { formatHash, parseHash } from "./route.ts";
+import { t } from "../shared/language.ts";
 
 export const PER_PAGE = 24;
 const SEARCH_DEBOUNCE_MS = 250;
@@ -65,7 +66,7 @@ export class Films {
       if (films.length === 0 && total > 0 && this.page > this.pages) window.location.hash = formatHash(this.search, this.pages);
     } catch (error) {
       if (turn !== this.#turn) return;
-      this.error = error instanceof HttpError ? error.message : "The server does not answer. Trying again…";
+      this.error = error instanceof HttpError ? error.message : t("The server does not answer. Trying again…", "服务器没有响应，正在重试…");
       this.unauthorized = error instanceof HttpError && error.status === 401;
       this.#timer = setTimeout(() => void this.refresh(), RETRY_MS);
     } finally {
@@ -78,7 +79,7 @@ export class Films {
     try {
       await deleteFilm(encodePath(film));
     } catch (error) {
-      if (!(error instanceof HttpError)) return "The server does not answer; the film is still there.";
+      if (!(error instanceof HttpError)) return t("The server does not answer; the film is still there.", "服务器没有响应；影片仍在。");
       if (error.status !== 404) return error.message;
     }
     await this.refresh();

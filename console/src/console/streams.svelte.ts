@@ -3,6 +3,7 @@
  * while it is hidden, more rarely while the server does not answer.
  */
 import { fetchInfo, fetchStreams, HttpError, type ServerInfo, type Stream } from "../shared/api.ts";
+import { t } from "../shared/language.ts";
 
 const POLL_MS = 1000;
 const POLL_MAX_MS = 8000;
@@ -46,7 +47,7 @@ export class Streams {
       this.unauthorized = false;
       this.#wait = POLL_MS;
     } catch (error) {
-      this.error = error instanceof HttpError ? error.message : "The server does not answer. Trying again…";
+      this.error = error instanceof HttpError ? error.message : t("The server does not answer. Trying again…", "服务器没有响应，正在重试…");
       this.unauthorized = error instanceof HttpError && error.status === 401;
       this.#wait = Math.min(POLL_MAX_MS, this.#wait * 1.6);
       this.info = null;

@@ -1,12 +1,13 @@
 /**
  * One file on its way to the server, in chunks, so that a broken network costs one of them and a closed page costs
- * nothing: the server keeps what it has, and this browser keeps which upload it was. Without a face.
- *
- *     POST /api/v1/uploads → id        PATCH …/{id} with Upload-Offset, until all is there
- *
- * Chunks go by XMLHttpRequest: `fetch` does not tell how much of a body has left.
+ * nothing: the server keeps what it has, and this browser keeps which upload it was. What goes wrong is said in the
+ * upload's own view: a connection that broke, a refusal, a file that has changed on the way, a film that can't be played.
+ * Without a face.
  */
-import { HttpError, refusalReason } from "../shared/api.ts";
+import { encodePath, looksLikeFilm } from "../shared/address.ts";
+import { HttpError, lookUpFilm } from "../shared/api.ts";
+import { t } from "../shared/language.ts";
+import { createUpload, fetchOffsets, removeUpload, sendChunk } from "./tus.ts";
 
 export type UploadPhase = "waiting" | "sending" | "paused" | "away" | "taken" | "done" | "failed";
 
@@ -17,7 +18,7 @@ export interface UploadView {
   sent: number;
   /** Bytes per second, smoothed; 0 while it is not known. */
   speed: number;
-  /** Why it failed, in words. */
+  /** What is wrong, in words: why it failed, why it waits, or what is wrong with the film that has come. */
   reason: string;
 }
 
@@ -31,21 +32,29 @@ export interface UnfinishedUpload {
   changed: number;
 }
 
-const UPLOADS = "/api/v1/uploads";
 const STORAGE_KEY = "headwater.uploads";
 const CHUNK_BYTES = 8 * 1024 * 1024;
 const RETRY_MS = { first: 500, max: 15_000, factor: 1.8 } as const;
-const FILM = /\.(mp4|m4v|mov|f4v|flv)$/i;
+/** What the server takes: films, sound, and subtitles beside them. */
+export const ENDINGS = [".mp4", ".m4v", ".mov", ".f4v", ".flv", ".m4a", ".vtt", ".srt"] as const;
 /** No film is this small, and no name this long. */
 const NAME_MAX_CHARS = 200;
 
 /** What is wrong with a file before a byte of it is sent; empty when nothing is. */
 export function rejectReason(file: { name: string; size: number }): string {
-  if (!FILM.test(file.name)) return "Films are MP4, M4V, MOV, F4V or FLV files; this is none by its name.";
-  if (file.size === 0) return "The file is empty.";
-  if (file.name.length > NAME_MAX_CHARS) return `The name is longer than ${NAME_MAX_CHARS} characters; give the file a shorter one.`;
+  if (!ENDINGS.some((ending) => file.name.toLowerCase().endsWith(ending))) {
+    return t(
+      "Films are MP4, M4V, MOV, F4V, FLV or M4A files, subtitles VTT or SRT; this is none by its name.",
+      "影片应为 MP4、M4V、MOV、F4V、FLV 或 M4A 文件，字幕应为 VTT 或 SRT；从名称看，这个文件不是。",
+    );
+  }
+  if (file.size === 0) return t("The file is empty.", "文件是空的。");
+  if (file.name.length > NAME_MAX_CHARS) return t(`The name is longer than ${NAME_MAX_CHARS} characters; give the file a shorter one.`, `名称超过 ${NAME_MAX_CHARS} 个字符，请改短一些。`);
   return "";
 }
+
+/** The browser can't read the file any more. */
+class Unreadable extends Error {}
 
 export class Upload {
   view: UploadView;
@@ -54,7 +63,7 @@ export class Upload {
   readonly #onView: (view: UploadView) => void;
   #id: string | null = null;
   #replace = false;
-  #request: XMLHttpRequest | null = null;
+  #sending = new AbortController();
   #running = false;
   #wake: () => void = () => {};
   #mark = { at: 0, sent: 0 };
@@ -74,7 +83,7 @@ export class Upload {
   pause(): void {
     if (this.view.phase !== "sending" && this.view.phase !== "away") return;
     this.#tell({ phase: "paused", speed: 0 });
-    this.#request?.abort();
+    this.#sending.abort();
     this.#wake();
   }
 
@@ -111,9 +120,13 @@ export class Upload {
         return;
       } catch (error) {
         if (!this.#underWay()) return;
+        if (error instanceof Unreadable) {
+          return this.#tell({ phase: "failed", speed: 0, reason: t("The file has changed or is gone since it was chosen. Choose it again.", "文件在选择之后被修改或移走了，请重新选择。") });
+        }
         if (error instanceof HttpError && !this.#survives(error)) return;
         times = this.view.sent > before ? 0 : times + 1;
-        this.#tell({ phase: "away", speed: 0 });
+        const reason = error instanceof HttpError ? error.message : t("The connection broke.", "连接中断了。");
+        this.#tell({ phase: "away", speed: 0, reason });
         await this.#rest(Math.min(RETRY_MS.max, RETRY_MS.first * RETRY_MS.factor ** times));
       }
     }
@@ -122,52 +135,39 @@ export class Upload {
   /** The server's count is the one that holds: a page may have gone before it heard of the last chunk. */
   async #whereToGoOn(): Promise<number> {
     if (this.#id) {
-      const offset = await offsetOf(this.#id);
-      if (offset !== null) return offset;
+      const offset = (await fetchOffsets()).get(this.#id);
+      if (offset !== undefined) return offset;
       forget(this.#id);
       this.#id = null;
     }
     const { name, size: bytes } = this.#file;
-    const response = await fetch(UPLOADS, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ app: this.#app, name, bytes, ...(this.#replace ? { replace: true } : {}) }),
-    });
-    if (!response.ok) throw new HttpError(response.status, refusalReason(await response.text()));
-    const { id, offset } = (await response.json()) as { id: string; offset: number };
-    this.#id = id;
+    const id = (this.#id = await createUpload({ app: this.#app, name, bytes, replace: this.#replace }));
     remember({ id, app: this.#app, name, bytes, changed: this.#file.lastModified });
-    return offset;
+    return 0;
   }
 
   async #send(from: number): Promise<void> {
     let offset = from;
     while (offset < this.#file.size) {
       const chunk = this.#file.slice(offset, offset + CHUNK_BYTES);
-      offset = await this.#patch(offset, chunk);
+      await readable(chunk);
+      this.#sending = new AbortController();
+      offset = await sendChunk(this.#id ?? "", offset, chunk, (sent) => this.#measure(sent), this.#sending.signal);
       if (!this.#underWay()) return;
-      this.#tell({ sent: offset });
+      this.#tell({ phase: "sending", sent: offset, reason: "" });
     }
     if (this.#id) forget(this.#id);
-    this.#tell({ phase: "done", speed: 0, sent: this.#file.size });
+    this.#tell({ phase: "done", speed: 0, sent: this.#file.size, reason: "" });
+    await this.#check();
   }
 
-  #patch(offset: number, chunk: Blob): Promise<number> {
-    return new Promise((resolve, reject) => {
-      const request = new XMLHttpRequest();
-      this.#request = request;
-      request.open("PATCH", `${UPLOADS}/${encodeURIComponent(this.#id ?? "")}`);
-      request.setRequestHeader("upload-offset", String(offset));
-      request.setRequestHeader("content-type", "application/offset+octet-stream");
-      request.upload.onprogress = ({ loaded }) => this.#measure(offset + Math.min(loaded, chunk.size));
-      request.onload = () => {
-        const taken = Number(request.getResponseHeader("upload-offset") ?? offset + chunk.size);
-        if (request.status >= 200 && request.status < 300) resolve(Number.isSafeInteger(taken) && taken > offset ? taken : offset + chunk.size);
-        else reject(new HttpError(request.status, refusalReason(request.responseText)));
-      };
-      request.onerror = request.onabort = request.ontimeout = () => reject(new TypeError("the network broke"));
-      request.send(chunk);
-    });
+  /** What has come whole may still be cut or broken: the server is asked whether it plays. */
+  async #check(): Promise<void> {
+    const film = { app: this.#app, name: this.#file.name };
+    if (/\.(vtt|srt)$/i.test(film.name) || !looksLikeFilm(film)) return;
+    const answer = await lookUpFilm(encodePath(film));
+    if (answer.kind !== "refused") return;
+    this.#tell({ reason: t(`It is on the server, but can’t be played. ${answer.reason}`, `文件已在服务器上，但无法播放。${answer.reason}`) });
   }
 
   /** A refusal is final, except where the server lost count or track of the upload, or is only busy. */
@@ -179,7 +179,7 @@ export class Upload {
       this.#id = null;
     }
     if (status === 412 || (status === 409 && !this.#id)) {
-      this.#tell({ phase: "taken", speed: 0, reason: refusal.reason || "There is a film of this name already." });
+      this.#tell({ phase: "taken", speed: 0, reason: t(refusal.reason || "There is a film of this name already.", "已经有同名的影片了。") });
       return false;
     }
     const again = [404, 408, 409, 410, 429, 502, 503, 504].includes(status) && this.#id !== null;
@@ -217,29 +217,34 @@ export class Upload {
   }
 }
 
-/** How much the server has; `null` where it knows nothing of this upload (any more). */
-async function offsetOf(id: string): Promise<number | null> {
-  const response = await fetch(`${UPLOADS}/${encodeURIComponent(id)}`, { cache: "no-store" });
-  if (response.status === 404 || response.status === 410) return null;
-  if (!response.ok) throw new HttpError(response.status, refusalReason(await response.text()));
-  const { offset } = (await response.json()) as { offset: number };
-  return offset;
-}
-
 /** Uploads that the server still has a part of; what it has forgotten is forgotten here too. */
 export async function unfinishedUploads(): Promise<Array<UnfinishedUpload & { sent: number }>> {
-  const found = [];
-  for (const one of remembered()) {
-    const sent = await offsetOf(one.id).catch(() => undefined);
-    if (sent === null) forget(one.id);
-    else if (sent !== undefined) found.push({ ...one, sent });
+  const known = remembered();
+  if (known.length === 0) return [];
+  try {
+    const offsets = await fetchOffsets();
+    for (const { id } of known) if (!offsets.has(id)) forget(id);
+    return known.flatMap((one) => {
+      const sent = offsets.get(one.id);
+      return sent === undefined ? [] : [{ ...one, sent }];
+    });
+  } catch {
+    return [];
   }
-  return found;
 }
 
 export async function forgetUpload(id: string): Promise<void> {
   forget(id);
-  await fetch(`${UPLOADS}/${encodeURIComponent(id)}`, { method: "DELETE" }).catch(() => {});
+  await removeUpload(id);
+}
+
+/** A file that was changed or moved since it was chosen can't be read; the network's errors look the same later. */
+async function readable(chunk: Blob): Promise<void> {
+  try {
+    await chunk.slice(0, 1).arrayBuffer();
+  } catch {
+    throw new Unreadable();
+  }
 }
 
 export function sameFile(one: UnfinishedUpload, app: string, file: Pick<File, "name" | "size" | "lastModified">): boolean {

@@ -3,6 +3,7 @@
  * one source, from one place on, until it is closed or has failed; which source, and what comes after, `playback.ts`
  * decides.
  */
+import { t } from "../shared/language.ts";
 
 /** Why an engine gave up. `network`: another try may do; `media`: another source may. */
 export type EngineError = { kind: "network" | "media"; detail: string };
@@ -64,7 +65,7 @@ export class FileEngine implements Engine {
 
   get audioTracks(): string[] {
     const tracks = this.#tracks;
-    return tracks.length > 1 ? tracks.map(({ label, language }, index) => label || language || `Track ${index + 1}`) : [];
+    return tracks.length > 1 ? tracks.map(({ label, language }, index) => label || language || t(`Track ${index + 1}`, `音轨 ${index + 1}`)) : [];
   }
 
   get audioTrack(): number {

@@ -4,6 +4,7 @@ import type { HlsConfig } from "hls.js";
 import { withQuery } from "../shared/address.ts";
 import { language } from "../shared/format.ts";
 import type { Engine, EngineEvents } from "./engine.ts";
+import { t } from "../shared/language.ts";
 
 const BUFFER_AHEAD_S = 30;
 const BUFFER_BEHIND_S = 60;
@@ -64,7 +65,7 @@ export class HlsEngine implements Engine {
 
   get audioTracks(): string[] {
     const tracks = this.#hls.audioTracks ?? [];
-    return tracks.length > 1 ? tracks.map(({ name, lang }, index) => name || language(lang) || `Track ${index + 1}`) : [];
+    return tracks.length > 1 ? tracks.map(({ name, lang }, index) => name || language(lang) || t(`Track ${index + 1}`, `音轨 ${index + 1}`)) : [];
   }
 
   get audioTrack(): number {

@@ -11,6 +11,7 @@ import type { Command } from "../shared/player/keys.ts";
 import { rememberedVolume, setVolume, toggleMuted, type Sounding } from "../shared/player/volume.ts";
 import type { FilmPhase, FilmView, Playback } from "./playback.ts";
 import { resumeTime, saveResumePoint, type Store } from "./resume.ts";
+import { t } from "../shared/language.ts";
 
 export interface PageView {
   /** `null` until the player has said something. */
@@ -127,7 +128,7 @@ export class PageState {
     const now = film?.time ?? 0;
     if (!shown && command.kind !== "fullscreen") return;
     if (command.kind === "toggle") this.#player?.toggle();
-    else if (command.kind === "by") this.#jump(now + command.seconds, `${command.seconds > 0 ? "+" : "−"}${Math.abs(command.seconds)} s`);
+    else if (command.kind === "by") this.#jump(now + command.seconds, `${command.seconds > 0 ? "+" : "−"}${t(`${Math.abs(command.seconds)} s`, `${Math.abs(command.seconds)} 秒`)}`);
     else if (command.kind === "share") this.#jump((film?.duration ?? 0) * command.share);
     else if (command.kind === "frame" && stopped) this.#jump(now + command.frames * this.#frame);
     else if (command.kind === "volume") this.#changeVolume((muted ? 0 : volume) + command.by);
@@ -174,17 +175,17 @@ export class PageState {
   toggleMuted(): void {
     if (!this.#element) return;
     toggleMuted(this.#element);
-    this.say(this.#element.muted ? "Muted" : "Sound on");
+    this.say(this.#element.muted ? t("Muted", "已静音") : t("Sound on", "声音已打开"));
   }
 
   setRate(to: number): void {
     this.#player?.setRate(to);
-    this.say(to === 1 ? "Normal speed" : `${to}×`);
+    this.say(to === 1 ? t("Normal speed", "正常速度") : `${to}×`);
   }
 
   setSubtitle(to: number): void {
     this.#tell({ subtitle: to });
-    this.say(to < 0 ? "Subtitles off" : `Subtitles: ${this.subtitleNames[to]}`);
+    this.say(to < 0 ? t("Subtitles off", "字幕已关闭") : t(`Subtitles: ${this.subtitleNames[to]}`, `字幕：${this.subtitleNames[to]}`));
   }
 
   openPanel(panel: PageView["panel"]): void {
@@ -220,7 +221,7 @@ export class PageState {
   #changeVolume(to: number): void {
     const volume = Math.min(1, Math.max(0, Math.round(to * 20) / 20));
     this.setVolume(volume);
-    this.say(`Volume ${Math.round(volume * 100)} %`);
+    this.say(t(`Volume ${Math.round(volume * 100)} %`, `音量 ${Math.round(volume * 100)} %`));
   }
 
   #stepRate(by: number): void {

@@ -24,6 +24,8 @@ export interface FilmView {
   failure: Failure | null;
   missing: string;
   soundOnly: boolean;
+  /** It waits for more of the film for so long that a viewer asks why. */
+  stands: boolean;
   source: Source["kind"] | null;
   duration: number;
   time: number;
@@ -74,6 +76,12 @@ const ASK_AGAIN_MS = { first: 500, max: 5000, factor: 1.6 } as const;
 /** A film counts as badly understood when the browser finds this much less of it than the server. */
 const SHORT_S = 3;
 const SHORT_SHARE = 0.1;
+/**
+ * A film that should go on and does not move, in place or in what has arrived: after so long the page says so, and after
+ * so long it begins anew from there. One that has not begun is given longer: the server may have to read it first.
+ */
+const STANDS_AFTER_MS = 4000;
+const ANEW_AFTER_MS = { begun: 12_000, opening: 60_000 } as const;
 /** The very end shows no picture: a seek stops this far before it. */
 const BEFORE_END_S = 0.05;
 
@@ -99,6 +107,8 @@ export class Playback {
   /** Errors of this source since it last played. */
   #errors = 0;
   #unanswered = 0;
+  /** What was last seen to move, and when, on the clock of who calls `look`. */
+  #movement = { seen: "", at: 0 };
 
   constructor(stage: Stage, film: Pick<Film, "duration">, selection: Selection, at: number, onView: (view: FilmView) => void) {
     this.#stage = stage;
@@ -107,7 +117,7 @@ export class Playback {
     const duration = (this.#duration = film.duration ?? 0);
     this.#place = Math.min(at, Math.max(0, duration - BEFORE_END_S));
     this.view = {
-      ...{ phase: "opening", failure: null, missing: "", soundOnly: false, source: null, duration, time: this.#place, buffered: [], rate: 1 },
+      ...{ phase: "opening", failure: null, missing: "", soundOnly: false, stands: false, source: null, duration, time: this.#place, buffered: [], rate: 1 },
       ...{ audioTracks: [], audioTrack: 0, qualities: [], quality: -1 },
     };
   }
@@ -250,6 +260,22 @@ export class Playback {
     const told = this.#duration;
     const short = !(duration >= told - Math.max(SHORT_S, told * SHORT_SHARE)) || duration === Infinity;
     if (source?.kind === "file" && next && short && readyState > 0) this.#openNext();
+  }
+
+  /**
+   * Called about once a second: notices a film that stands still though nobody has stopped it, of which no event tells.
+   * `unseen`: nobody looks at the page, and browsers may let it rest.
+   */
+  look(now: number, unseen = false): void {
+    const reading = this.#stage.read();
+    const { time, phase } = this.view;
+    const rests = unseen || !this.#isOpen || reading.ended || (reading.paused && !this.#wantsToPlay) || phase === "failed" || phase === "away";
+    const seen = `${this.#attempt} ${time} ${reading.currentTime} ${reading.buffered.at(-1)?.[1] ?? 0}`;
+    if (rests || seen !== this.#movement.seen) this.#movement = { seen, at: now };
+    const stood = now - this.#movement.at;
+    const stands = stood >= STANDS_AFTER_MS && phase !== "playing";
+    if (stands !== this.view.stands) this.#tell({ stands });
+    if (stood >= (this.#started ? ANEW_AFTER_MS.begun : ANEW_AFTER_MS.opening)) this.failed(this.#attempt, "network");
   }
 
   seeked(): void {

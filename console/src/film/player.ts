@@ -8,6 +8,8 @@ import { HlsEngine } from "./hls.ts";
 import { Playback, type FilmView, type Reading, type Stage } from "./playback.ts";
 import { selectSources, type Source } from "./sources.ts";
 
+const LOOK_EVERY_MS = 1000;
+
 /** `query` (with its `?`, or empty) is handed on to the server with every request; `at` is in seconds. */
 export function playFilm(video: HTMLVideoElement, film: Film, query: string, at: number, onView: (view: FilmView) => void): Playback {
   const selection = selectSources(film, { canPlayType: (type) => video.canPlayType(type) !== "", isTypeSupported });
@@ -41,6 +43,8 @@ class ElementStage implements Stage {
     on(["seeked"], () => playback.seeked());
     on(["play"], () => playback.resumed());
     on(["pause"], () => playback.paused());
+    const look = setInterval(() => playback.look(performance.now(), document.hidden), LOOK_EVERY_MS);
+    signal.addEventListener("abort", () => clearInterval(look));
   }
 
   open(source: Source, at: number, attempt: number): void {

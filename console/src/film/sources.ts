@@ -9,6 +9,7 @@
 import type { Film, FilmTrack } from "../shared/api.ts";
 import { codecName, codecOf, isMp3 } from "../shared/player/codecs.ts";
 import { cannotPlay, type Failure } from "../shared/player/failure.ts";
+import { t } from "../shared/language.ts";
 
 export type Source =
   | { kind: "file"; url: string }
@@ -27,7 +28,7 @@ export type Selection =
   | { kind: "play"; sources: Source[]; /** What will be missing, in words, or empty. */ missing: string; soundOnly: boolean }
   | { kind: "refuse"; failure: Failure };
 
-const MP4 = /\.(mp4|m4v|mov|f4v)$/i;
+const MP4 = /\.(mp4|m4v|mov|f4v|m4a)$/i;
 /** What `flv` can carry and mpegts.js takes out of it. */
 const IN_FLV = /^(avc[13]|hvc1|hev1|av01|mp4a|mp3|opus)/i;
 const PLAYLIST = "application/vnd.apple.mpegurl";
@@ -37,7 +38,7 @@ export function selectSources(film: Film, can: Capabilities): Selection {
   const video = film.tracks?.find((track) => track.kind === "video") ?? null;
   const audios = film.tracks?.filter((track) => track.kind === "audio") ?? [];
   const audio = audios[0] ?? null;
-  if (!video && !audio) return { kind: "refuse", failure: unreadable("There is neither picture nor sound in it.") };
+  if (!video && !audio) return { kind: "refuse", failure: unreadable(t("There is neither picture nor sound in it.", "里面既没有画面也没有声音。")) };
 
   const playable = (ask: (type: string) => boolean) => ({ video: video !== null && isPlayable(video, ask), audio: audio !== null && isPlayable(audio, ask) });
   const [native, mse] = [playable(can.canPlayType), playable(can.isTypeSupported)];
@@ -61,14 +62,14 @@ export function selectSources(film: Film, can: Capabilities): Selection {
 /** Picture without sound, or sound without picture, is better than nothing, as long as it is said. */
 function selectPart(video: FilmTrack | null, audio: FilmTrack | null, plays: { video: boolean; audio: boolean }, source: Source): Selection {
   if (plays.video && audio) {
-    return { kind: "play", sources: [source], missing: `Picture only: this browser can’t play ${codecName(audio.codec)} sound.`, soundOnly: false };
+    return { kind: "play", sources: [source], missing: t(`Picture only: this browser can’t play ${codecName(audio.codec)} sound.`, `只有画面：此浏览器无法播放 ${codecName(audio.codec)} 声音。`), soundOnly: false };
   }
   if (plays.audio && video) {
-    return { kind: "play", sources: [source], missing: `Sound only: this browser can’t play ${codecName(video.codec)}.`, soundOnly: true };
+    return { kind: "play", sources: [source], missing: t(`Sound only: this browser can’t play ${codecName(video.codec)}.`, `只有声音：此浏览器无法播放 ${codecName(video.codec)}。`), soundOnly: true };
   }
   const codecs = [video?.codec, audio?.codec].filter((codec) => codec !== undefined).map(codecName);
-  const failure = cannotPlay(codecs.join(" or "));
-  return { kind: "refuse", failure: { ...failure, detail: "The film itself is fine. Another browser may play it; mpv and VLC will, from the address below." } };
+  const failure = cannotPlay(codecs.join(t(" or ", " 或 ")));
+  return { kind: "refuse", failure: { ...failure, detail: t("The film itself is fine. Another browser may play it; mpv and VLC will, from the address below.", "影片本身没有问题。换一个浏览器也许可以播放；mpv 和 VLC 可以用下面的地址播放。") } };
 }
 
 function isPlayable(track: FilmTrack, ask: (type: string) => boolean): boolean {
@@ -81,23 +82,23 @@ function isPlayable(track: FilmTrack, ask: (type: string) => boolean): boolean {
 }
 
 function unreadable(reason: string): Failure {
-  return { title: "This film can’t be read", detail: reason.slice(0, 400), elsewhere: false };
+  return { title: t("This film can’t be read", "此影片无法读取"), detail: reason.slice(0, 400), elsewhere: false };
 }
 
 export const FILM_NOT_ALLOWED: Failure = {
-  title: "You may not watch this film",
-  detail: "The server refused. If you were given a link, check that it is complete.",
+  title: t("You may not watch this film", "您无权观看此影片"),
+  detail: t("The server refused. If you were given a link, check that it is complete.", "服务器拒绝了请求。如果您是通过链接来的，请检查链接是否完整。"),
   elsewhere: false,
 };
 
 export const SERVER_SILENT: Failure = {
-  title: "The server does not answer",
-  detail: "Trying again until it does; the film goes on where it stopped.",
+  title: t("The server does not answer", "服务器没有响应"),
+  detail: t("Trying again until it does; the film goes on where it stopped.", "正在不断重试；影片会从停下的地方继续。"),
   elsewhere: false,
 };
 
 export const NO_SOURCE_LEFT: Failure = {
-  title: "The film can’t be played on",
-  detail: "This browser stumbled over it in every way there is. Try again, or play the file in mpv or VLC.",
+  title: t("The film can’t be played on", "影片无法继续播放"),
+  detail: t("This browser stumbled over it in every way there is. Try again, or play the file in mpv or VLC.", "此浏览器用各种方式都无法播放它。请重试，或用 mpv、VLC 播放文件。"),
   elsewhere: true,
 };

@@ -2,6 +2,9 @@
  * The player of one live stream, without a face: looks the stream up, waits for it, plays it, and after every
  * end begins again, for as long as the page is open. What it is at, it tells in one `LiveView`; the page draws it.
  *
+ * Media comes over a WebSocket: of plain requests a browser has six at once to one server, and a stream would hold one
+ * for as long as its page is open. Where no media comes so, HTTP is tried, and the other way round.
+ *
  *     look up → (absent: wait, and again) → select tracks → attempt → how did it end? → wait a little → look up …
  */
 import { lookUp, type Stream } from "../shared/api.ts";
@@ -38,7 +41,7 @@ const EMPTY_ATTEMPTS_MAX = 2;
 const TRACKS_SETTLE_MS = 1500;
 
 export class LivePlayer {
-  view: LiveView = { phase: "connecting", failure: null, seen: false, stream: null, selection: null, transport: "http", figures: NO_FIGURES };
+  view: LiveView = { phase: "connecting", failure: null, seen: false, stream: null, selection: null, transport: "ws", figures: NO_FIGURES };
 
   readonly #video: HTMLVideoElement;
   readonly #name: StreamName;
@@ -53,6 +56,8 @@ export class LivePlayer {
    */
   readonly #undemuxed = new Set<string>();
   #emptyAttempts = 0;
+  /** Media has come over HTTP where a WebSocket brought none: a proxy breaks WebSockets. */
+  #needsHttp = false;
   #wake: () => void = () => {};
 
   /** `query` (with its `?`, or empty) is handed on to the server with every request: a watch link may carry a key. */
@@ -87,8 +92,8 @@ export class LivePlayer {
   }
 
   async #run(): Promise<void> {
-    const { default: mpegts } = await import("mpegts.js");
-    mpegts.LoggingControl.enableAll = false;
+    const mpegts = await this.#load();
+    if (!mpegts) return;
     if (!mpegts.isSupported()) return this.#tell({ phase: "failed", failure: NO_MEDIA_SOURCE });
 
     let waits = 0;
@@ -102,9 +107,29 @@ export class LivePlayer {
       const attempt = this.#open(mpegts, selection);
       const ending = await this.#follow(attempt);
       this.#attempt = null;
-      if (attempt.gotMedia) waits = retries = 0;
+      if (attempt.gotMedia) {
+        waits = retries = 0;
+        this.#needsHttp = attempt.transport === "http";
+      }
       await this.#afterwards(attempt, ending, retries++);
     }
+  }
+
+  /** The player itself is a part of the page that may not come: then the page says so and asks again. */
+  async #load(): Promise<typeof import("mpegts.js").default | null> {
+    for (let times = 0; !this.#closing.signal.aborted; times++) {
+      try {
+        const { default: mpegts } = await import("mpegts.js");
+        mpegts.LoggingControl.enableAll = false;
+        return mpegts;
+      } catch {
+        this.#tell({ phase: "away" });
+        await this.#sleep(backOff(RETRY_MS, times));
+        // A browser asks once for a part of a page, and a server that was renewed has others.
+        if (times > 0 && (await lookUp(encodePath(this.#name), this.#query)).kind !== "silent") window.location.reload();
+      }
+    }
+    return null;
   }
 
   /** What to play of the stream; `null` when there is nothing to play now (the view says why). */
@@ -230,7 +255,7 @@ export class LivePlayer {
     if (ending.kind === "lost") {
       this.#tell({ phase: this.view.seen ? "buffering" : "connecting" });
       if (!attempt.gotMedia) this.#tell({ transport: attempt.transport === "http" ? "ws" : "http" });
-    }
+    } else if (!this.#needsHttp) this.#tell({ transport: "ws" });
     await this.#sleep(ending.kind === "failed" ? RETRY_MS.max : backOff(RETRY_MS, retries));
   }
 

@@ -6,6 +6,7 @@
 import type { Stream } from "../shared/api.ts";
 import { codecName, codecOf, isMp3 } from "../shared/player/codecs.ts";
 import { cannotPlay, type Failure } from "../shared/player/failure.ts";
+import { t } from "../shared/language.ts";
 
 /** Which tracks the player asks for. `null`: the API did not say; the flags in the FLV header decide. */
 export interface TrackSelection {
@@ -31,13 +32,13 @@ export function selectTracks(stream: Stream | null, canPlay: IsTypeSupported): S
   const videoPlays = video !== null && playable(video, VIDEO_IN_FLV, "video/mp4", canPlay);
   const audioPlays = audio !== null && playable(audio, AUDIO_IN_FLV, "audio/mp4", canPlay);
   const bad = [video && !videoPlays ? video.codec : "", audio && !audioPlays ? audio.codec : ""].filter(Boolean);
-  if (!videoPlays && !audioPlays) return { kind: "refuse", failure: cannotPlay(bad.join(" or ")) };
+  if (!videoPlays && !audioPlays) return { kind: "refuse", failure: cannotPlay(bad.join(t(" or ", " 或 "))) };
 
   const missing =
     video && !videoPlays
-      ? `Sound only: this browser can’t play ${codecName(video.codec)}.`
+      ? t(`Sound only: this browser can’t play ${codecName(video.codec)}.`, `只有声音：此浏览器无法播放 ${codecName(video.codec)}。`)
       : audio && !audioPlays
-        ? `Picture only: this browser can’t play ${codecName(audio.codec)} sound.`
+        ? t(`Picture only: this browser can’t play ${codecName(audio.codec)} sound.`, `只有画面：此浏览器无法播放 ${codecName(audio.codec)} 声音。`)
         : "";
   return { kind: "play", selection: { video: videoPlays, audio: audioPlays, missing } };
 }
@@ -52,13 +53,13 @@ function playable(track: { codec: string; codec_string: string | null }, inFlv: 
 }
 
 export const NO_MEDIA_SOURCE: Failure = {
-  title: "This browser can’t play live streams in a page",
-  detail: "It has no Media Source Extensions. Another browser will do; so will VLC, mpv and ffplay.",
+  title: t("This browser can’t play live streams in a page", "此浏览器无法在网页中播放直播"),
+  detail: t("It has no Media Source Extensions. Another browser will do; so will VLC, mpv and ffplay.", "它没有媒体源扩展 (MSE)。请换一个浏览器，或使用 VLC、mpv、ffplay。"),
   elsewhere: true,
 };
 
 export const BAD_ADDRESS: Failure = {
-  title: "This address names no stream",
-  detail: "A watch page is at /watch/APP/NAME, for example /watch/live/demo.",
+  title: t("This address names no stream", "此地址没有指明直播"),
+  detail: t("A watch page is at /watch/APP/NAME, for example /watch/live/demo.", "观看页面的地址是 /watch/应用/名称，例如 /watch/live/demo。"),
   elsewhere: false,
 };

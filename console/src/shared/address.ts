@@ -36,7 +36,7 @@ export function parseWatchPath(pathname: string): StreamName | null {
   }
 }
 
-const FILM = /\.(mp4|m4v|mov|f4v|flv)$/i;
+const FILM = /\.(mp4|m4v|mov|f4v|flv|m4a)$/i;
 /** The app whose names are films, unless the server is told otherwise. */
 const FILM_APP = "vod";
 

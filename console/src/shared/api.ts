@@ -2,11 +2,15 @@
  * The server's API as the pages use it: types and the questions they ask. Nothing here keeps state.
  * The types follow `GET /api/v1/…`; a field that the server does not know (yet) is `null`, never left out.
  */
+import { withQuery } from "./address.ts";
+import { t } from "./language.ts";
 
 export interface ServerInfo {
   version: string;
   rtmp_port: number;
   http_port: number;
+  /** Whether pages of other origins may show the watch page in a frame. */
+  embeddable: boolean;
 }
 
 export interface VideoTrack {
@@ -39,6 +43,16 @@ export interface LeftOut {
   messages: number;
 }
 
+/** What is wrong with what a publisher sends. */
+export type Finding =
+  | { kind: "no_keyframe"; for_ms: number }
+  | { kind: "keyframes_far"; every_ms: number }
+  | { kind: "silent"; track: "audio" | "video"; for_ms: number }
+  | { kind: "apart"; audio_ahead_ms: number }
+  | { kind: "pace"; permille: number }
+  /** `by_ms`: `null` where the clock began anew. */
+  | { kind: "jumped"; by_ms: number | null; ago_ms: number; times: number };
+
 export interface Stream {
   app: string;
   name: string;
@@ -53,6 +67,7 @@ export interface Stream {
   frames_in: number;
   /** What the publisher sends and nobody can use, and why. */
   left_out: LeftOut[];
+  health: Finding[];
   video: VideoTrack | null;
   audio: AudioTrack | null;
   publisher: Publisher | null;
@@ -107,6 +122,9 @@ export interface Film {
   /** What is wrong with the file, in words. */
   notes?: string[];
   error?: string;
+  /** Of a file of another container: which, and the line that makes a film of it. */
+  container?: string;
+  command?: string;
   urls: FilmUrls;
 }
 
@@ -134,8 +152,8 @@ export class HttpError extends Error {
   constructor(status: number, reason = "") {
     super(
       status === 401 || status === 403
-        ? "The server asks for its admin token before it shows this."
-        : reason || `The server answered with status ${status}.`,
+        ? t("The server asks for its admin token before it shows this.", "服务器需要管理令牌才能显示此内容。")
+        : reason || t(`The server answered with status ${status}.`, `服务器返回状态 ${status}。`),
     );
     this.status = status;
     this.reason = reason;
@@ -153,10 +171,14 @@ export async function fetchStreams(): Promise<Stream[]> {
   return (await getJson<{ streams: Stream[] }>("/api/v1/streams")).streams;
 }
 
+/** `url` with the question for `null` in place of 404, which a browser notes in red however often it is expected. */
+const orNull = (url: string) => withQuery(url, "?absent=null");
+
 /** Never throws: not knowing is an answer too, and the player goes on without it. */
 export async function lookUp(encodedPath: string, query = ""): Promise<Lookup> {
   try {
-    return { kind: "found", stream: await getJson<Stream>(`/api/v1/streams/${encodedPath}${query}`) };
+    const stream = await getJson<Stream | null>(orNull(`/api/v1/streams/${encodedPath}${query}`));
+    return stream ? { kind: "found", stream } : { kind: "absent" };
   } catch (error) {
     if (error instanceof HttpError) return { kind: error.status === 404 ? "absent" : "unknown" };
     return { kind: error instanceof SyntaxError ? "unknown" : "silent" };
@@ -166,7 +188,8 @@ export async function lookUp(encodedPath: string, query = ""): Promise<Lookup> {
 /** Never throws. A film that is asked for the first time is read first: that may take a while. */
 export async function lookUpFilm(encodedPath: string, query = ""): Promise<FilmLookup> {
   try {
-    return { kind: "found", film: await getJson<Film>(`/api/v1/films/${encodedPath}${query}`, FILM_TIMEOUT_MS) };
+    const film = await getJson<Film | null>(orNull(`/api/v1/films/${encodedPath}${query}`), FILM_TIMEOUT_MS);
+    return film ? { kind: "found", film } : { kind: "absent" };
   } catch (error) {
     if (!(error instanceof HttpError)) return { kind: error instanceof SyntaxError ? "absent" : "silent" };
     if (error.status === 404) return { kind: "absent" };
@@ -183,6 +206,11 @@ export function fetchFilms(search: string, offset: number, limit: number): Promi
 export async function deleteFilm(encodedPath: string): Promise<void> {
   const response = await fetch(`/api/v1/films/${encodedPath}`, { method: "DELETE", signal: AbortSignal.timeout(TIMEOUT_MS) });
   if (!response.ok) throw new HttpError(response.status, refusalReason(await response.text()));
+}
+
+export async function stopStream(encodedPath: string): Promise<void> {
+  const response = await fetch(`/api/v1/streams/${encodedPath}`, { method: "DELETE", signal: AbortSignal.timeout(TIMEOUT_MS) });
+  if (!response.ok && response.status !== 404) throw new HttpError(response.status, refusalReason(await response.text()));
 }
 
 async function getJson<T>(url: string, timeoutMs = TIMEOUT_MS): Promise<T> {

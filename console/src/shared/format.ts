@@ -1,4 +1,5 @@
 /** Figures for people. Pure; every function takes any number, also NaN and infinity, and never throws. */
+import { t } from "./language.ts";
 
 export function bitrate(bps: number): string {
   if (!(bps > 0) || !Number.isFinite(bps)) return "–";
@@ -11,9 +12,9 @@ export function duration(ms: number): string {
   if (!(ms >= 0) || !Number.isFinite(ms)) return "–";
   const seconds = Math.floor(ms / 1000);
   const [s, m, h, d] = [seconds % 60, Math.floor(seconds / 60) % 60, Math.floor(seconds / 3600), Math.floor(seconds / 86400)];
-  if (d >= 2) return `${d} d ${pad(h % 24)} h`;
+  if (d >= 2) return t(`${d} d ${pad(h % 24)} h`, `${d} 天 ${h % 24} 小时`);
   if (h > 0) return `${h}:${pad(m)}:${pad(s)}`;
-  return m > 0 ? `${m}:${pad(s)}` : `${s} s`;
+  return m > 0 ? `${m}:${pad(s)}` : t(`${s} s`, `${s} 秒`);
 }
 
 /** A place in a film or its length, as players show it: `0:07`, `12:05`, `1:02:09`. */
@@ -26,15 +27,15 @@ export function clock(seconds: number): string {
 
 /** The same for a screen reader: `1 hour 2 minutes 9 seconds`. */
 export function clockInWords(seconds: number): string {
-  if (!Number.isFinite(seconds)) return "unknown";
+  if (!Number.isFinite(seconds)) return t("unknown", "未知");
   const whole = Math.floor(Math.max(0, seconds));
-  const parts: Array<[number, string]> = [
-    [Math.floor(whole / 3600), "hour"],
-    [Math.floor(whole / 60) % 60, "minute"],
-    [whole % 60, "second"],
+  const parts: Array<[number, string, string]> = [
+    [Math.floor(whole / 3600), "hour", "小时"],
+    [Math.floor(whole / 60) % 60, "minute", "分"],
+    [whole % 60, "second", "秒"],
   ];
-  const said = parts.filter(([value]) => value > 0).map(([value, unit]) => count(value, unit, `${unit}s`));
-  return said.join(" ") || "0 seconds";
+  const said = parts.filter(([value]) => value > 0).map(([value, unit, chinese]) => t(count(value, unit, `${unit}s`), `${value} ${chinese}`));
+  return said.join(" ") || t("0 seconds", "0 秒");
 }
 
 export function size(bytes: number): string {
@@ -73,7 +74,7 @@ export function resolution(width: number | null, height: number | null): string 
 
 export function sound(sampleRate: number | null, channels: number | null): string {
   const rate = sampleRate && sampleRate > 0 ? `${Number((sampleRate / 1000).toFixed(2))} kHz` : "";
-  const layout = channels === 1 ? "mono" : channels === 2 ? "stereo" : channels && channels > 2 ? `${channels} channels` : "";
+  const layout = channels === 1 ? t("mono", "单声道") : channels === 2 ? t("stereo", "立体声") : channels && channels > 2 ? t(`${channels} channels`, `${channels} 声道`) : "";
   return [rate, layout].filter(Boolean).join(" ");
 }
 

@@ -6,6 +6,7 @@
 import { looksLikeFilm, type StreamName } from "../shared/address.ts";
 import type { Film, FilmLookup } from "../shared/api.ts";
 import { NOT_ALLOWED, type Failure } from "../shared/player/failure.ts";
+import { t } from "../shared/language.ts";
 
 export type Page =
   /** The server is asked. */
@@ -51,7 +52,7 @@ export class PageChoice {
     if (answer.kind === "found") return this.#show({ kind: "film", film: answer.film });
     if (answer.kind !== "refused" || !this.#likely) return;
     const allowed = answer.status !== 401 && answer.status !== 403;
-    this.#show({ kind: "failed", failure: allowed ? { title: "This film can’t be played", detail: answer.reason, elsewhere: false } : NOT_ALLOWED });
+    this.#show({ kind: "failed", failure: allowed ? { title: t("This film can’t be played", "此影片无法播放"), detail: answer.reason, elsewhere: false } : NOT_ALLOWED });
   }
 
   #show(page: Page): void {
