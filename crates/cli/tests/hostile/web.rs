@@ -177,6 +177,10 @@ fn only_what_is_asked_for_may_be_posted() {
     ];
     for path in paths {
         for method in ["POST", "PUT", "DELETE", "PATCH"] {
+            // An operator stops a stream so.
+            if method == "DELETE" && path == "/api/v1/streams/live/healthy" {
+                continue;
+            }
             let head =
                 format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{{}}");
             let answer = bench.request(&head);
