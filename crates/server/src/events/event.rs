@@ -122,25 +122,37 @@ fn changes(changed: &[String], at_restart: &[String]) -> String {
 }
 
 fn counts<S: Serializer>(repaired: &Repaired, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map([
-        ("empty", repaired.empty),
-        ("repeated_configs", repaired.repeated_configs),
-        ("synthesised_configs", repaired.synthesised_configs),
-        ("guessed_configs", repaired.guessed_configs),
-        ("key_flags", repaired.key_flags),
-        ("annex_b", repaired.annex_b),
-        ("other_lengths", repaired.other_lengths),
-        ("joined_messages", repaired.joined_messages),
-        ("idle_units", repaired.idle_units),
-        ("adts", repaired.adts),
-        ("several_frames", repaired.several_frames),
-        ("padded", repaired.padded),
-        ("timeless", repaired.timeless),
-        ("damaged", repaired.damaged),
-        ("unannounced", repaired.unannounced),
-        ("partly_used", repaired.partly_used),
-        ("bad_data", repaired.bad_data),
-        ("clamped_timestamps", repaired.clamped_timestamps),
-        ("restarted_clocks", repaired.restarted_clocks),
-    ])
+    serializer.collect_map(repairs(repaired).map(|(name, _, count)| (name, count)))
+}
+
+/// What was repaired, in words; nothing where nothing was.
+pub(super) fn repaired_in_words(repaired: &Repaired) -> Option<String> {
+    let counted = repairs(repaired).into_iter().filter(|(_, _, count)| *count > 0);
+    let words: Vec<_> = counted.map(|(_, what, count)| format!("{count} {what}")).collect();
+    (!words.is_empty()).then(|| words.join(", "))
+}
+
+/// Every count: its name for programs, what it counts, and how many.
+fn repairs(repaired: &Repaired) -> [(&'static str, &'static str, u64); 19] {
+    [
+        ("empty", "empty messages", repaired.empty),
+        ("repeated_configs", "configurations sent again", repaired.repeated_configs),
+        ("synthesised_configs", "configurations made of frames", repaired.synthesised_configs),
+        ("guessed_configs", "configurations guessed", repaired.guessed_configs),
+        ("key_flags", "wrong key frame flags", repaired.key_flags),
+        ("annex_b", "messages with start codes", repaired.annex_b),
+        ("other_lengths", "messages with other NAL lengths", repaired.other_lengths),
+        ("joined_messages", "messages joined to a picture", repaired.joined_messages),
+        ("idle_units", "NAL units that say nothing", repaired.idle_units),
+        ("adts", "ADTS headers taken off", repaired.adts),
+        ("several_frames", "messages with several frames", repaired.several_frames),
+        ("padded", "messages with zeros at their end", repaired.padded),
+        ("timeless", "messages without a composition time", repaired.timeless),
+        ("damaged", "damaged messages", repaired.damaged),
+        ("unannounced", "frames before their configuration", repaired.unannounced),
+        ("partly_used", "messages used in part", repaired.partly_used),
+        ("bad_data", "data messages without a name", repaired.bad_data),
+        ("clamped_timestamps", "timestamps moved forward", repaired.clamped_timestamps),
+        ("restarted_clocks", "clocks that started over", repaired.restarted_clocks),
+    ]
 }

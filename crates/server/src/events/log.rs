@@ -1,6 +1,6 @@
 //! The log lines of events: level, fields and words of each are decided here and nowhere else.
 
-use super::event::Event;
+use super::event::{Event, repaired_in_words};
 
 /// Logs the event, if it is one that the log tells of.
 pub(super) fn write(event: &Event) {
@@ -10,7 +10,10 @@ pub(super) fn write(event: &Event) {
             tracing::info!(%peer, %stream, agent, "{sentence}");
         }
         Event::PublishEnded { peer, stream, unusable, repaired, .. } => {
-            tracing::info!(%peer, %stream, unusable, ?repaired, "{sentence}");
+            // What there is nothing of is not said.
+            let unusable = (*unusable > 0).then_some(*unusable);
+            let repaired = repaired_in_words(repaired).map(tracing::field::display);
+            tracing::info!(%peer, %stream, unusable, repaired, "{sentence}");
         }
         Event::MessageLeftOut { peer, stream, timestamp, .. } => {
             tracing::warn!(%peer, %stream, timestamp, "{sentence}");

@@ -150,4 +150,13 @@ mod tests {
         };
         assert_eq!(serde_json::to_value(ended).unwrap()["repaired"]["annex_b"], 0);
     }
+
+    #[test]
+    fn what_was_repaired_is_said_in_words_and_only_that() {
+        let mut repaired = headwater_media::flv::Repaired::default();
+        assert_eq!(event::repaired_in_words(&repaired), None);
+        (repaired.adts, repaired.repeated_configs) = (7, 2);
+        let words = event::repaired_in_words(&repaired).unwrap();
+        assert_eq!(words, "2 configurations sent again, 7 ADTS headers taken off");
+    }
 }
