@@ -25,4 +25,5 @@ mod workers;
 
 pub use app::run;
 pub use config::{Config, Origin, Overrides};
-pub use net::tls::client as tls_client;
+pub use net::listen_address::parse as parse_listen_address;
+pub use net::tls_client::client as tls_client;

@@ -4,15 +4,18 @@
 //! server runs reach their parts through [`settings`]; which cannot is said in [`start_keys`]. It is documented key by key in
 //! `docs/configuration.md`, and a test holds the two together.
 
+mod directories;
 pub(crate) mod reload;
 mod renamed;
 pub(crate) mod settings;
 mod start_keys;
 mod streams;
+mod suggestion;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use crate::access;
@@ -21,6 +24,13 @@ use crate::net::{proxy, tls};
 use headwater_vod::{self as vod, thumbnails, uploads};
 
 use self::streams::Streams;
+
+/// What a sample begins with.
+const SAMPLE_HEAD: &str = "\
+# Headwater's configuration. Every key is here at its default: change what you like, strike the rest.
+# `headwater check -c FILE` says whether it is valid. Keys marked `# start` are read when the server starts,
+# all others also on SIGHUP.
+";
 
 /// Everything that an operator can set.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,18 +143,39 @@ impl Config {
         Ok(config)
     }
 
-    /// Looks at the files that the configuration names.
+    /// Looks at the files and directories that the configuration names. What could be meant so and may surprise is
+    /// given back, a sentence each.
     ///
     /// # Errors
-    /// A certificate or key that cannot be used, and why; secrets of an earlier start that will not do.
-    pub fn check_files(&self) -> anyhow::Result<()> {
+    /// A directory that is missing or cannot be written, a certificate or key that cannot be used, and why; secrets of
+    /// an earlier start that will not do.
+    pub fn check_files(&self) -> anyhow::Result<Vec<String>> {
+        directories::check_data(&self.data)?;
+        let is_default = self.media == Self::default().media;
+        let mut notes = directories::check_media(&self.media, is_default, self.uploads.uploads_max > 0)?;
+        for (app, directory) in &self.vod.directories {
+            let of_app = directories::check_media(directory, false, false);
+            notes.extend(of_app.with_context(|| format!("[vod] directories, {app}"))?);
+        }
         self.access.check_file(&self.data)?;
-        self.tls.check()
+        self.tls.check()?;
+        Ok(notes)
+    }
+
+    /// A whole configuration file with every key at its default, and what it means.
+    #[must_use]
+    pub fn sample() -> String {
+        format!("{SAMPLE_HEAD}\n{}", example())
     }
 
     fn parse(text: &str) -> anyhow::Result<Self> {
-        let config: Self =
-            toml::from_str(text).map_err(|error| anyhow::anyhow!(access::explain(text, &error)))?;
+        let config: Self = toml::from_str(text).map_err(|error| {
+            let keys = Self::default().keys();
+            anyhow::anyhow!(suggestion::suggest(
+                &access::explain(text, &error),
+                keys.keys().map(String::as_str)
+            ))
+        })?;
         renamed::warn(text);
         config.rtmp.check()?;
         config.http.check()?;
@@ -152,6 +183,13 @@ impl Config {
         config.streams.check()?;
         Ok(config)
     }
+}
+
+/// The manual's example: the one place where every key is written down with its meaning and its default.
+fn example() -> &'static str {
+    let manual = include_str!("../../../../docs/configuration.md");
+    let block = manual.split_once("```toml\n").and_then(|(_, rest)| rest.split_once("```"));
+    block.map_or("", |(example, _)| example)
 }
 
 #[cfg(test)]
@@ -231,13 +269,12 @@ mod tests {
 
     #[test]
     fn the_documented_example_is_valid_and_names_every_key() {
-        let manual = include_str!("../../../../docs/configuration.md");
-        let example = manual.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-        assert_eq!(
-            Config::parse(example).unwrap(),
-            Config::default(),
-            "the manual has every key at its default"
-        );
+        let example = example();
+        for text in [example, &Config::sample()] {
+            let parsed = Config::parse(text).unwrap();
+            assert_eq!(parsed, Config::default(), "the manual has every key at its default");
+        }
+        assert!(Config::sample().starts_with("# ") && Config::sample().ends_with(example));
         let written: toml::Table = toml::from_str(example).unwrap();
         let is_written = |key: &str| match key.split_once('.') {
             Some((section, key)) => written[section].get(key).is_some(),

@@ -31,6 +31,7 @@ impl Config {
         self.pictures = running.pictures;
         self.uploads = running.uploads;
         self.access.trust_local = running.access.trust_local;
+        self.access.session_hours = running.access.session_hours;
         self.access.publish_key = running.access.publish_key;
         self.access.admin_token = running.access.admin_token;
     }

@@ -7,15 +7,16 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail};
 use parking_lot::RwLock;
+use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use serde::{Deserialize, Serialize};
 use tokio_rustls::TlsAcceptor;
 
+use super::listen_address;
 use crate::events::{Event, Events};
 
 /// How often the files are looked at.
@@ -30,8 +31,10 @@ pub(crate) struct Config {
     /// Its private key, PEM, without a passphrase.
     pub(crate) key: PathBuf,
     /// Where to listen for RTMPS, if there is a certificate.
+    #[serde(deserialize_with = "listen_address::deserialize")]
     pub(crate) rtmps: SocketAddr,
     /// Where to listen for HTTPS, if there is a certificate.
+    #[serde(deserialize_with = "listen_address::deserialize")]
     pub(crate) https: SocketAddr,
 }
 
@@ -87,7 +90,7 @@ impl Config {
     }
 }
 
-fn read_certificates(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
+pub(super) fn read_certificates(path: &Path) -> anyhow::Result<Vec<CertificateDer<'static>>> {
     let shown = path.display();
     let certificates = CertificateDer::pem_file_iter(path)
         .with_context(|| format!("cannot read {shown}"))?
@@ -164,26 +167,4 @@ impl Tls {
             seen = written;
         }
     }
-}
-
-/// How our client checks servers: against the system's roots, and those in `roots` (PEM).
-pub fn client(roots: Option<&Path>) -> anyhow::Result<Arc<ClientConfig>> {
-    let mut store = RootCertStore::empty();
-    let system = rustls_native_certs::load_native_certs();
-    store.add_parsable_certificates(system.certs);
-    if let Some(path) = roots {
-        for certificate in read_certificates(path)? {
-            store.add(certificate).with_context(|| format!("{} cannot be trusted", path.display()))?;
-        }
-    }
-    if store.is_empty() {
-        bail!(
-            "this system has no root certificates; install the package ca-certificates, or name a file with --ca"
-        );
-    }
-    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(store)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
 }

@@ -4,11 +4,14 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::net::listen_address;
+
 /// The HTTP door's settings; the section `[http]` of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
     /// Where to listen.
+    #[serde(deserialize_with = "listen_address::deserialize")]
     pub(crate) listen: SocketAddr,
     /// Connections at once, at most.
     pub(crate) connections_max: usize,

@@ -7,6 +7,8 @@ use headwater_rtmp::command::Capabilities;
 use headwater_rtmp::session::{Limits, ServerConfig, Timeouts};
 use serde::{Deserialize, Serialize};
 
+use crate::net::listen_address;
+
 /// Larger chunk sizes are refused by clients in the field, and no frame is larger.
 const CHUNK_SIZE_MAX: u32 = 0xFF_FFFF;
 
@@ -15,6 +17,7 @@ const CHUNK_SIZE_MAX: u32 = 0xFF_FFFF;
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
     /// Where to listen.
+    #[serde(deserialize_with = "listen_address::deserialize")]
     pub(crate) listen: SocketAddr,
     /// Whether the same port takes TLS and HTTP as well: the first bytes tell.
     pub(crate) all_on_one_port: bool,
