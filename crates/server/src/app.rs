@@ -1,13 +1,15 @@
 //! The wiring: every door and worker is named here once. Start, run, stop.
 
+mod banner;
+
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use headwater_hub::Hub;
 use tokio::task::JoinSet;
 
+use self::banner::Banner;
 use crate::access::Access;
 use crate::config::reload::Reloader;
 use crate::config::settings::Settings;
@@ -88,7 +90,7 @@ pub async fn run(origin: Origin, with_demo: bool) -> anyhow::Result<()> {
         background.spawn(reloads);
     }
 
-    banner(&parts.access, &addresses, with_demo)?;
+    say_where(&parts.access, &addresses, with_demo)?;
     signal().await?;
     parts.events.emit(Event::Stopping);
     stopper.stop();
@@ -225,54 +227,20 @@ async fn signal() -> anyhow::Result<()> {
 }
 
 /// Says where to publish and where to watch; the last line is the one that programs wait for.
-fn banner(access: &Access, addresses: &Addresses, with_demo: bool) -> anyhow::Result<()> {
+fn say_where(access: &Access, addresses: &Addresses, with_demo: bool) -> anyhow::Result<()> {
     if !http::pages_are_built() {
         tracing::warn!("this binary was built without Node.js, so without the console and the watch page");
     }
-    let (rtmp, http) = (reachable(addresses.of(&rtmp::PROTOCOL)?), reachable(addresses.of(&http::PROTOCOL)?));
-    let name = if access.everybody_needs_key() { "NAME?key=KEY" } else { "NAME" };
-    let mut text = format!("Headwater {}\n\n", env!("CARGO_PKG_VERSION"));
-    if with_demo {
-        text += &format!("  watch the demo     http://{http}/watch/live/demo\n");
-    }
-    text += &format!(
-        "  publish (OBS)      server rtmp://{rtmp}/live   stream key {name}\n  \
-           publish (ffmpeg)   ffmpeg -re -i FILE -c copy -f flv rtmp://{rtmp}/live/{name}\n  \
-           watch              http://{http}/watch/live/NAME\n  \
-           console            http://{http}/\n",
-    );
-    text += &secrets(access);
-    text += "\nReady:";
-    for (name, address) in addresses.iter() {
-        text += &format!(" {name}://{}", reachable(address));
-    }
-    text += "\n";
+    let banner = Banner {
+        access,
+        rtmp: addresses.of(&rtmp::PROTOCOL)?,
+        http: addresses.of(&http::PROTOCOL)?,
+        listeners: addresses.iter().collect(),
+        interfaces: banner::interfaces(),
+        with_demo,
+    };
     let mut out = std::io::stdout().lock();
     // Nobody may be reading standard output; the server serves all the same.
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let _ = out.write_all(banner.text().as_bytes()).and_then(|()| out.flush());
     Ok(())
-}
-
-/// The secrets that were made just now, for the only time.
-fn secrets(access: &Access) -> String {
-    let mut lines = Vec::new();
-    if let Some(key) = access.made_publish_key() {
-        lines.push(format!("publish with  NAME?key={key}"));
-    }
-    if let Some(token) = access.made_admin_token() {
-        lines.push(format!("open the console with the token  {token}"));
-    }
-    if lines.is_empty() {
-        return String::new();
-    }
-    let lines = lines.join("\n  and ");
-    format!("\n  From other machines, {lines}\n  (made now; kept in secrets.toml in the data directory)\n")
-}
-
-/// An address that can be typed into a player on this machine.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        return SocketAddr::from((std::net::Ipv4Addr::LOCALHOST, address.port()));
-    }
-    address
 }

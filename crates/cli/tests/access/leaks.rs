@@ -75,7 +75,7 @@ fn over_http(server: &Server) {
                 format!("Authorization: Bearer {TOKEN}"),
                 format!("Authorization: Bearer {TOKEN}x"),
                 format!("Authorization: Bearer {KEY}"),
-                format!("Cookie: headwater_admin={TOKEN_CODED}"),
+                format!("Cookie: headwater_session={TOKEN_CODED}"),
             ] {
                 let shown = if shown.is_empty() { shown } else { format!("\r\n{shown}") };
                 let answer =
@@ -100,10 +100,15 @@ fn over_http(server: &Server) {
             assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
             must_not_tell(&answer, "the form");
         }
-        // The cookie is what somebody gets who has shown the token.
+        // The cookie names a session, and tells nothing of the token.
         let answer =
             http(server, place, "POST /login HTTP/1.1\r\nHost: localhost", &format!("token={TOKEN_CODED}"));
-        assert!(answer.to_ascii_lowercase().contains("set-cookie: headwater_admin="), "{answer}");
+        let cookie = answer.lines().find_map(|line| line.strip_prefix("Set-Cookie: headwater_session="));
+        let session = cookie.and_then(|cookie| cookie.split(';').next()).unwrap().to_owned();
+        must_not_tell(&answer, "the cookie");
+        let streams =
+            format!("GET /api/v1/streams HTTP/1.1\r\nHost: localhost\r\nCookie: headwater_session={session}");
+        assert!(http(server, place, &streams, "").starts_with("HTTP/1.1 200"), "{place:?}");
     }
 }
 

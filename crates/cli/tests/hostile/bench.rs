@@ -83,6 +83,14 @@ impl Bench {
         String::from_utf8_lossy(&peer.received).into_owned()
     }
 
+    /// A request with a body, of which the head has no last line yet.
+    pub(crate) fn post(&self, head: &str, body: &str) -> String {
+        let mut peer = self.http_peer();
+        peer.send(head.as_bytes()).send(b"Connection: close\r\n\r\n").send(body.as_bytes());
+        while peer.read(Duration::from_secs(5)).is_some_and(|count| count > 0) {}
+        String::from_utf8_lossy(&peer.received).into_owned()
+    }
+
     /// The list of streams, as JSON.
     pub(crate) fn api_must_answer(&self) -> String {
         let answer = self.request("GET /api/v1/streams HTTP/1.1\r\nHost: localhost\r\n");

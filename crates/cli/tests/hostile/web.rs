@@ -203,7 +203,8 @@ fn the_console_is_closed_to_strangers() {
         "Host: localhost\r\nVia: 1.1 proxy\r\n",
         "Host: evil.example\r\nAuthorization: Bearer wrong\r\n",
         "Host: evil.example\r\nAuthorization: Bearer \r\n",
-        "Host: evil.example\r\nCookie: headwater_admin=\r\n",
+        "Host: evil.example\r\nCookie: headwater_session=\r\n",
+        "Host: evil.example\r\nCookie: headwater_session=bcdfghjkmnpqbcdfghjkmnpqbc\r\n",
     ];
     for headers in strange {
         for (path, refusal) in [("/", "303"), ("/api/v1/streams", "401"), ("/metrics", "401")] {
@@ -218,8 +219,12 @@ fn the_console_is_closed_to_strangers() {
         let answer = bench.request(&format!("GET /api/v1/streams/live/healthy HTTP/1.1\r\n{headers}"));
         assert!(answer.contains("\"publisher\":null"), "{answer}");
     }
+    let login =
+        format!("POST /login HTTP/1.1\r\nHost: evil.example\r\nContent-Length: {}\r\n", 6 + token.len());
+    let begun = bench.post(&login, &format!("token={token}"));
+    let session = begun.split("headwater_session=").nth(1).and_then(|rest| rest.split(';').next()).unwrap();
     for credentials in
-        [format!("Authorization: Bearer {token}\r\n"), format!("Cookie: headwater_admin={token}\r\n")]
+        [format!("Authorization: Bearer {token}\r\n"), format!("Cookie: headwater_session={session}\r\n")]
     {
         for path in ["/", "/api/v1/streams", "/metrics"] {
             let answer =

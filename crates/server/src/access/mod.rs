@@ -1,25 +1,31 @@
 //! May this peer do that? One decision for every door.
 //!
 //! A peer is *local* when it connects from a loopback address, directly, and `trust_local` is on. Publishing from
-//! elsewhere needs the publish key; the console and the API from elsewhere need the admin token. Watching is open. Both
-//! secrets are made at the first start and kept in the data directory.
+//! elsewhere needs the publish key; the console and the API from elsewhere need the admin token, or a session that began
+//! with it. Watching is open. Both secrets are made at the first start and kept in the data directory.
 
 mod secrets;
+mod sessions;
 mod signs;
 
 use std::borrow::Cow;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use self::secrets::Secrets;
 pub(crate) use self::secrets::{Secret, explain};
+use self::sessions::Sessions;
 pub(crate) use self::signs::LocalClient;
 use self::signs::Signs;
 use crate::live::Live;
 pub(crate) use crate::net::peer::{Origin, Peer};
+
+/// The longest that somebody may stay logged in: a year.
+const SESSION_HOURS_MAX: u64 = 8_760;
 
 /// Who may publish.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +48,8 @@ pub(crate) struct Config {
     pub(crate) publish: PublishRule,
     /// Whether a peer on this machine may do everything. Not where a proxy here hides who connects.
     pub(crate) trust_local: bool,
+    /// How long somebody stays logged in to the console, in hours.
+    pub(crate) session_hours: u64,
     /// The publish key, instead of the one made at the first start.
     pub(crate) publish_key: Option<Secret>,
     /// The admin token, instead of the one made at the first start.
@@ -50,13 +58,22 @@ pub(crate) struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { publish: PublishRule::default(), trust_local: true, publish_key: None, admin_token: None }
+        Self {
+            publish: PublishRule::default(),
+            trust_local: true,
+            session_hours: 168,
+            publish_key: None,
+            admin_token: None,
+        }
     }
 }
 
 impl Config {
     /// Says what cannot be.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
+        if !(1..=SESSION_HOURS_MAX).contains(&self.session_hours) {
+            anyhow::bail!("[access] session_hours must be 1 to {SESSION_HOURS_MAX}; 168 is a week");
+        }
         for (name, secret) in [("publish_key", &self.publish_key), ("admin_token", &self.admin_token)] {
             let Some(secret) = secret else { continue };
             let mend = |error| anyhow::anyhow!("{error}, or leave the line out to have one made");
@@ -130,6 +147,19 @@ pub(crate) struct AccessRequest<'a> {
     pub(crate) name: &'a str,
     /// The key or token that was shown.
     pub(crate) key: Option<&'a str>,
+    /// The session that was shown, where no token was.
+    pub(crate) session: Option<&'a str>,
+}
+
+/// Where a secret that is in force comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SecretSource {
+    /// The configuration or the environment.
+    Configured,
+    /// The file in the data directory, which an earlier start has written.
+    Kept,
+    /// That file, which this start has written.
+    Made,
 }
 
 /// The answer.
@@ -183,8 +213,10 @@ pub(crate) struct Access {
     trust_local: bool,
     publish_key: Secret,
     admin_token: Secret,
-    /// Which of the two were made just now and are in force, to be shown once.
-    made: (bool, bool),
+    /// Where the two come from, and the file that keeps what was made.
+    sources: (SecretSource, SecretSource),
+    file: PathBuf,
+    sessions: Sessions,
     signs: Arc<Signs>,
 }
 
@@ -192,17 +224,22 @@ impl Access {
     /// Reads the secrets of the data directory; makes them where there are none.
     pub(crate) fn open(config: &Config, rule: Live<PublishRule>, data: &Path) -> anyhow::Result<Self> {
         config.check()?;
-        let (kept, is_new) = match Secrets::read(data)? {
-            Some(kept) => (kept, false),
-            None => (Secrets::make(data)?, true),
+        let (kept, source) = match Secrets::read(data)? {
+            Some(kept) => (kept, SecretSource::Kept),
+            None => (Secrets::make(data)?, SecretSource::Made),
         };
         config.check_kept(&kept, data)?;
+        let source_of =
+            |configured: &Option<Secret>| configured.as_ref().map_or(source, |_| SecretSource::Configured);
+        let file = data.join(secrets::FILE);
         Ok(Self {
             rule,
             trust_local: config.trust_local,
-            made: (is_new && config.publish_key.is_none(), is_new && config.admin_token.is_none()),
+            sources: (source_of(&config.publish_key), source_of(&config.admin_token)),
+            file: std::path::absolute(&file).unwrap_or(file),
             publish_key: config.publish_key.clone().unwrap_or(kept.publish_key),
             admin_token: config.admin_token.clone().unwrap_or(kept.admin_token),
+            sessions: Sessions::new(Duration::from_secs(config.session_hours * 3600)),
             signs: Arc::default(),
         })
     }
@@ -229,7 +266,7 @@ impl Access {
     #[expect(clippy::unused_async, reason = "doors must be able to wait for the answer")]
     pub(crate) async fn authorize(&self, request: AccessRequest<'_>) -> Decision {
         match request.action {
-            Action::Admin => self.authorize_admin(request.peer, request.key),
+            Action::Admin => self.authorize_admin(request.peer, request.key, request.session),
             Action::Publish | Action::Play if self.publish_key.is_in(request.name) => {
                 let text =
                     "The publish key stands in the stream's name, which everybody sees: write NAME?key=KEY.";
@@ -272,9 +309,15 @@ impl Access {
         }
     }
 
-    fn authorize_admin(&self, peer: Peer, token: Option<&str>) -> Decision {
+    fn authorize_admin(&self, peer: Peer, token: Option<&str>, session: Option<&str>) -> Decision {
+        let session = session.filter(|session| !session.is_empty());
         match token.filter(|token| !token.is_empty()) {
             _ if peer.is_local => Decision::Allow,
+            None if session.is_some_and(|session| self.session_left(session).is_some()) => Decision::Allow,
+            None if session.is_some() => {
+                let text = "the session is over: log in again at /login";
+                Decision::refuse(Reason::Missing, text)
+            }
             Some(token) if self.admin_token.is(token) => Decision::Allow,
             Some(_) => {
                 let text = "the admin token is wrong: the server keeps the right one in secrets.toml in its data \
@@ -293,9 +336,22 @@ impl Access {
         self.admin_token.is(token)
     }
 
-    /// The admin token as a cookie's value.
-    pub(crate) fn admin_cookie(&self) -> String {
-        self.admin_token.coded()
+    /// Begins a session of somebody who has shown the admin token: its name, and how long it lasts.
+    ///
+    /// # Errors
+    /// The system gives no random bytes.
+    pub(crate) fn begin_session(&self) -> anyhow::Result<(String, Duration)> {
+        Ok((self.sessions.begin(Instant::now())?, self.sessions.length()))
+    }
+
+    /// How long a session still lasts, if it is open.
+    pub(crate) fn session_left(&self, session: &str) -> Option<Duration> {
+        self.sessions.left(session, Instant::now())
+    }
+
+    /// Ends a session.
+    pub(crate) fn end_session(&self, session: &str) {
+        self.sessions.end(session);
     }
 
     /// Whether this is one of the secrets, as it is or coded.
@@ -316,23 +372,33 @@ impl Access {
         self.admin_token.masked(self.publish_key.masked(Cow::Borrowed(text)))
     }
 
-    /// Whether not even a peer on this machine publishes without the key.
-    pub(crate) fn everybody_needs_key(&self) -> bool {
+    /// Whether publishing needs the key: from this machine, and from elsewhere.
+    pub(crate) fn needs_key(&self) -> (bool, bool) {
         match *self.rule.get() {
-            PublishRule::Open => false,
-            PublishRule::LocalOrKey => !self.trust_local,
-            PublishRule::Key => true,
+            PublishRule::Open => (false, false),
+            PublishRule::LocalOrKey => (!self.trust_local, true),
+            PublishRule::Key => (true, true),
         }
     }
 
-    /// The publish key, for the banner, if it was made just now.
-    pub(crate) fn made_publish_key(&self) -> Option<&str> {
-        self.made.0.then(|| self.publish_key.reveal())
+    /// The publish key, for an admin.
+    pub(crate) fn publish_key(&self) -> &str {
+        self.publish_key.reveal()
     }
 
-    /// The admin token, for the banner, if it was made just now.
-    pub(crate) fn made_admin_token(&self) -> Option<&str> {
-        self.made.1.then(|| self.admin_token.reveal())
+    /// The admin token, for the banner of the start that made it.
+    pub(crate) fn admin_token(&self) -> &str {
+        self.admin_token.reveal()
+    }
+
+    /// Where the publish key and the admin token come from.
+    pub(crate) fn secret_sources(&self) -> (SecretSource, SecretSource) {
+        self.sources
+    }
+
+    /// The file that keeps the secrets that were made, with its whole path.
+    pub(crate) fn secrets_file(&self) -> &Path {
+        &self.file
     }
 }
 

@@ -164,11 +164,19 @@ impl Secrets {
 }
 
 fn random() -> anyhow::Result<Secret> {
+    random_text().map(Secret::from)
+}
+
+/// Letters that nobody can guess.
+///
+/// # Errors
+/// The system gives no random bytes.
+pub(super) fn random_text() -> anyhow::Result<String> {
     let mut bytes = [0; MADE_LETTERS];
     getrandom::fill(&mut bytes)
         .map_err(|error| anyhow::anyhow!("the system gives no random bytes: {error}"))?;
     let letters = bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)]));
-    Ok(Secret::from(letters.collect::<String>()))
+    Ok(letters.collect())
 }
 
 /// What is wrong with a configuration file, without the line that the parser quotes where it may hold a secret: in

@@ -16,7 +16,9 @@ fn access(publish: PublishRule, trust_local: bool) -> Access {
         trust_local,
         publish_key: secret("pa/ss+wo=rd%"),
         admin_token: secret("t/o k+e;n=%2F"),
-        made: (false, false),
+        sources: (SecretSource::Configured, SecretSource::Configured),
+        file: PathBuf::new(),
+        sessions: Sessions::new(Duration::from_secs(60)),
         signs: Arc::default(),
     }
 }
@@ -27,7 +29,13 @@ fn address(text: &str) -> SocketAddr {
 
 /// What becomes of a question about `live/cam`: nothing said, or the reason.
 async fn reason(access: &Access, action: Action, address: SocketAddr, key: Option<&str>) -> Option<Reason> {
-    let request = AccessRequest { action, peer: access.peer(Origin::direct(address)), name: "live/cam", key };
+    let request = AccessRequest {
+        action,
+        peer: access.peer(Origin::direct(address)),
+        name: "live/cam",
+        key,
+        session: None,
+    };
     match access.authorize(request).await {
         Decision::Allow => None,
         Decision::Refuse { reason, .. } => Some(reason),
@@ -80,6 +88,38 @@ async fn everybody_watches_and_admins_have_the_token_or_are_here() {
 }
 
 #[tokio::test]
+async fn a_session_opens_what_the_token_does_until_it_is_ended_and_publishes_nothing() {
+    let access = access(PublishRule::Key, true);
+    let there = access.peer(Origin::direct(address("192.0.2.1:1")));
+    let ask = async |action, key, session| {
+        let request = AccessRequest { action, peer: there, name: "live/cam", key, session };
+        access.authorize(request).await
+    };
+    let (session, length) = access.begin_session().unwrap();
+    assert_eq!(length, Duration::from_secs(60));
+    assert_eq!(ask(Action::Admin, None, Some(&session)).await, Decision::Allow);
+    // A token that is shown counts, and is no session.
+    let wrong = ask(Action::Admin, Some(&session), Some(&session)).await;
+    assert!(matches!(wrong, Decision::Refuse { reason: Reason::Wrong, .. }), "{wrong:?}");
+    let publish = ask(Action::Publish, None, Some(&session)).await;
+    assert!(matches!(publish, Decision::Refuse { reason: Reason::Missing, .. }), "{publish:?}");
+    access.end_session(&session);
+    for session in [session.as_str(), "t/o k+e;n=%2F", "bcdfghjkmnpqbcdfghjkmnpqbc"] {
+        let refused = ask(Action::Admin, None, Some(session)).await;
+        let Decision::Refuse { reason: Reason::Missing, text } = refused else { panic!("{refused:?}") };
+        assert!(text.contains("the session is over"), "{text}");
+    }
+}
+
+#[test]
+fn a_session_lasts_an_hour_at_least_and_a_year_at_most() {
+    for (session_hours, is_valid) in [(0, false), (1, true), (8_760, true), (8_761, false)] {
+        let config = Config { session_hours, ..Config::default() };
+        assert_eq!(config.check().is_ok(), is_valid, "{session_hours}");
+    }
+}
+
+#[tokio::test]
 async fn a_key_may_be_coded_once_and_as_a_form_does_it() {
     let access = access(PublishRule::Key, true);
     for (key, is_right) in [
@@ -93,12 +133,9 @@ async fn a_key_may_be_coded_once_and_as_a_form_does_it() {
         let reason = reason(&access, Action::Publish, address("192.0.2.1:1"), Some(key)).await;
         assert_eq!(reason.is_none(), is_right, "{key}");
     }
-    for (token, is_right) in [
-        ("t/o k+e;n=%2F", true),
-        ("t%2Fo+k%2Be%3Bn%3D%252F", true),
-        (&access.admin_cookie(), true),
-        ("t/o k+e;n=/", false),
-    ] {
+    for (token, is_right) in
+        [("t/o k+e;n=%2F", true), ("t%2Fo+k%2Be%3Bn%3D%252F", true), ("t/o k+e;n=/", false)]
+    {
         assert_eq!(access.is_admin_token(token), is_right, "{token}");
     }
 }
@@ -107,7 +144,8 @@ async fn a_key_may_be_coded_once_and_as_a_form_does_it() {
 async fn nobody_is_told_of_another_machine_who_is_on_this_one() {
     let text = async |access: Access, from: &str| {
         let peer = access.peer(Origin::direct(address(from)));
-        let request = AccessRequest { action: Action::Publish, peer, name: "live/cam", key: None };
+        let request =
+            AccessRequest { action: Action::Publish, peer, name: "live/cam", key: None, session: None };
         match access.authorize(request).await {
             Decision::Allow => panic!("it is allowed"),
             Decision::Refuse { text, .. } => text,
@@ -128,7 +166,7 @@ async fn a_secret_is_no_name() {
         ("t/o k+e;n=%2F/a", Action::Play),
     ] {
         let peer = access.peer(Origin::direct(address("127.0.0.1:1")));
-        let decision = access.authorize(AccessRequest { action, peer, name, key: None }).await;
+        let decision = access.authorize(AccessRequest { action, peer, name, key: None, session: None }).await;
         assert!(matches!(decision, Decision::Refuse { reason: Reason::Misplaced, .. }), "{name}");
         assert!(!access.masked(name).contains("ss+wo") && !access.masked(name).contains("k+e"), "{name}");
     }
@@ -155,7 +193,9 @@ fn secrets_are_made_once_and_kept() {
     let data = std::env::temp_dir().join(format!("headwater-access-{}", std::process::id()));
     let first = Access::open(&Config::default(), rule(PublishRule::default()), &data).unwrap();
     let again = Access::open(&Config::default(), rule(PublishRule::default()), &data).unwrap();
-    assert!(first.made == (true, true) && again.made == (false, false));
+    assert_eq!(first.secret_sources(), (SecretSource::Made, SecretSource::Made));
+    assert_eq!(again.secret_sources(), (SecretSource::Kept, SecretSource::Kept));
+    assert_eq!(first.secrets_file(), data.join(secrets::FILE));
     assert_eq!((&first.publish_key, &first.admin_token), (&again.publish_key, &again.admin_token));
     assert!(first.publish_key != first.admin_token);
     assert_eq!(first.publish_key.reveal().len(), secrets::MADE_LETTERS);
@@ -184,7 +224,8 @@ fn weak_secrets_of_an_earlier_start_are_refused_unless_others_are_in_force() {
     }
     let mut config = Config::default();
     config.take_environment(None, Some("another-token".to_owned())).unwrap();
-    Access::open(&config, rule(PublishRule::default()), &data).unwrap();
+    let access = Access::open(&config, rule(PublishRule::default()), &data).unwrap();
+    assert_eq!(access.secret_sources(), (SecretSource::Kept, SecretSource::Configured));
     fs::write(&file, "publish_key = s3cr3t\n").unwrap();
     let error =
         Access::open(&Config::default(), rule(PublishRule::default()), &data).unwrap_err().to_string();

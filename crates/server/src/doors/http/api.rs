@@ -26,6 +26,17 @@ struct Info {
     embeddable: bool,
 }
 
+/// How to publish, for an admin.
+#[derive(Serialize)]
+struct Access {
+    /// Whether publishing needs the key from where the question comes, and from other machines than the server's.
+    key_needed: bool,
+    key_needed_elsewhere: bool,
+    publish_key: String,
+    /// Of who has logged in; `null` for everybody else.
+    session_ends_in_ms: Option<u128>,
+}
+
 #[derive(Serialize)]
 struct Streams {
     streams: Vec<Stream>,
@@ -125,6 +136,23 @@ pub(super) async fn info(
         embeddable: config.is_some_and(|config| !config.embed_origins.is_empty()),
     };
     Json(info).into_response()
+}
+
+/// `GET /api/v1/access`: what publishing takes, and whether who asks has logged in.
+pub(super) async fn access(
+    State(shared): State<Arc<Shared>>,
+    Extension(peer): Extension<Peer>,
+    headers: HeaderMap,
+) -> Response {
+    let (needed_here, needed_elsewhere) = shared.access.needs_key();
+    let left = gate::session(&headers).and_then(|session| shared.access.session_left(session));
+    let access = Access {
+        key_needed: if peer.is_local { needed_here } else { needed_elsewhere },
+        key_needed_elsewhere: needed_elsewhere,
+        publish_key: shared.access.publish_key().to_owned(),
+        session_ends_in_ms: left.map(|left| left.as_millis()),
+    };
+    ([(header::CACHE_CONTROL, "no-store")], Json(access)).into_response()
 }
 
 /// `GET /api/v1/streams`

@@ -1,8 +1,9 @@
 //! Who may see the console and the API.
 //!
 //! From this machine, directly and by a local name: open. From elsewhere, through a proxy, or by a
-//! foreign `Host` (a page that has rebound its name to this machine): with the admin token, as a bearer
-//! or in the cookie that `/login` sets. There is no CORS on these addresses.
+//! foreign `Host` (a page that has rebound its name to this machine): with the admin token as a bearer, or
+//! with a session, whose name is in the cookie that `/login` sets and `/logout` takes away. There is no CORS
+//! on these addresses.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use super::shared::Shared;
 use crate::access::{Access, AccessRequest, Action, Decision, Origin, Peer, Reason};
 use crate::events::Event;
 
-const COOKIE: &str = "headwater_admin";
+const COOKIE: &str = "headwater_session";
 /// The body of a login form, at most.
 const LOGIN_BYTES_MAX: usize = 1024;
 /// How long the form may take to come.
@@ -72,14 +73,18 @@ fn peer_of(request: &Request) -> Peer {
 }
 
 async fn authorize_admin(shared: &Shared, peer: Peer, headers: &HeaderMap, name: &str) -> Decision {
-    let key = token(headers);
-    shared.access.authorize(AccessRequest { action: Action::Admin, peer, name, key }).await
+    let (key, session) = (bearer(headers), session(headers));
+    shared.access.authorize(AccessRequest { action: Action::Admin, peer, name, key, session }).await
 }
 
 /// The answer to somebody who may not watch `name`.
 pub(super) async fn refuse_viewer(shared: &Shared, peer: Peer, uri: &Uri, name: &str) -> Option<Response> {
     let key = Query::of(uri).value("key");
-    match shared.access.authorize(AccessRequest { action: Action::Play, peer, name, key }).await {
+    match shared
+        .access
+        .authorize(AccessRequest { action: Action::Play, peer, name, key, session: None })
+        .await
+    {
         Decision::Allow => None,
         Decision::Refuse { reason, text } => {
             tell_refused(shared, reason, &text);
@@ -96,7 +101,7 @@ fn tell_refused(shared: &Shared, reason: Reason, text: &str) {
 /// Whether a page of another site has a browser change something in its user's name. The token as a bearer is
 /// something that no other site has.
 fn is_foreign(method: &Method, headers: &HeaderMap) -> bool {
-    if method.is_safe() || headers.contains_key(header::AUTHORIZATION) {
+    if method.is_safe() || bearer(headers).is_some() {
         return false;
     }
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
@@ -109,7 +114,7 @@ fn is_foreign(method: &Method, headers: &HeaderMap) -> bool {
     origin.is_none_or(|(_, host)| text("host") != Some(host))
 }
 
-/// Checks a token that a person typed in and keeps it in a cookie.
+/// Checks a token that a person typed in, and begins a session.
 pub(super) async fn login(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let (request, body) = request.into_parts();
     let body = axum::body::to_bytes(body, LOGIN_BYTES_MAX);
@@ -127,20 +132,41 @@ pub(super) async fn login(State(shared): State<Arc<Shared>>, request: Request) -
         tell_refused(&shared, Reason::Wrong, "That is not the admin token.");
         return login_again(&request.headers, LoginProblem::WrongToken);
     }
-    let token = shared.access.admin_cookie();
-    let cookie = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict; Max-Age=2592000");
-    ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response()
+    let (session, length) = match shared.access.begin_session() {
+        Ok(begun) => begun,
+        Err(error) => return (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    };
+    ([(header::SET_COOKIE, cookie(&session, length))], Redirect::to("/")).into_response()
 }
 
 fn login_again(headers: &HeaderMap, problem: LoginProblem) -> Response {
     (StatusCode::UNAUTHORIZED, pages::login_page(headers, Some(problem))).into_response()
 }
 
-fn token(headers: &HeaderMap) -> Option<&str> {
-    let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    if let Some(token) = bearer.and_then(|value| value.strip_prefix("Bearer ")) {
-        return Some(token.trim());
+/// `POST /logout`: ends the session, here and in the browser.
+pub(super) async fn logout(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    if is_foreign(request.method(), request.headers()) {
+        return (StatusCode::FORBIDDEN, "a page of another site may not log you out\n").into_response();
     }
+    if let Some(session) = session(request.headers()) {
+        shared.access.end_session(session);
+    }
+    ([(header::SET_COOKIE, cookie("", Duration::ZERO))], Redirect::to("/login")).into_response()
+}
+
+/// The cookie that names a session.
+fn cookie(session: &str, length: Duration) -> String {
+    format!("{COOKIE}={session}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}", length.as_secs())
+}
+
+/// The token that a request shows.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    value.strip_prefix("Bearer ").map(str::trim)
+}
+
+/// The session that a request names.
+pub(super) fn session(headers: &HeaderMap) -> Option<&str> {
     let cookies = headers.get(header::COOKIE)?.to_str().ok()?;
     cookies.split(';').find_map(|cookie| cookie.trim().strip_prefix(COOKIE)?.strip_prefix('='))
 }
@@ -189,6 +215,8 @@ mod tests {
         ));
         assert!(!foreign(Method::GET, &[host, ("origin", "http://b")]));
         assert!(!foreign(post.clone(), &[host, ("origin", "http://b"), ("authorization", "Bearer x")]));
+        // Which a page of another site can have a browser send, by http://a:b@host/.
+        assert!(foreign(post.clone(), &[host, ("origin", "http://b"), ("authorization", "Basic YTpi")]));
         for origin in ["http://a", "http://b:8080", "null", "http://a:80800"] {
             assert!(foreign(post.clone(), &[host, ("origin", origin)]), "{origin}");
         }
@@ -198,12 +226,12 @@ mod tests {
     }
 
     #[test]
-    fn the_token_is_found_as_bearer_and_as_cookie() {
-        let bearer = HeaderMap::from_iter([(header::AUTHORIZATION, "Bearer abc".parse().unwrap())]);
-        let cookie = HeaderMap::from_iter([(header::COOKIE, "a=b; headwater_admin=abc".parse().unwrap())]);
-        assert_eq!(
-            (token(&bearer), token(&cookie), token(&HeaderMap::new())),
-            (Some("abc"), Some("abc"), None)
-        );
+    fn a_token_is_a_bearer_and_a_session_is_in_the_cookie() {
+        let shown = |name, value: &'static str| HeaderMap::from_iter([(name, value.parse().unwrap())]);
+        let token = shown(header::AUTHORIZATION, "Bearer abc");
+        let cookie = shown(header::COOKIE, "a=b; headwater_session=abc; headwater_session2=d");
+        assert_eq!((bearer(&token), session(&token)), (Some("abc"), None));
+        assert_eq!((bearer(&cookie), session(&cookie)), (None, Some("abc")));
+        assert_eq!(bearer(&shown(header::AUTHORIZATION, "Basic YTpi")), None);
     }
 }

@@ -69,6 +69,7 @@ fn routes() -> Vec<Route> {
     vec![
         admins(M::GET, "/", pages::console),
         admins(M::GET, "/metrics", api::metrics),
+        admins(M::GET, "/api/v1/access", api::access),
         admins(M::GET, "/api/v1/streams", api::streams),
         admins(M::DELETE, "/api/v1/streams/{*path}", api::stop),
         admins(M::GET, "/api/v1/films", films::list),
@@ -90,6 +91,7 @@ fn routes() -> Vec<Route> {
         all(M::GET, "/house.css", pages::style),
         all(M::GET, "/login", pages::login),
         all(M::POST, "/login", gate::login),
+        all(M::POST, "/logout", gate::logout),
         all(M::GET, "/api/v1/info", api::info),
         all(M::GET, "/api/v1/streams/{*path}", api::stream),
         all(M::GET, "/api/v1/films/{*path}", films::film),

@@ -205,7 +205,7 @@ impl Connection {
         if !key.is_some_and(|key| access.is_secret(key)) && access.is_secret_in(path.query.iter()) {
             return Decision::misnamed();
         }
-        access.authorize(AccessRequest { action, peer, name, key }).await
+        access.authorize(AccessRequest { action, peer, name, key, session: None }).await
     }
 
     async fn stream_length(&self, path: &StreamPath) -> Option<f64> {

@@ -26,6 +26,9 @@ const TOKEN: &str = "to/ken+of=mine%2F";
 const CODED: &str = "to%2Fken%2Bof%3Dmine%252F";
 const KEY: &str = "ke/y+of=mine";
 
+/// Tells admins the publish key, and nobody else.
+const ACCESS: &str = "/api/v1/access";
+
 /// What those get who ask for a page or a picture.
 const PAGE: u16 = if assets::COMPLETE { 200 } else { 404 };
 const PICTURE: u16 = if cfg!(feature = "thumbnails") { 200 } else { 501 };
@@ -34,9 +37,10 @@ const PICTURE: u16 = if cfg!(feature = "thumbnails") { 200 } else { 501 };
 struct Row(&'static str, &'static str, &'static str, u16);
 
 /// At least one for every entry.
-const ROWS: [Row; 36] = [
+const ROWS: [Row; 38] = [
     Row("GET", "/", "/", PAGE),
     Row("GET", "/metrics", "/metrics", 200),
+    Row("GET", ACCESS, ACCESS, 200),
     Row("GET", "/api/v1/streams", "/api/v1/streams", 200),
     Row("DELETE", "/api/v1/streams/{*path}", "/api/v1/streams/live/none", 404),
     Row("GET", "/api/v1/films", "/api/v1/films", 200),
@@ -57,6 +61,7 @@ const ROWS: [Row; 36] = [
     Row("GET", "/house.css", "/house.css", 200),
     Row("GET", "/login", "/login", 200),
     Row("POST", "/login", "/login", 401),
+    Row("POST", "/logout", "/logout", 303),
     Row("GET", "/api/v1/info", "/api/v1/info", 200),
     Row("GET", "/api/v1/streams/{*path}", "/api/v1/streams/live/cam", 200),
     Row("GET", "/api/v1/films/{*path}", "/api/v1/films/vod/bframes.mp4", 200),
@@ -94,15 +99,17 @@ const FROM: [From; 6] = [
 ];
 
 /// What is shown, and whether it is right.
-const SHOWN: [(Shown, Verdict); 8] = [
+const SHOWN: [(Shown, Verdict); 9] = [
     (Shown::Nothing, Verdict::Missing),
     (Shown::Bearer(""), Verdict::Missing),
     (Shown::Cookie(""), Verdict::Missing),
     (Shown::Bearer("wrong-wrong"), Verdict::Wrong),
-    (Shown::Cookie(KEY), Verdict::Wrong),
     (Shown::Bearer(TOKEN), Verdict::Right),
-    (Shown::Cookie(TOKEN), Verdict::Right),
-    (Shown::Cookie(CODED), Verdict::Right),
+    // A cookie names a session, and is no token.
+    (Shown::Cookie(KEY), Verdict::Missing),
+    (Shown::Cookie(TOKEN), Verdict::Missing),
+    (Shown::Cookie(CODED), Verdict::Missing),
+    (Shown::Session, Verdict::Right),
 ];
 
 #[derive(Clone, Copy, Debug)]
@@ -110,6 +117,7 @@ enum Shown {
     Nothing,
     Bearer(&'static str),
     Cookie(&'static str),
+    Session,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,7 +179,11 @@ impl House {
         request = match shown {
             Shown::Nothing => request,
             Shown::Bearer(token) => request.header(AUTHORIZATION, format!("Bearer {token}")),
-            Shown::Cookie(token) => request.header(COOKIE, format!("a=b; headwater_admin={token}")),
+            Shown::Cookie(session) => request.header(COOKIE, format!("a=b; headwater_session={session}")),
+            Shown::Session => {
+                let (session, _) = self.shared.access.begin_session().unwrap();
+                request.header(COOKIE, format!("a=b; headwater_session={session}"))
+            }
         };
         let mut request = request.body(Body::empty()).unwrap();
         let peer =
@@ -182,6 +194,19 @@ impl House {
         let place = response.headers().get("location").map(|place| place.to_str().unwrap().to_owned());
         let body = axum::body::to_bytes(response.into_body(), 64 << 20).await.unwrap();
         (status, place.unwrap_or_else(|| String::from_utf8_lossy(&body).into_owned()))
+    }
+
+    /// A form, sent from elsewhere.
+    async fn post(&self, path: &str, headers: &[(&str, &str)], body: &str) -> Response {
+        let mut request = Request::post(path).header(HOST, "headwater.example:8080");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut request = request.body(Body::from(body.to_owned())).unwrap();
+        let origin = Origin::direct("192.0.2.7:5".parse().unwrap());
+        let peer = gate::peer(&self.shared.access, origin, request.headers());
+        request.extensions_mut().insert(peer);
+        self.router.clone().call(request).await.unwrap()
     }
 }
 
@@ -258,6 +283,10 @@ async fn strangers_are_let_in_where_everybody_is_and_nowhere_else() {
                         assert_eq!(says_wrong, verdict == Verdict::Wrong, "{asked}: {answer:?}");
                     }
                     for secret in [KEY, TOKEN, CODED] {
+                        if *entry == ACCESS && answer.0 == 200 && secret == KEY {
+                            assert!(answer.1.contains(KEY), "{asked}: {answer:?}");
+                            continue;
+                        }
                         assert!(!answer.1.contains(secret), "{asked} tells a secret: {answer:?}");
                     }
                 }
@@ -267,27 +296,54 @@ async fn strangers_are_let_in_where_everybody_is_and_nowhere_else() {
 }
 
 #[tokio::test]
-async fn the_form_takes_a_token_as_browsers_send_it_and_the_cookie_opens() {
+async fn the_form_takes_a_token_as_browsers_send_it_and_begins_a_session_that_logging_out_ends() {
     let house = House::new(true);
+    let there = From::There;
+    let streams = Row("GET", "/api/v1/streams", "/api/v1/streams", 200);
     for (body, status) in [("token=", 401), ("token=wrong-wrong", 401), (TOKEN, 401)]
         .into_iter()
         .map(|(body, status)| (body.to_owned(), status))
         .chain([TOKEN, CODED].map(|token| (format!("token={token}"), 303)))
     {
-        let mut request = Request::post("/login").body(Body::from(body.clone())).unwrap();
-        let peer = gate::peer(
-            &house.shared.access,
-            Origin::direct("192.0.2.7:5".parse().unwrap()),
-            request.headers(),
-        );
-        request.extensions_mut().insert(peer);
-        let response = house.router.clone().call(request).await.unwrap();
+        let response = house.post("/login", &[], &body).await;
         assert_eq!(response.status().as_u16(), status, "{body}");
         let cookie = response.headers().get("set-cookie").map(|cookie| cookie.to_str().unwrap().to_owned());
         assert_eq!(cookie.is_some(), status == 303);
-        if let Some(cookie) = cookie {
-            assert!(cookie.starts_with(&format!("headwater_admin={CODED};")), "{cookie}");
+        let Some(cookie) = cookie else { continue };
+        let (session, rest) = cookie.strip_prefix("headwater_session=").unwrap().split_once(';').unwrap();
+        assert!(session.len() > 20 && !cookie.contains(TOKEN) && !cookie.contains(CODED), "{cookie}");
+        assert_eq!(rest, " Path=/; HttpOnly; SameSite=Strict; Max-Age=604800");
+        let session: &'static str = session.to_owned().leak();
+        assert_eq!(house.ask(&streams, there, Shown::Cookie(session)).await.0, 200);
+        // It opens whatever name the server was asked for by, and not what another site's page wants changed.
+        assert_eq!(house.ask(&streams, From::Rebound, Shown::Cookie(session)).await.0, 200);
+        let cookie = format!("headwater_session={session}");
+        let foreign = [("cookie", cookie.as_str()), ("origin", "http://evil.example")];
+        for path in ["/api/v1/uploads", "/logout"] {
+            assert_eq!(house.post(path, &foreign, "").await.status().as_u16(), 403, "{path}");
         }
+        assert_eq!(house.ask(&streams, there, Shown::Cookie(session)).await.0, 200);
+        let left = house.post("/logout", &foreign[..1], "").await;
+        let told = left.headers().get("set-cookie").unwrap().to_str().unwrap();
+        assert!(told.starts_with("headwater_session=;") && told.ends_with("Max-Age=0"), "{told}");
+        let (status, text) = house.ask(&streams, there, Shown::Cookie(session)).await;
+        assert!(status == 401 && text.contains("the session is over"), "{status} {text}");
+    }
+}
+
+#[tokio::test]
+async fn an_admin_is_told_how_to_publish_from_where_it_asks() {
+    for (trust_local, from, needed) in
+        [(true, From::Here, false), (true, From::There, true), (false, From::Here, true)]
+    {
+        let house = House::new(trust_local);
+        let shown = if from == From::Here && trust_local { Shown::Nothing } else { Shown::Session };
+        let (status, text) = house.ask(&Row("GET", ACCESS, ACCESS, 200), from, shown).await;
+        assert_eq!(status, 200, "{text}");
+        let told: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(told["key_needed"], needed, "{from:?}: {text}");
+        assert_eq!((&told["key_needed_elsewhere"], &told["publish_key"]), (&true.into(), &KEY.into()));
+        assert_eq!(told["session_ends_in_ms"].is_u64(), matches!(shown, Shown::Session), "{text}");
     }
 }
 
