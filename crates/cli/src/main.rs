@@ -1,12 +1,14 @@
 //! The binary `headwater`: its commands, and logging to standard error.
 //!
-//! `serve`, `demo` and `check` are one file, since they take the same configuration; `publish`, `play` and `probe` have
-//! a file each, `trace` and `bench` a folder.
+//! `serve`, `demo` and `check` are one file, since they take the same configuration, and so are `man` and `completions`;
+//! `publish`, `play` and `probe` have a file each, `trace` and `bench` a folder.
 
 mod bench;
 mod incoming;
 mod left_out;
 mod line;
+mod manual;
+mod output;
 mod play;
 mod probe;
 mod progress;
@@ -17,7 +19,7 @@ mod trace;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// A streaming media server and client.
 ///
@@ -56,6 +58,8 @@ enum Command {
     Trace(trace::Arguments),
     Check(serve::CheckArguments),
     Bench(bench::Arguments),
+    Man(manual::ManArguments),
+    Completions(manual::CompletionsArguments),
     #[command(hide = true)]
     BenchLoop(bench::bare_loop::Arguments),
 }
@@ -84,6 +88,8 @@ fn main() -> ExitCode {
             Command::Trace(arguments) => return trace::run(arguments).await,
             Command::Check(arguments) => serve::check(&arguments),
             Command::Bench(arguments) => return bench::run(arguments).await,
+            Command::Man(arguments) => manual::man(Arguments::command(), &arguments),
+            Command::Completions(arguments) => manual::completions(Arguments::command(), &arguments),
             Command::BenchLoop(arguments) => bench::bare_loop::run(&arguments),
         }
         .map(|()| ExitCode::SUCCESS)
@@ -102,8 +108,10 @@ fn main() -> ExitCode {
 fn start_logging(arguments: &Arguments) -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(&arguments.log)
         .map_err(|error| anyhow::anyhow!("--log {}: {error}. Try --log info", arguments.log))?;
-    let logs =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(|| progress::LogWriter)
+        .with_target(false);
     if arguments.log_json {
         logs.json().init();
     } else {
@@ -114,7 +122,7 @@ fn start_logging(arguments: &Arguments) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_consistent() {

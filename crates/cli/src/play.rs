@@ -1,6 +1,5 @@
 //! `headwater play`: a stream into a file or to standard output.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -13,8 +12,9 @@ use serde::Serialize;
 use super::incoming::{Incoming, shown};
 use super::left_out::{LeftOutReport, counted};
 use super::line::Trust;
+use super::output;
 use super::progress::{Progress, clock};
-use super::recording::Recording;
+use super::recording::{ReaderGone, Recording};
 use headwater_vod::Item;
 
 /// The buffer that is announced where a film goes into a file: ten hours, so that it comes as fast as it can.
@@ -28,8 +28,8 @@ const FILE_BUFFER_MS: u32 = 36_000_000;
 pub(super) struct Arguments {
     /// rtmp://HOST/APP/NAME or http://HOST/APP/NAME.flv; rtmps:// and https:// too
     url: String,
-    /// The file: FLV, or MP4 if its name ends so; `-` is standard output, in FLV. Without it the stream is
-    /// received and counted only.
+    /// The file: FLV, or MP4 if its name ends so; `-` is standard output, in FLV, until nobody reads it any more.
+    /// Without it the stream is received and counted only.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Begin here, in seconds from the start (recorded streams).
@@ -73,6 +73,8 @@ enum Ending {
     Duration,
     /// Ctrl-C.
     Interrupted,
+    /// Who read standard output has closed it.
+    Reader,
     /// Something went wrong.
     Error,
 }
@@ -83,9 +85,10 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let limit = arguments
         .duration
         .map(|seconds| Timestamp::from_ms(i64::try_from(millis(seconds)).unwrap_or(i64::MAX)));
-    let mut incoming = Incoming::open(&arguments.url, options(&arguments), &arguments.trust).await?;
-    let mut recording = Recording::create(arguments.output.as_deref())?;
     let mut progress = Progress::new(&shown(&arguments.url), limit);
+    let opened = Incoming::open(&arguments.url, options(&arguments), &arguments.trust);
+    let mut incoming = progress.wait(opened).await.inspect_err(|_| progress.finish())?;
+    let mut recording = Recording::create(arguments.output.as_deref())?;
     let mut first_frame = None;
     let received = tokio::select! {
         received = receive(&mut incoming, &mut recording, &mut progress, limit, &mut first_frame) => received,
@@ -95,6 +98,11 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     // What came before an error is kept and playable.
     let finished = recording.finish();
     let received = received.and_then(|ending| finished.map(|()| ending));
+    // Who has read enough has what it wanted.
+    let received = received.or_else(|error| match error.downcast::<ReaderGone>() {
+        Ok(ReaderGone) => Ok(Ending::Reader),
+        Err(error) => Err(error),
+    });
     let mut left_out = incoming.left_out();
     left_out.merge(&recording.left_out());
     let report = Report {
@@ -110,12 +118,12 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         error: received.as_ref().err().map(|error| format!("{error:#}")),
     };
     tell(&report, arguments.json, arguments.output.is_some_and(|output| output.as_os_str() == "-"))?;
-    received?;
-    anyhow::ensure!(
-        report.frames > 0 || report.left_out.messages() == 0,
-        "{}: nothing of what came could be used",
-        report.url
-    );
+    let ending = received?;
+    let nothing = match report.left_out.messages() {
+        0 => "no frame has come",
+        _ => "nothing of what came could be used",
+    };
+    anyhow::ensure!(report.frames > 0 || ending == Ending::Duration, "{}: {nothing}", report.url);
     Ok(())
 }
 
@@ -138,7 +146,7 @@ async fn receive(
     first_frame: &mut Option<Instant>,
 ) -> anyhow::Result<Ending> {
     let mut origin = None;
-    while let Some(item) = incoming.next().await? {
+    while let Some(item) = progress.wait(incoming.next()).await? {
         progress.left_out(incoming.left_out_count());
         if let Item::Frame(frame) = &item {
             let origin = *origin.get_or_insert(frame.dts);
@@ -166,10 +174,9 @@ fn tell(report: &Report, json: bool, stdout_is_taken: bool) -> anyhow::Result<()
         format!("received {frames}, {} bytes, {media}{into}\n{left_out}", report.bytes)
     };
     if json && !stdout_is_taken {
-        write!(std::io::stdout(), "{text}")?;
-    } else {
-        eprint!("{text}");
+        return output::print(&text);
     }
+    eprint!("{text}");
     Ok(())
 }
 

@@ -1,6 +1,5 @@
 //! `headwater probe`: what a stream or a file holds, and how healthy it is.
 
-use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -11,6 +10,8 @@ use serde::Serialize;
 use super::incoming::{Incoming, shown};
 use super::left_out::LeftOutReport;
 use super::line::Trust;
+use super::output;
+use super::progress::Progress;
 use headwater_vod::Item;
 
 /// A step between two frames of a track that counts as a gap.
@@ -23,9 +24,10 @@ const GAP: Timestamp = Timestamp::from_ms(1_000);
 /// Example: headwater probe rtmp://localhost/live/demo --json
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// rtmp://HOST/APP/NAME, http://HOST/APP/NAME.flv (rtmps:// and https:// too), or a file.
+    /// rtmp://HOST/APP/NAME, http://HOST/APP/NAME.flv, http://HOST/PATH.mp4 or .m3u8 (rtmps:// and https:// too), or a
+    /// file.
     target: String,
-    /// Look at this much of a live stream, in seconds. Files are read whole.
+    /// Look at this much of a stream or of HLS, in seconds. Files are read whole.
     #[arg(long, value_name = "SECONDS", default_value_t = 5.0)]
     duration: f64,
     #[command(flatten)]
@@ -97,13 +99,11 @@ struct Tally {
 /// Runs the command.
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let began = Instant::now();
-    let mut incoming = Incoming::open(&arguments.target, PlayOptions::default(), &arguments.trust).await?;
-    let limit = (!incoming.is_file())
-        .then(|| Duration::try_from_secs_f64(arguments.duration).unwrap_or(Duration::MAX));
-    let mut gathered = Gathered { said: incoming.duration(), ..Gathered::default() };
-    while let Some(item) = next_within(&mut incoming, limit, &gathered).await? {
-        gathered.take(item, began);
-    }
+    let duration = Duration::try_from_secs_f64(arguments.duration).unwrap_or(Duration::MAX);
+    let mut progress = Progress::new(&shown(&arguments.target), None);
+    let looked = look(&arguments, duration, &mut progress, began).await;
+    progress.finish();
+    let (incoming, gathered) = looked?;
     let left_out = LeftOutReport::from(incoming.left_out());
     anyhow::ensure!(
         !gathered.tracks.is_empty(),
@@ -112,13 +112,27 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         left_out.lines()
     );
     let report = gathered.report(shown(&arguments.target), left_out);
-    let mut out = std::io::stdout().lock();
-    if arguments.json {
-        writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
-    } else {
-        write!(out, "{}", text(&report))?;
+    output::print(&if arguments.json { serde_json::to_string_pretty(&report)? + "\n" } else { text(&report) })
+}
+
+/// Reads what is to be looked at.
+async fn look(
+    arguments: &Arguments,
+    duration: Duration,
+    progress: &mut Progress,
+    began: Instant,
+) -> anyhow::Result<(Incoming, Gathered)> {
+    let opened = Incoming::look_at(&arguments.target, PlayOptions::default(), &arguments.trust, duration);
+    let mut incoming = progress.wait(opened).await?;
+    let limit = (!incoming.is_file()).then_some(duration);
+    let mut gathered = Gathered { said: incoming.duration(), ..Gathered::default() };
+    while let Some(item) = progress.wait(next_within(&mut incoming, limit, &gathered)).await? {
+        if let Item::Frame(frame) = &item {
+            progress.frame(frame.dts, frame.payload.len());
+        }
+        gathered.take(item, began);
     }
-    Ok(())
+    Ok((incoming, gathered))
 }
 
 /// The next item, as long as there is time left since the first frame.

@@ -14,12 +14,14 @@ use headwater_rtmp::command::PublishKind;
 use headwater_rtmp::session::ClientEvent;
 use headwater_rtmp::tokio::Connection;
 use headwater_rtmp::url::RtmpUrl;
+use serde::Serialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::incoming::{REDIAL_AFTER, dial, dial_url, refuse, shown};
 use super::left_out::{LeftOutReport, counted};
 use super::line::{Line, Trust};
+use super::output;
 use super::progress::{Progress, clock};
 use headwater_vod::{Chain, Item, Reader};
 
@@ -43,6 +45,34 @@ pub(super) struct Arguments {
     /// Send this many times as fast.
     #[arg(long, default_value_t = 1.0, value_name = "FACTOR", value_parser = positive)]
     speed: f64,
+    /// Print what was sent as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    url: String,
+    files: Vec<String>,
+    frames: u64,
+    bytes: u64,
+    media_seconds: f64,
+    wall_seconds: f64,
+    left_out: LeftOutReport,
+    ended: Ending,
+    error: Option<String>,
+}
+
+/// Why no more is sent.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Ending {
+    /// All files are sent.
+    Files,
+    /// Ctrl-C.
+    Interrupted,
+    /// Something went wrong.
+    Error,
 }
 
 pub(super) fn positive(text: &str) -> Result<f64, String> {
@@ -54,7 +84,9 @@ pub(super) fn positive(text: &str) -> Result<f64, String> {
 
 /// Runs the command.
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let began = Instant::now();
     let Some((url, files)) = arguments.targets.split_last() else { bail!("name a file and a URL") };
+    let names = files.to_vec();
     let files: Vec<PathBuf> = files.iter().map(PathBuf::from).collect();
     let total = look_at(&files)?.filter(|_| !arguments.looped);
     let mut queue = files.clone().into_iter();
@@ -77,12 +109,31 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let mut outgoing = Outgoing::start(connection, &parsed).await?.redialling(Box::new(redial));
     let mut progress = Progress::new(&shown(url), total);
     let sent = tokio::select! {
-        sent = outgoing.send_all(&mut chain, arguments.speed, |at, bytes| progress.frame(at, bytes)) => sent,
-        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Into::into),
+        sent = outgoing.send_all(&mut chain, arguments.speed, |at, bytes| progress.frame(at, bytes)) => {
+            sent.map(|()| Ending::Files)
+        }
+        interrupted = tokio::signal::ctrl_c() => {
+            interrupted.map(|()| Ending::Interrupted).map_err(Into::into)
+        }
     };
     progress.finish();
-    let (frames, left_out) = (counted(progress.frames(), "frame"), LeftOutReport::from(chain.left_out()));
-    eprint!("published {frames}, {} bytes, {}\n{}", progress.bytes(), clock(progress.at()), left_out.lines());
+    let report = Report {
+        url: shown(url),
+        files: names,
+        frames: progress.frames(),
+        bytes: progress.bytes(),
+        media_seconds: progress.at().as_seconds(),
+        wall_seconds: began.elapsed().as_secs_f64(),
+        left_out: chain.left_out().into(),
+        ended: sent.as_ref().map_or(Ending::Error, |ending| *ending),
+        error: sent.as_ref().err().map(|error| format!("{error:#}")),
+    };
+    if arguments.json {
+        output::print(&(serde_json::to_string(&report)? + "\n"))?;
+    } else {
+        let (frames, at) = (counted(report.frames, "frame"), clock(progress.at()));
+        eprint!("published {frames}, {} bytes, {at}\n{}", report.bytes, report.left_out.lines());
+    }
     sent?;
     outgoing.finish().shutdown().await?;
     Ok(())

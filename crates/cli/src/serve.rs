@@ -1,12 +1,13 @@
 //! `serve`, `demo` and `check`.
 
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
 
 use headwater_server::{Config, Origin, Overrides};
+
+use super::output;
 
 /// File descriptors to ask the system for; each connection takes one.
 const DESCRIPTORS_WANTED: u64 = 65_536;
@@ -22,18 +23,18 @@ pub(super) struct Arguments {
     /// Configuration file (TOML). Without one, built-in defaults hold.
     #[arg(short, long, value_name = "FILE", env = "HEADWATER_CONFIG")]
     config: Option<PathBuf>,
-    /// Listen for RTMP here; port 0 takes any free port and prints it. Without it: every address
-    /// of this machine, port 1935.
-    #[arg(long, value_name = "ADDRESS", env = "HEADWATER_RTMP")]
+    /// Listen for RTMP here: PORT, ADDRESS:PORT or NAME:PORT, as in 1935, 127.0.0.1:1935 or localhost:1935. Port 0
+    /// takes any free port and prints it. Without it: every address of this machine, port 1935.
+    #[arg(long, value_name = "ADDRESS", env = "HEADWATER_RTMP", value_parser = headwater_server::parse_listen_address)]
     rtmp: Option<SocketAddr>,
     /// Listen for HTTP here. Without it: every address of this machine, port 8080.
-    #[arg(long, value_name = "ADDRESS", env = "HEADWATER_HTTP")]
+    #[arg(long, value_name = "ADDRESS", env = "HEADWATER_HTTP", value_parser = headwater_server::parse_listen_address)]
     http: Option<SocketAddr>,
     /// Listen for RTMPS here, once a certificate is configured. Without it: every address, port 1936.
-    #[arg(long, value_name = "ADDRESS", env = "HEADWATER_RTMPS")]
+    #[arg(long, value_name = "ADDRESS", env = "HEADWATER_RTMPS", value_parser = headwater_server::parse_listen_address)]
     rtmps: Option<SocketAddr>,
     /// Listen for HTTPS here, once a certificate is configured. Without it: every address, port 8443.
-    #[arg(long, value_name = "ADDRESS", env = "HEADWATER_HTTPS")]
+    #[arg(long, value_name = "ADDRESS", env = "HEADWATER_HTTPS", value_parser = headwater_server::parse_listen_address)]
     https: Option<SocketAddr>,
     /// What the server writes goes here. Without it: headwater-data.
     #[arg(long, value_name = "DIR", env = "HEADWATER_DATA")]
@@ -53,6 +54,8 @@ pub(super) struct DemoArguments {
 }
 
 /// Check a configuration file and say exactly what is wrong and where.
+///
+/// To begin with one: headwater check --print-default > headwater.toml
 #[derive(Debug, Args)]
 pub(super) struct CheckArguments {
     /// The configuration file.
@@ -61,6 +64,9 @@ pub(super) struct CheckArguments {
     /// Where the server keeps what it writes; its secrets are checked too. Without it: headwater-data.
     #[arg(long, value_name = "DIR", env = "HEADWATER_DATA")]
     data: Option<PathBuf>,
+    /// Print a configuration file with every key at its default and what it means, and check nothing.
+    #[arg(long, conflicts_with_all = ["config", "data"])]
+    print_default: bool,
 }
 
 /// Runs the server until SIGINT or SIGTERM; SIGHUP has it read its configuration file again.
@@ -88,15 +94,30 @@ pub(super) async fn run(arguments: Arguments, with_demo: bool) -> anyhow::Result
 
 /// Says whether a configuration is valid.
 pub(super) fn check(arguments: &CheckArguments) -> anyhow::Result<()> {
+    if arguments.print_default {
+        return output::print(&Config::sample());
+    }
     let overrides = Overrides {
         data: arguments.data.clone(),
         publish_key: secret("HEADWATER_PUBLISH_KEY")?,
         admin_token: secret("HEADWATER_ADMIN_TOKEN")?,
         ..Overrides::default()
     };
-    Config::load(Some(&arguments.config), overrides)?.check_files()?;
-    writeln!(std::io::stdout(), "{} is valid", arguments.config.display())?;
-    Ok(())
+    let config =
+        Config::load(Some(&arguments.config), overrides).map_err(|error| with_hint(error, arguments))?;
+    let mut text = format!("{} is valid\n", arguments.config.display());
+    for note in config.check_files()? {
+        text += &format!("  but note: {note}\n");
+    }
+    output::print(&text)
+}
+
+/// Who has no file yet is told how to begin one.
+fn with_hint(error: anyhow::Error, arguments: &CheckArguments) -> anyhow::Error {
+    if arguments.config.exists() {
+        return error;
+    }
+    anyhow::anyhow!("{error:#}. `headwater check --print-default > headwater.toml` writes one to begin with")
 }
 
 /// A secret of the environment. There is no flag for it: every user of the machine can read those.

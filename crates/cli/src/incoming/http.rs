@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use bytes::Bytes;
 use headwater_media::flv::Demuxer;
 use http_body::Body as _;
-use hyper::{Request, Uri};
+use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 
 use crate::line::{Trust, WAIT_MAX};
@@ -41,6 +41,15 @@ impl HttpIncoming {
 
 /// Asks a server for an address: the body of its answer.
 pub(crate) async fn get(target: &str, trust: &Trust) -> anyhow::Result<hyper::body::Incoming> {
+    Ok(ask(target, None, trust).await?.into_body())
+}
+
+/// Asks a server for an address, or for a range of bytes of it.
+pub(super) async fn ask(
+    target: &str,
+    range: Option<(u64, u64)>,
+    trust: &Trust,
+) -> anyhow::Result<Response<hyper::body::Incoming>> {
     let uri: Uri = target.parse().with_context(|| format!("{target} is no address"))?;
     let authority = uri.authority().with_context(|| format!("{target} names no host"))?;
     let with_tls = uri.scheme_str() == Some("https");
@@ -51,9 +60,12 @@ pub(crate) async fn get(target: &str, trust: &Trust) -> anyhow::Result<hyper::bo
         let line = trust.reach(host, port, with_tls, WAIT_MAX).await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(line)).await?;
         tokio::spawn(connection);
-        let request = Request::get(path)
-            .header("Host", authority.as_str())
-            .body(http_body_util::Empty::<Bytes>::new())?;
+        let mut request = Request::get(path).header("Host", authority.as_str());
+        if let Some((offset, length)) = range {
+            let last = offset.saturating_add(length).saturating_sub(1);
+            request = request.header("Range", format!("bytes={offset}-{last}"));
+        }
+        let request = request.body(http_body_util::Empty::<Bytes>::new())?;
         anyhow::Ok(sender.send_request(request).await?)
     };
     let response = tokio::time::timeout(WAIT_MAX, opened)
@@ -62,5 +74,8 @@ pub(crate) async fn get(target: &str, trust: &Trust) -> anyhow::Result<hyper::bo
     if !response.status().is_success() {
         bail!("{target}: the server answers {}", response.status());
     }
-    Ok(response.into_body())
+    if range.is_some() && response.status() != StatusCode::PARTIAL_CONTENT {
+        bail!("{target}: the server does not answer with the range that was asked for");
+    }
+    Ok(response)
 }

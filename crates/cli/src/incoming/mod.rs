@@ -3,6 +3,7 @@
 //! What cannot be used of it is left out, said once for each reason, and counted: one message does not end a
 //! stream.
 
+mod fetched;
 pub(crate) mod http;
 mod rtmp;
 
@@ -19,6 +20,7 @@ use headwater_rtmp::session::{ClientConfig, ClientEvent, PlayOptions, Timeouts};
 use headwater_rtmp::tokio::{Connection, DIAL_MAX, connect_over};
 use headwater_rtmp::url::{RtmpUrl, Scheme};
 
+use self::fetched::Fetched;
 use self::http::HttpIncoming;
 use self::rtmp::RtmpIncoming;
 use super::line::{Line, Trust, WAIT_MAX};
@@ -42,6 +44,8 @@ enum Source {
     Http(Box<HttpIncoming>),
     /// A file.
     File(Box<Reader>),
+    /// Files that were fetched, to be looked at: each has tracks of its own.
+    Fetched(Fetched),
 }
 
 impl Incoming {
@@ -50,11 +54,25 @@ impl Incoming {
         let source = if target.starts_with("http://") || target.starts_with("https://") {
             Source::Http(Box::new(HttpIncoming::open(target, trust).await?))
         } else if target.contains("://") {
-            Source::Rtmp(Box::new(RtmpIncoming::open(target.parse()?, options, trust.clone()).await?))
+            Source::Rtmp(Box::new(RtmpIncoming::open(address(target)?, options, trust.clone()).await?))
         } else {
             Source::File(Box::new(Reader::open(Path::new(target))?))
         };
         Ok(Self { source, counted: 0, told: Vec::new() })
+    }
+
+    /// The same to look at it, and not to play it: a film over HTTP is fetched first, of HLS so much that it shows
+    /// something for `duration`.
+    pub(super) async fn look_at(
+        target: &str,
+        options: PlayOptions,
+        trust: &Trust,
+        duration: Duration,
+    ) -> anyhow::Result<Self> {
+        match Fetched::of(target, trust, duration).await? {
+            Some(fetched) => Ok(Self { source: Source::Fetched(fetched), counted: 0, told: Vec::new() }),
+            None => Self::open(target, options, trust).await,
+        }
     }
 
     /// The next item; `None` at the end.
@@ -64,6 +82,7 @@ impl Incoming {
                 Source::Rtmp(incoming) => incoming.pop(),
                 Source::Http(incoming) => incoming.demuxer.next_item()?.map(Item::from),
                 Source::File(reader) => return reader.next_item(),
+                Source::Fetched(files) => return files.next_item(),
             };
             self.tell_left_out();
             if item.is_some() {
@@ -72,7 +91,7 @@ impl Incoming {
             let goes_on = match &mut self.source {
                 Source::Rtmp(incoming) => incoming.fill().await?,
                 Source::Http(incoming) => incoming.fill().await?,
-                Source::File(_) => false,
+                Source::File(_) | Source::Fetched(_) => false,
             };
             if !goes_on {
                 return Ok(None);
@@ -82,13 +101,14 @@ impl Incoming {
 
     /// Whether items come as fast as they can be read.
     pub(super) fn is_file(&self) -> bool {
-        matches!(self.source, Source::File(_))
+        matches!(self.source, Source::File(_) | Source::Fetched(_))
     }
 
     /// How long a file shows something, where that is known before it is read.
     pub(super) fn duration(&self) -> Option<Timestamp> {
         match &self.source {
             Source::File(reader) => reader.duration(),
+            Source::Fetched(files) => files.duration(),
             Source::Rtmp(_) | Source::Http(_) => None,
         }
     }
@@ -99,6 +119,7 @@ impl Incoming {
             Source::Rtmp(incoming) => incoming.left_out(),
             Source::Http(incoming) => incoming.demuxer.left_out(),
             Source::File(reader) => reader.left_out(),
+            Source::Fetched(files) => files.left_out(),
         }
     }
 
@@ -112,7 +133,7 @@ impl Incoming {
         let count = match &self.source {
             Source::Rtmp(incoming) => incoming.left_out_count(),
             Source::Http(incoming) => incoming.demuxer.left_out_count(),
-            Source::File(_) => 0,
+            Source::File(_) | Source::Fetched(_) => 0,
         };
         if count == self.counted {
             return;
@@ -136,7 +157,20 @@ pub(super) fn shown(target: &str) -> String {
 
 /// A connection that has been let in by the server.
 pub(super) async fn dial(target: &str, trust: &Trust) -> anyhow::Result<(Connection<Line>, RtmpUrl)> {
-    dial_url(target.parse()?, trust).await
+    dial_url(address(target)?, trust).await
+}
+
+/// The address of a stream. One that ends with the app is asked for: nobody means it so.
+fn address(target: &str) -> anyhow::Result<RtmpUrl> {
+    let url: RtmpUrl = target.parse()?;
+    let name = url.stream.split('?').next().unwrap_or_default();
+    if name.trim_matches('/').is_empty() {
+        let here = url.tc_url();
+        bail!(
+            "{here} names no stream: an address looks like rtmp://HOST/APP/NAME, here for example {here}/NAME"
+        );
+    }
+    Ok(url)
 }
 
 /// As [`dial`].

@@ -1,9 +1,8 @@
 //! A recording in FLV, into a file or to standard output. Late tracks and changes of configuration stand where
 //! they happen; the flags of a file's head are made true when they turn out to be wrong.
 
-use std::fs::File;
-use std::io::{BufWriter, Seek, SeekFrom, Stdout, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufWriter, Seek, SeekFrom, Stdout, Write};
+use std::path::Path;
 
 use anyhow::Context;
 use bytes::{Bytes, BytesMut};
@@ -11,7 +10,8 @@ use headwater_media::flv::{Dialect, Muxer, file_header, parse_on_metadata};
 use headwater_media::{MediaKind, Timestamp, Track};
 use headwater_vod::Item;
 
-use super::replace;
+use super::file::AwaitedFile;
+use super::{ReaderGone, replace};
 
 /// Which kinds of tracks there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,7 +22,7 @@ struct Kinds {
 
 enum Target {
     Stdout(Stdout),
-    File { out: BufWriter<File>, path: PathBuf },
+    File(BufWriter<AwaitedFile>),
 }
 
 /// An FLV file, or as much of it as there is so far.
@@ -40,12 +40,11 @@ pub(crate) struct FlvFile {
 
 impl FlvFile {
     pub(super) fn to_stdout() -> Self {
-        Self::to(Target::Stdout(std::io::stdout()))
+        Self::to(Target::Stdout(io::stdout()))
     }
 
     pub(super) fn create(path: &Path) -> anyhow::Result<Self> {
-        let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(Self::to(Target::File { out: BufWriter::new(file), path: path.to_owned() }))
+        Ok(Self::to(Target::File(BufWriter::new(AwaitedFile::open(path)?))))
     }
 
     fn to(target: Target) -> Self {
@@ -53,10 +52,11 @@ impl FlvFile {
         Self { target, muxer: None, tracks: Vec::new(), metadata: None, at: Timestamp::ZERO, announced, seen }
     }
 
+    /// The file, if there is one and something was written to it.
     pub(super) fn path(&self) -> Option<&Path> {
         match &self.target {
-            Target::Stdout(_) => None,
-            Target::File { path, .. } => Some(path),
+            Target::File(out) if out.get_ref().has_begun() => Some(out.get_ref().path()),
+            _ => None,
         }
     }
 
@@ -78,7 +78,7 @@ impl FlvFile {
                 }
             }
         }
-        self.write(&bytes)?;
+        self.target.write(&bytes)?;
         if self.seen.exceed(self.announced) {
             self.mend_head(self.announced.and(self.seen))?;
         }
@@ -90,10 +90,11 @@ impl FlvFile {
         if self.muxer.is_some() && self.announced != self.seen {
             self.mend_head(self.seen)?;
         }
+        self.target.write(&[])?;
         match &mut self.target {
-            Target::Stdout(out) => out.flush().context("cannot write to standard output"),
-            Target::File { out, path } => {
-                out.flush().with_context(|| format!("cannot write {}", path.display()))
+            Target::Stdout(_) => Ok(()),
+            Target::File(out) => {
+                out.flush().with_context(|| format!("cannot write {}", out.get_ref().path().display()))
             }
         }
     }
@@ -110,28 +111,31 @@ impl FlvFile {
         self.muxer = Some(muxer);
     }
 
-    fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
-        match &mut self.target {
-            Target::Stdout(out) => {
-                out.write_all(bytes).and_then(|()| out.flush()).context("cannot write to standard output")
-            }
-            Target::File { out, path } => {
-                out.write_all(bytes).with_context(|| format!("cannot write {}", path.display()))
-            }
-        }
-    }
-
     /// Writes the flags anew, where there is a way back to them.
     fn mend_head(&mut self, kinds: Kinds) -> anyhow::Result<()> {
         self.announced = kinds;
-        let Target::File { out, path } = &mut self.target else { return Ok(()) };
+        let Target::File(out) = &mut self.target else { return Ok(()) };
         let head = file_header(kinds.audio, kinds.video);
         // A pipe has no way back; its reader has passed the head long since.
         if out.seek(SeekFrom::Start(0)).is_err() {
             return Ok(());
         }
         let mended = out.write_all(&head).and_then(|()| out.seek(SeekFrom::End(0)));
-        mended.map(drop).with_context(|| format!("cannot write {}", path.display()))
+        mended.map(drop).with_context(|| format!("cannot write {}", out.get_ref().path().display()))
+    }
+}
+
+impl Target {
+    fn write(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        match self {
+            Self::Stdout(out) => match out.write_all(bytes).and_then(|()| out.flush()) {
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(ReaderGone.into()),
+                written => written.context("cannot write to standard output"),
+            },
+            Self::File(out) => out
+                .write_all(bytes)
+                .with_context(|| format!("cannot write {}", out.get_ref().path().display())),
+        }
     }
 }
 

@@ -4,9 +4,11 @@
 //! Whatever the stream does, the recording goes on: a track may come late, stop, or change its size or codec. FLV
 //! says so in place; of MP4 see [`mp4`].
 
+mod file;
 mod flv;
 mod mp4;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
@@ -16,6 +18,18 @@ use headwater_vod::Item;
 
 use self::flv::FlvFile;
 use self::mp4::Mp4Files;
+
+/// Who read standard output has closed it.
+#[derive(Debug)]
+pub(super) struct ReaderGone;
+
+impl fmt::Display for ReaderGone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("nobody reads standard output any more")
+    }
+}
+
+impl std::error::Error for ReaderGone {}
 
 /// A recording as it is written.
 pub(super) enum Recording {

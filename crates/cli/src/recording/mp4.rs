@@ -5,7 +5,6 @@
 //! FFmpeg and mpv take no notice of it in fragments and show a broken picture. The further file begins with a key
 //! frame; what comes before it still goes to the file that it fits.
 
-use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -15,6 +14,7 @@ use headwater_media::mp4::Muxer;
 use headwater_media::{Codec, Error, Frame, MediaKind, Timestamp, Track, TrackId};
 use headwater_vod::Item;
 
+use super::file::AwaitedFile;
 use super::replace;
 
 /// Bytes kept for the head of a file, beyond what it needs at first: a dozen further tracks.
@@ -34,7 +34,7 @@ pub(crate) struct Mp4Files {
     path: PathBuf,
     paths: Vec<PathBuf>,
     /// Made when the file was asked for, written to from the first fragment on.
-    next_file: Option<File>,
+    next_file: Option<AwaitedFile>,
     file: Option<Mp4File>,
     /// As the stream announced them last.
     tracks: Vec<Track>,
@@ -49,11 +49,10 @@ pub(crate) struct Mp4Files {
 
 impl Mp4Files {
     pub(super) fn create(path: &Path) -> anyhow::Result<Self> {
-        let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(Self {
             path: path.to_owned(),
             paths: vec![path.to_owned()],
-            next_file: Some(file),
+            next_file: Some(AwaitedFile::open(path)?),
             file: None,
             tracks: Vec::new(),
             held: Vec::new(),
@@ -85,6 +84,10 @@ impl Mp4Files {
         if self.further.as_ref().is_some_and(|further| !further.frames.is_empty()) {
             self.turn_over()?;
             self.write_fragment(None)?;
+        }
+        // Nothing has come for it.
+        if self.next_file.take().is_some() {
+            self.paths.pop();
         }
         Ok(())
     }
@@ -171,6 +174,7 @@ impl Mp4Files {
         if let Some((id, error)) = refused {
             // At the beginning somebody is there who can choose another form; later the rest goes on.
             if is_first && self.paths.len() == 1 {
+                self.paths.clear();
                 return Err(error.into());
             }
             self.leave_out(id, &error);
@@ -222,7 +226,7 @@ impl Mp4Files {
 
 /// One file that is written.
 struct Mp4File {
-    out: File,
+    out: AwaitedFile,
     muxer: Muxer,
     /// Bytes of the head with its room; 0 before it is written.
     head_len: usize,
@@ -231,7 +235,7 @@ struct Mp4File {
 }
 
 impl Mp4File {
-    fn new(out: File, origin: Timestamp) -> Self {
+    fn new(out: AwaitedFile, origin: Timestamp) -> Self {
         Self { out, muxer: Muxer::starting_at(origin), head_len: 0, has_grown: false }
     }
 
@@ -303,14 +307,14 @@ fn described(track: &Track) -> String {
 }
 
 /// `NAME-2.mp4` or the next that is not there yet: nobody has asked to write over those.
-fn further_file(path: &Path, number: usize) -> anyhow::Result<(PathBuf, File)> {
+fn further_file(path: &Path, number: usize) -> anyhow::Result<(PathBuf, AwaitedFile)> {
     let (stem, extension) = (path.file_stem().unwrap_or_default(), path.extension().unwrap_or_default());
     for number in number..number + FILES_MAX {
         let mut name = stem.to_owned();
         name.push(format!("-{number}."));
         name.push(extension);
         let further = path.with_file_name(name);
-        match File::create_new(&further) {
+        match AwaitedFile::create_new(&further) {
             Ok(file) => return Ok((further, file)),
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             Err(error) => {

@@ -390,6 +390,8 @@ pub(crate) const ROOMS: &[Room] = &[
             "incoming",
             "left_out",
             "line",
+            "manual",
+            "output",
             "play",
             "probe",
             "progress",
