@@ -132,13 +132,17 @@ fn our_client_publishes_and_plays_over_rtmps_and_https() {
 fn our_client_trusts_nobody_whom_it_was_not_told_to() {
     let certificates = Certificates::make("stranger");
     let server = certificates.server("");
-    let mut command = headwater();
+    let other = Certificates::make("other");
     let url = format!("rtmps://localhost:{}/live/{NAME}", server.tls_ports().0);
-    command.args(["play", &url, "--duration", "1", "--ca"]).arg(certificates.dir.join("certificate.pem"));
-    let mut player = server.run("play", command);
-    assert!(!player.wait(LIMIT_S).success());
-    let said = player.log();
-    assert!(said.contains("no TLS with localhost") || said.contains("cannot be trusted"), "{said}");
+    // Another root, and another certificate for the same name.
+    for trusted in [other.root(), other.dir.join("certificate.pem")] {
+        let mut command = headwater();
+        command.args(["play", &url, "--duration", "1", "--ca"]).arg(trusted);
+        let mut player = server.run("play", command);
+        assert!(!player.wait(LIMIT_S).success());
+        let said = player.log();
+        assert!(said.contains("no TLS with localhost") || said.contains("cannot be trusted"), "{said}");
+    }
 }
 
 /// The certificate that a server shows, as openssl prints it.
