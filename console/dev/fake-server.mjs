@@ -47,7 +47,8 @@ const SAMPLE = [
 ];
 
 export async function startFake({ port = 0, streams = SAMPLE, quiet = true } = {}) {
-  const world = { streams: new Map(), media: new Set(), refuse: "none", films: await openFilms(), log: quiet ? () => {} : console.log };
+  const access = { key_needed: false, key_needed_elsewhere: true, publish_key: "bcdfghjkmnpqrstvwxz23456", session_ends_in_ms: null };
+  const world = { access, streams: new Map(), media: new Set(), refuse: "none", films: await openFilms(), log: quiet ? () => {} : console.log };
   for (const [path, kind] of streams) add(world, path, kind);
 
   const server = createServer((request, response) => {
@@ -82,6 +83,8 @@ export async function startFake({ port = 0, streams = SAMPLE, quiet = true } = {
     stream: (path) => world.streams.get(path),
     /** What is wrong with a stream, as the API tells it. */
     ail: (path, health) => (world.streams.get(path).health = health),
+    /** What publishing takes, and whether somebody has logged in, as the API tells it. */
+    admit: (access) => (world.access = { ...world.access, ...access }),
     /** Breaks every media connection off. */
     cut: () => world.media.forEach((media) => media.cut()),
     /** Holds the media of a stream still (its viewers stay); `orphan`: because its publisher is gone. */
@@ -110,6 +113,11 @@ async function answer(world, server, request, response) {
   if (path === "/api/v1/info") {
     const { port } = server.address();
     return json(response, { version: "0.1.0", rtmp_port: 1935, http_port: port, embeddable: false });
+  }
+  if (path === "/api/v1/access") return json(response, world.access);
+  if (path === "/logout" && request.method === "POST") {
+    world.access = { ...world.access, session_ends_in_ms: null };
+    return void response.writeHead(303, { location: "/login" }).end();
   }
   if (path === "/api/v1/streams") return json(response, { streams: [...world.streams.values()].map(describe) });
   if (path.startsWith("/api/v1/streams/")) {

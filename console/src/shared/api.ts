@@ -13,6 +13,16 @@ export interface ServerInfo {
   embeddable: boolean;
 }
 
+/** What publishing takes, for an admin. */
+export interface Access {
+  /** From where the page was opened; and from other machines than the server's own. */
+  key_needed: boolean;
+  key_needed_elsewhere: boolean;
+  publish_key: string;
+  /** Of who has logged in; `null` for who needs no login. */
+  session_ends_in_ms: number | null;
+}
+
 export interface VideoTrack {
   /** For people: `H.264`. */
   codec: string;
@@ -165,6 +175,17 @@ const FILM_TIMEOUT_MS = 60_000;
 
 export function fetchInfo(): Promise<ServerInfo> {
   return getJson<ServerInfo>("/api/v1/info");
+}
+
+export function fetchAccess(): Promise<Access> {
+  return getJson<Access>("/api/v1/access");
+}
+
+/** Ends the session. */
+export async function logOut(): Promise<void> {
+  const response = await fetch("/logout", { method: "POST", redirect: "manual", signal: AbortSignal.timeout(TIMEOUT_MS) });
+  // The answer leads to the login page, where the page that asked goes by itself.
+  if (!response.ok && response.type !== "opaqueredirect") throw new HttpError(response.status);
 }
 
 export async function fetchStreams(): Promise<Stream[]> {

@@ -30,9 +30,11 @@ impl Banner<'_> {
             text += &format!("  watch the demo     http://{http}/watch/live/demo\n");
         }
         let name = self.stream_key(rtmp.ip().is_loopback());
+        // Some shells take a question mark for a pattern.
+        let quote = if name.contains('?') { "\"" } else { "" };
         text += &format!(
             "  publish (OBS)      server rtmp://{rtmp}/live   stream key {name}\n  \
-               publish (ffmpeg)   ffmpeg -re -i FILE -c copy -f flv rtmp://{rtmp}/live/{name}\n  \
+               publish (ffmpeg)   ffmpeg -re -i FILE -c copy -f flv {quote}rtmp://{rtmp}/live/{name}{quote}\n  \
                watch              http://{http}/watch/live/NAME\n  \
                console            http://{http}/\n",
         );
@@ -189,7 +191,7 @@ mod tests {
     fn a_key_is_asked_for_where_it_is_needed() {
         // Who connects to an address of the network does not come from the loopback one, even on this machine.
         let [first, _] = said("", "192.0.2.7:1935", "192.0.2.7:8080");
-        assert!(first.contains("rtmp://192.0.2.7:1935/live/NAME?key=KEY\n"), "{first}");
+        assert!(first.contains("-f flv \"rtmp://192.0.2.7:1935/live/NAME?key=KEY\"\n"), "{first}");
         for (config, here, elsewhere) in [
             ("publish = \"key\"", "NAME?key=KEY", "NAME?key=KEY"),
             ("trust_local = false", "NAME?key=KEY", "NAME?key=KEY"),
