@@ -131,17 +131,11 @@ impl ClientSession {
                     input.clear();
                     return Ok(None);
                 }
-                Phase::AwaitConnected | Phase::Connected => {
-                    let received = self.link.read(input);
-                    let cut = self.link.take_cut_aggregate().map(|at| (at, Fault::AggregateCut));
-                    self.events.extend(cut.map(|(at, fault)| ClientEvent::LeftOut { at, fault }));
-                    match received {
-                        Ok(Some(received)) => self.take(received)?,
-                        Ok(None) if self.events.is_empty() => return Ok(None),
-                        Ok(None) => {}
-                        Err(error) => self.outlive(error)?,
-                    }
-                }
+                Phase::AwaitConnected | Phase::Connected => match self.link.read(input) {
+                    Ok(Some(received)) => self.take(received)?,
+                    Ok(None) => return Ok(None),
+                    Err(error) => self.outlive(error)?,
+                },
             }
         }
     }
@@ -185,7 +179,13 @@ impl ClientSession {
     }
 
     fn take(&mut self, received: Received) -> Result<(), Error> {
-        let Received { stream, timestamp, at, message } = received;
+        let (stream, timestamp, at, message) = match received {
+            Received::Message { stream, timestamp, at, message } => (stream, timestamp, at, message),
+            Received::CutAggregate { at } => {
+                self.events.push_back(ClientEvent::LeftOut { at, fault: Fault::AggregateCut });
+                return Ok(());
+            }
+        };
         match message {
             Message::Command(command) => self.take_command(stream, &command, at)?,
             Message::Media { kind, body } => {

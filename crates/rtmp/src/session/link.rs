@@ -21,12 +21,12 @@ const ACK_WINDOW_BYTES_DEFAULT: u32 = 2_500_000;
 /// would cost more than the stream.
 const ACK_STEP_BYTES_MIN: u64 = 2048;
 
-/// A message that concerns the session: everything else was dealt with.
-pub(super) struct Received {
-    pub(super) stream: MessageStreamId,
-    pub(super) timestamp: u32,
-    pub(super) at: u64,
-    pub(super) message: Message,
+/// What concerns the session: everything else was dealt with.
+pub(super) enum Received {
+    /// A message, whole or part of an aggregate.
+    Message { stream: MessageStreamId, timestamp: u32, at: u64, message: Message },
+    /// The aggregate that began there has ended, and its last tag was cut short.
+    CutAggregate { at: u64 },
 }
 
 /// A connection, below the commands.
@@ -36,8 +36,6 @@ pub(super) struct Link {
     pub(super) output: Output,
     decoder: Decoder,
     aggregate: Option<Aggregate>,
-    /// Where an aggregate began whose last tag was cut short.
-    cut_aggregate: Option<u64>,
     chunk_size: u32,
     ack_window_bytes: u32,
     acknowledged: u64,
@@ -49,7 +47,6 @@ impl Link {
             output: Output::default(),
             decoder: Decoder::new(limits, 0),
             aggregate: None,
-            cut_aggregate: None,
             chunk_size: CHUNK_SIZE_DEFAULT,
             ack_window_bytes: ACK_WINDOW_BYTES_DEFAULT,
             acknowledged: 0,
@@ -78,12 +75,7 @@ impl Link {
         self.decoder.aborted()
     }
 
-    /// Where an aggregate began that has lost its last tag, since this was last asked.
-    pub(super) fn take_cut_aggregate(&mut self) -> Option<u64> {
-        self.cut_aggregate.take()
-    }
-
-    /// The next message that concerns the session. Protocol control acts at once, also between the
+    /// What comes next that concerns the session. Protocol control acts at once, also between the
     /// chunks of another message (RTMP 1.0 §5.4), and on whatever chunk stream it comes (PTZOptics,
     /// quirk 28).
     pub(super) fn read(&mut self, input: &mut BytesMut) -> Result<Option<Received>, Error> {
@@ -91,8 +83,9 @@ impl Link {
             let raw = match self.aggregate.as_mut().and_then(Iterator::next) {
                 Some(part) => Some(part),
                 None => {
-                    let ended = self.aggregate.take().filter(Aggregate::is_cut);
-                    self.cut_aggregate = ended.map(|cut| cut.at()).or(self.cut_aggregate);
+                    if let Some(cut) = self.aggregate.take().filter(Aggregate::is_cut) {
+                        return Ok(Some(Received::CutAggregate { at: cut.at() }));
+                    }
                     self.decoder.read(input)?
                 }
             };
@@ -138,7 +131,8 @@ impl Link {
             }
             message => message,
         };
-        Ok(Some(Received { stream: raw.stream, timestamp: raw.timestamp, at: raw.at, message }))
+        let RawMessage { stream, timestamp, at, .. } = raw;
+        Ok(Some(Received::Message { stream, timestamp, at, message }))
     }
 
     /// Every half window, as FFmpeg and SRS do it: Flash Media Server and some CDNs stop at a full one.

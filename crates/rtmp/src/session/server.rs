@@ -212,7 +212,8 @@ impl ServerSession {
     }
 
     fn take(&mut self, received: Received) -> Result<(), Error> {
-        let Received { stream, timestamp, at, message } = received;
+        // What was whole of a cut aggregate has been taken; of the rest nobody here is told.
+        let Received::Message { stream, timestamp, at, message } = received else { return Ok(()) };
         match message {
             Message::Command(command) => self.take_command(stream, &command, at),
             Message::Media { kind, body } => {

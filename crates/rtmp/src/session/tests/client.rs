@@ -286,6 +286,20 @@ fn a_stream_outlives_messages_that_cannot_be_read() {
     assert!(cut_at > at, "{events:?}");
 }
 
+/// Every one, however much came at once, and also before what ends the conversation.
+#[test]
+fn each_cut_aggregate_is_told() {
+    let mut server = playing();
+    let cut = [9, 0, 0, 40, 0, 0, 140, 0, 0, 0, 0, 1, 2];
+    server.sends(1, type_id::AGGREGATE, 5000, &cut);
+    server.sends(1, type_id::AGGREGATE, 5000, &cut);
+    server.sends(0, type_id::SET_CHUNK_SIZE, 0, &[0; 4]);
+    let (events, _) = server.events_and_error();
+    let is_told =
+        |event: &ClientEvent| matches!(event, ClientEvent::LeftOut { fault: Fault::AggregateCut, .. });
+    assert!(events.len() == 2 && events.iter().all(is_told), "{events:?}");
+}
+
 #[test]
 fn before_there_is_a_stream_a_broken_command_ends_it() {
     let mut server = Dialogue::let_in();

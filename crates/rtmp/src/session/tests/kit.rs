@@ -185,10 +185,17 @@ impl<T: Twin> Dialogue<T> {
     /// The session fails.
     #[track_caller]
     pub(super) fn error(&mut self) -> Error {
+        self.events_and_error().1
+    }
+
+    /// The session fails; what it makes of everything before comes first.
+    #[track_caller]
+    pub(super) fn events_and_error(&mut self) -> (Vec<T::Event>, Error) {
+        let mut events = Vec::new();
         loop {
             match self.session.read(&mut self.input) {
-                Err(error) => return error,
-                Ok(Some(_)) => {}
+                Err(error) => return (events, error),
+                Ok(Some(event)) => events.push(event),
                 Ok(None) => panic!("there is no error"),
             }
         }
