@@ -62,6 +62,8 @@ pub enum Change {
 pub enum EndReason {
     /// Its publisher left and did not come back within the reconnect window.
     PublisherGone,
+    /// Its publisher was away, nobody watched, and another stream needed the room ([`crate::HubConfig::streams_max`]).
+    GaveWay,
     /// An operator has ended it.
     Stopped,
     /// The program stops.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use headwater_media::Timestamp;
@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
 use crate::announce::{Announcement, Announcements, EndReason};
+use crate::departures::Departures;
 use crate::log::LogConfig;
 use crate::name::StreamName;
 use crate::position::Start;
@@ -41,7 +42,8 @@ pub struct HubConfig {
     /// How long a broadcast stays open, with its viewers, after its publisher has left.
     pub reconnect_window: Duration,
     /// Streams that exist at once, at most, awaited ones included. The last quarter is the publishers':
-    /// anybody may await anything, and must not take their seats by it.
+    /// anybody may await anything, and must not take their seats by it. Where all are there, a new publisher takes
+    /// the place of the stream whose own has been away the longest and that nobody watches.
     pub streams_max: usize,
     /// Viewers' cursors open on one stream, at most.
     pub viewers_per_stream_max: usize,
@@ -119,6 +121,8 @@ pub struct Hub {
     config: HubConfig,
     lanes: Arc<[Lane]>,
     streams: Mutex<HashMap<StreamName, Arc<Stream>>>,
+    departures: Arc<Departures>,
+    gave_way: AtomicU64,
     announcements: broadcast::Sender<Announcement>,
 }
 
@@ -128,7 +132,14 @@ impl Hub {
     pub fn new(config: HubConfig) -> Self {
         let lanes = (0..config.lanes.max(1)).map(|_| Lane::default()).collect();
         let (announcements, _) = broadcast::channel(config.announcements_kept.clamp(1, 1 << 16));
-        Self { config, lanes, streams: Mutex::default(), announcements }
+        Self {
+            config,
+            lanes,
+            streams: Mutex::default(),
+            departures: Arc::default(),
+            gave_way: AtomicU64::new(0),
+            announcements,
+        }
     }
 
     /// The lanes; one task each calls the watchers.
@@ -159,13 +170,14 @@ impl Hub {
             Takeover::WhenSilentFor(silence) => Some(silence),
             Takeover::Always => Some(Duration::ZERO),
         };
-        self.with_stream(name, now, self.config.streams_max, |stream| {
+        let room = || self.make_room();
+        self.with_stream(name, now, self.config.streams_max, room, |stream| {
             let seated = stream.seat(info, silence_max, now).map_err(|silence| PublishError::Taken {
                 name: name.clone(),
                 address: stream.snapshot(now).publisher.unwrap_or_default().address,
                 silence_ms: silence.as_millis(),
             });
-            seated.map(|number| Publisher::new(Arc::clone(stream), number))
+            seated.map(|number| Publisher::new(Arc::clone(stream), number, Arc::clone(&self.departures)))
         })
     }
 
@@ -183,13 +195,19 @@ impl Hub {
         now: Duration,
     ) -> Result<Subscriber, Limit> {
         let streams_max = self.config.streams_max - self.config.streams_max / 4;
-        self.with_stream(name, now, streams_max, |stream| {
-            let viewers = stream.viewers.load(Ordering::Acquire);
-            if viewers >= self.config.viewers_per_stream_max {
-                return Err(Limit::Viewers(viewers));
-            }
-            Ok(Subscriber::new(Arc::clone(stream), start, lag_max))
-        })
+        self.with_stream(
+            name,
+            now,
+            streams_max,
+            || None,
+            |stream| {
+                let viewers = stream.viewers.load(Ordering::Acquire);
+                if viewers >= self.config.viewers_per_stream_max {
+                    return Err(Limit::Viewers(viewers));
+                }
+                Ok(Subscriber::new(Arc::clone(stream), start, lag_max))
+            },
+        )
     }
 
     /// Opens a reader on a stream that is there. Who follows the announcements compares
@@ -238,6 +256,13 @@ impl Hub {
     pub fn sweep(&self, now: Duration) {
         let window = self.config.reconnect_window;
         self.streams.lock().retain(|_, stream| !stream.sweep(window, now));
+        self.departures.sweep();
+    }
+
+    /// Streams that have given way to others since the start, because there was no room for both.
+    #[must_use]
+    pub fn gave_way(&self) -> u64 {
+        self.gave_way.load(Ordering::Relaxed)
     }
 
     /// Ends a broadcast: its publisher is let go, and the name is free. Returns whether there was one.
@@ -253,21 +278,30 @@ impl Hub {
         streams.values().for_each(|stream| stream.end(EndReason::Shutdown));
     }
 
+    /// Ends the stream whose publisher has been away the longest, if there is one that nobody watches.
+    fn make_room(&self) -> Option<StreamName> {
+        let stream = self.departures.take_unwatched()?;
+        stream.end(EndReason::GaveWay);
+        self.gave_way.fetch_add(1, Ordering::Relaxed);
+        Some(stream.name.clone())
+    }
+
     /// Calls `seat` with the stream of that name, a new one if there is none and fewer than `streams_max`
-    /// are there; a new one stays only if somebody is seated. The map stays locked meanwhile, so that a
-    /// sweep cannot remove the stream before somebody sits in it.
+    /// are there, or `room` has ended one; a new one stays only if somebody is seated. The map stays locked
+    /// meanwhile, so that a sweep cannot remove the stream before somebody sits in it.
     fn with_stream<T, E: From<Limit>>(
         &self,
         name: &StreamName,
         now: Duration,
         streams_max: usize,
+        room: impl FnOnce() -> Option<StreamName>,
         seat: impl FnOnce(&Arc<Stream>) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut streams = self.streams.lock();
         if let Some(stream) = streams.get(name).filter(|stream| stream.state() != State::Ended) {
             return seat(stream);
         }
-        if streams.len() >= streams_max {
+        if streams.len() >= streams_max && room().and_then(|ended| streams.remove(&ended)).is_none() {
             return Err(Limit::Streams(streams.len()).into());
         }
         let log = self.config.log.clone();

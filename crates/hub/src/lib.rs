@@ -15,6 +15,7 @@ mod announce;
 mod awaited;
 mod batch;
 mod cursor;
+mod departures;
 mod groups;
 mod health;
 mod hub;

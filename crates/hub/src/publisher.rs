@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use headwater_media::{Frame, Track};
 
+use crate::departures::Departures;
 use crate::name::StreamName;
 use crate::setup::PartContent;
 use crate::stream::Stream;
@@ -17,11 +18,12 @@ use crate::timeline::RepairedTimestamps;
 pub struct Publisher {
     stream: Arc<Stream>,
     number: u64,
+    departures: Arc<Departures>,
 }
 
 impl Publisher {
-    pub(crate) fn new(stream: Arc<Stream>, number: u64) -> Self {
-        Self { stream, number }
+    pub(crate) fn new(stream: Arc<Stream>, number: u64, departures: Arc<Departures>) -> Self {
+        Self { stream, number, departures }
     }
 
     /// The stream's name.
@@ -73,6 +75,8 @@ impl Publisher {
 
 impl Drop for Publisher {
     fn drop(&mut self) {
-        self.stream.leave(self.number);
+        if self.stream.leave(self.number) {
+            self.departures.note(&self.stream, self.number);
+        }
     }
 }

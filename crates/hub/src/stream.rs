@@ -185,18 +185,26 @@ impl Stream {
         self.audiences.ring();
     }
 
-    /// The publisher `number` goes; the stream is paused if it had the seat.
-    pub(crate) fn leave(&self, number: u64) {
+    /// The publisher `number` goes. Returns whether it had the seat: then the stream is paused.
+    pub(crate) fn leave(&self, number: u64) -> bool {
         let mut inner = self.inner.lock();
-        if inner.seated(number).is_some() {
-            inner.publisher = None;
-            inner.left = None;
-            inner.state = State::Paused;
-            inner.announcer.announce(Change::PublisherLeft);
-            if self.viewers.load(Ordering::Acquire) > 0 {
-                inner.want();
-            }
+        if inner.seated(number).is_none() {
+            return false;
         }
+        inner.publisher = None;
+        inner.left = None;
+        inner.state = State::Paused;
+        inner.announcer.announce(Change::PublisherLeft);
+        if self.viewers.load(Ordering::Acquire) > 0 {
+            inner.want();
+        }
+        true
+    }
+
+    /// Whether the stream is paused because the publisher `number` has left, and nobody has come since.
+    pub(crate) fn waits_for(&self, number: u64) -> bool {
+        let inner = self.inner.lock();
+        inner.state == State::Paused && inner.publishers_seen == number
     }
 
     /// Whether the publisher `number` has the seat; after the end nobody has.

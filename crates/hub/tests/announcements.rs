@@ -266,9 +266,10 @@ impl Witness {
             (Stand::Away(false), Change::Wanted) => Stand::Away(true),
             (Stand::Away(true), Change::Unwanted) => Stand::Away(false),
             (Stand::Away(_), Change::Ended(EndReason::PublisherGone)) => Stand::Over,
-            (Stand::Live | Stand::Away(_), Change::Ended(EndReason::Shutdown | EndReason::Stopped)) => {
-                Stand::Over
-            }
+            (
+                Stand::Live | Stand::Away(_),
+                Change::Ended(EndReason::Shutdown | EndReason::Stopped | EndReason::GaveWay),
+            ) => Stand::Over,
             _ => panic!("{change:?} when it stands at {stand:?}"),
         };
         self.last.insert(*broadcast, (*number, next));

@@ -209,6 +209,43 @@ fn the_number_of_streams_is_bounded_and_waiting_ones_go_with_their_viewers() {
 }
 
 #[test]
+fn where_names_run_out_who_has_been_away_the_longest_and_is_watched_by_nobody_gives_way() {
+    let hub = hub(Takeover::Never);
+    let publish = |path: &str| hub.publish(&name(path), PublisherInfo::default(), Duration::ZERO);
+    let states = || {
+        hub.list(Duration::ZERO)
+            .iter()
+            .map(|known| (known.name.path().to_owned(), known.state))
+            .collect::<Vec<_>>()
+    };
+    for path in ["live/watched", "live/first", "live/second"] {
+        drop(publish(path).unwrap());
+        if path == "live/watched" {
+            std::mem::forget(
+                hub.subscribe(&name(path), Start::NewestKeyframe, LAG_MAX, Duration::ZERO).unwrap(),
+            );
+        }
+    }
+    // It comes back, and leaves as the last.
+    drop(publish("live/first").unwrap());
+    let third = publish("live/third").unwrap();
+    let paused = |path: &str| (path.to_owned(), State::Paused);
+    let live = |path: &str| (path.to_owned(), State::Live);
+    assert_eq!(states(), [paused("live/first"), live("live/third"), paused("live/watched")]);
+    let fourth = publish("live/fourth").unwrap();
+    assert_eq!(states(), [live("live/fourth"), live("live/third"), paused("live/watched")]);
+    let refused = publish("live/fifth").unwrap_err();
+    assert_eq!(refused.to_string(), "the server holds 3 streams already (limit streams_max)");
+    assert_eq!(hub.gave_way(), 2);
+    // Thousands that come and go leave nobody out.
+    drop(fourth);
+    (0..10_000).for_each(|number| drop(publish(&format!("live/{number}")).unwrap()));
+    hub.sweep(Duration::ZERO);
+    assert_eq!(states(), [paused("live/9999"), live("live/third"), paused("live/watched")]);
+    drop(third);
+}
+
+#[test]
 fn a_track_that_the_next_publisher_lacks_is_forgotten() {
     let hub = hub(Takeover::Never);
     let mut publisher = publish(&hub, Duration::ZERO).unwrap();

@@ -114,8 +114,9 @@ impl Metrics {
         self.uploaded.inc_by(bytes);
     }
 
-    /// Everything as text; `films` are those in memory and the bytes of their indices.
-    pub(crate) fn encode(&self, streams: &[Snapshot], films: (usize, usize)) -> String {
+    /// Everything as text; `gave_way` are streams that made room for others, `films` those in memory and the bytes of
+    /// their indices.
+    pub(crate) fn encode(&self, streams: &[Snapshot], gave_way: u64, films: (usize, usize)) -> String {
         let mut registry = Registry::with_prefix("headwater");
         registry.register("viewers", "Viewers connected", self.viewers.clone());
         registry.register("connections", "Connections accepted", self.connections.clone());
@@ -128,6 +129,10 @@ impl Metrics {
         registry.register("pictures", help, self.pictures.clone());
         registry.register("uploads", "Requests that bring bytes of a film", self.uploads.clone());
         registry.register("uploaded_bytes", "Bytes of films that were brought", self.uploaded.clone());
+        let streams_gave_way = Counter::<u64>::default();
+        streams_gave_way.inc_by(gave_way);
+        let help = "Streams without publisher and viewers that made room for others";
+        registry.register("streams_gave_way", help, streams_gave_way);
         let gauge = |value: usize| {
             let gauge = Gauge::<i64, AtomicI64>::default();
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));

@@ -1,4 +1,4 @@
-//! Names that try to leave their place, to break a log line or to be endless; on RTMP and on HTTP.
+//! Names that try to leave their place, to break a log line, to be endless or to run out; on RTMP and on HTTP.
 
 use std::time::Duration;
 
@@ -136,5 +136,31 @@ fn bad_names_are_refused_on_http() {
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{shown}: {answer}");
         assert!(!answer.contains("root:"), "{shown}: {answer}");
     }
+    bench.finish(8);
+}
+
+#[test]
+fn names_that_are_published_and_left_take_nobodys_place() {
+    let config = QUICK.replace("[streams]", "[streams]\nstreams_max = 8");
+    let bench = Bench::start(&config.replace("reconnect_window_ms = 1000", "reconnect_window_ms = 60000"));
+    // A viewer keeps its stream, however long its publisher is away.
+    bench.peer().publish("watched");
+    let mut viewer = bench.peer();
+    viewer.create_stream().command(1, &Command::new("play", 3.0).with("watched"));
+    viewer.must_hear(b"NetStream.Play.Start");
+    for number in 0..200 {
+        bench.peer().publish(&format!("left{number}"));
+    }
+    let mut last = bench.peer();
+    last.publish("last");
+    let streams = bench.api_must_answer();
+    assert_eq!(streams.matches("\"path\"").count(), 8, "{streams}");
+    for name in ["live/healthy", "live/watched", "live/last"] {
+        assert!(streams.contains(&format!("{name:?}")), "{name} is not in {streams}");
+    }
+    let metrics = bench.request("GET /metrics HTTP/1.1\r\nHost: localhost\r\n");
+    let gave_way = metrics.lines().find_map(|line| line.strip_prefix("headwater_streams_gave_way_total "));
+    assert_eq!(gave_way, Some("195"), "{metrics}");
+    drop((viewer, last));
     bench.finish(8);
 }

@@ -245,6 +245,7 @@ pub(crate) const ROOMS: &[Room] = &[
             "announce",
             "awaited",
             "batch",
+            "departures",
             "groups",
             "health",
             "hub",

@@ -206,7 +206,8 @@ pub(super) async fn stop(State(shared): State<Arc<Shared>>, Path(path): Path<Str
 /// `GET /metrics`
 pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     let sources = &shared.sources;
-    let text = shared.metrics.encode(&sources.hub.list(sources.uptime.now()), sources.library.in_memory());
+    let streams = sources.hub.list(sources.uptime.now());
+    let text = shared.metrics.encode(&streams, sources.hub.gave_way(), sources.library.in_memory());
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], text).into_response()
 }
