@@ -134,20 +134,35 @@ fn broken_requests_are_refused() {
     let many = "X-A: b\r\n".repeat(500);
     let long = format!("X-A: {}\r\n", "b".repeat(1 << 20));
     let path = "x".repeat(100_000);
+    let chunked =
+        |body: &str| format!("POST /login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{body}");
     let cases = [
         (format!("GET / HTTP/1.1\r\nHost: a\r\n{many}\r\n"), "431"),
         (format!("GET / HTTP/1.1\r\nHost: a\r\n{long}\r\n"), "431"),
-        (format!("GET /{path} HTTP/1.1\r\nHost: a\r\n\r\n"), "4"),
+        (format!("GET /{path} HTTP/1.1\r\nHost: a\r\n\r\n"), "414"),
         ("GET / HTTP/9.9\r\n\r\n".into(), "400"),
         ("NONSENSE\r\n\r\n".into(), "400"),
         ("\x00\x01\x02\r\n\r\n".into(), "400"),
         ("GET /\x1b[31m HTTP/1.1\r\nHost: a\r\n\r\n".into(), "400"),
         ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\n".into(), "400"),
+        (chunked("FFFFFFFFFFFFFFFFFF\r\n"), "400"),
+        (chunked("ZZ\r\nabc\r\n0\r\n\r\n"), "400"),
+        (chunked("-1\r\n"), "400"),
+        (chunked("3\r\nabcX\r\n"), "400"),
+        (chunked("600\r\n"), "408"),
         (
-            "POST /login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFFF\r\n"
-                .into(),
-            "4",
+            "POST /login HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n".into(),
+            "501",
         ),
+        ("GET /healthz HTTP/1.1\r\n\r\n".into(), "400"),
+        ("GET /healthz HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n".into(), "400"),
+        ("GET /healthz HTTP/1.1\r\nHost: a b\r\n\r\n".into(), "400"),
+        ("GET /healthz HTTP/1.1\r\nHost: a\r\nX-A: b\r\n c\r\n\r\n".into(), "400"),
+        ("GET /healthz HTTP/1.1\r\nHost: a\r\nX-A : b\r\n\r\n".into(), "400"),
+        ("G@T /healthz HTTP/1.1\r\nHost: a\r\n\r\n".into(), "400"),
+        ("GET healthz HTTP/1.1\r\nHost: a\r\n\r\n".into(), "400"),
+        ("GET ftp://a/healthz HTTP/1.1\r\nHost: a\r\n\r\n".into(), "400"),
+        (format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(20_000)), "414"),
     ];
     for (request, status) in cases {
         let shown = &request[..request.len().min(60)];
@@ -215,6 +230,8 @@ fn the_console_is_closed_to_strangers() {
                 assert!(answer.contains("Location: /login"), "{answer}");
             }
         }
+        let answer = bench.request("GET http://evil.example/api/v1/streams HTTP/1.1\r\nHost: localhost\r\n");
+        assert!(answer.starts_with("HTTP/1.1 401"), "a target that names its host wins: {answer}");
         // A viewer may ask about one stream, and is not told who publishes it.
         let answer = bench.request(&format!("GET /api/v1/streams/live/healthy HTTP/1.1\r\n{headers}"));
         assert!(answer.contains("\"publisher\":null"), "{answer}");

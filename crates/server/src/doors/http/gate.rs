@@ -10,10 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::http::{Extensions, HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
+use super::body;
 use super::pages::{self, LoginProblem};
 use super::query::Query;
 use super::shared::Shared;
@@ -23,8 +24,6 @@ use crate::events::Event;
 const COOKIE: &str = "headwater_session";
 /// The body of a login form, at most.
 const LOGIN_BYTES_MAX: usize = 1024;
-/// How long the form may take to come.
-const LOGIN_MAX: Duration = Duration::from_secs(5);
 /// Headers by which proxies say for whom they ask, besides all that begin as the first.
 const FORWARDING: [&str; 7] =
     ["x-forwarded-for", "forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip"];
@@ -117,11 +116,9 @@ fn is_foreign(method: &Method, headers: &HeaderMap) -> bool {
 /// Checks a token that a person typed in, and begins a session.
 pub(super) async fn login(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let (request, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, LOGIN_BYTES_MAX);
-    let body = match tokio::time::timeout(LOGIN_MAX, body).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(_)) => return StatusCode::PAYLOAD_TOO_LARGE.into_response(),
-        Err(_) => return StatusCode::REQUEST_TIMEOUT.into_response(),
+    let body = match body::read(body, LOGIN_BYTES_MAX).await {
+        Ok(body) => body,
+        Err(status) => return status.into_response(),
     };
     let text = String::from_utf8_lossy(&body);
     let token = text.strip_prefix("token=").unwrap_or_default().trim();
@@ -136,7 +133,8 @@ pub(super) async fn login(State(shared): State<Arc<Shared>>, request: Request) -
         Ok(begun) => begun,
         Err(error) => return (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
     };
-    ([(header::SET_COOKIE, cookie(&session, length))], Redirect::to("/")).into_response()
+    let set = cookie(&session, length, is_secure(&request.extensions, &request.headers));
+    ([(header::SET_COOKIE, set)], Redirect::to("/")).into_response()
 }
 
 fn login_again(headers: &HeaderMap, problem: LoginProblem) -> Response {
@@ -151,12 +149,24 @@ pub(super) async fn logout(State(shared): State<Arc<Shared>>, request: Request) 
     if let Some(session) = session(request.headers()) {
         shared.access.end_session(session);
     }
-    ([(header::SET_COOKIE, cookie("", Duration::ZERO))], Redirect::to("/login")).into_response()
+    let set = cookie("", Duration::ZERO, is_secure(request.extensions(), request.headers()));
+    ([(header::SET_COOKIE, set)], Redirect::to("/login")).into_response()
 }
 
-/// The cookie that names a session.
-fn cookie(session: &str, length: Duration) -> String {
-    format!("{COOKIE}={session}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}", length.as_secs())
+/// The connection of a request is inside TLS.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InTls;
+
+/// Whether the browser has come by HTTPS: to us, or to a proxy that says so.
+fn is_secure(extensions: &Extensions, headers: &HeaderMap) -> bool {
+    let forwarded = headers.get("x-forwarded-proto").is_some_and(|scheme| scheme.as_bytes() == b"https");
+    forwarded || extensions.get::<InTls>().is_some()
+}
+
+/// The cookie that names a session. One that came by HTTPS never goes by HTTP.
+fn cookie(session: &str, length: Duration, is_secure: bool) -> String {
+    let secure = if is_secure { "; Secure" } else { "" };
+    format!("{COOKIE}={session}; Path=/; HttpOnly; SameSite=Strict; Max-Age={}{secure}", length.as_secs())
 }
 
 /// The token that a request shows.
@@ -223,6 +233,18 @@ mod tests {
         for site in ["cross-site", "same-site"] {
             assert!(foreign(Method::DELETE, &[host, ("origin", "http://a:8080"), ("sec-fetch-site", site)]));
         }
+    }
+
+    #[test]
+    fn a_session_that_came_by_https_stays_there() {
+        let (mut extensions, mut headers) = (Extensions::new(), HeaderMap::new());
+        let hour = Duration::from_secs(3600);
+        let plain = "headwater_session=a; Path=/; HttpOnly; SameSite=Strict; Max-Age=3600";
+        assert_eq!(cookie("a", hour, is_secure(&extensions, &headers)), plain);
+        extensions.insert(InTls);
+        assert_eq!(cookie("a", hour, is_secure(&extensions, &headers)), format!("{plain}; Secure"));
+        headers.insert("x-forwarded-proto", "https".parse().unwrap());
+        assert!(is_secure(&Extensions::new(), &headers));
     }
 
     #[test]

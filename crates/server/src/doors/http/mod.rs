@@ -5,6 +5,7 @@
 
 mod api;
 mod assets;
+mod body;
 mod config;
 mod cors;
 mod files;
@@ -26,6 +27,7 @@ mod sendfile;
 mod shared;
 mod stall;
 mod streaming;
+mod target;
 mod thumbnails;
 mod tus;
 mod uploads;
@@ -42,8 +44,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::response::Parts;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
+use futures_util::future::{self, Either, FutureExt, Ready};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -59,7 +62,7 @@ use self::stall::StallLimit;
 use self::streaming::{End, Streaming};
 
 use crate::access::{Access, Origin};
-use crate::events::Event;
+use crate::events::{Event, Events};
 use crate::fanout::Transport;
 use crate::live::Live;
 use crate::net::acceptor::Protocol;
@@ -73,6 +76,9 @@ pub(crate) static PROTOCOL: Protocol = Protocol {
     alpn: Some("http/1.1"),
     begins_with: |first| first.is_ascii_uppercase(),
 };
+/// A request's head in memory, at most: thousands of peers may each send one slowly. What is written may wait in as
+/// much.
+const HEAD_BYTES_MAX: usize = 128 << 10;
 /// What is logged of a request's path.
 const PLACE_LETTERS_MAX: usize = 200;
 
@@ -124,13 +130,15 @@ async fn connection(
         router,
         config: Arc::clone(&config),
         access: Arc::clone(&shared.access),
+        events: Arc::clone(&shared.events),
         origin,
+        is_in_tls: matches!(stream, Stream::Tls(_)),
         stall_limit: Arc::clone(&stall_limit),
         asked: Arc::clone(&asked),
     };
     // Boxed: what requests need is given back before a stream begins.
     let handed_over = Box::pin(requests((stream, read), config, &shared, caller, &mut stop)).await;
-    let Some(Ready { head, streaming, stream, mut input }) = handed_over else { return };
+    let Some(Handed { head, streaming, stream, mut input }) = handed_over else { return };
     stream.set_unacknowledged_bounded(!stall_limit.is_for_film());
     let transport = match Transport::new(stream, &mut input) {
         Ok(transport) => transport,
@@ -150,7 +158,7 @@ async fn connection(
 }
 
 /// What a stream needs that follows requests.
-struct Ready {
+struct Handed {
     head: Parts,
     streaming: Streaming,
     stream: Stream,
@@ -164,7 +172,7 @@ async fn requests(
     shared: &Arc<Shared>,
     caller: Caller,
     stop: &mut Stop,
-) -> Option<Ready> {
+) -> Option<Handed> {
     let (peer, asked) = (caller.origin.address, Arc::clone(&caller.asked));
     let stall_limit = Arc::clone(&caller.stall_limit);
     let on_stall = {
@@ -180,6 +188,7 @@ async fn requests(
         .timer(TokioTimer::new())
         // librtmp looks for `Content-Length`, not for `content-length`.
         .title_case_headers(true)
+        .max_buf_size(HEAD_BYTES_MAX)
         .header_read_timeout(Duration::from_millis(config.head_timeout_ms))
         .serve_connection(io, service);
     let mut is_stopping = false;
@@ -198,7 +207,7 @@ async fn requests(
                     // What hyper has read came before what it has not.
                     let mut input = BytesMut::from(parts.read_buf);
                     input.extend_from_slice(&read);
-                    return Some(Ready { head, streaming, stream, input });
+                    return Some(Handed { head, streaming, stream, input });
                 }
                 Err(ended) => {
                     if let Err(error) = ended {
@@ -274,10 +283,15 @@ struct Caller {
     router: Router,
     config: Arc<Config>,
     access: Arc<Access>,
+    events: Arc<Events>,
     origin: Origin,
+    is_in_tls: bool,
     stall_limit: Arc<StallLimit>,
     asked: Arc<Asked>,
 }
+
+/// The router's answer to come.
+type Routed = <Router as tower_service::Service<Request<hyper::body::Incoming>>>::Future;
 
 /// The router with what each request needs of its connection: the peer, where the kernel takes files for it, and who is
 /// told that a film is sent.
@@ -290,13 +304,22 @@ struct WithPeer {
 impl hyper::service::Service<Request<hyper::body::Incoming>> for WithPeer {
     type Response = Response;
     type Error = std::convert::Infallible;
-    type Future = Answering<<Router as tower_service::Service<Request<hyper::body::Incoming>>>::Future>;
+    type Future = Answering<Either<Routed, Ready<Result<Response, Self::Error>>>>;
 
     fn call(&self, mut request: Request<hyper::body::Incoming>) -> Self::Future {
-        let Caller { router, config, access, origin, stall_limit, asked } = &self.caller;
+        let Caller { router, config, access, events, origin, is_in_tls, stall_limit, asked } = &self.caller;
         asked.note(&request);
+        if let Err(malformed) = target::settle(&mut request) {
+            let (reason, text) = ("bad_request", malformed.text().to_owned());
+            events.emit(Event::RequestRefused { door: "http", reason, text });
+            let answered = future::ready(Ok(malformed.into_response()));
+            return Answering::new(answered.right_future(), Arc::clone(&self.handover));
+        }
         let peer = gate::peer(access, *origin, request.headers());
         request.extensions_mut().insert(peer);
+        if *is_in_tls {
+            request.extensions_mut().insert(gate::InTls);
+        }
         request.extensions_mut().insert(Arc::clone(config));
         stall_limit.sends_film(false);
         request.extensions_mut().insert(Arc::clone(stall_limit));
@@ -305,6 +328,6 @@ impl hyper::service::Service<Request<hyper::body::Incoming>> for WithPeer {
         }
         // A router is always ready.
         let answering = tower_service::Service::call(&mut router.clone(), request);
-        Answering::new(answering, Arc::clone(&self.handover))
+        Answering::new(answering.left_future(), Arc::clone(&self.handover))
     }
 }

@@ -8,6 +8,7 @@ use axum::extract::{Extension, Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::body;
 use super::shared::Shared;
 use crate::access::Peer;
 use crate::events::Event;
@@ -20,7 +21,10 @@ const FILLER: &[u8] = &[0];
 const CONTENT_TYPE: &str = "application/x-fcs";
 
 /// `POST /fcs/ident2`: another server's address. There is none, and clients go on.
-pub(super) async fn ident(_body: Bytes) -> Response {
+pub(super) async fn ident(request: Request) -> Response {
+    if let Err(status) = body::read(request.into_body(), BODY_BYTES_MAX).await {
+        return status.into_response();
+    }
     (StatusCode::NOT_FOUND, answer_headers(), "no other address\n").into_response()
 }
 
@@ -37,8 +41,8 @@ pub(super) async fn open(
     }
     let name: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
     // A connection whose request was not read to its end cannot be used again, and ffmpeg uses it again.
-    if axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX).await.is_err() {
-        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    if let Err(status) = body::read(request.into_body(), BODY_BYTES_MAX).await {
+        return status.into_response();
     }
     match shared.tunnels.open(name.clone(), peer).await {
         Ok(()) => (answer_headers(), format!("{name}\n")).into_response(),
@@ -53,8 +57,9 @@ pub(super) async fn exchange(
     request: Request,
 ) -> Response {
     let is_send = request.uri().path().starts_with("/send/");
-    let Ok(body) = axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX).await else {
-        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    let body = match body::read(request.into_body(), BODY_BYTES_MAX).await {
+        Ok(body) => body,
+        Err(status) => return status.into_response(),
     };
     let brought = if is_send && body != FILLER { &body[..] } else { &[] };
     match shared.tunnels.exchange(&name, turn, brought).await {
@@ -72,8 +77,11 @@ pub(super) async fn exchange(
 pub(super) async fn close(
     State(shared): State<Arc<Shared>>,
     Path(rest): Path<String>,
-    _body: Bytes,
+    request: Request,
 ) -> Response {
+    if let Err(status) = body::read(request.into_body(), BODY_BYTES_MAX).await {
+        return status.into_response();
+    }
     let name = rest.split('/').next().unwrap_or_default();
     match shared.tunnels.close(name) {
         Ok(()) => (answer_headers(), FILLER).into_response(),

@@ -2,7 +2,7 @@
 //! They may also be begun with JSON, and are listed.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Json;
 use axum::body::Body;
@@ -15,15 +15,13 @@ use serde::Serialize;
 use super::cors::method_not_allowed;
 use super::refusals::status;
 use super::shared::Shared;
-use super::{films, tus};
+use super::{body, films, tus};
 use crate::events::Event;
 use headwater_vod::uploads::{Order, Upload};
 use headwater_vod::{Refusal, RefusalKind};
 
 /// What is said of a new upload, at most.
 const ORDER_BYTES_MAX: usize = 8 << 10;
-/// How long that may take to come.
-const ORDER_MAX: Duration = Duration::from_secs(5);
 
 #[derive(Serialize)]
 struct Standing<'a> {
@@ -95,12 +93,7 @@ pub(super) async fn begin(State(shared): State<Arc<Shared>>, request: Request) -
 
 /// What a body orders, or why that is none; no body is a status.
 async fn order_of(body: Body) -> Result<Result<Order, String>, StatusCode> {
-    let body = axum::body::to_bytes(body, ORDER_BYTES_MAX);
-    let body = match tokio::time::timeout(ORDER_MAX, body).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(_)) => return Err(StatusCode::PAYLOAD_TOO_LARGE),
-        Err(_) => return Err(StatusCode::REQUEST_TIMEOUT),
-    };
+    let body = body::read(body, ORDER_BYTES_MAX).await?;
     Ok(serde_json::from_slice(&body).map_err(|error| {
         format!(
             "An upload is begun with Upload-Length and Upload-Metadata, or with {{\"app\", \"name\", \"bytes\"}}: \
@@ -152,9 +145,11 @@ pub(super) async fn append(
     };
     let _under_way = shared.metrics.uploading();
     let metrics = Arc::clone(&shared.metrics);
+    let is_malformed = AtomicBool::new(false);
     let pieces = body.into_data_stream().inspect_ok(move |piece| {
         metrics.uploaded(piece.len() as u64);
     });
+    let pieces = pieces.inspect_err(|error| is_malformed.store(body::is_malformed(error), Ordering::Relaxed));
     match shared.uploads.append(&upload, offset, pieces).await {
         Ok(done) => {
             if done {
@@ -163,6 +158,9 @@ pub(super) async fn append(
                 shared.events.emit(Event::UploadFinished { app, name, bytes });
             }
             stands(&shared, &upload, done, speaks_tus)
+        }
+        Err(Refusal { kind: RefusalKind::Cut(_), .. }) if is_malformed.load(Ordering::Relaxed) => {
+            tus::mark(malformed("The body is not in chunks as it says.".to_owned()))
         }
         Err(refusal) => refuse(&shared, &refusal),
     }
