@@ -12,7 +12,8 @@ const MOVIE_TIMESCALE: u32 = 1000;
 /// `und`.
 const UNDETERMINED_LANGUAGE: u16 = 0x55C4;
 
-pub(super) fn segment(tracks: &[OutputTrack]) -> Bytes {
+/// Of tracks with their numbers, which need not be in a row.
+pub(super) fn segment<'a>(tracks: impl Iterator<Item = (u32, &'a OutputTrack)> + Clone) -> Bytes {
     let mut out = BytesMut::with_capacity(2048);
     put_box(&mut out, b"ftyp", |out| out.put_slice(b"iso6\0\0\0\0iso5iso6cmfcmp42"));
     put_box(&mut out, b"moov", |out| {
@@ -25,13 +26,13 @@ pub(super) fn segment(tracks: &[OutputTrack]) -> Bytes {
             out.put_slice(&[0; 10]);
             put_matrix(out, Orientation::UPRIGHT);
             out.put_slice(&[0; 24]);
-            out.put_u32(tracks.len() as u32 + 1);
+            out.put_u32(tracks.clone().map(|(number, _)| number).max().unwrap_or(0) + 1);
         });
-        for (number, output) in (1..).zip(tracks) {
+        for (number, output) in tracks.clone() {
             put_track(out, number, output);
         }
         put_box(out, b"mvex", |out| {
-            for (number, _) in (1u32..).zip(tracks) {
+            for (number, _) in tracks {
                 put_full(out, b"trex", 0, 0, |out| {
                     // Track, description 1, no default duration, size or flags.
                     for field in [number, 1, 0, 0, 0] {

@@ -3,7 +3,7 @@
 //! Reading: a [`Scan`] says which bytes of the file it wants, the caller reads them, and at the end there
 //! is an [`Index`](crate::index::Index) of all access units in decoding order; `mdat` is never read for it. Ordinary files
 //! (`moov` anywhere), fragmented ones and F4V are the same to it. Writing: [`Muxer`] makes
-//! an initialisation segment and fragments.
+//! an initialisation segment and fragments of all its tracks, [`TrackFragments`] fragments of one track each.
 //!
 //! The boxes are read by hand and leniently: one odd track or box must not cost the others.
 
@@ -12,6 +12,7 @@ mod builder;
 mod description;
 mod edits;
 mod entry;
+mod event_message;
 mod fragments;
 mod headers;
 mod init;
@@ -24,11 +25,14 @@ mod sample_table_writer;
 mod scan;
 mod text;
 mod track_builder;
+mod track_fragments;
 mod webvtt;
 
 pub use boxes::{BoxHeader, FourCc};
 pub use builder::{MAX_MOOV_LEN, MAX_TRACKS};
+pub use event_message::{SCRIPT_SCHEME, SCRIPT_TIMESCALE, script_message};
 pub use mux::Muxer;
 pub(crate) use output_track::FragmentSample;
 pub use output_track::VIDEO_TIMESCALE;
 pub use scan::Scan;
+pub use track_fragments::{Placed, Sample, TrackFragments};

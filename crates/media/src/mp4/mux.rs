@@ -82,7 +82,7 @@ impl Muxer {
     /// # Errors
     /// None today; a description that cannot be written is refused by [`new`](Self::new).
     pub fn init_segment(&self) -> Result<Bytes, Error> {
-        Ok(init::segment(&self.tracks))
+        Ok(init::segment((1..).zip(&self.tracks)))
     }
 
     /// The same in exactly `len` bytes, so that it can be written over one with fewer tracks: a `free` box fills it up.
@@ -211,7 +211,7 @@ fn on_grid(track: &Track, grid: &mut SoundGrid, run: &[&Frame], units: &mut [Fra
     }
 }
 
-fn check_data_len(data_len: u64) -> Result<(), Error> {
+pub(super) fn check_data_len(data_len: u64) -> Result<(), Error> {
     /// In bytes: offsets within a fragment are signed numbers of 32 bits.
     const DATA_LEN_MAX: u64 = u32::MAX as u64 / 2;
     if data_len > DATA_LEN_MAX {

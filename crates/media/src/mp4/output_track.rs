@@ -13,8 +13,8 @@ pub const VIDEO_TIMESCALE: u32 = 90_000;
 const OPUS_TIMESCALE: u32 = 48_000;
 /// A picture that stands alone is taken to last so many ticks: 1/25 s.
 const LONE_PICTURE: i64 = 3600;
-const KEY_FLAGS: u32 = 0x0200_0000;
-const DEPENDENT_FLAGS: u32 = 0x0101_0000;
+pub(super) const KEY_FLAGS: u32 = 0x0200_0000;
+pub(super) const DEPENDENT_FLAGS: u32 = 0x0101_0000;
 
 /// What a fragment says of one access unit.
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,125 @@
+//! All broadcasts whose frames are kept: which window a name leads to, and when it is let go of.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime};
+
+use headwater_hub::StreamName;
+use parking_lot::Mutex;
+
+use crate::parts::{PartMaker, PartsConfig};
+use crate::window::{Window, WindowConfig};
+
+/// How broadcasts are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ArchiveConfig {
+    /// How parts and segments are cut.
+    pub parts: PartsConfig,
+    /// What each window keeps.
+    pub window: WindowConfig,
+}
+
+/// All windows, by the names of their streams.
+#[derive(Debug, Default)]
+pub struct Archive {
+    config: ArchiveConfig,
+    in_all: Arc<AtomicUsize>,
+    windows: Mutex<HashMap<StreamName, Entry>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    window: Arc<Window>,
+    /// When it is let go of, once the broadcast is over.
+    until: Option<Duration>,
+}
+
+impl Archive {
+    /// An empty one.
+    #[must_use]
+    pub fn new(config: ArchiveConfig) -> Self {
+        Self { config, ..Self::default() }
+    }
+
+    /// The window of the broadcast that is live under this name, or was last; it stays for its own length after the
+    /// broadcast's end.
+    #[must_use]
+    pub fn broadcast(&self, name: &StreamName) -> Option<Arc<Window>> {
+        self.windows.lock().get(name).map(|entry| Arc::clone(&entry.window))
+    }
+
+    /// All windows.
+    #[must_use]
+    pub fn list(&self) -> Vec<Arc<Window>> {
+        self.windows.lock().values().map(|entry| Arc::clone(&entry.window)).collect()
+    }
+
+    /// Bytes in memory of all windows.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.in_all.load(Ordering::Relaxed)
+    }
+
+    /// Begins a broadcast: an empty window, and the maker that fills it. `clock` is the time on the wall at media time
+    /// zero. Segment numbers go on from the last broadcast of that name, if that is known, else from the seconds on the
+    /// wall: no segment is shorter for long, so that a server that was started anew never gives a number again.
+    pub fn begin(&self, name: &StreamName, broadcast: u64, clock: SystemTime) -> (Arc<Window>, PartMaker) {
+        let mut windows = self.windows.lock();
+        let (next, discontinuities) = windows.get(name).map_or((None, 0), |last| last.window.next_numbers());
+        let seconds = clock.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        // Parts of what was before do not go on in what begins.
+        let discontinuities = discontinuities + u64::from(next.is_some());
+        let config = self.config;
+        let in_all = Arc::clone(&self.in_all);
+        let window =
+            Arc::new(Window::new(name.clone(), broadcast, clock, config.window, discontinuities, in_all));
+        windows.insert(name.clone(), Entry { window: Arc::clone(&window), until: None });
+        (window, PartMaker::new(config.parts, next.unwrap_or(seconds).max(seconds)))
+    }
+
+    /// The broadcast of this window is over: nothing more comes. It is let go of after its own length.
+    pub fn end(&self, window: &Window, now: Duration) {
+        window.end();
+        let length = u64::try_from(self.config.window.length.as_nanos()).unwrap_or(0);
+        let mut windows = self.windows.lock();
+        if let Some(entry) =
+            windows.get_mut(window.name()).filter(|entry| entry.window.broadcast() == window.broadcast())
+        {
+            entry.until = Some(now + Duration::from_nanos(length));
+        }
+    }
+
+    /// Lets go of windows whose time has come. Call it about once a second.
+    pub fn sweep(&self, now: Duration) {
+        self.windows.lock().retain(|_, entry| entry.until.is_none_or(|until| now < until));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use headwater_media::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn a_window_outlives_its_broadcast_by_its_own_length_and_the_next_goes_on_from_its_numbers() {
+        let window = WindowConfig { length: Timestamp::from_ms(10_000), ..WindowConfig::default() };
+        let archive = Archive::new(ArchiveConfig { window, ..ArchiveConfig::default() });
+        let name = StreamName::parse("live/a").unwrap();
+        let clock = SystemTime::UNIX_EPOCH + Duration::from_secs(5_000);
+        let (window, maker) = archive.begin(&name, 1, clock);
+        assert_eq!((maker.segment(), window.is_ended()), (5_000, false));
+        archive.end(&window, Duration::from_secs(1));
+        archive.sweep(Duration::from_secs(10));
+        assert!(archive.broadcast(&name).is_some_and(|window| window.is_ended()));
+        archive.sweep(Duration::from_secs(11));
+        assert!(archive.broadcast(&name).is_none());
+        // The end of the one before is told late: the new one stays.
+        let (_, maker) = archive.begin(&name, 2, clock + Duration::from_secs(60));
+        archive.end(&window, Duration::from_secs(1));
+        archive.sweep(Duration::from_secs(90));
+        assert!(archive.broadcast(&name).is_some_and(|window| !window.is_ended()));
+        assert_eq!(maker.segment(), 5_060);
+    }
+}

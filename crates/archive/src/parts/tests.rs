@@ -1,0 +1,428 @@
+//! Broadcasts that are made up, and what becomes of them: every frame once, in its place, in parts and segments of the
+//! promised lengths.
+
+use std::collections::BTreeMap;
+
+use headwater_hub::PartContent;
+use headwater_media::Codec;
+use headwater_media::mp4::Scan;
+use proptest::prelude::*;
+
+use super::*;
+
+/// 640x360.
+pub(crate) const AVC: &[u8] = &[
+    1, 77, 64, 31, 0xFF, 0xE1, 0, 26, 0x67, 0x4D, 0x40, 0x1F, 0xA6, 0x11, 0x02, 0x80, 0xBF, 0xE5, 0xC0, 0x44,
+    0, 0, 3, 0, 4, 0, 0, 3, 0, 0xC8, 0x3C, 0x60, 0xC8, 0x46, 1, 0, 5, 0x68, 0xE8, 0x43, 0x32, 0xC8,
+];
+/// 44.1 kHz, and 48 kHz.
+const AAC: &[u8] = &[0x12, 0x10];
+const AAC_48: &[u8] = &[0x11, 0x90];
+
+fn video() -> Track {
+    Track::new(TrackId::VIDEO, Codec::H264, Bytes::from_static(AVC))
+}
+
+fn sound(config: &'static [u8]) -> Track {
+    Track::new(TrackId::AUDIO, Codec::Aac, Bytes::from_static(config))
+}
+
+/// A broadcast as it is put in frame by frame, and all that was made of it.
+struct Broadcast {
+    maker: PartMaker,
+    setup: Arc<DecoderSetup>,
+    sequence: u64,
+    frames: Vec<(u64, Frame)>,
+    made: Vec<Made>,
+}
+
+impl Broadcast {
+    fn new(tracks: &[Track]) -> Self {
+        let mut broadcast = Self {
+            maker: PartMaker::new(PartsConfig::default(), 100),
+            setup: Arc::default(),
+            sequence: 0,
+            frames: Vec::new(),
+            made: Vec::new(),
+        };
+        tracks.iter().for_each(|track| broadcast.set(track.clone()));
+        broadcast
+    }
+
+    fn set(&mut self, track: Track) {
+        self.setup = Arc::new(self.setup.with(PartContent::Track(track), self.sequence));
+    }
+
+    fn put(&mut self, id: TrackId, ms: i64, key: bool) {
+        let codec = self.setup.track(id).map_or(Codec::Script, |track| track.codec);
+        let payload =
+            Bytes::from(format!("{:?} {} {}", id.kind, self.sequence, "x".repeat((ms % 50) as usize)));
+        let dts = Timestamp::from_ms(ms);
+        let pts = if id.kind == MediaKind::Video { dts + Timestamp::from_ms(ms % 3 * 40) } else { dts };
+        let frame = Frame { track: id, codec, dts, pts, key, payload };
+        let mut batch = Batch::default();
+        batch.refill(self.sequence, &self.setup, [frame.clone()]);
+        self.frames.push((self.sequence, frame));
+        self.sequence += 1;
+        // The clock on the wall goes as the media does.
+        let now = Duration::from_millis(ms as u64);
+        while self.maker.deadline().is_some_and(|due| due <= now) {
+            let due = self.maker.deadline().unwrap();
+            self.made.extend(self.maker.due(due));
+        }
+        self.made.extend(self.maker.put(&batch, now));
+    }
+
+    /// Pictures each `step` ms with a key frame each `group` of them, and sound, from `from` to `to`.
+    fn play(&mut self, from: i64, to: i64, step: f64, group: i64) {
+        let mut events: Vec<(i64, TrackId, bool)> = Vec::new();
+        if self.setup.track(TrackId::VIDEO).is_some() {
+            let times = (0..).map(|n| (n, from + (n as f64 * step) as i64)).take_while(|(_, at)| *at < to);
+            events.extend(times.map(|(n, at)| (at, TrackId::VIDEO, n % group == 0)));
+        }
+        if let Some(track) = self.setup.track(TrackId::AUDIO) {
+            let rate = if track.config == AAC { 44_100 } else { 48_000 };
+            let times = (0..).map(|n| from + n * 1024 * 1000 / rate).take_while(|at| *at < to);
+            events.extend(times.map(|at| (at, TrackId::AUDIO, true)));
+        }
+        events.sort_by_key(|(at, id, _)| (*at, *id));
+        events.into_iter().for_each(|(at, id, key)| self.put(id, at, key));
+    }
+
+    fn end(mut self) -> Self {
+        self.made.extend(self.maker.finish());
+        self
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &Arc<Part>> {
+        self.parts_and_bytes().map(|(part, _)| part)
+    }
+
+    fn parts_and_bytes(&self) -> impl Iterator<Item = (&Arc<Part>, &Bytes)> {
+        self.made.iter().filter_map(|made| match made {
+            Made::Part(part, bytes) => Some((part, bytes)),
+            _ => None,
+        })
+    }
+
+    fn of(&self, id: TrackId) -> Vec<&Arc<Part>> {
+        self.parts().filter(|part| part.rendition() == id).collect()
+    }
+
+    /// What must be true of whatever was put in.
+    fn check(&self) {
+        let mut seen: BTreeMap<u64, Frame> = BTreeMap::new();
+        let mut complete_to = 0;
+        for (ordinal, (part, bytes)) in (0..).zip(self.parts_and_bytes()) {
+            assert_eq!(part.len as usize, bytes.len());
+            assert_eq!(part.ordinal, ordinal);
+            for (sequence, frame) in part.frames(bytes) {
+                assert!(sequence >= complete_to, "{sequence} was said to be there already");
+                assert!(seen.insert(sequence, frame).is_none(), "{sequence} twice");
+            }
+            assert!(part.complete_to >= complete_to);
+            complete_to = part.complete_to;
+            assert_eq!(seen.range(..complete_to).count() as u64, complete_to, "at {ordinal}");
+        }
+        assert_eq!(seen.len(), self.frames.len());
+        for (sequence, frame) in &self.frames {
+            let kept = &seen[sequence];
+            assert_eq!((&kept.payload, kept.key, kept.track), (&frame.payload, frame.key, frame.track));
+            let off = (kept.pts - frame.pts).max(frame.pts - kept.pts);
+            assert!(off <= Timestamp::from_ms(45), "{sequence} is {off} off");
+        }
+        let mut ends: BTreeMap<TrackId, (i64, u64, u32, u32)> = BTreeMap::new();
+        for part in self.parts().filter(|part| part.rendition() != TrackId::DATA) {
+            let samples: u64 = part.samples.iter().map(|it| u64::from(it.sample.duration)).sum();
+            assert_eq!(samples, part.duration);
+            let new = (part.end(), part.segment, part.number, part.init.number);
+            if let Some((end, segment, number, init)) = ends.insert(part.rendition(), new) {
+                assert!(part.start >= end || part.init.number != init, "time goes back");
+                assert!(
+                    part.segment > segment && part.number == 0
+                        || part.segment == segment && part.number == number + 1
+                );
+                assert!(!part.discontinuity || part.number == 0);
+                assert!(part.discontinuity || part.init.number == init);
+            }
+        }
+    }
+
+    /// The file as it would be written, read by our own reader.
+    fn check_files(&self) {
+        let mut files: BTreeMap<u32, Vec<u8>> = BTreeMap::new();
+        for made in &self.made {
+            match made {
+                Made::Head { file, bytes, room } => {
+                    let data = files.entry(*file).or_default();
+                    data.resize(data.len().max(*room as usize), 0);
+                    data[..bytes.len()].copy_from_slice(bytes);
+                    let free = *room as u32 - bytes.len() as u32;
+                    data[bytes.len()..][..4].copy_from_slice(&free.to_be_bytes());
+                    data[bytes.len() + 4..][..4].copy_from_slice(b"free");
+                }
+                Made::Part(part, bytes) => {
+                    let data = files.get_mut(&part.file).unwrap();
+                    assert_eq!(data.len() as u64, part.offset);
+                    data.extend_from_slice(bytes);
+                }
+                _ => {}
+            }
+        }
+        let mut count = 0;
+        for data in files.values() {
+            let mut scan = Scan::new(data.len() as u64);
+            while let Some(range) = scan.wants() {
+                scan.supply(&data[range.start as usize..range.end as usize]).unwrap();
+            }
+            count += scan.finish().unwrap().samples().len();
+        }
+        assert_eq!(count, self.frames.iter().filter(|(_, frame)| frame.track != TrackId::DATA).count());
+    }
+
+    /// How long the segments are, by where they begin.
+    fn segments(&self) -> Vec<i64> {
+        let starts = self.made.iter().filter_map(|made| match made {
+            Made::Segment { at, .. } => Some(at.as_ms()),
+            _ => None,
+        });
+        let starts: Vec<_> = starts.collect();
+        starts.windows(2).map(|pair| pair[1] - pair[0]).collect()
+    }
+}
+
+#[test]
+fn parts_are_as_long_as_promised_at_every_usual_rate() {
+    for (step, name) in [
+        (40.0, "25"),
+        (1000.0 / 24.0, "24"),
+        (1000.0 / 30.0, "30"),
+        (1001.0 / 30.0, "29.97"),
+        (1000.0 / 60.0, "60"),
+        (1000.0 / 15.0, "15"),
+        (100.0, "10"),
+        (50.0, "20"),
+        (80.0, "12.5"),
+    ] {
+        for config in [AAC, AAC_48] {
+            let mut broadcast = Broadcast::new(&[video(), sound(config)]);
+            broadcast.play(0, 20_000, step, (2000.0 / step).round() as i64);
+            let broadcast = broadcast.end();
+            broadcast.check();
+            for id in [TrackId::VIDEO, TrackId::AUDIO] {
+                let parts = broadcast.of(id);
+                let target = parts.last().unwrap().target;
+                assert!(target <= Timestamp::from_ms(250), "{name}: {target}");
+                for pair in parts.windows(2) {
+                    let part = pair[0];
+                    let duration = part.until() - part.from();
+                    assert!(duration <= target, "{name}: {duration} of {target}");
+                    let is_last = pair[1].segment != part.segment;
+                    let least = target.as_nanos() * 85 / 100;
+                    assert!(is_last || duration.as_nanos() >= least, "{name}: {duration} of {target}");
+                    assert!(part.target == target || part.ordinal < 3);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn sound_and_pictures_are_cut_together_at_key_frames() {
+    let mut broadcast = Broadcast::new(&[video(), sound(AAC)]);
+    broadcast.play(0, 21_000, 40.0, 50);
+    let broadcast = broadcast.end();
+    broadcast.check();
+    broadcast.check_files();
+    assert_eq!(broadcast.segments(), [2000; 10]);
+    for part in broadcast.of(TrackId::VIDEO).iter().filter(|part| part.number == 0) {
+        assert!(part.independent && !part.discontinuity);
+        assert_eq!(part.from(), Timestamp::from_ms(2000 * (part.segment as i64 - 100)));
+    }
+    for part in broadcast.of(TrackId::AUDIO) {
+        let begin = Timestamp::from_ms(2000 * (part.segment as i64 - 100));
+        assert!(part.from() >= begin - Timestamp::from_ms(3));
+        assert!(part.until() <= begin + Timestamp::from_ms(2025), "{} {}", part.segment, part.until());
+    }
+    let sound: u64 = broadcast.of(TrackId::AUDIO).iter().map(|part| part.duration).sum();
+    let frames = broadcast.frames.iter().filter(|(_, frame)| frame.track == TrackId::AUDIO).count();
+    assert_eq!(sound, 1024 * frames as u64, "1024 samples are 1024 samples");
+}
+
+#[test]
+fn segments_never_outgrow_what_hls_was_told() {
+    let even = |group: i64, seconds: i64| {
+        let mut broadcast = Broadcast::new(&[video(), sound(AAC)]);
+        broadcast.play(0, seconds * 1000, 40.0, group);
+        let broadcast = broadcast.end();
+        broadcast.check();
+        let segments = broadcast.segments();
+        assert!(segments.iter().all(|ms| *ms <= 6_000), "{segments:?}");
+        segments[segments.len() - 4..].to_vec()
+    };
+    assert_eq!(even(25, 20), [2000; 4], "two groups of a second");
+    assert_eq!(even(100, 20), [4000; 4], "one group");
+    assert_eq!(even(250, 60), [5000; 4], "halves of ten seconds");
+    assert_eq!(even(300, 60), [4000; 4], "thirds of twelve seconds");
+    assert_eq!(even(1_000_000, 60), [5000; 4], "no key frame ever comes");
+    let mut alone = Broadcast::new(&[sound(AAC)]);
+    alone.play(0, 20_000, 0.0, 1);
+    let alone = alone.end();
+    alone.check();
+    assert!(alone.segments().iter().all(|ms| (1977..=2024).contains(ms)), "{:?}", alone.segments());
+    let sum: i64 = alone.segments().iter().sum();
+    assert!((sum - 2000 * alone.segments().len() as i64).abs() < 25, "pieces of sound do not drift");
+}
+
+#[test]
+fn pictures_that_stop_hold_nobody_up() {
+    let mut broadcast = Broadcast::new(&[video(), sound(AAC)]);
+    broadcast.play(0, 5_000, 40.0, 50);
+    let pictures = broadcast.setup.track(TrackId::VIDEO).cloned().unwrap();
+    // Sound goes on for half a minute.
+    for number in 0..1_300 {
+        broadcast.put(TrackId::AUDIO, 5_016 + number * 1024 * 10 / 441, true);
+    }
+    let last = broadcast.of(TrackId::VIDEO).last().unwrap().until();
+    assert_eq!(last, Timestamp::from_ms(5_000), "all pictures are out");
+    assert!(broadcast.segments().iter().all(|ms| *ms <= 6_000), "{:?}", broadcast.segments());
+    broadcast.set(pictures);
+    broadcast.put(TrackId::VIDEO, 36_000, true);
+    broadcast.put(TrackId::VIDEO, 36_040, false);
+    broadcast.end().check();
+}
+
+#[test]
+fn all_waits_for_a_bounded_time() {
+    let mut broadcast = Broadcast::new(&[video(), sound(AAC)]);
+    broadcast.play(0, 1_100, 40.0, 50);
+    while let Some(due) = broadcast.maker.deadline() {
+        assert!(due <= Duration::from_millis(1_100 + 300));
+        broadcast.made.extend(broadcast.maker.due(due));
+    }
+    broadcast.check();
+    // Who comes back goes on without a seam: the hub puts 40 ms between.
+    broadcast.play(1_120, 9_000, 40.0, 50);
+    let broadcast = broadcast.end();
+    broadcast.check();
+    for pair in broadcast.of(TrackId::VIDEO).windows(2) {
+        assert_eq!(pair[0].end(), pair[1].start);
+    }
+}
+
+#[test]
+fn sound_that_comes_late_joins_the_file() {
+    let mut broadcast = Broadcast::new(&[video()]);
+    broadcast.play(0, 3_000, 40.0, 50);
+    broadcast.set(sound(AAC));
+    broadcast.play(3_000, 9_000, 40.0, 50);
+    let broadcast = broadcast.end();
+    broadcast.check();
+    broadcast.check_files();
+    assert!(broadcast.parts().all(|part| part.file == 1 && !part.discontinuity));
+    assert_eq!(broadcast.of(TrackId::AUDIO)[0].segment, 101);
+}
+
+#[test]
+fn pictures_that_come_late_begin_a_segment() {
+    let mut broadcast = Broadcast::new(&[sound(AAC)]);
+    broadcast.play(0, 3_000, 40.0, 50);
+    broadcast.set(video());
+    broadcast.play(3_000, 9_000, 40.0, 50);
+    let broadcast = broadcast.end();
+    broadcast.check();
+    broadcast.check_files();
+    let first = broadcast.of(TrackId::VIDEO)[0];
+    assert_eq!((first.number, first.independent, first.file), (0, true, 1));
+}
+
+#[test]
+fn another_configuration_is_another_description_in_another_file() {
+    let mut broadcast = Broadcast::new(&[video(), sound(AAC)]);
+    broadcast.play(0, 5_000, 40.0, 50);
+    let mut turned = AVC.to_vec();
+    turned[1] = 0x64;
+    broadcast.set(Track::new(TrackId::VIDEO, Codec::H264, turned.into()));
+    broadcast.set(sound(AAC_48));
+    broadcast.play(5_000, 9_000, 40.0, 50);
+    let broadcast = broadcast.end();
+    broadcast.check();
+    broadcast.check_files();
+    for id in [TrackId::VIDEO, TrackId::AUDIO] {
+        let (old, new): (Vec<_>, Vec<_>) = broadcast.of(id).into_iter().partition(|part| part.file == 1);
+        assert!(old.iter().all(|part| part.init.number == 1 && part.until() <= Timestamp::from_ms(5_025)));
+        assert!(new.iter().all(|part| part.init.number == 2 && part.file == 2));
+        assert!(new[0].discontinuity && new[1..].iter().all(|part| !part.discontinuity));
+        assert_eq!(new[0].segment, old[old.len() - 1].segment + 1);
+    }
+}
+
+#[test]
+fn what_was_lost_stands_behind_a_discontinuity() {
+    let mut broadcast = Broadcast::new(&[video(), sound(AAC)]);
+    broadcast.play(0, 3_000, 40.0, 50);
+    broadcast.made.extend(broadcast.maker.lost());
+    broadcast.play(4_000, 7_000, 40.0, 50);
+    let broadcast = broadcast.end();
+    broadcast.check();
+    for id in [TrackId::VIDEO, TrackId::AUDIO] {
+        let parts = broadcast.of(id);
+        let first = parts.iter().find(|part| part.from() >= Timestamp::from_ms(3_900)).unwrap();
+        assert!(first.discontinuity && first.number == 0, "{id:?}");
+    }
+}
+
+#[test]
+fn script_data_is_a_part_of_its_own() {
+    let mut broadcast = Broadcast::new(&[video()]);
+    broadcast.play(0, 1_000, 40.0, 50);
+    broadcast.put(TrackId::DATA, 1_000, true);
+    broadcast.play(1_000, 2_000, 40.0, 50);
+    let broadcast = broadcast.end();
+    broadcast.check();
+    broadcast.check_files();
+    assert_eq!(broadcast.of(TrackId::DATA).len(), 1);
+}
+
+#[test]
+fn what_mp4_does_not_hold_is_counted_by_why() {
+    let vp6 = Track::new(TrackId::VIDEO, Codec::FlvVideo(4), Bytes::new());
+    let mut broadcast = Broadcast::new(&[vp6, sound(AAC)]);
+    broadcast.play(0, 10_000, 40.0, 50);
+    let broadcast = broadcast.end();
+    assert_eq!(broadcast.maker.left_out().total(), 250);
+    assert!(broadcast.of(TrackId::VIDEO).is_empty() && broadcast.of(TrackId::AUDIO).len() > 40);
+    assert!(broadcast.segments().len() >= 4);
+}
+
+proptest! {
+    #[test]
+    fn any_times_become_parts(
+        steps in prop::collection::vec((0i64..400, 0u8..4, 0u8..20), 1..600),
+    ) {
+        let mut broadcast = Broadcast::new(&[video(), sound(AAC)]);
+        let mut at = [0, 0];
+        broadcast.put(TrackId::VIDEO, 0, true);
+        for (step, which, key) in steps {
+            let (id, line) = if which == 0 { (TrackId::VIDEO, 0) } else { (TrackId::AUDIO, 1) };
+            at[line] = (at[line] + step).max(at[1 - line] - 300);
+            broadcast.put(id, at[line], line == 1 || key == 0);
+        }
+        let broadcast = broadcast.end();
+        let kept: usize = broadcast.parts().map(|part| part.samples.len()).sum();
+        prop_assert_eq!(kept, broadcast.frames.len());
+        broadcast.check_files();
+        for id in [TrackId::VIDEO, TrackId::AUDIO] {
+            for pair in broadcast.of(id).windows(2) {
+                prop_assert!(pair[1].start >= pair[0].end());
+            }
+        }
+    }
+
+    #[test]
+    fn a_clock_that_stands_still_fills_no_memory(count in 1_000usize..5_000) {
+        let mut broadcast = Broadcast::new(&[video()]);
+        (0..count).for_each(|_| broadcast.put(TrackId::VIDEO, 0, true));
+        prop_assert!(broadcast.parts().map(|part| part.samples.len()).sum::<usize>() >= count - 1_000);
+    }
+}

@@ -1,0 +1,473 @@
+//! What is kept of a broadcast: its newest segments and their parts, found by number, by time, or one after the other.
+//!
+//! A window is shared by the one who fills it and by all who read it. Its lock is held for look-ups only, never while
+//! bytes are read or sent. Who waits for a part is woken once per part of its rendition.
+
+mod kept;
+mod rendition;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
+
+use headwater_hub::{DecoderSetup, Range, StreamName};
+use headwater_media::{MediaKind, Timestamp, TrackId};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use self::rendition::Rendition;
+use crate::part::Init;
+use crate::parts::Made;
+
+pub use self::kept::{Data, Kept};
+pub use self::rendition::{Reach, Segment};
+
+/// What each window keeps, at most. Whatever these say, the segment at hand and the one before it are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowConfig {
+    /// Media time.
+    pub length: Timestamp,
+    /// Bytes in memory of one broadcast.
+    pub memory_max: usize,
+    /// Bytes in memory of all broadcasts together.
+    pub memory_in_all_max: usize,
+}
+
+impl Default for WindowConfig {
+    fn default() -> Self {
+        Self { length: Timestamp::from_ms(300_000), memory_max: 64 << 20, memory_in_all_max: 1 << 30 }
+    }
+}
+
+/// Segments that are kept whatever the bounds say: the one at hand, and one to begin with.
+const SEGMENTS_MIN: usize = 2;
+/// Segments that are kept at most: five hours of two seconds. Each takes memory besides its parts.
+const SEGMENTS_MAX: usize = 9_000;
+
+/// What is kept of one broadcast.
+#[derive(Debug)]
+pub struct Window {
+    name: StreamName,
+    broadcast: u64,
+    began: SystemTime,
+    config: WindowConfig,
+    /// Bytes in memory of all broadcasts.
+    in_all: Arc<AtomicUsize>,
+    inner: Mutex<Inner>,
+    /// The ordinal that the next part will have, and whether there will be one.
+    growth: watch::Sender<Growth>,
+}
+
+/// How far a broadcast has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Growth {
+    /// Parts that were made so far, of all renditions: the next has this ordinal.
+    pub parts: u64,
+    /// Whether there will be no more.
+    pub is_ended: bool,
+}
+
+#[derive(Debug)]
+struct Inner {
+    renditions: Vec<Rendition>,
+    /// The segments that are kept, oldest first.
+    segments: VecDeque<Head>,
+    /// Discontinuities before the first of them.
+    discontinuities: u64,
+    /// All parts that are kept, in the order they were made, and the ordinal of the first.
+    parts: VecDeque<Arc<Kept>>,
+    first_ordinal: u64,
+    setups: VecDeque<(u64, Arc<DecoderSetup>)>,
+    /// In memory.
+    bytes: usize,
+}
+
+/// Of all renditions' segments of one number.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    number: u64,
+    at: Timestamp,
+    discontinuity: bool,
+    /// Where its end is known: where the next begins, or the broadcast ended.
+    until: Option<Timestamp>,
+}
+
+/// One rendition as it stands, for who writes a playlist of it.
+#[derive(Clone, Debug)]
+pub struct Outline {
+    /// Discontinuities in the broadcast before the first of [`segments`](Self::segments)
+    /// (`EXT-X-DISCONTINUITY-SEQUENCE`); those of another broadcast of that name count too.
+    pub discontinuity_sequence: u64,
+    /// All segments that are kept, without gaps in their numbers; one of which the rendition has nothing has no parts.
+    pub segments: Vec<Segment>,
+    /// How long parts are at most; see [`Part::target`](crate::Part::target).
+    pub part_target: Timestamp,
+    /// Whether nothing more comes.
+    pub is_ended: bool,
+}
+
+/// Where reading in the order of the hub's log begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The first part to look at.
+    pub ordinal: u64,
+    /// Frames with lower numbers in the log come before the start and are passed over.
+    pub sequence: u64,
+    /// Decoding time of the start.
+    pub at: Timestamp,
+}
+
+/// What there is of the part with some ordinal.
+#[derive(Clone, Debug)]
+pub enum Lookup {
+    /// Here it is.
+    Part(Arc<Kept>),
+    /// It has not been made yet.
+    NotYet,
+    /// It was let go; the oldest that is kept has this ordinal.
+    Gone(u64),
+    /// The broadcast ended before it.
+    Ended,
+}
+
+impl Window {
+    /// Of a broadcast that began at `began` by the wall clock. `discontinuities` are those of earlier broadcasts of that
+    /// name whose segment numbers this one goes on from; `in_all` counts the bytes of all windows.
+    #[must_use]
+    pub fn new(
+        name: StreamName,
+        broadcast: u64,
+        began: SystemTime,
+        config: WindowConfig,
+        discontinuities: u64,
+        in_all: Arc<AtomicUsize>,
+    ) -> Self {
+        let inner = Inner {
+            renditions: Vec::new(),
+            segments: VecDeque::new(),
+            discontinuities,
+            parts: VecDeque::new(),
+            first_ordinal: 0,
+            setups: VecDeque::new(),
+            bytes: 0,
+        };
+        let growth = watch::Sender::new(Growth::default());
+        Self { name, broadcast, began, config, in_all, inner: Mutex::new(inner), growth }
+    }
+
+    /// The stream's name.
+    #[must_use]
+    pub const fn name(&self) -> &StreamName {
+        &self.name
+    }
+
+    /// Number of the broadcast, as in [`headwater_hub::Snapshot::broadcast`].
+    #[must_use]
+    pub const fn broadcast(&self) -> u64 {
+        self.broadcast
+    }
+
+    /// Wall-clock time at media time zero.
+    #[must_use]
+    pub const fn began(&self) -> SystemTime {
+        self.began
+    }
+
+    /// Takes what the maker has made, in its order, and lets go of what is too old. The parts come back as they are kept.
+    pub fn take(&self, made: Vec<Made>) -> Vec<Arc<Kept>> {
+        let mut fresh = Vec::new();
+        let mut inner = self.inner.lock();
+        let before = inner.bytes;
+        for made in made {
+            match made {
+                Made::Segment { number, at, discontinuity } => inner.begin_segment(number, at, discontinuity),
+                Made::Init(init) => inner.rendition(init.rendition).describe(init),
+                Made::Part(part, bytes) => {
+                    let kept = Arc::new(Kept::new(part, bytes));
+                    fresh.push(Arc::clone(&kept));
+                    inner.add(kept);
+                }
+                Made::SegmentEnded { rendition, number } => inner.rendition(rendition).end_segment(number),
+                Made::Setup { since, setup } => inner.add_setup(since, setup),
+                Made::Head { .. } => {}
+            }
+        }
+        self.count(before, inner.bytes);
+        self.trim(&mut inner);
+        let parts = inner.next_ordinal();
+        drop(inner);
+        if !fresh.is_empty() {
+            self.growth.send_modify(|growth| growth.parts = parts);
+        }
+        fresh
+    }
+
+    /// The broadcast is over, and all was taken.
+    pub fn end(&self) {
+        let mut inner = self.inner.lock();
+        let until = inner.newest();
+        if let Some(last) = inner.segments.back_mut() {
+            last.until = Some(until);
+        }
+        inner.renditions.iter_mut().for_each(Rendition::end);
+        drop(inner);
+        self.growth.send_modify(|growth| growth.is_ended = true);
+    }
+
+    /// How far the broadcast has come; its receiver is woken once per part, and at the end.
+    #[must_use]
+    pub fn growth(&self) -> watch::Receiver<Growth> {
+        self.growth.subscribe()
+    }
+
+    /// Whether nothing more comes.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        self.growth.borrow().is_ended
+    }
+
+    /// The renditions, each with what describes it now: pictures first. Script data is none.
+    #[must_use]
+    pub fn renditions(&self) -> Vec<Arc<Init>> {
+        let inner = self.inner.lock();
+        let players = inner.renditions.iter().filter(|rendition| rendition.id.kind != MediaKind::Data);
+        let mut inits: Vec<_> = players.filter_map(Rendition::newest_init).cloned().collect();
+        inits.sort_by_key(|init| init.rendition);
+        inits
+    }
+
+    /// A description of a rendition by its number.
+    #[must_use]
+    pub fn init(&self, rendition: TrackId, number: u32) -> Option<Arc<Init>> {
+        self.inner.lock().find(rendition)?.init(number).cloned()
+    }
+
+    /// A rendition as it stands; `None` if there is none such.
+    #[must_use]
+    pub fn outline(&self, rendition: TrackId) -> Option<Outline> {
+        let is_ended = self.is_ended();
+        let inner = self.inner.lock();
+        let found = inner.find(rendition)?;
+        Some(Outline {
+            discontinuity_sequence: inner.discontinuities,
+            segments: inner.segments.iter().map(|head| found.segment(head)).collect(),
+            part_target: found.part_target(),
+            is_ended,
+        })
+    }
+
+    /// A segment of a rendition; `None` if it is not kept, or has not begun.
+    #[must_use]
+    pub fn segment(&self, rendition: TrackId, number: u64) -> Option<Segment> {
+        let inner = self.inner.lock();
+        let first = inner.segments.front()?.number;
+        let head = inner.segments.get(usize::try_from(number.checked_sub(first)?).ok()?)?;
+        Some(inner.find(rendition)?.segment(head))
+    }
+
+    /// A part of a rendition by its segment and its number there.
+    #[must_use]
+    pub fn part(&self, rendition: TrackId, segment: u64, part: u32) -> Option<Arc<Kept>> {
+        self.inner.lock().find(rendition)?.part(segment, part).cloned()
+    }
+
+    /// How far a rendition has come: its receiver is woken once per part of it, and at the end of each segment. Look-ups
+    /// of a thousand waiting requests so cost no lock: compare with [`Reach::has`].
+    #[must_use]
+    pub fn reach(&self, rendition: TrackId) -> Option<watch::Receiver<Reach>> {
+        Some(self.inner.lock().find(rendition)?.reach())
+    }
+
+    /// Waits until part `part` of segment `segment` is there, or without `part` the whole segment; false if the broadcast
+    /// ends before it, or the rendition is not there. It may wait for ever: who asks sets a limit.
+    pub async fn reached(&self, rendition: TrackId, segment: u64, part: Option<u32>) -> bool {
+        let Some(mut reach) = self.reach(rendition) else { return false };
+        let found = reach.wait_for(|reach| reach.has(segment, part) || reach.is_ended).await;
+        found.is_ok_and(|reach| reach.has(segment, part))
+    }
+
+    /// The times that can be gone to: from the first start of a decoder that is kept to the end of the newest part.
+    #[must_use]
+    pub fn range(&self) -> Range {
+        let inner = self.inner.lock();
+        let to = inner.newest();
+        let from = inner.leader().and_then(Rendition::oldest_start).map_or(to, |(at, _)| at);
+        Range { from, to }
+    }
+
+    /// Where to begin for the time `at`: at the last key frame at or before it, else at the first that is kept. `None`
+    /// while there is none.
+    #[must_use]
+    pub fn entry(&self, at: Timestamp) -> Option<Entry> {
+        let inner = self.inner.lock();
+        let leader = inner.leader()?;
+        let (at, part, sequence) = leader.start_for(at)?;
+        // Frames that came behind it may be in parts that were made before its part.
+        let index = usize::try_from(part.checked_sub(inner.first_ordinal)?).ok()?;
+        let before = inner.parts.iter().take(index).rev().take(Inner::AHEAD_MAX);
+        let behind = before.filter(|kept| kept.part().last_sequence() >= sequence);
+        let ordinal = behind.map(|kept| kept.part().ordinal).min().unwrap_or(part);
+        Some(Entry { ordinal, sequence, at })
+    }
+
+    /// The first start of a decoder at or behind `at`; `None` if none is kept.
+    #[must_use]
+    pub fn next_start(&self, at: Timestamp) -> Option<Timestamp> {
+        self.inner.lock().leader()?.start_from(at)
+    }
+
+    /// The part with this ordinal, for who reads one after the other.
+    #[must_use]
+    pub fn lookup(&self, ordinal: u64) -> Lookup {
+        let is_ended = self.is_ended();
+        let inner = self.inner.lock();
+        match ordinal.checked_sub(inner.first_ordinal).map(usize::try_from) {
+            None => Lookup::Gone(inner.first_ordinal),
+            Some(index) => match index.ok().and_then(|index| inner.parts.get(index)) {
+                Some(kept) => Lookup::Part(Arc::clone(kept)),
+                None if is_ended => Lookup::Ended,
+                None => Lookup::NotYet,
+            },
+        }
+    }
+
+    /// What holds for the frame with this number in the hub's log, and since which frame.
+    #[must_use]
+    pub fn setup(&self, sequence: u64) -> Option<(u64, Arc<DecoderSetup>)> {
+        let inner = self.inner.lock();
+        let at = inner.setups.partition_point(|(since, _)| *since <= sequence).saturating_sub(1);
+        inner.setups.get(at).cloned()
+    }
+
+    /// The newest picture at which decoding can start: its part, and which sample of it. For thumbnails.
+    #[must_use]
+    pub fn newest_picture(&self) -> Option<(Arc<Kept>, usize)> {
+        let inner = self.inner.lock();
+        let leader = inner.leader().filter(|leader| leader.id.kind == MediaKind::Video)?;
+        leader.newest_start()
+    }
+
+    /// Bytes in memory: of parts, and of what is known of them.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.inner.lock().bytes
+    }
+
+    /// The number behind the last segment, and all discontinuities so far: where another broadcast of that name goes on.
+    #[must_use]
+    pub fn next_numbers(&self) -> (Option<u64>, u64) {
+        let inner = self.inner.lock();
+        let kept = inner.segments.iter().filter(|segment| segment.discontinuity).count() as u64;
+        (inner.segments.back().map(|last| last.number + 1), inner.discontinuities + kept)
+    }
+
+    fn count(&self, before: usize, now: usize) {
+        if now >= before {
+            self.in_all.fetch_add(now - before, Ordering::Relaxed);
+        } else {
+            self.in_all.fetch_sub(before - now, Ordering::Relaxed);
+        }
+    }
+
+    /// Lets go of what is too old, or too much.
+    fn trim(&self, inner: &mut Inner) {
+        let WindowConfig { length, memory_max, memory_in_all_max } = self.config;
+        while inner.segments.len() > SEGMENTS_MIN {
+            let second = inner.segments.get(1).map_or(Timestamp::ZERO, |second| second.at);
+            let is_old = inner.newest() - second > length;
+            let is_much = inner.bytes > memory_max || self.in_all.load(Ordering::Relaxed) > memory_in_all_max;
+            if !is_old && !is_much && inner.segments.len() <= SEGMENTS_MAX {
+                break;
+            }
+            let before = inner.bytes;
+            inner.let_go_of_oldest();
+            self.count(before, inner.bytes);
+        }
+    }
+}
+
+impl Drop for Window {
+    fn drop(&mut self) {
+        let bytes = self.inner.get_mut().bytes;
+        self.count(bytes, 0);
+    }
+}
+
+impl Inner {
+    /// Parts that may have been made before one whose frames came before theirs: a second of thirty renditions.
+    const AHEAD_MAX: usize = 128;
+    /// Setups that are kept, at most: a publisher that changes more often means harm, and its viewers need the newest.
+    const SETUPS_MAX: usize = 256;
+
+    fn begin_segment(&mut self, number: u64, at: Timestamp, discontinuity: bool) {
+        if let Some(last) = self.segments.back_mut() {
+            last.until = Some(at);
+        }
+        self.segments.push_back(Head { number, at, discontinuity, until: None });
+    }
+
+    fn add(&mut self, kept: Arc<Kept>) {
+        self.bytes += kept.weight();
+        self.rendition(kept.part().rendition()).add(&kept);
+        self.parts.push_back(kept);
+    }
+
+    fn add_setup(&mut self, since: u64, setup: Arc<DecoderSetup>) {
+        if self.setups.len() >= Self::SETUPS_MAX {
+            self.setups.pop_front();
+        }
+        self.setups.push_back((since, setup));
+    }
+
+    fn next_ordinal(&self) -> u64 {
+        self.first_ordinal + self.parts.len() as u64
+    }
+
+    /// Lets go of the oldest segment of all renditions.
+    fn let_go_of_oldest(&mut self) {
+        let Some(gone) = self.segments.pop_front() else { return };
+        self.discontinuities += u64::from(gone.discontinuity);
+        self.renditions.iter_mut().for_each(|rendition| rendition.forget_to(gone.number));
+        // Parts of one segment were made one after the other, but for some of the next that were made between.
+        while self.parts.front().is_some_and(|kept| kept.part().segment <= gone.number) {
+            if let Some(kept) = self.parts.pop_front() {
+                self.bytes -= kept.weight();
+                self.first_ordinal += 1;
+            }
+        }
+        let oldest = self.parts.front().map_or(0, |kept| kept.part().first_sequence());
+        while self.setups.get(1).is_some_and(|(since, _)| *since <= oldest) {
+            self.setups.pop_front();
+        }
+    }
+
+    fn find(&self, id: TrackId) -> Option<&Rendition> {
+        self.renditions.iter().find(|rendition| rendition.id == id)
+    }
+
+    fn rendition(&mut self, id: TrackId) -> &mut Rendition {
+        let at = self.renditions.iter().position(|rendition| rendition.id == id).unwrap_or_else(|| {
+            self.renditions.push(Rendition::new(id));
+            self.renditions.len() - 1
+        });
+        &mut self.renditions[at]
+    }
+
+    /// The rendition whose key frames are starts.
+    fn leader(&self) -> Option<&Rendition> {
+        self.renditions
+            .iter()
+            .filter(|it| it.id.kind != MediaKind::Data && it.has_parts())
+            .min_by_key(|it| it.id)
+    }
+
+    /// Where the newest part ends.
+    fn newest(&self) -> Timestamp {
+        let ends = self.renditions.iter().filter_map(Rendition::newest_end);
+        ends.max().unwrap_or(Timestamp::ZERO)
+    }
+}
+
+#[cfg(test)]
+mod tests;
