@@ -30,11 +30,13 @@
 //! a repeat. [`Window::growth`] wakes it.
 
 mod archive;
+mod config;
 mod part;
 mod parts;
 mod window;
 
 pub use archive::{Archive, ArchiveConfig};
+pub use config::Config;
 pub use part::{Init, Part, PartSample};
 pub use parts::{Made, PartMaker, PartsConfig, TARGET_DURATION};
 pub use window::{Data, Entry, Growth, Kept, Lookup, Outline, Reach, Segment, Window, WindowConfig};

@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use headwater_archive::Archive;
 use headwater_hub::Hub;
 use tokio::task::JoinSet;
 
@@ -24,6 +25,7 @@ use crate::net::tunnel::Tunnels;
 use crate::sources::Sources;
 use crate::uptime::Uptime;
 use crate::workers::demo;
+use crate::workers::record::Keeper;
 use crate::{fanout, stop};
 use headwater_vod::Library;
 use headwater_vod::thumbnails::Thumbnails;
@@ -65,6 +67,7 @@ pub async fn run(origin: Origin, with_demo: bool) -> anyhow::Result<()> {
     let sources = Sources {
         hub: Arc::new(Hub::new(config.streams.hub(lanes))),
         library: Arc::new(Library::new(&config.media, &config.vod)),
+        archive: Arc::new(Archive::new(config.window.archive())),
         viewing: settings.viewing.live(),
         uptime,
     };
@@ -73,6 +76,9 @@ pub async fn run(origin: Origin, with_demo: bool) -> anyhow::Result<()> {
 
     let (stopper, stop) = stop::pair();
     let mut background = background(&parts, &settings, with_demo);
+    if config.window.enabled {
+        background.spawn(parts.keeper().run());
+    }
     for acceptor in acceptors {
         background.spawn(acceptor.run(stop.clone()));
     }
@@ -120,6 +126,12 @@ impl Parts {
             metrics: Arc::clone(&self.metrics),
             events: Arc::clone(&self.events),
         })
+    }
+
+    fn keeper(&self) -> Keeper {
+        let Sources { hub, archive, uptime, .. } = self.sources.clone();
+        let (events, metrics) = (Arc::clone(&self.events), Arc::clone(&self.metrics));
+        Keeper { hub, archive, uptime, events, metrics }
     }
 
     fn http(&self, config: &Config, addresses: &Addresses) -> anyhow::Result<Arc<http::Shared>> {

@@ -48,6 +48,18 @@ pub(crate) struct Metrics {
     pictures: Family<Outcome, Counter>,
     uploads: Gauge<i64, AtomicI64>,
     uploaded: Counter,
+    window_lost: Counter,
+}
+
+/// What is read from others when somebody asks for the figures.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Held {
+    /// Streams that made room for others.
+    pub(crate) gave_way: u64,
+    /// Films in memory, and the bytes of their indices.
+    pub(crate) films: (usize, usize),
+    /// Windows of live streams, and the bytes of them in memory.
+    pub(crate) windows: (usize, usize),
 }
 
 /// Something that is counted as long as this lives.
@@ -114,9 +126,13 @@ impl Metrics {
         self.uploaded.inc_by(bytes);
     }
 
-    /// Everything as text; `gave_way` are streams that made room for others, `films` those in memory and the bytes of
-    /// their indices.
-    pub(crate) fn encode(&self, streams: &[Snapshot], gave_way: u64, films: (usize, usize)) -> String {
+    /// Counts frames that a window has lost.
+    pub(crate) fn lost_to_window(&self, frames: u64) {
+        self.window_lost.inc_by(frames);
+    }
+
+    /// Everything as text.
+    pub(crate) fn encode(&self, streams: &[Snapshot], held: Held) -> String {
         let mut registry = Registry::with_prefix("headwater");
         registry.register("viewers", "Viewers connected", self.viewers.clone());
         registry.register("connections", "Connections accepted", self.connections.clone());
@@ -130,7 +146,7 @@ impl Metrics {
         registry.register("uploads", "Requests that bring bytes of a film", self.uploads.clone());
         registry.register("uploaded_bytes", "Bytes of films that were brought", self.uploaded.clone());
         let streams_gave_way = Counter::<u64>::default();
-        streams_gave_way.inc_by(gave_way);
+        streams_gave_way.inc_by(held.gave_way);
         let help = "Streams without publisher and viewers that made room for others";
         registry.register("streams_gave_way", help, streams_gave_way);
         let gauge = |value: usize| {
@@ -138,8 +154,11 @@ impl Metrics {
             gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
             gauge
         };
-        registry.register("films", "Films that are kept open", gauge(films.0));
-        registry.register("film_index_bytes", "Memory of their indices", gauge(films.1));
+        registry.register("films", "Films that are kept open", gauge(held.films.0));
+        registry.register("film_index_bytes", "Memory of their indices", gauge(held.films.1));
+        registry.register("windows", "Windows of live streams", gauge(held.windows.0));
+        registry.register("window_bytes", "Memory of them", gauge(held.windows.1));
+        registry.register("window_lost_frames", "Frames that windows have lost", self.window_lost.clone());
         let gauges = StreamFigures::default();
         streams.iter().for_each(|stream| gauges.take(stream));
         gauges.register(&mut registry);

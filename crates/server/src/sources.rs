@@ -8,6 +8,7 @@ pub(crate) mod made_up;
 use std::sync::Arc;
 use std::time::Duration;
 
+use headwater_archive::Archive;
 use headwater_hub::{Cursor, Hub, Playback, Start, StreamName, Subscriber};
 use headwater_media::Timestamp;
 use headwater_vod::{FilmCursor, Library, Refusal, RefusalKind};
@@ -31,6 +32,8 @@ pub(crate) struct Viewing {
 pub(crate) struct Sources {
     pub(crate) hub: Arc<Hub>,
     pub(crate) library: Arc<Library>,
+    /// The windows of live streams; none where they are turned off.
+    pub(crate) archive: Arc<Archive>,
     pub(crate) viewing: Live<Viewing>,
     pub(crate) uptime: Uptime,
 }

@@ -9,9 +9,9 @@ use headwater_media::{Frame, MediaKind, Timestamp, TrackId};
 
 use crate::part::Init;
 
-/// Bytes and frames of one part, at most: a quarter of a second of 250 Mbit/s, and of frames a thousand times as many as
-/// pictures have. Time alone does not bound them, for it may stand still.
+/// Bytes of one part: a quarter of a second of 250 Mbit/s. Time alone does not bound them, for it may stand still.
 const PART_BYTES_MAX: usize = 8 << 20;
+/// Frames of one part, likewise: far more than pictures or sound have in a second.
 const PART_FRAMES_MAX: usize = 1_000;
 /// Frames come by the millisecond: so much longer than the first may a part become.
 const ROUNDING: Timestamp = Timestamp::from_ms(2);

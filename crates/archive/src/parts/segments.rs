@@ -14,6 +14,7 @@ pub const TARGET_DURATION: Duration = Duration::from_secs(6);
 /// Where pictures lead, a segment without a key frame is cut here. The second that is left is for sound that runs ahead:
 /// only when pictures have stayed away for that long does it cut by itself.
 const LEADING_MAX: Timestamp = Timestamp::from_ms(5_000);
+/// The longest that [`TARGET_DURATION`] allows: where pictures stay away, all others are cut here.
 const FOLLOWING_MAX: Timestamp = Timestamp::from_ms(6_000);
 /// A key frame this much early ends the segment all the same: encoders' clocks jitter.
 const EARLY: Timestamp = Timestamp::from_ms(100);

@@ -3,10 +3,10 @@
 //! A window is shared by the one who fills it and by all who read it. Its lock is held for look-ups only, never while
 //! bytes are read or sent. Who waits for a part is woken once per part of its rendition.
 
+mod contents;
 mod kept;
 mod rendition;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
@@ -16,6 +16,7 @@ use headwater_media::{MediaKind, Timestamp, TrackId};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use self::contents::Contents;
 use self::rendition::Rendition;
 use crate::part::Init;
 use crate::parts::Made;
@@ -54,7 +55,7 @@ pub struct Window {
     config: WindowConfig,
     /// Bytes in memory of all broadcasts.
     in_all: Arc<AtomicUsize>,
-    inner: Mutex<Inner>,
+    inner: Mutex<Contents>,
     /// The ordinal that the next part will have, and whether there will be one.
     growth: watch::Sender<Growth>,
 }
@@ -66,31 +67,6 @@ pub struct Growth {
     pub parts: u64,
     /// Whether there will be no more.
     pub is_ended: bool,
-}
-
-#[derive(Debug)]
-struct Inner {
-    renditions: Vec<Rendition>,
-    /// The segments that are kept, oldest first.
-    segments: VecDeque<Head>,
-    /// Discontinuities before the first of them.
-    discontinuities: u64,
-    /// All parts that are kept, in the order they were made, and the ordinal of the first.
-    parts: VecDeque<Arc<Kept>>,
-    first_ordinal: u64,
-    setups: VecDeque<(u64, Arc<DecoderSetup>)>,
-    /// In memory.
-    bytes: usize,
-}
-
-/// Of all renditions' segments of one number.
-#[derive(Clone, Copy, Debug)]
-struct Head {
-    number: u64,
-    at: Timestamp,
-    discontinuity: bool,
-    /// Where its end is known: where the next begins, or the broadcast ended.
-    until: Option<Timestamp>,
 }
 
 /// One rendition as it stands, for who writes a playlist of it.
@@ -143,15 +119,7 @@ impl Window {
         discontinuities: u64,
         in_all: Arc<AtomicUsize>,
     ) -> Self {
-        let inner = Inner {
-            renditions: Vec::new(),
-            segments: VecDeque::new(),
-            discontinuities,
-            parts: VecDeque::new(),
-            first_ordinal: 0,
-            setups: VecDeque::new(),
-            bytes: 0,
-        };
+        let inner = Contents { discontinuities, ..Contents::default() };
         let growth = watch::Sender::new(Growth::default());
         Self { name, broadcast, began, config, in_all, inner: Mutex::new(inner), growth }
     }
@@ -305,7 +273,7 @@ impl Window {
         let (at, part, sequence) = leader.start_for(at)?;
         // Frames that came behind it may be in parts that were made before its part.
         let index = usize::try_from(part.checked_sub(inner.first_ordinal)?).ok()?;
-        let before = inner.parts.iter().take(index).rev().take(Inner::AHEAD_MAX);
+        let before = inner.parts.iter().take(index).rev().take(Contents::AHEAD_MAX);
         let behind = before.filter(|kept| kept.part().last_sequence() >= sequence);
         let ordinal = behind.map(|kept| kept.part().ordinal).min().unwrap_or(part);
         Some(Entry { ordinal, sequence, at })
@@ -371,7 +339,7 @@ impl Window {
     }
 
     /// Lets go of what is too old, or too much.
-    fn trim(&self, inner: &mut Inner) {
+    fn trim(&self, inner: &mut Contents) {
         let WindowConfig { length, memory_max, memory_in_all_max } = self.config;
         while inner.segments.len() > SEGMENTS_MIN {
             let second = inner.segments.get(1).map_or(Timestamp::ZERO, |second| second.at);
@@ -391,81 +359,6 @@ impl Drop for Window {
     fn drop(&mut self) {
         let bytes = self.inner.get_mut().bytes;
         self.count(bytes, 0);
-    }
-}
-
-impl Inner {
-    /// Parts that may have been made before one whose frames came before theirs: a second of thirty renditions.
-    const AHEAD_MAX: usize = 128;
-    /// Setups that are kept, at most: a publisher that changes more often means harm, and its viewers need the newest.
-    const SETUPS_MAX: usize = 256;
-
-    fn begin_segment(&mut self, number: u64, at: Timestamp, discontinuity: bool) {
-        if let Some(last) = self.segments.back_mut() {
-            last.until = Some(at);
-        }
-        self.segments.push_back(Head { number, at, discontinuity, until: None });
-    }
-
-    fn add(&mut self, kept: Arc<Kept>) {
-        self.bytes += kept.weight();
-        self.rendition(kept.part().rendition()).add(&kept);
-        self.parts.push_back(kept);
-    }
-
-    fn add_setup(&mut self, since: u64, setup: Arc<DecoderSetup>) {
-        if self.setups.len() >= Self::SETUPS_MAX {
-            self.setups.pop_front();
-        }
-        self.setups.push_back((since, setup));
-    }
-
-    fn next_ordinal(&self) -> u64 {
-        self.first_ordinal + self.parts.len() as u64
-    }
-
-    /// Lets go of the oldest segment of all renditions.
-    fn let_go_of_oldest(&mut self) {
-        let Some(gone) = self.segments.pop_front() else { return };
-        self.discontinuities += u64::from(gone.discontinuity);
-        self.renditions.iter_mut().for_each(|rendition| rendition.forget_to(gone.number));
-        // Parts of one segment were made one after the other, but for some of the next that were made between.
-        while self.parts.front().is_some_and(|kept| kept.part().segment <= gone.number) {
-            if let Some(kept) = self.parts.pop_front() {
-                self.bytes -= kept.weight();
-                self.first_ordinal += 1;
-            }
-        }
-        let oldest = self.parts.front().map_or(0, |kept| kept.part().first_sequence());
-        while self.setups.get(1).is_some_and(|(since, _)| *since <= oldest) {
-            self.setups.pop_front();
-        }
-    }
-
-    fn find(&self, id: TrackId) -> Option<&Rendition> {
-        self.renditions.iter().find(|rendition| rendition.id == id)
-    }
-
-    fn rendition(&mut self, id: TrackId) -> &mut Rendition {
-        let at = self.renditions.iter().position(|rendition| rendition.id == id).unwrap_or_else(|| {
-            self.renditions.push(Rendition::new(id));
-            self.renditions.len() - 1
-        });
-        &mut self.renditions[at]
-    }
-
-    /// The rendition whose key frames are starts.
-    fn leader(&self) -> Option<&Rendition> {
-        self.renditions
-            .iter()
-            .filter(|it| it.id.kind != MediaKind::Data && it.has_parts())
-            .min_by_key(|it| it.id)
-    }
-
-    /// Where the newest part ends.
-    fn newest(&self) -> Timestamp {
-        let ends = self.renditions.iter().filter_map(Rendition::newest_end);
-        ends.max().unwrap_or(Timestamp::ZERO)
     }
 }
 

@@ -6,9 +6,18 @@ use std::sync::Arc;
 use headwater_media::{Timestamp, TrackId};
 use tokio::sync::watch;
 
-use super::Head;
 use super::kept::Kept;
 use crate::part::{Init, Part};
+
+/// Of all renditions' segments of one number.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head {
+    pub(super) number: u64,
+    pub(super) at: Timestamp,
+    pub(super) discontinuity: bool,
+    /// Where its end is known: where the next begins, or the broadcast ended.
+    pub(super) until: Option<Timestamp>,
+}
 
 /// A segment of one rendition as it stands.
 #[derive(Clone, Debug)]
@@ -171,7 +180,8 @@ impl Rendition {
             until: head.until,
             discontinuity: head.discontinuity,
             parts: own.map(|own| Arc::clone(&own.parts)).unwrap_or_default(),
-            is_complete: own.map_or(self.reach.borrow().has(head.number, None), |own| own.is_complete),
+            is_complete: own
+                .map_or_else(|| self.reach.borrow().has(head.number, None), |own| own.is_complete),
         }
     }
 

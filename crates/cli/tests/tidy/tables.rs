@@ -318,6 +318,22 @@ pub(crate) const ROOMS: &[Room] = &[
         &["vod ground", "vod films"],
         "uploads know neither playing nor pictures",
     ),
+    room("archive face", "archive", &["lib.rs"], &[ALL], "the face of the crate"),
+    Room {
+        name: "archive parts",
+        krate: "archive",
+        places: &["part", "parts"],
+        may: &[],
+        never: &["tokio", "std::fs", "std::time::Instant", "std::time::SystemTime", "std::thread"],
+        why: "parts are made without I/O, clock and task",
+    },
+    room(
+        "archive window",
+        "archive",
+        &["window", "archive", "config"],
+        &["archive parts"],
+        "a window keeps what was made and knows no broadcast's reader",
+    ),
     room("trace face", "trace", &["lib.rs"], &[ALL], "the face of the crate"),
     room(
         "trace observer",

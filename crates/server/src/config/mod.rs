@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::access;
 use crate::doors::{http, rtmp};
 use crate::net::{proxy, tls};
+use headwater_archive as archive;
 use headwater_vod::{self as vod, thumbnails, uploads};
 
 use self::streams::Streams;
@@ -50,6 +51,8 @@ pub struct Config {
     pub(crate) proxy: proxy::Config,
     /// Live streams.
     pub(crate) streams: Streams,
+    /// What is kept of live streams.
+    pub(crate) window: archive::Config,
     /// Films on demand.
     pub(crate) vod: vod::Config,
     /// Pictures of films.
@@ -70,6 +73,7 @@ impl Default for Config {
             tls: tls::Config::default(),
             proxy: proxy::Config::default(),
             streams: Streams::default(),
+            window: archive::Config::default(),
             vod: vod::Config::default(),
             pictures: thumbnails::Config::default(),
             uploads: uploads::Config::default(),
@@ -181,6 +185,7 @@ impl Config {
         config.http.check()?;
         config.access.check()?;
         config.streams.check()?;
+        config.window.check().map_err(anyhow::Error::msg)?;
         Ok(config)
     }
 }

@@ -26,6 +26,7 @@ impl Config {
         self.streams.takeover_silence_ms = running.streams.takeover_silence_ms;
         self.streams.streams_max = running.streams.streams_max;
         self.streams.viewers_per_stream_max = running.streams.viewers_per_stream_max;
+        self.window = running.window;
         // And so has the library.
         self.vod = running.vod;
         self.pictures = running.pictures;

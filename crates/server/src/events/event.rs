@@ -44,6 +44,10 @@ pub(crate) enum Event {
     ListenerFull { listener: &'static str, peer: SocketAddr, count: u64 },
     /// A request was refused, and its client told why.
     RequestRefused { door: &'static str, reason: &'static str, text: String },
+    /// Something of a live stream is not kept in its window, and so cannot be rewound to or had over HLS.
+    NotKept { stream: String, text: String },
+    /// The server was too busy to keep all of a live stream: its window has a gap.
+    WindowGap { stream: String, frames: u64, duration_ms: i64 },
     /// An operator has ended a broadcast over HTTP.
     StreamStopped { stream: String },
     /// A film was brought over HTTP and is whole.
@@ -72,11 +76,13 @@ impl Event {
             Self::PlayMovedOn { .. } => "playing next",
             Self::PlayEnded { .. } => "stopped playing",
             Self::ListenerFull { .. } => "closed: the limit connections_max is reached",
+            Self::WindowGap { .. } => "its window has a gap: the server was too busy to keep all",
             Self::StreamStopped { .. } => "ended by an operator",
             Self::UploadFinished { .. } => "uploaded",
             Self::FilmRemoved { .. } => "removed",
             Self::CertificateChanged { .. } => "took the new certificate",
             Self::Stopping => "stopping: publishers and viewers are told",
+            Self::NotKept { text, .. } => return format!("not kept in its window: {text}").into(),
             Self::MessageLeftOut { text, .. } => return format!("left out: {text}").into(),
             Self::PlayLeftOut { text, .. } => return format!("left out of the playlist: {text}").into(),
             Self::PlayBroke { text, .. } => {

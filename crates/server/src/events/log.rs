@@ -32,6 +32,10 @@ pub(super) fn write(event: &Event) {
         }
         // Its client knows; who asks for the metric sees how often.
         Event::RequestRefused { .. } => {}
+        Event::NotKept { stream, .. } => tracing::warn!(%stream, "{sentence}"),
+        Event::WindowGap { stream, frames, duration_ms } => {
+            tracing::warn!(%stream, frames, duration_ms, "{sentence}");
+        }
         Event::StreamStopped { stream } => tracing::info!(%stream, "{sentence}"),
         Event::UploadFinished { app, name, bytes } => tracing::info!(app, name, bytes, "{sentence}"),
         Event::FilmRemoved { app, name } => tracing::info!(app, name, "{sentence}"),

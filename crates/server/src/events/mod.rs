@@ -128,7 +128,7 @@ mod tests {
         events.emit(refused());
         events.emit(refused());
         events.emit(removed("a"));
-        let text = metrics.encode(&[], 0, (0, 0));
+        let text = metrics.encode(&[], crate::metrics::Held::default());
         assert!(text.contains("headwater_refused_total{door=\"rtmp\",reason=\"silent\"} 2"), "{text}");
     }
 

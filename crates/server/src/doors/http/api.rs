@@ -16,6 +16,7 @@ use super::query::Query;
 use super::shared::Shared;
 use crate::access::Peer;
 use crate::events::Event;
+use crate::metrics::Held;
 
 #[derive(Serialize)]
 struct Info {
@@ -206,8 +207,13 @@ pub(super) async fn stop(State(shared): State<Arc<Shared>>, Path(path): Path<Str
 /// `GET /metrics`
 pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     let sources = &shared.sources;
-    let streams = sources.hub.list(sources.uptime.now());
-    let text = shared.metrics.encode(&streams, sources.hub.gave_way(), sources.library.in_memory());
+    let archive = &sources.archive;
+    let held = Held {
+        gave_way: sources.hub.gave_way(),
+        films: sources.library.in_memory(),
+        windows: (archive.list().len(), archive.bytes()),
+    };
+    let text = shared.metrics.encode(&sources.hub.list(sources.uptime.now()), held);
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     ([(header::CONTENT_TYPE, kind)], text).into_response()
 }

@@ -154,7 +154,13 @@ impl House {
         let (tunnels, opened) = Tunnels::new(settings.tunnels_max.live(), uptime);
         let shared = Arc::new(Shared {
             uploads: Arc::new(Uploads::open(&config.uploads, &config.data, Arc::clone(&library))),
-            sources: Sources { hub, library, viewing: settings.viewing.live(), uptime },
+            sources: Sources {
+                hub,
+                library,
+                archive: Arc::default(),
+                viewing: settings.viewing.live(),
+                uptime,
+            },
             thumbnails: Thumbnails::new(&config.pictures),
             access: Arc::new(Access::open(&config.access, settings.publish.live(), &config.data).unwrap()),
             events: Arc::new(Events::new(Arc::default())),

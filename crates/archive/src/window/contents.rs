@@ -1,0 +1,101 @@
+//! What a window holds under its lock, and how it comes and goes.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use headwater_hub::DecoderSetup;
+use headwater_media::{MediaKind, Timestamp, TrackId};
+
+use super::kept::Kept;
+use super::rendition::{Head, Rendition};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    pub(super) renditions: Vec<Rendition>,
+    /// The segments that are kept, oldest first.
+    pub(super) segments: VecDeque<Head>,
+    /// Discontinuities before the first of them.
+    pub(super) discontinuities: u64,
+    /// All parts that are kept, in the order they were made, and the ordinal of the first.
+    pub(super) parts: VecDeque<Arc<Kept>>,
+    pub(super) first_ordinal: u64,
+    pub(super) setups: VecDeque<(u64, Arc<DecoderSetup>)>,
+    /// In memory.
+    pub(super) bytes: usize,
+}
+
+impl Contents {
+    /// Parts that may have been made before one whose frames came before theirs: a second of thirty renditions.
+    pub(super) const AHEAD_MAX: usize = 128;
+    /// Setups that are kept, at most: a publisher that changes more often means harm, and its viewers need the newest.
+    const SETUPS_MAX: usize = 256;
+
+    pub(super) fn begin_segment(&mut self, number: u64, at: Timestamp, discontinuity: bool) {
+        if let Some(last) = self.segments.back_mut() {
+            last.until = Some(at);
+        }
+        self.segments.push_back(Head { number, at, discontinuity, until: None });
+    }
+
+    pub(super) fn add(&mut self, kept: Arc<Kept>) {
+        self.bytes += kept.weight();
+        self.rendition(kept.part().rendition()).add(&kept);
+        self.parts.push_back(kept);
+    }
+
+    pub(super) fn add_setup(&mut self, since: u64, setup: Arc<DecoderSetup>) {
+        if self.setups.len() >= Self::SETUPS_MAX {
+            self.setups.pop_front();
+        }
+        self.setups.push_back((since, setup));
+    }
+
+    pub(super) fn next_ordinal(&self) -> u64 {
+        self.first_ordinal + self.parts.len() as u64
+    }
+
+    /// Lets go of the oldest segment of all renditions.
+    pub(super) fn let_go_of_oldest(&mut self) {
+        let Some(gone) = self.segments.pop_front() else { return };
+        self.discontinuities += u64::from(gone.discontinuity);
+        self.renditions.iter_mut().for_each(|rendition| rendition.forget_to(gone.number));
+        // Parts of one segment were made one after the other, but for some of the next that were made between.
+        while self.parts.front().is_some_and(|kept| kept.part().segment <= gone.number) {
+            if let Some(kept) = self.parts.pop_front() {
+                self.bytes -= kept.weight();
+                self.first_ordinal += 1;
+            }
+        }
+        let oldest = self.parts.front().map_or(0, |kept| kept.part().first_sequence());
+        while self.setups.get(1).is_some_and(|(since, _)| *since <= oldest) {
+            self.setups.pop_front();
+        }
+    }
+
+    pub(super) fn find(&self, id: TrackId) -> Option<&Rendition> {
+        self.renditions.iter().find(|rendition| rendition.id == id)
+    }
+
+    pub(super) fn rendition(&mut self, id: TrackId) -> &mut Rendition {
+        let at = self.renditions.iter().position(|rendition| rendition.id == id).unwrap_or_else(|| {
+            self.renditions.push(Rendition::new(id));
+            self.renditions.len() - 1
+        });
+        &mut self.renditions[at]
+    }
+
+    /// The rendition whose key frames are starts.
+    pub(super) fn leader(&self) -> Option<&Rendition> {
+        self.renditions
+            .iter()
+            .filter(|it| it.id.kind != MediaKind::Data && it.has_parts())
+            .min_by_key(|it| it.id)
+    }
+
+    /// Where the newest part ends.
+    pub(super) fn newest(&self) -> Timestamp {
+        let ends = self.renditions.iter().filter_map(Rendition::newest_end);
+        ends.max().unwrap_or(Timestamp::ZERO)
+    }
+}
