@@ -21,7 +21,7 @@ mod vp;
 use bytes::Bytes;
 
 pub use self::access_unit::Patience;
-use self::access_unit::{HELD_MESSAGES_MAX, Piece};
+use self::access_unit::{HELD_BYTES_MAX, HELD_MESSAGES_MAX, Piece};
 use self::audio::SoundFrames;
 use self::channel::Channel;
 use self::clock::Clock;
@@ -128,9 +128,7 @@ impl Normalizer {
     pub fn flush(&mut self) -> MediaItems {
         let mut items = MediaItems::default();
         for channel in &mut self.channels {
-            let held = channel.gathering.close();
-            held.into_iter()
-                .for_each(|piece| emit(channel, piece, &mut self.clock, &mut self.repaired, &mut items));
+            close(channel, &mut self.clock, &mut self.repaired, &mut items);
         }
         items
     }
@@ -168,14 +166,7 @@ impl Normalizer {
                 failed = failed.or(Some(error));
             }
         }
-        let oldest = message.number.saturating_sub(HELD_MESSAGES_MAX);
-        for channel in &mut self.channels {
-            if channel.gathering.held_since().is_some_and(|first| first < oldest) {
-                let held = channel.gathering.close();
-                held.into_iter()
-                    .for_each(|piece| emit(channel, piece, &mut self.clock, &mut self.repaired, &mut items));
-            }
-        }
+        self.let_go(message.number, &mut items);
         match failed {
             Some(error) if items.is_empty() => return Err(error),
             failed => self.repaired.partly_used += u64::from(failed.is_some()),
@@ -191,10 +182,8 @@ impl Normalizer {
             TagBody::EndOfSequence(track) => Some(*track),
         };
         // What is said of a track holds from the next picture on.
-        if let Some(channel) = self.channels.iter_mut().find(|channel| Some(channel.id) == id)
-            && let Some(piece) = channel.gathering.close()
-        {
-            emit(channel, piece, &mut self.clock, &mut self.repaired, items);
+        if let Some(channel) = self.channels.iter_mut().find(|channel| Some(channel.id) == id) {
+            close(channel, &mut self.clock, &mut self.repaired, items);
         }
         let track = match (part, id) {
             (TagBody::Frame(coded), _) => return self.take_coded(message, coded, items),
@@ -213,6 +202,27 @@ impl Normalizer {
         };
         track.into_iter().for_each(|track| items.push_track(track));
         Ok(())
+    }
+
+    /// Lets go on what has been held for too long, and the largest pictures where all together are too large.
+    fn let_go(&mut self, message: u64, items: &mut MediaItems) {
+        let oldest = message.saturating_sub(HELD_MESSAGES_MAX);
+        let mut held: usize = self.channels.iter().map(|channel| channel.gathering.held_bytes()).sum();
+        let largest = |channels: &[Channel]| {
+            let bytes = channels.iter().map(|channel| channel.gathering.held_bytes());
+            bytes.enumerate().max_by_key(|(_, bytes)| *bytes).map(|(at, _)| at)
+        };
+        while held > HELD_BYTES_MAX
+            && let Some(channel) = largest(&self.channels).and_then(|at| self.channels.get_mut(at))
+        {
+            held -= channel.gathering.held_bytes();
+            close(channel, &mut self.clock, &mut self.repaired, items);
+        }
+        for channel in &mut self.channels {
+            if channel.gathering.held_since().is_some_and(|first| first < oldest) {
+                close(channel, &mut self.clock, &mut self.repaired, items);
+            }
+        }
     }
 
     /// Takes what a message has of one track: a frame or a part of one, or several of sound.
@@ -236,6 +246,13 @@ impl Normalizer {
         }
         self.repaired.several_frames += u64::from(frames.were_several());
         Ok(())
+    }
+}
+
+/// Lets the picture that is held of a track go on as it is, if there is one.
+fn close(channel: &mut Channel, clock: &mut Clock, repaired: &mut Repaired, items: &mut MediaItems) {
+    if let Some(piece) = channel.gathering.close() {
+        emit(channel, piece, clock, repaired, items);
     }
 }
 

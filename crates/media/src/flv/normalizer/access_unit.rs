@@ -15,8 +15,9 @@ use crate::flv::tag::CodedFrame;
 /// Messages, of whatever track, after which a picture goes on as it is. Sound comes between the pieces of pictures,
 /// but never so much.
 pub(crate) const HELD_MESSAGES_MAX: u64 = 64;
-/// Bytes of a picture that is put together. Larger ones go on in several frames.
-const HELD_BYTES_MAX: usize = 16 << 20;
+/// Bytes of all pictures of one publisher that are put together, whatever the number of its tracks: the longest message
+/// that a server takes. Larger pictures go on in several frames.
+pub(super) const HELD_BYTES_MAX: usize = 16 << 20;
 /// How far the times of one picture's messages may lie apart: some encoders look at the clock for each.
 const APART_MS_MAX: u32 = 10;
 
@@ -79,6 +80,11 @@ impl Gathering {
     /// The picture that is held, as it is. What has no slice is none and is dropped.
     pub(super) fn close(&mut self) -> Option<Piece> {
         self.held.take().and_then(Held::close)
+    }
+
+    /// Bytes of what is held.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.held.as_ref().map_or(0, |held| held.bytes)
     }
 
     /// The first message of what is held.

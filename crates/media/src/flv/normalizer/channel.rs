@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::aac_guess::AacGuess;
 use super::access_unit::{Gathering, Patience, Piece};
 use super::config::{DecoderConfig, Known};
-use super::items::Message;
+use super::items::{Message, unbound};
 use super::nal::Starts;
 use super::repaired::{Dropped, Repaired};
 use super::{audio, extra, nal, obu, vp};
@@ -133,10 +133,12 @@ impl Channel {
     ) -> Result<[Option<Piece>; 2], Dropped> {
         if !matches!(coded.codec, Codec::H264 | Codec::H265 | Codec::H266) {
             let origin = message.origin(&coded.payload);
+            coded.payload = unbound(&coded.payload, &message.body);
             return Ok([self.gathering.close(), Some(Piece { timestamp_ms, coded, origin })]);
         }
         let picture = nal::tile(&mut coded, &self.known, repaired)?;
         let origin = message.origin(&coded.payload);
+        coded.payload = unbound(&coded.payload, &message.body);
         Ok(self.gathering.take(Piece { timestamp_ms, coded, origin }, picture, patience))
     }
 

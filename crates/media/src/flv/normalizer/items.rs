@@ -6,6 +6,10 @@ use bytes::Bytes;
 
 use crate::{Frame, Track};
 
+/// A payload that is a smaller part of its message than one of so many is copied out of it: the other tracks of a
+/// message are usually of its size, or come to nothing.
+const BOUND_PART_MIN: usize = 4;
+
 /// One regular thing that a publisher sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MediaItem {
@@ -89,6 +93,16 @@ impl Iterator for MediaItems {
 
     fn next(&mut self) -> Option<MediaItem> {
         self.next_made().map(|(item, _)| item)
+    }
+}
+
+/// A payload that lives as long as its receivers need it: without the message that it is a small part of, which would
+/// stay in memory with it and be reckoned nowhere.
+pub(super) fn unbound(payload: &Bytes, body: &Bytes) -> Bytes {
+    if payload.len() < body.len() / BOUND_PART_MIN {
+        Bytes::copy_from_slice(payload)
+    } else {
+        payload.clone()
     }
 }
 

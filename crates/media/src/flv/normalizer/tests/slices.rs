@@ -159,3 +159,53 @@ fn hevc_and_vvc_slices_are_put_together_too() {
         assert_eq!(out, expected, "{four_cc:?}");
     }
 }
+
+/// Two tracks of one publisher, and pictures that come in pieces of a few megabytes.
+#[test]
+fn what_is_held_of_all_tracks_together_is_bounded() {
+    let slice = |unit: &[u8], bytes: usize| prefixed(&[&[unit, &vec![7; bytes - unit.len() - 4]].concat()]);
+    let mut normalizer = patient(Patience::Always);
+    let mut out = Out::new();
+    let of_other = |body: &[u8]| {
+        // Enhanced: a key frame; several tracks, one each; AVC; coded frames without a composition time.
+        [&[0x96, 0x03], &b"avc1"[..], &[1], body].concat()
+    };
+    let other_config = [&[0x96, 0x00], &b"avc1"[..], &[1], &record(SPS)].concat();
+    assert_eq!(normalizer.push_video(0, other_config.into()).unwrap().count(), 1);
+    for _ in 0..2 {
+        of_video(normalizer.push_video(0, key(&slice(IDR_BELOW, 4 << 20))).unwrap(), &mut out);
+        let body = of_other(&slice(IDR_BELOW, 4 << 20));
+        of_video(normalizer.push_video(0, body.into()).unwrap(), &mut out);
+    }
+    assert!(out.is_empty(), "16 MiB are held");
+    of_video(normalizer.push_video(0, key(&slice(IDR_BELOW, 4 << 10))).unwrap(), &mut out);
+    let lengths: Vec<_> = out.iter().map(|(_, _, payload)| payload.len()).collect();
+    assert_eq!(lengths, [(8 << 20) + (4 << 10)], "the largest goes on");
+    assert!(normalizer.is_waiting());
+}
+
+/// A slice of a message would keep all of it in memory.
+#[test]
+fn a_small_part_of_a_message_is_copied_out_of_it() {
+    let mut normalizer = Normalizer::new();
+    let whole = vec![7; 4000];
+    for (part, is_slice) in [(&whole[..], true), (&whole[..100], false)] {
+        let tracks = [(0u8, part), (1, &whole[..2900])];
+        let parts = tracks.map(|(track, payload)| {
+            [&[track][..], &(payload.len() as u32).to_be_bytes()[1..], payload].concat()
+        });
+        // Enhanced sound: several tracks, coded frames; Opus needs no configuration.
+        let body = Bytes::from([&[0x95, 0x11][..], b"Opus", &parts.concat()].concat());
+        let range = body.as_ptr() as usize..body.as_ptr() as usize + body.len();
+        let items = normalizer.push_audio(0, body.clone()).unwrap();
+        let frames: Vec<Frame> = items
+            .filter_map(|item| match item {
+                MediaItem::Frame(frame) => Some(frame),
+                MediaItem::Track(_) => None,
+            })
+            .collect();
+        assert_eq!(frames[0].payload, part);
+        assert_eq!(range.contains(&(frames[0].payload.as_ptr() as usize)), is_slice);
+        assert!(range.contains(&(frames[1].payload.as_ptr() as usize)));
+    }
+}
