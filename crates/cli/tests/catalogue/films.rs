@@ -70,6 +70,30 @@ fn a_file_of_another_container_is_listed_with_what_makes_a_film_of_it() {
 }
 
 #[test]
+fn a_start_behind_the_end_is_refused_in_every_container() {
+    let server = Server::start("");
+    fs::copy(testdata("keyframes.flv"), server.media().join("old.flv")).unwrap();
+    fs::copy(testdata("bframes.mp4"), server.media().join("new.mp4")).unwrap();
+    for film in ["old", "new"] {
+        let container = if film == "old" { "flv" } else { "mp4" };
+        let about = server.get(&format!("/api/v1/films/vod/{film}.{container}")).must_be(200).json();
+        let end = about["duration"].as_f64().unwrap();
+        for container in ["flv", "mp4"] {
+            for start in
+                [format!("{:.3}", end + 0.001), (end.ceil() + 1.0).to_string(), "99999999".to_owned()]
+            {
+                let refused =
+                    server.get(&format!("/vod/{film}.{container}?start={start}")).must_be(404).text();
+                assert!(refused.contains(&format!("ends after {end:.3} s")), "{start}: {refused}");
+            }
+            server.get(&format!("/vod/{film}.{container}?start={:.3}", end - 0.01)).must_be(200);
+        }
+        // A byte is one where the query says so.
+        server.get(&format!("/vod/{film}.flv?pos=99999999")).must_be(200);
+    }
+}
+
+#[test]
 fn what_is_not_there_is_null_for_who_asks_for_null() {
     let server = Server::start("");
     for address in ["/api/v1/films/vod/none.mp4", "/api/v1/streams/live/none"] {

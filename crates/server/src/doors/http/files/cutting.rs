@@ -136,18 +136,15 @@ fn span(index: &Index, asked: &CutRequest) -> Result<Span, Refusal> {
     Ok(Span { from, until })
 }
 
-/// The byte of an FLV file that is asked for, if it is one and no second: `pos`, a number that no second of the film
-/// has, or one that is exactly where a keyframe's tag begins.
+/// The byte of an FLV file that is asked for, if it is one and no second: `pos`, or a number that is exactly where a
+/// keyframe's tag begins, as players were told it.
 fn place(film: &Film, asked: &CutRequest) -> Result<Option<u64>, Refusal> {
     if let Some(position) = asked.position {
         return Ok(Some(position));
     }
-    let Some(Number { ms, whole: Some(number) }) = asked.start else { return Ok(None) };
+    let Some(Number { whole: Some(number), .. }) = asked.start else { return Ok(None) };
     if number == 0 {
         return Ok(None);
-    }
-    if Timestamp::from_ms(ms) > film.index().duration() {
-        return Ok(Some(number));
     }
     let found = keyframe_at(film, asked, number)?;
     Ok(found.filter(|(_, exact)| *exact).map(|_| number))
