@@ -8,12 +8,20 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
+use crate::changes::{Change, Changes};
 use crate::flv::repair::repair;
 use crate::mp4::boxes::FourCc;
 use crate::{DescribedTrack, Error, Frame, MediaKind, Orientation, SampleEntry, Timestamp, Track};
 
 /// The largest number of samples of one file: 28 hours of film with sound.
 pub const MAX_SAMPLES: u64 = 10_000_000;
+
+/// Longest access unit in bytes, which is read whole: twice what RTMP's messages and FLV's tags can hold.
+pub(crate) const SAMPLE_LEN_MAX: u64 = 32 << 20;
+/// Remarks about one film that are kept: whoever has read so many knows enough.
+const NOTES_MAX: usize = 64;
+/// Tracks that are named among those left out; a damaged file may seem to have any number.
+const SKIPPED_MAX: usize = 256;
 
 /// Whoever asks for a time by the millisecond means what rounds to it, above all the key frame that was told him so.
 pub(crate) const ROUNDING: Timestamp = Timestamp::from_nanos(500_000);
@@ -138,27 +146,11 @@ impl TextTrack {
     }
 }
 
-/// From some time on a track has another codec or configuration.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Change {
-    /// Decoding time of the first frame that it holds for.
-    pub(crate) from: Timestamp,
-    pub(crate) track: Track,
-    pub(crate) entry: SampleEntry,
-}
-
-impl Change {
-    pub(crate) const fn described(&self) -> DescribedTrack<'_> {
-        DescribedTrack { track: &self.track, entry: &self.entry }
-    }
-}
-
 /// All that must be known of a film to play it from anywhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Index {
     pub(crate) tracks: Vec<IndexedTrack>,
-    /// In the order of their times.
-    pub(crate) changes: Vec<Change>,
+    pub(crate) changes: Changes,
     pub(crate) metadata: Option<Bytes>,
     pub(crate) skipped: Vec<SkippedTrack>,
     pub(crate) texts: Vec<TextTrack>,
@@ -188,46 +180,43 @@ impl Index {
     #[must_use]
     pub fn described_at(&self, number: usize) -> Vec<DescribedTrack<'_>> {
         let media = self.tracks.iter().filter(|track| track.track.id.kind != MediaKind::Data);
-        let mut tracks: Vec<DescribedTrack<'_>> = media.map(IndexedTrack::described).collect();
-        if let Some(sample) = self.samples.get(number) {
-            for change in self.changes.iter().take_while(|change| change.from <= sample.dts) {
-                tracks
-                    .iter_mut()
-                    .filter(|described| described.track.id == change.track.id)
-                    .for_each(|described| *described = change.described());
-            }
-        }
-        tracks
+        let at = self.samples.get(number).map(|sample| sample.dts);
+        let changed = |id| self.changes.held_at(id, at?).map(Change::described);
+        media.map(|indexed| changed(indexed.track.id).unwrap_or_else(|| indexed.described())).collect()
     }
 
     /// The number of the first sample behind `number` for which other configurations hold.
     #[must_use]
     pub fn next_change(&self, number: usize) -> Option<usize> {
         let here = self.samples.get(number)?.dts;
-        let change = self.changes.iter().find(|change| change.from > here)?;
-        Some(self.samples.partition_point(|sample| sample.dts < change.from))
+        self.changes.next_time(here).map(|from| self.before(from))
     }
 
     /// When any track takes another configuration, in order; each time once.
-    pub(crate) fn breaks(&self) -> Vec<Timestamp> {
-        let mut breaks: Vec<Timestamp> = self.changes.iter().map(|change| change.from).collect();
-        breaks.dedup();
-        breaks
+    pub(crate) fn breaks(&self) -> &[Timestamp] {
+        self.changes.times()
     }
 
     /// All configurations of the track at that place, the first one first.
     pub(crate) fn configurations(&self, place: usize) -> impl Iterator<Item = DescribedTrack<'_>> {
         let first = self.tracks.get(place).map(IndexedTrack::described);
-        let later = self.changes.iter().map(Change::described);
-        let of_track =
-            move |later: &DescribedTrack<'_>| first.is_some_and(|first| first.track.id == later.track.id);
-        first.into_iter().chain(later.filter(of_track))
+        let later = first.map_or(&[][..], |first| self.changes.of_track(first.track.id));
+        first.into_iter().chain(later.iter().map(Change::described))
     }
 
     /// The payload of the file's own `onMetaData`; only FLV has one.
     #[must_use]
     pub const fn metadata(&self) -> Option<&Bytes> {
         self.metadata.as_ref()
+    }
+
+    /// Memory that it takes, in bytes, about.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let texts: usize = self.texts.iter().map(|text| size_of_val(text.samples())).sum();
+        // A table of hashes keeps room for growing.
+        let repaired = 2 * self.repaired_lens.len() * size_of::<((u64, u8), u32)>();
+        size_of_val(self.samples()) + texts + repaired + self.changes.weight()
     }
 
     /// The tracks that are left out, and why.
@@ -360,15 +349,34 @@ impl Index {
         self.samples.partition_point(|sample| sample.dts <= time)
     }
 
-    /// The samples from `first` on before which a configuration changes, and the number of the change.
+    /// The samples behind `first` before which a configuration changes, in order, and the number of the change.
     pub(crate) fn changes_within(&self, first: usize, end: usize) -> Vec<(usize, usize)> {
-        let numbered = self.changes.iter().enumerate().map(|(change, at)| (self.before(at.from), change));
-        numbered.filter(|(sample, _)| (first + 1..end).contains(sample)).collect()
+        let numbered = self.changes.list().iter().enumerate();
+        let placed = numbered.map(|(change, at)| (self.before(at.from), change));
+        let mut within: Vec<_> = placed.filter(|(sample, _)| (first + 1..end).contains(sample)).collect();
+        within.sort_unstable();
+        within
     }
 
     /// The track of a change by its number.
     pub(crate) fn changed(&self, change: usize) -> Option<DescribedTrack<'_>> {
-        self.changes.get(change).map(Change::described)
+        self.changes.list().get(change).map(Change::described)
+    }
+
+    /// Notes what is wrong with the file.
+    pub(crate) fn note(&mut self, note: String) {
+        match self.notes.len() {
+            ..NOTES_MAX => self.notes.push(note),
+            NOTES_MAX => self.notes.push("more is wrong with it, which is not listed".to_owned()),
+            _ => {}
+        }
+    }
+
+    /// Notes a track that is left out.
+    pub(crate) fn skip(&mut self, skipped: SkippedTrack) {
+        if self.skipped.len() < SKIPPED_MAX {
+            self.skipped.push(skipped);
+        }
     }
 
     /// Leaves a track out: nothing can be made of its samples.
@@ -378,8 +386,8 @@ impl Index {
         }
         let IndexedTrack { number, track, .. } = self.tracks.remove(place);
         let kind = FourCc(track.codec.four_cc().unwrap_or(*b"----"));
-        self.skipped.push(SkippedTrack { number, kind, reason: reason.to_owned() });
-        self.changes.retain(|change| change.track.id != track.id);
+        self.skip(SkippedTrack { number, kind, reason: reason.to_owned() });
+        self.changes.leave_out(track.id);
         self.samples.retain(|sample| usize::from(sample.track) != place);
         for sample in self.samples.iter_mut().filter(|sample| usize::from(sample.track) > place) {
             sample.track -= 1;
@@ -437,8 +445,6 @@ impl Index {
     /// The track of a sample, as it is there.
     pub(crate) fn track_of(&self, sample: &Sample) -> Option<&Track> {
         let first = &self.tracks.get(usize::from(sample.track))?.track;
-        let of_track = self.changes.iter().rev().filter(|change| change.track.id == first.id);
-        let changed = of_track.map(|change| (change.from, &change.track));
-        Some(changed.into_iter().find(|(from, _)| *from <= sample.dts).map_or(first, |(_, track)| track))
+        Some(self.changes.held_at(first.id, sample.dts).map_or(first, |change| &change.track))
     }
 }

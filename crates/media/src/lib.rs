@@ -11,6 +11,7 @@
 
 pub mod amf;
 mod bits;
+mod changes;
 pub mod codec;
 mod color_info;
 pub mod container;

@@ -7,6 +7,10 @@ use crate::codec::h265::{self, HevcConfig};
 use crate::codec::nal::trimmed;
 use crate::{Codec, Error};
 
+/// Parameter sets of one sort that are taken from a frame: as many as a decoder keeps of that which has the most of them
+/// (picture parameter sets of H.264). Each is compared with all before it.
+const SETS_MAX: usize = 256;
+
 /// The parameter sets of a frame or record.
 #[derive(Debug, Default)]
 pub(crate) struct ParameterSets {
@@ -27,9 +31,9 @@ impl ParameterSets {
                 (Codec::H265, _, h265::NAL_VPS) => &mut found.vps,
                 _ => continue,
             };
-            let set = whole.slice_ref(trimmed(unit));
-            if !sets.contains(&set) {
-                sets.push(set);
+            let set = trimmed(unit);
+            if sets.len() < SETS_MAX && !sets.iter().any(|known| known == set) {
+                sets.push(whole.slice_ref(set));
             }
         }
         found
@@ -47,5 +51,22 @@ impl ParameterSets {
     /// A record of H.265 made of these sets alone.
     pub(crate) fn hevc(self) -> Result<HevcConfig, Error> {
         HevcConfig::from_parameter_sets(self.vps, self.sps, self.pps)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_each_sort_so_many_are_taken_and_no_more() {
+        let whole: Bytes =
+            (0..=300u16).flat_map(|number| [&[0x68][..], &number.to_be_bytes()].concat()).collect();
+        // The last byte of each is not 0, which would be padding.
+        let units = || whole.chunks(3).filter(|unit| unit[2] != 0);
+        let found = ParameterSets::find(Codec::H264, &whole, units().chain(units()).take(SETS_MAX - 2));
+        assert_eq!(found.pps.len(), SETS_MAX - 2);
+        let found = ParameterSets::find(Codec::H264, &whole, units().chain(units()));
+        assert_eq!((found.sps.len(), found.pps.len()), (0, SETS_MAX));
     }
 }

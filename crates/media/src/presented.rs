@@ -5,7 +5,8 @@
 
 use std::ops::Range;
 
-use crate::index::{Change, IndexedTrack, Sample};
+use crate::changes::Changes;
+use crate::index::{IndexedTrack, Sample};
 use crate::{MediaKind, Timestamp};
 
 /// Times of one film lie within this, a year: what is farther off is damage, and left out. It keeps all that is
@@ -25,7 +26,7 @@ pub(crate) fn settle(
     tracks: &mut [IndexedTrack],
     shown: &mut [Range<Timestamp>],
     samples: &mut Vec<Sample>,
-    changes: &mut [Change],
+    changes: &mut Changes,
 ) -> (Timestamp, Vec<String>) {
     let notes = leave_out_far(tracks, shown, samples);
     let is_media = |track: &IndexedTrack| track.track.id.kind != MediaKind::Data;
@@ -41,15 +42,12 @@ pub(crate) fn settle(
             sample.pts = sample.pts.max(Timestamp::ZERO);
         }
     }
-    for change in &mut *changes {
-        change.from = change.from - zero;
-    }
+    changes.settle(zero);
     for (track, shown) in tracks.iter_mut().zip(shown) {
         track.end = if shown.is_empty() { Timestamp::ZERO } else { shown.end - zero };
     }
     // A stable sort keeps each track's own order also where its times stand still.
     samples.sort_by_key(|sample| sample.dts);
-    changes.sort_by_key(|change| change.from);
     (zero, notes)
 }
 

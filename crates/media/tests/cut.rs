@@ -333,10 +333,14 @@ proptest! {
 /// A film whose index says that its samples are huge; nobody has to store them.
 fn huge() -> Index {
     let mut file = fixture("faststart.mp4");
-    let at = file.windows(4).position(|kind| kind == b"stsz").unwrap();
-    let count = u32::from_be_bytes(file[at + 12..at + 16].try_into().unwrap()) as usize;
-    for entry in file[at + 16..at + 16 + 4 * count].as_chunks_mut::<4>().0 {
-        *entry = 150_000_000u32.to_be_bytes();
+    let tables: Vec<usize> =
+        file.windows(4).enumerate().filter(|(_, kind)| kind == b"stsz").map(|(at, _)| at).collect();
+    for at in tables {
+        let count = u32::from_be_bytes(file[at + 12..at + 16].try_into().unwrap()) as usize;
+        for entry in file[at + 16..at + 16 + 4 * count].as_chunks_mut::<4>().0 {
+            // As long as they may be.
+            *entry = (32u32 << 20).to_be_bytes();
+        }
     }
     let mut scan = Scan::new(1 << 40);
     while let Some(range) = scan.wants() {

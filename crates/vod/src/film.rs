@@ -97,7 +97,7 @@ impl Film {
 
     /// Memory that the index takes, in bytes, about.
     pub fn weight(&self) -> usize {
-        size_of_val(self.index.samples()) + (8 << 10)
+        self.index.weight() + (8 << 10)
     }
 
     /// Reads a range of the file.

@@ -174,7 +174,7 @@ pub(crate) const ROOMS: &[Room] = &[
     room(
         "media index",
         "media",
-        &["index", "piece", "presented"],
+        &["index", "changes", "piece", "presented"],
         &["media ground", "media track", "media flv", "media mp4"],
         "an index is the same whatever its container",
     ),

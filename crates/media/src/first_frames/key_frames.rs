@@ -1,15 +1,14 @@
 //! What a picture says of itself ([`PictureStart`]), where only its beginning is at hand.
 
-use crate::codec::h264::AvcConfig;
-use crate::codec::h265::HevcConfig;
 use crate::picture_start::PictureStart;
 use crate::{Codec, Track};
 
 /// What a picture of the track says by the bytes at its beginning; `None` if they are too few, or the codec does not say.
 pub(super) fn start(track: &Track, bytes: &[u8]) -> Option<PictureStart> {
     let length_size = match track.codec {
-        Codec::H264 => AvcConfig::parse(&track.config).map_or(4, |avc| avc.length_size),
-        Codec::H265 => HevcConfig::parse(&track.config).map_or(4, |hevc| hevc.length_size),
+        // Only that of the record is read: this is asked for every picture.
+        Codec::H264 => track.config.get(4).map_or(4, |flags| (flags & 3) + 1),
+        Codec::H265 => track.config.get(21).map_or(4, |flags| (flags & 3) + 1),
         Codec::H266 => track.config.first().map_or(4, |flags| (flags >> 1 & 3) + 1),
         codec => return PictureStart::of_bytes(codec, bytes),
     };

@@ -8,7 +8,7 @@
 //! configuration the beginning of a frame or a few, and of each track of pictures a few bytes of at most five key
 //! frames, by which the table of key frames is believed or not. Only where it is not (there is none, or it names
 //! pictures that need others) the beginning of every picture of the track is read; FLV, which has no tables, is always
-//! read whole.
+//! read whole. All of it has a limit (`LOOKS_MAX`, `BYTES_MAX`).
 
 mod describe;
 mod key_frames;
@@ -29,6 +29,12 @@ use crate::{DescribedTrack, Error, MediaKind};
 const TRIES_MAX: usize = 16;
 /// Configurations of a film that frames are read for; of further ones what their sample entries say must do.
 const DESCRIBED_MAX: usize = 256;
+/// Looks at frames, all of a film together: a film of a day without a table of key frames has 2,160,000 pictures. Each look is
+/// a read of its own, a few microseconds where the file is in memory.
+const LOOKS_MAX: u64 = 3_000_000;
+/// Bytes that they read together, a second or two of time: of nearly all films it is less than a hundredth. Pictures of two
+/// hours that all hide behind messages of 4 KiB take 740 MB.
+const BYTES_MAX: u64 = 1 << 30;
 /// How much of a picture is read to tell whether it is a key frame: more, as long as the picture itself does not come.
 /// Before it may stand parameter sets and what encoders and cameras say of themselves.
 const HEAD_BYTES: [u32; 3] = [64, 4 << 10, 64 << 10];
@@ -53,6 +59,15 @@ pub struct FirstFrames {
     work: Vec<Work>,
     /// Places of tracks that nothing describes.
     undescribed: Vec<usize>,
+    /// What may still be read.
+    left: Left,
+}
+
+/// Looks at frames, and bytes that they may read.
+#[derive(Clone, Copy, Debug)]
+struct Left {
+    looks: u64,
+    bytes: u64,
 }
 
 #[derive(Debug)]
@@ -78,12 +93,16 @@ impl FirstFrames {
     /// For the index that the file's tables or tags make.
     #[must_use]
     pub fn new(index: Index) -> Self {
-        let mut frames = Self { index, work: Vec::new(), undescribed: Vec::new() };
+        Self::within(index, Left { looks: LOOKS_MAX, bytes: BYTES_MAX })
+    }
+
+    fn within(index: Index, left: Left) -> Self {
+        let mut frames = Self { index, work: Vec::new(), undescribed: Vec::new(), left };
         for place in (0..frames.index.tracks.len()).rev() {
             frames.work.extend(frames.key_frames_of(place));
         }
-        let changes = (0..frames.index.changes.len()).filter_map(|change| {
-            let id = frames.index.changes.get(change)?.track.id;
+        let changes = (0..frames.index.changes.list().len()).filter_map(|change| {
+            let id = frames.index.changes.list().get(change)?.track.id;
             let place = frames.index.tracks.iter().position(|indexed| indexed.track.id == id)?;
             Some(Configuration { place, change: Some(change) })
         });
@@ -112,6 +131,8 @@ impl FirstFrames {
 
     /// Takes the bytes that [`wants`](Self::wants) named.
     pub fn supply(&mut self, bytes: &[u8]) {
+        let Left { looks, bytes: left } = self.left;
+        self.left = Left { looks: looks.saturating_sub(1), bytes: left.saturating_sub(bytes.len() as u64) };
         let next = match self.work.pop() {
             Some(Work::Describe { configuration, sample, tries }) => {
                 self.read_description(configuration, sample, tries, bytes)
@@ -124,6 +145,25 @@ impl FirstFrames {
             None => None,
         };
         self.work.extend(next);
+        if (self.left.looks == 0 || self.left.bytes == 0) && !self.work.is_empty() {
+            self.stop();
+        }
+    }
+
+    /// Enough has been read: what is known by now must do.
+    fn stop(&mut self) {
+        for work in std::mem::take(&mut self.work) {
+            match work {
+                Work::Describe { configuration, .. } => self.give_up(configuration),
+                Work::FindKeys { place, found, .. } => self.set_keys(place, found),
+                Work::Strip { .. } | Work::Check { .. } => {}
+            }
+        }
+        self.index.note(
+            "what its frames say of it is more than is read of a film; the rest is as its tables have it, and \
+             no key frame where they were not believed"
+                .to_owned(),
+        );
     }
 
     /// The index, when nothing more is wanted.
@@ -149,7 +189,7 @@ impl FirstFrames {
 
     fn described(&self, Configuration { place, change }: Configuration) -> Option<DescribedTrack<'_>> {
         match change {
-            Some(change) => self.index.changes.get(change).map(crate::index::Change::described),
+            Some(change) => self.index.changed(change),
             None => self.index.tracks.get(place).map(crate::index::IndexedTrack::described),
         }
     }
@@ -157,7 +197,7 @@ impl FirstFrames {
     /// What is to be done for a configuration, if frames must say something of it.
     fn description_of(&self, configuration: Configuration) -> Option<Work> {
         self.described(configuration).and_then(bytes_wanted)?;
-        let change = configuration.change.and_then(|change| self.index.changes.get(change));
+        let change = configuration.change.and_then(|change| self.index.changes.list().get(change));
         let from = change.map_or(0, |change| self.index.before(change.from));
         let sample = self.next_of(configuration.place, from)?;
         Some(Work::Describe { configuration, sample, tries: TRIES_MAX })
@@ -172,7 +212,7 @@ impl FirstFrames {
     ) -> Option<Work> {
         let size = self.index.samples.get(sample).map_or(0, |sample| sample.size);
         let described = match configuration.change {
-            Some(change) => self.index.changes.get_mut(change).map(|it| (&mut it.track, &mut it.entry)),
+            Some(change) => self.index.changes.at_mut(change).map(|it| (&mut it.track, &mut it.entry)),
             None => self.index.tracks.get_mut(configuration.place).map(|it| (&mut it.track, &mut it.entry)),
         };
         let (track, entry) = described?;
@@ -217,7 +257,7 @@ impl FirstFrames {
         }
         let (codec, needs_config) = (track.codec, track.codec.needs_config());
         let number = self.index.tracks.get(configuration.place).map_or(0, |indexed| indexed.number);
-        self.index.notes.push(if needs_config {
+        self.index.note(if needs_config {
             format!(
                 "track {number}: neither its sample entry nor its first frames hold the parameter sets of {codec}"
             )
@@ -314,7 +354,7 @@ impl FirstFrames {
             }
         }
         let number = self.index.tracks.get(place).map_or(0, |indexed| indexed.number);
-        self.index.notes.push(format!(
+        self.index.note(format!(
             "track {number}: its table of key frames is missing or wrong; the pictures themselves were read for them"
         ));
     }

@@ -110,6 +110,33 @@ fn parameter_sets_among_the_pictures_become_the_configuration() {
     }
 }
 
+/// Ten pictures without a table of key frames, every second of which is one.
+#[test]
+fn no_more_is_read_than_there_is_a_limit_for() {
+    let frames = [(picture(&[IDR]), false), (picture(&[P]), false)];
+    let frames: Vec<_> = frames.iter().cycle().take(10).cloned().collect();
+    let read = |looks, bytes| {
+        let (index, file) = film(video(Codec::H264, &avc(&[SPS], &[PPS])), &frames);
+        let mut frames = FirstFrames::within(index, Left { looks, bytes });
+        while let Some(range) = frames.wants() {
+            frames.supply(&file[range.start as usize..range.end as usize]);
+        }
+        let index = frames.finish().unwrap();
+        (keys(&index), index.notes().len())
+    };
+    let all = (vec![0, 2, 4, 6, 8], 1);
+    assert_eq!(read(10, u64::MAX), all);
+    assert_eq!(read(u64::MAX, 71), all, "of 7 bytes each");
+    assert_eq!(read(9, u64::MAX), (all.0, 2));
+    assert_eq!(read(4, u64::MAX), (vec![0, 2], 2));
+    assert_eq!(read(u64::MAX, 28), (vec![0, 2], 2));
+    assert_eq!(read(1, 1), (vec![0], 2));
+    let (index, _) = film(video(Codec::H264, &[]), &frames);
+    let mut nothing = FirstFrames::within(index, Left { looks: 1, bytes: 1 });
+    nothing.supply(&frames[0].0);
+    assert!(nothing.finish().is_err(), "nothing describes it");
+}
+
 #[test]
 fn they_may_come_later_and_are_not_looked_for_without_end() {
     let empty = avc(&[], &[]);

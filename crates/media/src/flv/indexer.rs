@@ -10,7 +10,8 @@ use super::metadata::is_on_metadata;
 use super::mux::{TAG_HEAD_LEN, TagKind};
 use super::normalizer::access_unit::HELD_MESSAGES_MAX;
 use super::normalizer::{MediaItem, MediaItems, Normalizer, Origin, Patience};
-use crate::index::{Change, Index, IndexedTrack, MAX_SAMPLES, Sample};
+use crate::changes::{Change, Changes, ChangesRoom};
+use crate::index::{Index, IndexedTrack, MAX_SAMPLES, SAMPLE_LEN_MAX, Sample};
 use crate::presented::{self, LAST_MAX, LONE};
 use crate::sound_grid::{SoundFrame, SoundGrid};
 use crate::{Codec, Error, Frame, MediaKind, Orientation, SampleEntry, Timestamp, Track, TrackId};
@@ -19,9 +20,6 @@ use crate::{Codec, Error, Frame, MediaKind, Orientation, SampleEntry, Timestamp,
 const TRACKS_MAX: usize = 255;
 /// FLV counts milliseconds.
 const TIMESCALE: u32 = 1000;
-
-/// Longest sample in bytes: the largest tag, and as much again between the tags of a picture that lies in several.
-const SAMPLE_LEN_MAX: u64 = 32 << 20;
 
 /// Reads an FLV file from its start to its end and notes where its frames lie. Payloads are not kept.
 #[derive(Clone, Debug)]
@@ -33,7 +31,7 @@ pub struct Indexer {
     /// Where the last of them lie: as many as a frame may be made of.
     recent: VecDeque<Place>,
     tracks: Vec<GrowingTrack>,
-    changes: Vec<Change>,
+    changes: Changes,
     /// Tracks that are announced anew and whose next frame has not come yet.
     announced: Vec<Track>,
     metadata: Option<Bytes>,
@@ -56,6 +54,7 @@ struct GrowingTrack {
     indexed: IndexedTrack,
     /// The track as it is by now.
     configured: Track,
+    changes_room: ChangesRoom,
     /// How long all its frames are, where the configuration says.
     sound: Option<SoundFrame>,
     /// Of sound whose frames are of known length.
@@ -84,7 +83,7 @@ impl Indexer {
             taken: 0,
             recent: VecDeque::new(),
             tracks: Vec::new(),
-            changes: Vec::new(),
+            changes: Changes::default(),
             announced: Vec::new(),
             metadata: None,
             samples: Vec::new(),
@@ -225,11 +224,8 @@ impl Indexer {
         let known = self.tracks.iter().position(|growing| growing.indexed.track.id == frame.track);
         let at = match (known, announced) {
             (Some(at), Some(track)) => {
-                if let Some(growing) = self.tracks.get_mut(at) {
-                    growing.configured = track.clone();
-                    growing.sound = None;
-                }
-                self.changes.push(Change { from: frame.dts, track, entry: SampleEntry::NONE });
+                let change = Change { from: frame.dts, track, entry: SampleEntry::NONE };
+                self.tracks[at].take_change(change, &mut self.changes);
                 at
             }
             (Some(at), None) => at,
@@ -262,6 +258,7 @@ impl Indexer {
         let growing = GrowingTrack {
             indexed,
             configured,
+            changes_room: ChangesRoom::default(),
             sound: None,
             grid: SoundGrid::default(),
             shown: None,
@@ -293,6 +290,9 @@ impl Indexer {
                 "{count} frames of {codec} {what} are left out, for no configuration tells how to decode them"
             ));
         }
+        notes.extend(
+            self.tracks.iter().filter_map(|growing| growing.changes_room.note(growing.indexed.number)),
+        );
         if let Some(first) = &self.unusable.first {
             notes.push(format!("{} tags cannot be used and are left out; {first}", self.unusable.count));
         }
@@ -301,6 +301,15 @@ impl Indexer {
 }
 
 impl GrowingTrack {
+    /// Takes another configuration, unless there have been too many of them.
+    fn take_change(&mut self, change: Change, changes: &mut Changes) {
+        if self.changes_room.admits(&change) {
+            self.configured = change.track.clone();
+            self.sound = None;
+            changes.push(change);
+        }
+    }
+
     /// Takes a frame; of sound its times become those of its samples, which a millisecond is too coarse for.
     fn place(&mut self, frame: &mut Frame) {
         let is_sound = frame.track.kind == MediaKind::Audio;

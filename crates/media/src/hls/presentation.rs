@@ -61,8 +61,8 @@ impl Presentation {
         let mut times: Option<Vec<Timestamp>> = None;
         for (place, samples) in carried {
             let starts = match &times {
-                Some(times) if !is_video(index, place) => at_times(index, &samples, times, &breaks),
-                _ => at_keys(index, &samples, &breaks, target),
+                Some(times) if !is_video(index, place) => at_times(index, &samples, times, breaks),
+                _ => at_keys(index, &samples, breaks, target),
             };
             let track = SegmentedTrack::new(index, place, &samples, &starts, origin);
             times.get_or_insert_with(|| {

@@ -1,16 +1,16 @@
 //! An MP4 file's index gathered: from `moov` and, of fragmented files, from every `moof`.
 
-use super::boxes::{FourCc, children, required};
+use super::boxes::children;
 use super::edits::{EditList, Media};
-use super::entry::{Coding, Entry, is_video, parse_stsd};
 use super::fragments::{FragmentedTrack, SampleDefaults, read_moof};
-use super::headers::{handler_type, language, matrix, movie_matrix, timescale, track_number};
-use super::sample_table_reader::SampleTableReader;
-use super::text::{TextBuilder, TextProgress, chapter_tracks};
-use super::track_builder::TrackBuilder;
-use crate::index::{Index, IndexedTrack, MAX_SAMPLES, Sample, SkippedTrack};
+use super::headers::{movie_matrix, timescale};
+use super::parsed_track::ParsedTrack;
+use super::sample_budget::{SHARED_MAX, SampleBudget};
+use super::text::{TextBuilder, TextFile, TextProgress, chapter_tracks};
+use super::track_builder::{TrackBuilder, TrackProgress};
+use crate::index::{Index, MAX_SAMPLES, SAMPLE_LEN_MAX, Sample, SkippedTrack};
 use crate::presented;
-use crate::{Error, MediaKind, Orientation, Timestamp, Track, TrackId};
+use crate::{Error, MediaKind, Orientation, Timestamp};
 
 /// The largest `moov` (or `moof`) that is read into memory, in bytes.
 pub const MAX_MOOV_LEN: u64 = 250 * 1024 * 1024;
@@ -21,6 +21,9 @@ pub const MAX_TRACKS: usize = 16;
 #[derive(Clone, Debug)]
 pub(super) struct IndexBuilder {
     file_len: u64,
+    /// What pictures and sound may still take of the file.
+    budget: SampleBudget,
+    text_file: TextFile,
     fragmented: bool,
     /// How many fragments there were.
     fragments: u64,
@@ -38,7 +41,9 @@ struct Overrun {
     /// Where that fragment's `moof` begins.
     moof: u64,
     samples: usize,
-    tracks: Vec<TrackBuilder>,
+    budget: SampleBudget,
+    text_budget: SampleBudget,
+    tracks: Vec<TrackProgress>,
     texts: Vec<TextProgress>,
 }
 
@@ -50,6 +55,8 @@ impl IndexBuilder {
         let turned = turned.unwrap_or_default();
         let mut builder = Self {
             file_len,
+            budget: SampleBudget::of_file(file_len),
+            text_file: TextFile { len: file_len, budget: SampleBudget::of_file(file_len) },
             fragmented: mvex.is_some(),
             fragments: 0,
             tracks: Vec::new(),
@@ -61,10 +68,12 @@ impl IndexBuilder {
         let chapters = chapter_tracks(moov);
         for (_, trak) in children(moov).filter(|(kind, _)| kind.0 == *b"trak") {
             let movie_timescale = movie_timescale.unwrap_or(1000);
-            match TextBuilder::read(trak, movie_timescale, &chapters, file_len, mvex.is_some()) {
-                Some(Ok(text)) if builder.texts.len() < MAX_TRACKS => builder.texts.push(text),
+            let is_full = builder.texts.len() >= MAX_TRACKS;
+            let text = &mut builder.text_file;
+            match TextBuilder::read(trak, movie_timescale, &chapters, text, mvex.is_some()) {
+                Some(Ok(text)) if !is_full => builder.texts.push(text),
                 Some(Ok(_)) => {}
-                Some(Err(skipped)) => builder.index.skipped.push(skipped),
+                Some(Err(skipped)) => builder.index.skip(skipped),
                 None => builder.add_track(trak, movie_timescale, turned)?,
             }
         }
@@ -86,17 +95,19 @@ impl IndexBuilder {
 
     /// Takes the body of a `moof` box that starts at `position`.
     pub(super) fn add_fragment(&mut self, moof: &[u8], position: u64) -> Result<(), Error> {
-        let before = Overrun {
+        let before = self.overrun.is_none().then(|| Overrun {
             moof: position,
             samples: self.index.samples.len(),
-            tracks: self.tracks.clone(),
+            budget: self.budget,
+            text_budget: self.text_file.budget,
+            tracks: self.tracks.iter().map(TrackBuilder::progress).collect(),
             texts: self.texts.iter().map(TextBuilder::progress).collect(),
-        };
+        });
         self.fragments += 1;
         let beyond_end = self.beyond_end();
         let added = self.add_samples(moof, position);
         if self.beyond_end() > beyond_end {
-            self.overrun.get_or_insert(before);
+            self.overrun = self.overrun.take().or(before);
         }
         added
     }
@@ -104,10 +115,17 @@ impl IndexBuilder {
     /// The file has grown. Where to go on, if that is not behind the last box: what could not be used of a
     /// fragment is read again.
     pub(super) fn grow(&mut self, file_len: u64) -> Option<u64> {
-        self.file_len = file_len;
-        let Overrun { moof, samples, tracks, texts } = self.overrun.take()?;
+        let by = file_len.saturating_sub(self.file_len);
+        (self.file_len, self.text_file.len) = (file_len, file_len);
+        let overrun = self.overrun.take();
+        if let Some(Overrun { budget, text_budget, .. }) = &overrun {
+            (self.budget, self.text_file.budget) = (*budget, *text_budget);
+        }
+        self.budget.grow(by);
+        self.text_file.budget.grow(by);
+        let Overrun { moof, samples, tracks, texts, .. } = overrun?;
         self.index.samples.truncate(samples);
-        self.tracks = tracks;
+        self.tracks.iter_mut().zip(tracks).for_each(|(track, progress)| track.go_back(progress));
         self.texts.iter_mut().zip(texts).for_each(|(text, progress)| text.go_back(progress));
         Some(moof)
     }
@@ -118,15 +136,18 @@ impl IndexBuilder {
     }
 
     fn add_samples(&mut self, moof: &[u8], position: u64) -> Result<(), Error> {
-        let Self { tracks, texts, index, file_len, .. } = self;
+        let Self { tracks, texts, index, file_len, budget, text_file, .. } = self;
         if !texts.is_empty() {
-            let read = read_moof(moof, position, texts, |text, _, sample| text.push(&sample, *file_len));
+            let read = read_moof(moof, position, texts, |text, _, sample| text.push(&sample, text_file));
             if let Err(error) = read {
-                index.notes.push(format!("the text of the fragment at byte {position} is left out: {error}"));
+                index.note(format!("the text of the fragment at byte {position} is left out: {error}"));
             }
         }
         let mut overrun = None;
         let read = read_moof(moof, position, tracks, |track, number, sample| {
+            if !budget.take(sample.size) {
+                return false;
+            }
             track.push(&mut index.samples, number, &sample, *file_len);
             let seen = index.samples.len() as u64 + track.beyond_end + track.undescribed;
             if seen > MAX_SAMPLES {
@@ -138,7 +159,7 @@ impl IndexBuilder {
             (Some(error), _) => Err(error),
             (None, Ok(())) => Ok(()),
             (None, Err(error)) => {
-                index.notes.push(format!("the fragment at byte {position} is left out: {error}"));
+                index.note(format!("the fragment at byte {position} is left out: {error}"));
                 Ok(())
             }
         }
@@ -148,7 +169,7 @@ impl IndexBuilder {
         for text in std::mem::take(&mut self.texts) {
             match text.finish() {
                 Ok(text) => self.index.texts.push(text),
-                Err(skipped) => self.index.skipped.push(skipped),
+                Err(skipped) => self.index.skip(skipped),
             }
         }
         if self.tracks.is_empty() {
@@ -161,25 +182,44 @@ impl IndexBuilder {
         if self.index.samples.is_empty() {
             return Err(Error::malformed("MP4 file", self.why_empty()));
         }
-        for track in &self.tracks {
-            if track.beyond_end > 0 {
-                self.index.notes.push(format!(
-                    "track {}: {} samples lie beyond the end of the file and are left out",
-                    track.indexed.number, track.beyond_end
-                ));
-            }
-            if let Some(why) = &track.undescribed_why {
-                let (number, count) = (track.indexed.number, track.undescribed);
-                self.index.notes.push(format!("track {number}: {count} samples are left out: {why}"));
-            }
-        }
+        self.note_left_out();
         self.present();
         Ok(self.index)
     }
 
+    /// Says which samples of the tracks were left out, and why.
+    fn note_left_out(&mut self) {
+        for track in &self.tracks {
+            if track.beyond_end > 0 {
+                self.index.note(format!(
+                    "track {}: {} samples lie beyond the end of the file and are left out",
+                    track.indexed.number, track.beyond_end
+                ));
+            }
+            if track.oversized > 0 {
+                let (number, count) = (track.indexed.number, track.oversized);
+                self.index.note(format!(
+                    "track {number}: {count} samples are longer than {} MiB and are left out",
+                    SAMPLE_LEN_MAX >> 20
+                ));
+            }
+            if let Some(why) = &track.undescribed_why {
+                let (number, count) = (track.indexed.number, track.undescribed);
+                self.index.note(format!("track {number}: {count} samples are left out: {why}"));
+            }
+        }
+        if self.budget.is_overdrawn() {
+            self.index.note(format!(
+                "its tables name more samples than its bytes can hold, {SHARED_MAX} times over and more; further ones are left out"
+            ));
+        }
+    }
+
     /// Puts what was gathered on the film's presented time.
     fn present(&mut self) {
-        let Self { tracks, index, edits, fragmented, .. } = self;
+        let Self { tracks, index, edits, fragmented, file_len, .. } = self;
+        let samples_max =
+            SampleBudget::samples_max(*file_len).max(index.samples.len()).min(MAX_SAMPLES as usize);
         decode_before_show(&mut index.samples, tracks.len());
         // Each track's own order is kept.
         index.samples.sort_by_key(|sample| sample.track);
@@ -187,7 +227,7 @@ impl IndexBuilder {
         let mut samples = Vec::with_capacity(gathered.len());
         let mut shown = Vec::with_capacity(tracks.len());
         let mut rest = gathered.as_slice();
-        for (number, (track, edits)) in tracks.iter_mut().zip(&*edits).enumerate() {
+        for (number, (track, edits)) in tracks.iter_mut().zip(edits).enumerate() {
             let own = rest.partition_point(|sample| usize::from(sample.track) <= number);
             let (own, others) = rest.split_at(own);
             rest = others;
@@ -198,19 +238,29 @@ impl IndexBuilder {
             track.indexed.leads_in_whole = !has_known_keys && edits.is_followed();
             let media = Media { samples: own, is_video, has_known_keys, last_lasts };
             let before = samples.len();
-            let range = edits.place(&media, MAX_SAMPLES as usize, &mut samples);
+            edits.afford(own.len());
+            let range = edits.place(&media, samples_max, &mut samples);
+            if samples.len() == samples_max && edits.is_followed() {
+                index.note(format!(
+                    "track {}: its edit list repeats more than is followed",
+                    track.indexed.number
+                ));
+            }
             let own_notes = match (&edits.note, own.is_empty() || samples.len() > before) {
                 (note, true) => note.clone(),
                 (_, false) => Some("its edit list shows nothing of it".to_owned()),
             };
-            index.notes.extend(own_notes.map(|note| format!("track {}: {note}", track.indexed.number)));
+            if let Some(note) = own_notes {
+                index.note(format!("track {}: {note}", track.indexed.number));
+            }
             let last = samples[before..].iter().filter(|sample| !sample.decode_only).map(|s| s.pts).max();
             track.indexed.last_lasts = last.map_or(Timestamp::ZERO, |last| range.end - last);
             shown.push(range);
         }
         index.samples = samples;
         index.tracks = tracks.iter().map(|track| track.indexed.clone()).collect();
-        let (clock, notes) = presented::settle(&mut index.tracks, &mut shown, &mut index.samples, &mut []);
+        let (clock, notes) =
+            presented::settle(&mut index.tracks, &mut shown, &mut index.samples, &mut index.changes);
         index.clock = clock;
         index.notes.extend(notes);
         for (number, track) in tracks.iter_mut().enumerate() {
@@ -220,7 +270,7 @@ impl IndexBuilder {
                 indexed.entry.clone_from(&track.indexed.entry);
             }
         }
-        index.changes.sort_by_key(|change| change.from);
+        index.changes.settle(Timestamp::ZERO);
         index.texts.iter_mut().for_each(|text| text.move_by(clock));
     }
 
@@ -246,7 +296,7 @@ impl IndexBuilder {
         let parsed = match ParsedTrack::parse(trak) {
             Ok(parsed) => parsed,
             Err(skipped) => {
-                self.index.skipped.push(skipped);
+                self.index.skip(skipped);
                 return Ok(());
             }
         };
@@ -257,7 +307,7 @@ impl IndexBuilder {
         if before >= MAX_TRACKS {
             let kind = if id.kind == MediaKind::Video { "video" } else { "audio" };
             let reason = format!("only the first {MAX_TRACKS} {kind} tracks are played");
-            self.index.skipped.push(SkippedTrack { number: indexed.number, kind: handler, reason });
+            self.index.skip(SkippedTrack { number: indexed.number, kind: handler, reason });
             return Ok(());
         }
         id.index = before as u8;
@@ -269,79 +319,19 @@ impl IndexBuilder {
         let number = self.tracks.len() as u8;
         let mut track = TrackBuilder::new(indexed, entries);
         let without_place = tables.walk(|sample| {
-            track.push(&mut self.index.samples, number, &sample, self.file_len);
+            let is_within = self.budget.take(sample.size);
+            if is_within {
+                track.push(&mut self.index.samples, number, &sample, self.file_len);
+            }
+            is_within
         });
         let label = track.indexed.number;
         if without_place > 0 {
             self.index
-                .notes
-                .push(format!("track {label}: {without_place} samples lie in no chunk and are left out"));
+                .note(format!("track {label}: {without_place} samples lie in no chunk and are left out"));
         }
         self.tracks.push(track);
         Ok(())
-    }
-}
-
-/// A track box whose samples are of use.
-struct ParsedTrack<'a> {
-    indexed: IndexedTrack,
-    tables: SampleTableReader<'a>,
-    entries: Vec<Entry>,
-    handler: FourCc,
-}
-
-impl<'a> ParsedTrack<'a> {
-    fn parse(trak: &'a [u8]) -> Result<Self, SkippedTrack> {
-        let number = children(trak).find_kind(b"tkhd").and_then(|tkhd| track_number(tkhd).ok()).unwrap_or(0);
-        let skipped = |kind, reason| SkippedTrack { number, kind, reason };
-        let broken = |error: Error| skipped(FourCc(*b"trak"), error.to_string());
-        let mdia = required(trak, b"mdia").map_err(broken)?;
-        let handler = required(mdia, b"hdlr").and_then(handler_type).map_err(broken)?;
-        let kind = match &handler.0 {
-            b"vide" => MediaKind::Video,
-            b"soun" => MediaKind::Audio,
-            _ => return Err(skipped(handler, "it holds neither pictures nor sound".to_owned())),
-        };
-        let timescale = required(mdia, b"mdhd").and_then(timescale).map_err(broken)?;
-        let minf = required(mdia, b"minf").map_err(broken)?;
-        let stbl = required(minf, b"stbl").map_err(broken)?;
-        let stsd = required(stbl, b"stsd").map_err(broken)?;
-        let entries = parse_stsd(stsd).map_err(broken)?;
-        let known = entries.iter().find_map(|entry| match entry {
-            Entry::Known(known) => Some(known.clone()),
-            Entry::Other(..) => None,
-        });
-        let Some(Coding { codec, config, extra, entry }) = known else {
-            return Err(match entries.into_iter().next() {
-                Some(Entry::Other(kind, reason)) => skipped(kind, reason),
-                _ => skipped(handler, "it has no sample description".to_owned()),
-            });
-        };
-        if is_video(codec) != (kind == MediaKind::Video) {
-            return Err(skipped(handler, "its codec is not of the kind that it claims to hold".to_owned()));
-        }
-        let tables = SampleTableReader::parse(stbl).map_err(broken)?;
-        let id = TrackId { kind, index: 0 };
-        Ok(Self {
-            indexed: IndexedTrack {
-                track: Track { id, codec, config, extra },
-                entry,
-                number,
-                orientation: children(trak)
-                    .find_kind(b"tkhd")
-                    .and_then(|tkhd| matrix(tkhd).ok())
-                    .unwrap_or_default(),
-                timescale,
-                end: Timestamp::ZERO,
-                renews_gradually: false,
-                leads_in_whole: false,
-                last_lasts: Timestamp::ZERO,
-                language: children(mdia).find_kind(b"mdhd").and_then(|mdhd| language(mdhd).ok()?),
-            },
-            tables,
-            entries,
-            handler,
-        })
     }
 }
 

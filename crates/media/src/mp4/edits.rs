@@ -13,6 +13,9 @@ use crate::{Error, Timestamp};
 
 /// Edits of a track that are followed, at most: each is looked for in all of its samples.
 const EDITS_MAX: usize = 128;
+/// Samples that edits are looked for in, all edits of a track together: 100 edits in a million samples, six hours of sound.
+/// That takes about a second.
+const LOOKED_AT_MAX: usize = 100_000_000;
 /// Behind all times of a media.
 const FOREVER: Timestamp = Timestamp::from_nanos(i64::MAX);
 /// Sound before an edit's first is kept for the decoder to run in, so much at most: what Opus asks for (RFC 7845, 4.6).
@@ -122,6 +125,15 @@ impl EditList {
                 before.media.end = edit.media.end;
             }
             _ => self.edits.push(edit),
+        }
+    }
+
+    /// Leaves out as many of the last edits as are too many for a track of so many samples.
+    pub(super) fn afford(&mut self, samples: usize) {
+        let (count, most) = (self.edits.len(), (LOOKED_AT_MAX / samples.max(1)).max(1));
+        if count > most {
+            self.edits.truncate(most);
+            self.note = Some(format!("only the first {most} of its {count} edits are followed"));
         }
     }
 

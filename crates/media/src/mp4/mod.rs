@@ -20,6 +20,8 @@ pub(crate) mod movie;
 mod movie_track;
 mod mux;
 mod output_track;
+mod parsed_track;
+mod sample_budget;
 mod sample_table_reader;
 mod sample_table_writer;
 mod scan;

@@ -61,8 +61,9 @@ impl<'a> SampleTableReader<'a> {
         self.sizes.count()
     }
 
-    /// Calls `visit` for each sample in decoding order. How many have a size but lie in no chunk comes back.
-    pub(super) fn walk(&self, mut visit: impl FnMut(RawSample)) -> u64 {
+    /// Calls `visit` for each sample in decoding order, until it says not to go on. How many have a size but lie in no
+    /// chunk comes back.
+    pub(super) fn walk(&self, mut visit: impl FnMut(RawSample) -> bool) -> u64 {
         let count = self.count();
         let mut durations = Runs::new(self.durations);
         let mut compositions = Runs::new(self.compositions);
@@ -82,7 +83,10 @@ impl<'a> SampleTableReader<'a> {
                 let key = keys.contains(sample);
                 if size > 0 {
                     let description = description.max(1);
-                    visit(RawSample { offset, size, dts, composition, duration, key, description });
+                    let raw = RawSample { offset, size, dts, composition, duration, key, description };
+                    if !visit(raw) {
+                        return 0;
+                    }
                 }
                 dts = dts.saturating_add(i64::from(duration));
                 offset = offset.saturating_add(u64::from(size));

@@ -6,6 +6,7 @@ use super::boxes::{Fields, FourCc, children, required};
 use super::edits::{EditList, Part};
 use super::fragments::{FragmentedTrack, SampleDefaults};
 use super::headers::{handler_type, language, timescale, track_number};
+use super::sample_budget::SampleBudget;
 use super::sample_table_reader::{RawSample, SampleTableReader};
 use crate::index::{SkippedTrack, TextFormat, TextSample, TextTrack};
 use crate::{Error, Timestamp};
@@ -18,6 +19,13 @@ pub(super) fn chapter_tracks(moov: &[u8]) -> Vec<u32> {
     let traks = children(moov).filter(|(kind, _)| kind.0 == *b"trak");
     let lists = traks.filter_map(|(_, trak)| children(children(trak).find_kind(b"tref")?).find_kind(b"chap"));
     lists.flat_map(|list| list.as_chunks::<4>().0).map(|number| u32::from_be_bytes(*number)).collect()
+}
+
+/// The file that texts are gathered from, and how much of it they may still use.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TextFile {
+    pub(super) len: u64,
+    pub(super) budget: SampleBudget,
 }
 
 /// A track of text while its samples are gathered, from its tables and from fragments.
@@ -41,6 +49,7 @@ pub(super) struct TextProgress {
     samples: usize,
     next_dts: i64,
     beyond_end: u64,
+    is_overfull: bool,
 }
 
 impl TextBuilder {
@@ -49,7 +58,7 @@ impl TextBuilder {
         trak: &[u8],
         movie_timescale: u32,
         chapters: &[u32],
-        file_len: u64,
+        file: &mut TextFile,
         is_fragmented: bool,
     ) -> Option<Result<Self, SkippedTrack>> {
         let mdia = children(trak).find_kind(b"mdia")?;
@@ -83,16 +92,19 @@ impl TextBuilder {
             is_overfull: false,
         };
         written.tables.walk(|raw| {
-            builder.push(&raw, file_len);
+            // Behind one beyond the end another chunk may lie within the file.
+            builder.push(&raw, file);
+            !builder.is_overfull
         });
         Some(Ok(builder))
     }
 
     /// Adds a sample, at times of the media, unless it lies beyond the end of the file or is one too many: false.
-    pub(super) fn push(&mut self, raw: &RawSample, file_len: u64) -> bool {
+    pub(super) fn push(&mut self, raw: &RawSample, file: &mut TextFile) -> bool {
         let at = |ticks: i64| Timestamp::from_ticks(ticks, self.timescale);
-        let inside = raw.offset.checked_add(raw.size.into()).is_some_and(|end| end <= file_len);
-        self.is_overfull |= inside && self.text.samples.len() >= CUES_MAX;
+        let inside = raw.offset.checked_add(raw.size.into()).is_some_and(|end| end <= file.len);
+        let is_affordable = file.budget.take(raw.size);
+        self.is_overfull |= !is_affordable || inside && self.text.samples.len() >= CUES_MAX;
         self.beyond_end += u64::from(!inside);
         let is_taken = inside && !self.is_overfull;
         if is_taken {
@@ -105,8 +117,8 @@ impl TextBuilder {
 
     /// How far it is gathered.
     pub(super) const fn progress(&self) -> TextProgress {
-        let Self { next_dts, beyond_end, .. } = *self;
-        TextProgress { samples: self.text.samples.len(), next_dts, beyond_end }
+        let Self { next_dts, beyond_end, is_overfull, .. } = *self;
+        TextProgress { samples: self.text.samples.len(), next_dts, beyond_end, is_overfull }
     }
 
     /// Back to where it was: a fragment is read again.
@@ -114,12 +126,13 @@ impl TextBuilder {
         self.text.samples.truncate(progress.samples);
         self.next_dts = progress.next_dts;
         self.beyond_end = progress.beyond_end;
+        self.is_overfull = progress.is_overfull;
     }
 
     /// The track, its times those of the movie, as its edit list has them.
     pub(super) fn finish(mut self) -> Result<TextTrack, SkippedTrack> {
         let reason = if self.is_overfull {
-            format!("it has more than {CUES_MAX} texts")
+            format!("it has more than {CUES_MAX} texts, or more than its file has bytes for")
         } else if self.text.samples.is_empty() {
             "its text is empty".to_owned()
         } else {

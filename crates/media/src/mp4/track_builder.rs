@@ -5,12 +5,22 @@ use std::sync::Arc;
 use super::entry::{Coding, Entry, is_video};
 use super::fragments::{FragmentedTrack, SampleDefaults};
 use super::sample_table_reader::RawSample;
-use crate::index::{Change, Index, IndexedTrack, Sample};
+use crate::changes::{Change, ChangesRoom};
+use crate::index::{Index, IndexedTrack, SAMPLE_LEN_MAX, Sample};
 use crate::presented::{LAST_MAX, SPAN_MAX};
 use crate::{MediaKind, SampleEntry, Timestamp, Track};
 
-/// How often the tracks of a film take another configuration, at most: joined recordings do it now and then.
-const CHANGES_MAX: usize = 1000;
+/// How far the samples of a track are gathered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TrackProgress {
+    last_ticks: u32,
+    next_dts: i64,
+    beyond_end: u64,
+    oversized: u64,
+    undescribed: u64,
+    first: u32,
+    others: usize,
+}
 
 /// A track while its samples are gathered.
 #[derive(Clone, Debug)]
@@ -23,6 +33,8 @@ pub(super) struct TrackBuilder {
     pub(super) defaults: SampleDefaults,
     /// Samples that were left out because they lie beyond the end of the file.
     pub(super) beyond_end: u64,
+    /// Samples that were left out because they are longer than [`SAMPLE_LEN_MAX`].
+    pub(super) oversized: u64,
     /// Samples whose sample description is of no use, and why that is so of the first of them.
     pub(super) undescribed: u64,
     pub(super) undescribed_why: Option<String>,
@@ -42,6 +54,7 @@ impl TrackBuilder {
             next_dts: 0,
             defaults: SampleDefaults::default(),
             beyond_end: 0,
+            oversized: 0,
             undescribed: 0,
             undescribed_why: None,
             entries: entries.into(),
@@ -50,13 +63,17 @@ impl TrackBuilder {
         }
     }
 
-    /// Adds a sample to those of all tracks, unless it lies beyond the end of the file or is not described. `number` is
+    /// Adds a sample to those of all tracks, unless it lies beyond the end of the file, is too long or is not described. `number` is
     /// the track's place among the tracks. Times are those of the media: what the edit list makes of them is decided
     /// when all are there.
     pub(super) fn push(&mut self, samples: &mut Vec<Sample>, number: u8, raw: &RawSample, file_len: u64) {
         let inside = raw.offset.checked_add(u64::from(raw.size)).is_some_and(|end| end <= file_len);
         if !inside {
             self.beyond_end += 1;
+            return;
+        }
+        if u64::from(raw.size) > SAMPLE_LEN_MAX {
+            self.oversized += 1;
             return;
         }
         let timescale = self.indexed.timescale;
@@ -85,6 +102,23 @@ impl TrackBuilder {
         });
     }
 
+    /// How far it is gathered.
+    pub(super) const fn progress(&self) -> TrackProgress {
+        let Self { last_ticks, next_dts, beyond_end, oversized, undescribed, first, .. } = *self;
+        let others = self.others.len();
+        TrackProgress { last_ticks, next_dts, beyond_end, oversized, undescribed, first, others }
+    }
+
+    /// Back to where it was: a fragment is read again.
+    pub(super) fn go_back(&mut self, progress: TrackProgress) {
+        let TrackProgress { last_ticks, next_dts, beyond_end, oversized, undescribed, first, others } =
+            progress;
+        (self.last_ticks, self.next_dts, self.beyond_end) = (last_ticks, next_dts, beyond_end);
+        (self.oversized, self.undescribed, self.first) = (oversized, undescribed, first);
+        self.undescribed_why.take_if(|_| undescribed == 0);
+        self.others.truncate(others);
+    }
+
     /// How long the last sample lasts; zero if it doesn't say. A fragment that was written while the next one was
     /// not there yet says what it likes.
     pub(super) fn last_lasts(&self, is_fragmented: bool) -> Timestamp {
@@ -106,12 +140,22 @@ impl TrackBuilder {
         Ok(())
     }
 
-    fn coding(&self, description: u32) -> Option<(Track, SampleEntry)> {
-        let Entry::Known(coding) = self.entries.get((description as usize).checked_sub(1)?)? else {
+    fn coding(&self, at: usize) -> Option<(Track, SampleEntry)> {
+        let Entry::Known(coding) = self.entries.get(at)? else {
             return None;
         };
         let Coding { codec, config, extra, entry } = coding.clone();
         Some((Track { id: self.indexed.track.id, codec, config, extra }, entry))
+    }
+
+    /// For each description the first one that says the same.
+    fn alike(&self) -> Vec<usize> {
+        let known = |at: usize| match self.entries.get(at) {
+            Some(Entry::Known(coding)) => Some(coding),
+            _ => None,
+        };
+        let first = |at: usize| (0..at).find(|&before| known(before).is_some() && known(before) == known(at));
+        (0..self.entries.len()).map(|at| first(at).unwrap_or(at)).collect()
     }
 
     /// Gives the track the description that its first sample has, and the index a change for each further one that
@@ -123,29 +167,32 @@ impl TrackBuilder {
             let at = self.others.binary_search_by_key(&sample.offset, |(offset, _)| *offset);
             at.ok().and_then(|at| self.others.get(at)).map_or(self.first, |(_, description)| *description)
         };
-        let mut held: Option<(Track, SampleEntry)> = None;
-        let mut first = None;
+        let alike = self.alike();
+        let (mut first, mut held) = (None, None);
+        let mut room = ChangesRoom::default();
         for sample in index.samples.iter().filter(|sample| usize::from(sample.track) == number) {
-            let Some(coding) = self.coding(description(sample)) else { continue };
-            match &held {
-                None => first = Some(coding.clone()),
-                Some(held) if *held == coding => continue,
-                Some(_) if index.changes.len() >= CHANGES_MAX => {
-                    let label = self.indexed.number;
-                    index.notes.push(format!(
-                        "track {label}: its configuration changes more than {CHANGES_MAX} times, which is not followed"
-                    ));
+            let described =
+                (description(sample) as usize).checked_sub(1).and_then(|at| alike.get(at)).copied();
+            if described.is_none() || described == held {
+                continue;
+            }
+            let Some((track, entry)) = described.and_then(|at| self.coding(at)) else { continue };
+            if held.is_none() {
+                first = Some((track, entry));
+            } else {
+                let change = Change { from: sample.dts, track, entry };
+                if !room.admits(&change) {
                     break;
                 }
-                Some(_) => {
-                    let (track, entry) = coding.clone();
-                    index.changes.push(Change { from: sample.dts, track, entry });
-                }
+                index.changes.push(change);
             }
-            held = Some(coding);
+            held = described;
             if self.others.is_empty() {
                 break;
             }
+        }
+        if let Some(note) = room.note(self.indexed.number) {
+            index.note(note);
         }
         if let Some((track, entry)) = first {
             (self.indexed.track, self.indexed.entry) = (track, entry);

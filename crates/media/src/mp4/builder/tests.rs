@@ -9,6 +9,8 @@ use crate::codec::h264::AvcConfig;
 use crate::index::Sample;
 use crate::{Codec, DescribedTrack};
 
+mod expensive;
+
 fn from_moov(moov: &[u8], file_len: u64) -> Result<Index, Error> {
     IndexBuilder::from_moov(moov, file_len)?.finish()
 }

@@ -260,3 +260,19 @@ proptest! {
         prop_assert!(range.start <= range.end);
     }
 }
+
+#[test]
+fn more_edits_than_can_be_looked_for_are_left_out() {
+    let edits: Vec<_> = (0..10).map(|number| (40, number * 90_000, NORMAL)).collect();
+    let followed = |samples| {
+        let mut list = list(&edits, false);
+        list.afford(samples);
+        (list.edits.len(), list.note)
+    };
+    assert_eq!(followed(LOOKED_AT_MAX / 10), (10, None));
+    assert_eq!(
+        followed(LOOKED_AT_MAX / 10 + 1),
+        (9, Some("only the first 9 of its 10 edits are followed".to_owned()))
+    );
+    assert_eq!(followed(usize::MAX).0, 1);
+}
