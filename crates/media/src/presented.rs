@@ -44,7 +44,10 @@ pub(crate) fn settle(
     }
     changes.settle(zero);
     for (track, shown) in tracks.iter_mut().zip(shown) {
+        // An edit may go on for longer than all that it shows.
+        shown.end = shown.end.min(zero + SPAN_MAX);
         track.end = if shown.is_empty() { Timestamp::ZERO } else { shown.end - zero };
+        track.last_lasts = track.last_lasts.min(SPAN_MAX);
     }
     // A stable sort keeps each track's own order also where its times stand still.
     samples.sort_by_key(|sample| sample.dts);

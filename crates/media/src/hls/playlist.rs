@@ -55,7 +55,7 @@ impl MediaPlaylist {
     /// How long each segment lasts, in microseconds. Times are rounded before they are subtracted, so the sum
     /// is exact.
     fn durations_us(&self) -> impl Iterator<Item = u64> {
-        let micros = |at: Timestamp| (at.as_nanos() + 500).div_euclid(1000);
+        let micros = |at: Timestamp| at.as_nanos().saturating_add(500).div_euclid(1000);
         let ends = self.segments.iter().skip(1).map(|segment| segment.start).chain([self.end]);
         let pairs = self.segments.iter().zip(ends);
         pairs.map(move |(segment, end)| u64::try_from(micros(end) - micros(segment.start)).unwrap_or(0))

@@ -287,7 +287,8 @@ impl Edit {
     /// How long the last sample that is shown lasts: to the edit's end if more of the media follows.
     fn lasts(&self, media: &Media<'_>, run_end: usize, last_shown: Timestamp) -> Timestamp {
         let to_end = self.media.end - last_shown;
-        if run_end < media.samples.len() {
+        // An edit without an end ends with the last sample, also if another one's time is beyond all reckoning.
+        if run_end < media.samples.len() && self.media.end < FOREVER {
             return to_end;
         }
         let mut last = media.samples.iter().rev().map(|sample| sample.dts);

@@ -276,3 +276,12 @@ fn more_edits_than_can_be_looked_for_are_left_out() {
     );
     assert_eq!(followed(usize::MAX).0, 1);
 }
+
+#[test]
+fn a_time_beyond_all_reckoning_does_not_make_the_film_longer() {
+    let mut samples = pictures(50);
+    samples.push(Sample { dts: FOREVER, pts: FOREVER, ..sample(50, 0, 0, false) });
+    // To the end of a fragmented film, whose head was written before it.
+    let (_, shown) = placed(&list(&[(0, 0, NORMAL)], true), &samples, true);
+    assert_eq!(shown, Timestamp::ZERO..ticks(50 * PICTURE));
+}

@@ -138,3 +138,23 @@ fn a_sample_that_is_too_long_is_left_out() {
     assert_eq!(sizes, [10, 32 << 20, 10]);
     assert_eq!(one_note(&index), "track 1: 1 samples are longer than 32 MiB and are left out");
 }
+
+#[test]
+fn an_edit_that_goes_on_for_centuries_ends_within_a_year() {
+    let film = Film {
+        edits: |out| {
+            put_box(out, b"edts", |out| {
+                put_full(out, b"elst", 1, 0, |out| put_numbers(out, &[1, 0x0700_0000, 0, 0, 0, 0x1_0000]));
+            });
+        },
+        // The last picture has a time that is beyond that.
+        tables: |out| {
+            put_full(out, b"stts", 0, 0, |out| put_numbers(out, &[2, 2, 3000, 2, u32::MAX]));
+            put_full(out, b"stsc", 0, 0, |out| put_numbers(out, &[1, 1, 4, 1]));
+            put_full(out, b"stco", 0, 0, |out| put_numbers(out, &[1, 100]));
+        },
+        ..Film::PLAIN
+    };
+    let end = film.index().duration();
+    assert!(end <= presented::SPAN_MAX && end > Timestamp::ZERO, "{end:?}");
+}
