@@ -226,7 +226,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_start_code_is_found_where_a_simple_search_finds_it(
-            data in prop::collection::vec(prop::sample::select(vec![0u8, 0, 0, 1, 2]), 0..40),
+            data in prop::collection::vec(prop::sample::select(vec![0u8, 0, 0, 1, 2, 3, 3, 3, 3]), 0..100),
         ) {
             let simple = data.windows(3).position(|window| window == [0, 0, 1]);
             prop_assert_eq!(find_start_code(&data), simple);
