@@ -7,6 +7,7 @@ mod bench;
 mod incoming;
 mod left_out;
 mod line;
+mod line_limit;
 mod manual;
 mod output;
 mod play;
@@ -20,6 +21,10 @@ mod trace;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use self::line_limit::LineLimit;
 
 /// A streaming media server and client.
 ///
@@ -67,10 +72,13 @@ enum Command {
 /// Runs the program; the exit status is 0 when it did what it was asked to.
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Err(error) = start_logging(&arguments) {
-        eprintln!("headwater: {error:#}");
-        return ExitCode::from(2);
-    }
+    let line_limit = match start_logging(&arguments) {
+        Ok(line_limit) => line_limit,
+        Err(error) => {
+            eprintln!("headwater: {error:#}");
+            return ExitCode::from(2);
+        }
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -79,6 +87,7 @@ fn main() -> ExitCode {
         }
     };
     let done = runtime.block_on(async {
+        tokio::spawn(line_limit.report());
         match arguments.command {
             Command::Serve(arguments) => serve::run(arguments, false).await,
             Command::Demo(arguments) => serve::run(arguments.server, true).await,
@@ -105,7 +114,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn start_logging(arguments: &Arguments) -> anyhow::Result<()> {
+fn start_logging(arguments: &Arguments) -> anyhow::Result<LineLimit> {
+    let line_limit = LineLimit::default();
     let filter = tracing_subscriber::EnvFilter::try_new(&arguments.log)
         .map_err(|error| anyhow::anyhow!("--log {}: {error}. Try --log info", arguments.log))?;
     let logs = tracing_subscriber::fmt()
@@ -113,11 +123,12 @@ fn start_logging(arguments: &Arguments) -> anyhow::Result<()> {
         .with_writer(|| progress::LogWriter)
         .with_target(false);
     if arguments.log_json {
-        logs.json().init();
+        logs.json().finish().with(line_limit.clone()).init();
     } else {
-        logs.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init();
+        let is_terminal = std::io::IsTerminal::is_terminal(&std::io::stderr());
+        logs.with_ansi(is_terminal).finish().with(line_limit.clone()).init();
     }
-    Ok(())
+    Ok(line_limit)
 }
 
 #[cfg(test)]

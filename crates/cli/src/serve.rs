@@ -82,12 +82,9 @@ pub(super) async fn run(arguments: Arguments, with_demo: bool) -> anyhow::Result
         admin_token: secret("HEADWATER_ADMIN_TOKEN")?,
     };
     let origin = Origin { file: arguments.config, overrides };
-    match rlimit::increase_nofile_limit(DESCRIPTORS_WANTED) {
-        Ok(got) if got < DESCRIPTORS_WANTED => {
-            tracing::info!(descriptors = got, "the system limits the number of connections (ulimit -n)");
-        }
-        Ok(_) => {}
-        Err(error) => tracing::warn!(%error, "cannot raise the limit of open files"),
+    // The server looks at what there is, and says where it is less than connections_max needs.
+    if let Err(error) = rlimit::increase_nofile_limit(DESCRIPTORS_WANTED) {
+        tracing::warn!(%error, "cannot raise the limit of open files");
     }
     headwater_server::run(origin, with_demo).await
 }

@@ -125,6 +125,7 @@ impl Parts {
             access: Arc::clone(&self.access),
             metrics: Arc::clone(&self.metrics),
             events: Arc::clone(&self.events),
+            publishers: Arc::default(),
         })
     }
 
@@ -182,6 +183,7 @@ fn table(config: &Config, settings: &Settings, to_rtmp: Door, to_http: Door) -> 
             tls: config.tls.rtmps,
             takes_all: config.rtmp.all_on_one_port,
             limits: settings.rtmp_limits.live(),
+            takes_guests: false,
         },
         Row {
             door: to_http,
@@ -189,6 +191,7 @@ fn table(config: &Config, settings: &Settings, to_rtmp: Door, to_http: Door) -> 
             tls: config.tls.https,
             takes_all: false,
             limits: settings.http_limits.live(),
+            takes_guests: true,
         },
     ]
 }

@@ -3,6 +3,7 @@
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
+use headwater_rtmp::command::Command;
 use socket2::SockRef;
 
 use crate::bench::{Bench, QUICK};
@@ -69,8 +70,10 @@ fn connections_are_limited_at_the_edge() {
 
     let visitors: Vec<Peer> = (0..3).map(|_| bench.http_peer()).collect();
     std::thread::sleep(Duration::from_millis(100));
-    let mut surplus = bench.http_peer();
-    surplus.must_be_closed(Duration::from_secs(2));
+    // Operators are let in all the same.
+    let answer = bench.request("GET /live/healthy.flv HTTP/1.1\r\nHost: localhost\r\n");
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("no room"), "{answer}");
+    bench.api_must_answer();
     drop((guests, next, visitors));
     std::thread::sleep(Duration::from_millis(300));
     bench.api_must_answer();
@@ -78,17 +81,89 @@ fn connections_are_limited_at_the_edge() {
 }
 
 #[test]
-fn running_out_of_descriptors_is_survived() {
+fn running_out_of_descriptors_leaves_the_operator_a_door() {
     let bench = Bench::start_limited(QUICK, 64);
-    let mut crowd: Vec<Peer> = (0..120).map(|_| bench.peer()).collect();
-    std::thread::sleep(Duration::from_millis(500));
-    bench.must_have_grown_less(8);
-    crowd.iter().for_each(|peer| reset(&peer.socket));
-    crowd.clear();
-    std::thread::sleep(Duration::from_millis(500));
-    bench.api_must_answer();
-    let lines = bench.server.log().iter().filter(|line| line.contains("cannot accept")).count();
-    // One each 100 ms, and one more when a connection ends and its seat is tried at once.
-    assert!((1..150).contains(&lines), "{lines} lines about the lack of descriptors");
+    let must_be_reached = |crowd: &mut Vec<Peer>| {
+        bench.must_have_grown_less(8);
+        for _ in 0..5 {
+            bench.api_must_answer();
+        }
+        assert!(bench.request("GET /live/healthy.flv HTTP/1.1\r\nHost: localhost\r\n").contains(" 503 "));
+        crowd.iter().for_each(|peer| reset(&peer.socket));
+        crowd.clear();
+        bench.must_be_quiet();
+    };
+    must_be_reached(&mut (0..120).map(|_| bench.peer()).collect());
+    must_be_reached(&mut (0..120).map(|_| bench.http_peer()).collect());
+    let metrics = bench.request("GET /metrics HTTP/1.1\r\nHost: localhost\r\n");
+    assert!(metrics.contains("headwater_refused_total{door=\"rtmp\",reason=\"open_files\"}"), "{metrics}");
+    let log = bench.server.log();
+    let count = |text: &str| log.iter().filter(|line| line.contains(text)).count();
+    assert!((1..8).contains(&count("open_files")), "{log:#?}");
+    assert_eq!(count("cannot accept"), 0, "{log:#?}");
+    bench.finish(8);
+}
+
+#[test]
+fn one_address_takes_nobody_elses_place() {
+    let limits = "connections_per_address_max = 3\n";
+    let config = QUICK.replace("[rtmp]\n", &format!("[rtmp]\npublishers_per_address_max = 1\n{limits}"));
+    let config = config.replace("[http]\n", &format!("[http]\n{limits}"));
+    let bench =
+        Bench::start(&format!("{config}[proxy]\ntrusted = [\"127.0.0.2\"]\n[access]\npublish = \"open\"\n"));
+    let from = |address: &str, server| {
+        let mut peer = Peer::dial_from([127, 0, 0, 2].into(), server);
+        peer.send(format!("PROXY TCP4 {address} 192.0.2.9 5000 1935\r\n").as_bytes());
+        peer
+    };
+    let rtmp = bench.server.rtmp;
+    let mut crowd: Vec<Peer> = (0..3).map(|_| from("192.0.2.1", rtmp)).collect();
+    for peer in &mut crowd {
+        peer.connect("live");
+    }
+    from("192.0.2.1", rtmp).must_be_closed(Duration::from_secs(2));
+    let told = |text: &str| bench.server.log().iter().filter(|line| line.contains(text)).count();
+    assert_eq!(told("its address has 3 connections already (limit connections_per_address_max)"), 1);
+    // Others come in, and so does who leaves and comes back.
+    from("192.0.2.2", rtmp).connect("live");
+    drop(crowd.pop());
+    let mut publisher = crowd.remove(0);
+    publisher.command(0, &Command::new("createStream", 2.0)).must_hear(b"_result");
+    publisher.command(1, &Command::new("publish", 3.0).with("one")).must_hear(b"NetStream.Publish.Start");
+    let mut second = crowd.remove(0);
+    second.command(0, &Command::new("createStream", 2.0)).must_hear(b"_result");
+    second.command(1, &Command::new("publish", 3.0).with("two")).must_hear(b"publishers_per_address_max");
+    from("192.0.2.2", rtmp).publish("three");
+
+    let viewers: Vec<Peer> = (0..3)
+        .map(|_| {
+            let mut viewer = from("192.0.2.1", bench.server.http);
+            viewer.send(b"GET /live/healthy.flv HTTP/1.1\r\nHost: a\r\n\r\n").must_hear(b"200 OK");
+            viewer
+        })
+        .collect();
+    from("192.0.2.1", bench.server.http).must_be_closed(Duration::from_secs(2));
+    from("192.0.2.2", bench.server.http).send(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").must_hear(b"ok\n");
+    let metrics = bench.request("GET /metrics HTTP/1.1\r\nHost: localhost\r\n");
+    for door in ["rtmp", "http"] {
+        let line =
+            format!("headwater_refused_total{{door=\"{door}\",reason=\"connections_per_address_max\"}} 1");
+        assert!(metrics.contains(&line), "{metrics}");
+    }
+    drop((viewers, publisher, second, crowd));
+    bench.finish(8);
+}
+
+#[test]
+fn a_crowd_of_bad_peers_does_not_fill_the_log() {
+    let bench = Bench::start(QUICK);
+    for _ in 0..300 {
+        let mut peer = bench.http_peer();
+        peer.send(b"NONSENSE\r\n\r\n").must_be_closed(Duration::from_secs(5));
+    }
+    bench.server.await_log("lines were left out within", 1);
+    let log = bench.server.log();
+    let lines = log.iter().filter(|line| line.contains("let go: ") && line.contains("peer=")).count();
+    assert!((32..=160).contains(&lines), "{lines} lines, {log:#?}");
     bench.finish(8);
 }

@@ -1,7 +1,7 @@
 //! A bad peer: a plain socket that sends whatever bytes it likes.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -10,6 +10,7 @@ use headwater_rtmp::chunk::{self, CHUNK_SIZE_DEFAULT, RawMessage};
 use headwater_rtmp::command::Command;
 use headwater_rtmp::message::type_id;
 use headwater_rtmp::{ChunkStreamId, MessageStreamId, Output};
+use socket2::{Domain, Socket, Type};
 
 /// C0 and C1 of the simple handshake.
 pub(crate) fn greeting() -> Vec<u8> {
@@ -31,10 +32,21 @@ pub(crate) struct Peer {
 impl Peer {
     /// Connects, and says nothing.
     pub(crate) fn dial(server: SocketAddr) -> Self {
-        let socket = TcpStream::connect(server).unwrap();
+        Self::over(TcpStream::connect(server).unwrap())
+    }
+
+    fn over(socket: TcpStream) -> Self {
         socket.set_nodelay(true).unwrap();
         let address = socket.local_addr().unwrap();
         Self { socket, address, received: Vec::new(), since: Instant::now() }
+    }
+
+    /// As [`Peer::dial`], from another address of this machine.
+    pub(crate) fn dial_from(address: IpAddr, server: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::for_address(server), Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::new(address, 0).into()).unwrap();
+        socket.connect(&server.into()).unwrap();
+        Self::over(socket.into())
     }
 
     /// Our address, by which the server's log names us.

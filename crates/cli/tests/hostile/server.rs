@@ -128,6 +128,15 @@ impl Server {
         self.log.lock().unwrap().clone()
     }
 
+    /// Waits until at least `count` lines hold `text`.
+    pub(crate) fn await_log(&self, text: &str, count: usize) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while self.log().iter().filter(|line| line.contains(text)).count() < count {
+            assert!(Instant::now() < deadline, "{text:?} is not in the log: {:#?}", self.log_tail());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Warnings and errors about one peer.
     pub(crate) fn complaints(&self, peer: SocketAddr) -> Vec<String> {
         let name = format!("peer={peer}");

@@ -407,6 +407,7 @@ pub(crate) const ROOMS: &[Room] = &[
             "incoming",
             "left_out",
             "line",
+            "line_limit",
             "manual",
             "output",
             "play",

@@ -58,11 +58,19 @@ impl Settings {
 impl Config {
     fn rtmp_limits(&self) -> Limits {
         let setup_timeout = Duration::from_millis(self.rtmp.setup_timeout_ms);
-        Limits { connections_max: self.rtmp.connections_max, setup_timeout }
+        Limits {
+            connections_max: self.rtmp.connections_max,
+            connections_per_address_max: self.rtmp.connections_per_address_max,
+            setup_timeout,
+        }
     }
 
     fn http_limits(&self) -> Limits {
         let setup_timeout = Duration::from_millis(self.http.head_timeout_ms);
-        Limits { connections_max: self.http.connections_max, setup_timeout }
+        Limits {
+            connections_max: self.http.connections_max,
+            connections_per_address_max: self.http.connections_per_address_max,
+            setup_timeout,
+        }
     }
 }

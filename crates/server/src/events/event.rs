@@ -39,9 +39,9 @@ pub(crate) enum Event {
     LetGo { door: &'static str, reason: &'static str, peer: SocketAddr, place: String, text: String },
     /// A connection was ended before its door had it. `listener` is `rtmp`, `rtmps` and so on.
     NotAdmitted { listener: &'static str, reason: &'static str, peer: SocketAddr, text: String },
-    /// A listener's `connections_max` is reached: `count` connections were closed since this was last told, the
+    /// A listener takes nobody more in, for its `connections_max` or the `open_files` of the process: `count` connections were closed since this was last told, the
     /// latest that of `peer`. Told at most once in a second; the metric counts each of them when it happens.
-    ListenerFull { listener: &'static str, peer: SocketAddr, count: u64 },
+    ListenerFull { listener: &'static str, reason: &'static str, peer: SocketAddr, count: u64 },
     /// A request was refused, and its client told why.
     RequestRefused { door: &'static str, reason: &'static str, text: String },
     /// Something of a live stream is not kept in its window, and so cannot be rewound to or had over HLS.
@@ -75,6 +75,9 @@ impl Event {
             Self::PlayBegan { .. } => "playing",
             Self::PlayMovedOn { .. } => "playing next",
             Self::PlayEnded { .. } => "stopped playing",
+            Self::ListenerFull { reason: "open_files", .. } => {
+                "closed: the system gives no more open files for connections (ulimit -n, LimitNOFILE)"
+            }
             Self::ListenerFull { .. } => "closed: the limit connections_max is reached",
             Self::WindowGap { .. } => "its window has a gap: the server was too busy to keep all",
             Self::StreamStopped { .. } => "ended by an operator",

@@ -25,10 +25,12 @@ pub(super) fn write(event: &Event) {
             tracing::info!(%peer, %stream, skipped, "{sentence}");
         }
         Event::PlayBroke { peer, stream, .. } => tracing::info!(%peer, %stream, "{sentence}"),
-        Event::LetGo { peer, place, .. } => tracing::warn!(%peer, place, "{sentence}"),
-        Event::NotAdmitted { peer, listener, .. } => tracing::warn!(%peer, acceptor = listener, "{sentence}"),
-        Event::ListenerFull { listener, peer, count } => {
-            tracing::warn!(door = listener, %peer, count, "{sentence}");
+        Event::LetGo { reason, peer, place, .. } => tracing::warn!(%peer, place, reason, "{sentence}"),
+        Event::NotAdmitted { peer, listener, reason, .. } => {
+            tracing::warn!(%peer, acceptor = listener, reason, "{sentence}");
+        }
+        Event::ListenerFull { listener, reason, peer, count } => {
+            tracing::warn!(door = listener, %peer, count, reason, "{sentence}");
         }
         // Its client knows; who asks for the metric sees how often.
         Event::RequestRefused { .. } => {}

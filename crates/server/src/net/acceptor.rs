@@ -17,6 +17,7 @@ use crate::metrics::Metrics;
 use crate::net::listener::{Accepted, Limits, Listener, Stream};
 use crate::net::peer::Origin;
 use crate::net::proxy;
+use crate::net::seats::{Addresses, GUEST_TIMEOUT};
 use crate::net::tls::Tls;
 use crate::stop::Stop;
 
@@ -65,6 +66,8 @@ pub(crate) struct Acceptor {
     pub(crate) tls: Option<Tls>,
     pub(crate) proxy: Live<proxy::Config>,
     pub(crate) limits: Live<Limits>,
+    /// How many of its connections come from each address.
+    pub(crate) addresses: Arc<Addresses>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) events: Arc<Events>,
 }
@@ -74,12 +77,15 @@ impl Acceptor {
     pub(crate) async fn run(self, mut stop: Stop) {
         let acceptor = Arc::new(self);
         loop {
-            let accepted = tokio::select! {
+            let mut accepted = tokio::select! {
                 accepted = acceptor.listener.accept(&acceptor.limits, &acceptor.metrics, &acceptor.events) => accepted,
                 () = stop.requested() => return,
             };
             acceptor.metrics.connected(acceptor.name);
             let is_proxy = acceptor.proxy.get().trusts(accepted.peer.address.ip());
+            if !is_proxy && acceptor.seat_address(&mut accepted).is_err() {
+                continue;
+            }
             match acceptor.only_door() {
                 Some(door) if !is_proxy && !acceptor.is_tls => door.hand_over(accepted).await,
                 _ => drop(tokio::spawn(Arc::clone(&acceptor).receive(accepted, is_proxy))),
@@ -87,15 +93,44 @@ impl Acceptor {
         }
     }
 
+    /// Gives the connection its place among those from its address; else tells that there is none.
+    fn seat_address(&self, accepted: &mut Accepted) -> Result<(), ()> {
+        let max = self.limits.get().connections_per_address_max;
+        let peer = accepted.peer.address;
+        match self.addresses.take(peer.ip(), max) {
+            Ok(place) => {
+                accepted.seat.place = place;
+                Ok(())
+            }
+            Err(()) => {
+                let text = format!(
+                    "its address has {max} connections already (limit connections_per_address_max); if that is a \
+                     proxy, name it in [proxy] trusted"
+                );
+                let reason = "connections_per_address_max";
+                self.events.emit(Event::NotAdmitted { listener: self.name, reason, peer, text });
+                Err(())
+            }
+        }
+    }
+
     /// Everything before the door.
     async fn receive(self: Arc<Self>, mut accepted: Accepted, is_proxy: bool) {
         let peer = accepted.peer;
-        let setup_timeout = self.limits.get().setup_timeout;
+        let mut setup_timeout = self.limits.get().setup_timeout;
+        if accepted.seat.guest().is_some() {
+            setup_timeout = setup_timeout.min(GUEST_TIMEOUT);
+        }
         let prepared = tokio::time::timeout(setup_timeout, self.prepare(&mut accepted, is_proxy)).await;
         let (reason, text) = match prepared {
             Ok(Ok((door, stream, read))) => {
-                let accepted = Accepted { stream, read, ..accepted };
-                return door.hand_over(accepted).await;
+                let mut accepted = Accepted { stream, read, ..accepted };
+                // A proxy that speaks for itself asks how the server is.
+                let is_for_itself = !is_proxy || accepted.peer.address == peer.address;
+                if is_for_itself || self.seat_address(&mut accepted).is_ok() {
+                    door.hand_over(accepted).await;
+                }
+                return;
             }
             // It said nothing and hung up: a port scan, a health check.
             Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {

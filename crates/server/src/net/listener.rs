@@ -2,11 +2,10 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use parking_lot::Mutex;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream};
@@ -16,6 +15,7 @@ use crate::events::{Event, Events};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::net::peer::Origin;
+use crate::net::seats::{Full, Seat, Seats};
 
 /// Connections that the kernel holds for us while we are busy: a whole audience may come back at once.
 const BACKLOG: i32 = 4096;
@@ -28,14 +28,20 @@ const KEEPALIVE_RETRIES: u32 = 3;
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(20);
 /// How often an event tells that connections are turned away.
 const TELL_EVERY: Duration = Duration::from_secs(1);
-/// Pause after an accept error such as "too many open files".
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Turns of other tasks that a guest is waited for who gives way to another.
+const GUEST_GOES_TURNS: usize = 256;
+/// Pause after an accept error such as "too many open files", doubled with each that follows.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// It never grows longer: whoever connects waits so long once the cause is gone.
+const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// What a listener's connections hold to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     /// Connections at once, at most.
     pub(crate) connections_max: usize,
+    /// Connections from one address at once, at most; 0 bounds nothing.
+    pub(crate) connections_per_address_max: usize,
     /// Time for everything before the protocol: PROXY header, TLS handshake, first byte.
     pub(crate) setup_timeout: Duration,
 }
@@ -45,7 +51,7 @@ pub(crate) struct Limits {
 pub(crate) struct Listener {
     socket: TcpListener,
     door: &'static str,
-    taken: Arc<AtomicUsize>,
+    seats: Seats,
     /// Connections turned away that no event has told of yet, and when the last did.
     untold: Mutex<(u64, Option<Instant>)>,
 }
@@ -82,10 +88,6 @@ impl Stream {
     }
 }
 
-/// A connection's place among those that its listener admits; dropping it frees the place.
-#[derive(Debug)]
-pub(crate) struct Seat(Arc<AtomicUsize>);
-
 /// An accepted connection.
 #[derive(Debug)]
 pub(crate) struct Accepted {
@@ -97,9 +99,14 @@ pub(crate) struct Accepted {
 }
 
 impl Listener {
+    /// Takes connections in on these seats.
+    pub(crate) fn new(door: &'static str, socket: TcpListener, seats: Seats) -> Self {
+        Self { socket, door, seats, untold: Mutex::default() }
+    }
+
     /// Binds `address`; `[::]` takes IPv4 as well.
-    pub(crate) fn bind(door: &'static str, address: SocketAddr) -> anyhow::Result<Self> {
-        let socket = bind(address).or_else(|error| fall_back(address, error)).map_err(|error| {
+    pub(crate) fn bind(door: &'static str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+        bind(address).or_else(|error| fall_back(address, error)).map_err(|error| {
             let why = match error.kind() {
                 io::ErrorKind::AddrInUse => {
                     "another program listens there already; stop it or choose another port"
@@ -111,8 +118,7 @@ impl Listener {
                 _ => "the system refused",
             };
             anyhow::anyhow!("cannot listen for {door} on {address}: {why} ({error}). Use --{door} HOST:PORT")
-        })?;
-        Ok(Self { socket, door, taken: Arc::default(), untold: Mutex::default() })
+        })
     }
 
     /// The bound address, with the port that the system chose.
@@ -123,14 +129,19 @@ impl Listener {
     /// Waits for the next connection that there is a seat for. Never fails: errors of the system are
     /// logged and waited out, connections past the limit are closed at once.
     pub(crate) async fn accept(&self, limits: &Live<Limits>, metrics: &Metrics, events: &Events) -> Accepted {
+        let mut pause = ACCEPT_PAUSE;
         loop {
             match self.socket.accept().await {
                 Ok((socket, peer)) => {
                     let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-                    let Some(seat) = Seat::take(&self.taken, limits.get().connections_max) else {
-                        metrics.refused(self.door, "connections_max");
-                        self.tell_full(peer, events);
-                        continue;
+                    pause = ACCEPT_PAUSE;
+                    let seat = match self.seat(limits.get().connections_max).await {
+                        Ok(seat) => seat,
+                        Err(full) => {
+                            metrics.refused(self.door, full.reason());
+                            self.tell_full(full, peer, events);
+                            continue;
+                        }
                     };
                     prepare(&socket);
                     let peer = Origin::direct(peer);
@@ -138,7 +149,10 @@ impl Listener {
                 }
                 Err(error) => {
                     tracing::error!(door = self.door, %error, "cannot accept connections for a moment");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    // Whoever waits in front is turned away, so that those behind are not held up.
+                    self.seats.lend_spare(|| drop(self.socket.accept().now_or_never()));
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(ACCEPT_PAUSE_MAX);
                 }
             }
         }
@@ -146,30 +160,40 @@ impl Listener {
 }
 
 impl Listener {
+    /// A seat. A guest that gives way takes a moment to go.
+    async fn seat(&self, max: usize) -> Result<Seat, Full> {
+        for _ in 0..GUEST_GOES_TURNS {
+            match self.seats.take(max) {
+                Err(Full::Guests) => tokio::task::yield_now().await,
+                decided => return decided,
+            }
+        }
+        Err(Full::Descriptors)
+    }
+
     /// Tells that somebody was turned away, at most once in a second.
-    fn tell_full(&self, peer: SocketAddr, events: &Events) {
+    fn tell_full(&self, full: Full, peer: SocketAddr, events: &Events) {
         let mut untold = self.untold.lock();
         untold.0 += 1;
         if untold.1.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
-            events.emit(Event::ListenerFull { listener: self.door, peer, count: untold.0 });
+            events.emit(Event::ListenerFull {
+                listener: self.door,
+                reason: full.reason(),
+                peer,
+                count: untold.0,
+            });
             *untold = (0, Some(Instant::now()));
         }
     }
 }
 
-impl Seat {
-    /// A seat, if fewer than `max` are taken. Only the listener's own task takes seats.
-    fn take(taken: &Arc<AtomicUsize>, max: usize) -> Option<Self> {
-        (taken.load(Ordering::Relaxed) < max).then(|| {
-            taken.fetch_add(1, Ordering::Relaxed);
-            Self(Arc::clone(taken))
-        })
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+impl Full {
+    /// For metrics and the log.
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::Seats => "connections_max",
+            Self::Descriptors | Self::Guests => "open_files",
+        }
     }
 }
 

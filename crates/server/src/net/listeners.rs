@@ -3,9 +3,13 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use tokio::net::TcpListener;
+
 use super::acceptor::{Acceptor, Door, Protocol};
+use super::descriptors::Descriptors;
 use super::listener::{Limits, Listener};
 use super::proxy;
+use super::seats::{Guests, Seats};
 use super::tls::Tls;
 use crate::events::Events;
 use crate::live::Live;
@@ -21,6 +25,8 @@ pub(crate) struct Row {
     /// Whether the plain listener takes all protocols of the table, also inside TLS; the first bytes tell.
     pub(crate) takes_all: bool,
     pub(crate) limits: Live<Limits>,
+    /// Whether operators come in here, also where all seats are taken.
+    pub(crate) takes_guests: bool,
 }
 
 /// What all listeners share.
@@ -34,48 +40,68 @@ pub(crate) struct Shared {
 /// Where each listener listens, by its name, with the ports that the system chose.
 pub(crate) struct Addresses(Vec<(&'static str, SocketAddr)>);
 
+/// A bound listener of the table.
+struct Bound<'a> {
+    row: &'a Row,
+    name: &'static str,
+    socket: TcpListener,
+    doors: Vec<Door>,
+    is_tls: bool,
+}
+
 /// Binds every listener of the table.
 ///
 /// # Errors
 /// The first that cannot be bound, why, and what to do.
 pub(crate) fn open(table: &[Row], shared: &Shared) -> anyhow::Result<(Vec<Acceptor>, Addresses)> {
-    let all: Vec<Door> = table.iter().map(|row| row.door.clone()).collect();
-    let mut acceptors = Vec::new();
-    for row in table {
-        let doors = if row.takes_all { all.clone() } else { vec![row.door.clone()] };
-        acceptors.push(acceptor(row, row.door.protocol.name, row.plain, doors, shared)?);
+    let bound = bind_all(table, shared.tls.is_some())?;
+    // Asked for when the listeners have theirs.
+    let descriptors = Arc::new(Descriptors::measure());
+    let wanted = table.iter().map(|row| row.limits.get().connections_max).max().unwrap_or(0);
+    if descriptors.max() < wanted {
+        let connections = descriptors.max();
+        tracing::info!(
+            connections,
+            "the system's limit of open files bounds the number of connections (ulimit -n)"
+        );
     }
-    if shared.tls.is_some() {
-        for row in table {
-            let mut behind_tls =
-                acceptor(row, row.door.protocol.tls_name, row.tls, vec![row.door.clone()], shared)?;
-            behind_tls.is_tls = true;
-            acceptors.push(behind_tls);
+    let guests = Arc::new(Guests::of(&descriptors));
+    let acceptors = bound.into_iter().map(|bound| {
+        let Bound { row, name, socket, doors, is_tls } = bound;
+        let seats = Seats::new(Arc::clone(&descriptors), Arc::clone(&guests), row.takes_guests);
+        Acceptor {
+            name,
+            listener: Listener::new(name, socket, seats),
+            doors,
+            is_tls,
+            tls: shared.tls.clone(),
+            proxy: shared.proxy.clone(),
+            limits: row.limits.clone(),
+            addresses: Arc::default(),
+            metrics: Arc::clone(&shared.metrics),
+            events: Arc::clone(&shared.events),
         }
-    }
+    });
+    let acceptors: Vec<_> = acceptors.collect();
     let addresses = acceptors.iter().map(|acceptor| Ok((acceptor.name, acceptor.listener.address()?)));
     let addresses = Addresses(addresses.collect::<anyhow::Result<_>>()?);
     Ok((acceptors, addresses))
 }
 
-fn acceptor(
-    row: &Row,
-    name: &'static str,
-    address: SocketAddr,
-    doors: Vec<Door>,
-    shared: &Shared,
-) -> anyhow::Result<Acceptor> {
-    Ok(Acceptor {
-        name,
-        listener: Listener::bind(name, address)?,
-        doors,
-        is_tls: false,
-        tls: shared.tls.clone(),
-        proxy: shared.proxy.clone(),
-        limits: row.limits.clone(),
-        metrics: Arc::clone(&shared.metrics),
-        events: Arc::clone(&shared.events),
-    })
+fn bind_all(table: &[Row], has_tls: bool) -> anyhow::Result<Vec<Bound<'_>>> {
+    let all: Vec<Door> = table.iter().map(|row| row.door.clone()).collect();
+    let mut bound = Vec::new();
+    for row in table {
+        let name = row.door.protocol.name;
+        let doors = if row.takes_all { all.clone() } else { vec![row.door.clone()] };
+        bound.push(Bound { row, name, socket: Listener::bind(name, row.plain)?, doors, is_tls: false });
+    }
+    for row in table.iter().filter(|_| has_tls) {
+        let name = row.door.protocol.tls_name;
+        let doors = vec![row.door.clone()];
+        bound.push(Bound { row, name, socket: Listener::bind(name, row.tls)?, doors, is_tls: true });
+    }
+    Ok(bound)
 }
 
 impl Addresses {
@@ -114,6 +140,11 @@ mod tests {
     static BLUE: Protocol =
         Protocol { name: "blue", tls_name: "blues", alpn: Some("blue"), begins_with: |first| first == b'b' };
 
+    fn bounds(connections_max: usize, setup_timeout_ms: u64) -> Limits {
+        let setup_timeout = Duration::from_millis(setup_timeout_ms);
+        Limits { connections_max, connections_per_address_max: 1, setup_timeout }
+    }
+
     async fn say(address: SocketAddr, word: &[u8]) -> TcpStream {
         let mut socket = TcpStream::connect(address).await.unwrap();
         socket.write_all(word).await.unwrap();
@@ -128,7 +159,7 @@ mod tests {
     #[tokio::test]
     async fn who_comes_through_a_proxy_is_never_direct_whomever_its_header_names() {
         let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let limits = Setting::new(Limits { connections_max: 9, setup_timeout: Duration::from_secs(5) });
+        let limits = Setting::new(bounds(9, 5000));
         let metrics = Arc::<Metrics>::default();
         let trusted = toml::from_str::<proxy::Config>("trusted = [\"127.0.0.1\"]").unwrap();
         let shared = Shared {
@@ -138,7 +169,14 @@ mod tests {
             events: Arc::new(Events::new(metrics)),
         };
         let (door, mut arrived) = Door::new(&RED);
-        let row = Row { door, plain: anywhere, tls: anywhere, takes_all: false, limits: limits.live() };
+        let row = Row {
+            door,
+            plain: anywhere,
+            tls: anywhere,
+            takes_all: false,
+            limits: limits.live(),
+            takes_guests: false,
+        };
         let (acceptors, addresses) = open(&[row], &shared).unwrap();
         let (_stopper, stop) = stop::pair();
         for acceptor in acceptors {
@@ -160,9 +198,15 @@ mod tests {
     #[tokio::test]
     async fn a_protocol_is_a_row_and_its_limits_can_change() {
         let anywhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let limits = Setting::new(Limits { connections_max: 3, setup_timeout: Duration::from_secs(5) });
-        let row =
-            |door, takes_all| Row { door, plain: anywhere, tls: anywhere, takes_all, limits: limits.live() };
+        let limits = Setting::new(bounds(3, 5000));
+        let row = |door, takes_all| Row {
+            door,
+            plain: anywhere,
+            tls: anywhere,
+            takes_all,
+            limits: limits.live(),
+            takes_guests: false,
+        };
         let ((red, mut at_red), (blue, mut at_blue)) = (Door::new(&RED), Door::new(&BLUE));
         let metrics = Arc::<Metrics>::default();
         let shared = Shared {
@@ -188,7 +232,7 @@ mod tests {
         assert_eq!(event.refusal(), Some(("red", "acceptor")), "{event:?}");
         assert!(event.sentence().contains("no protocol of this port begins with the byte 0x67"), "{event:?}");
 
-        limits.set(Limits { connections_max: 2, setup_timeout: Duration::from_millis(50) });
+        limits.set(bounds(2, 50));
         must_be_closed(say(at, b"red").await).await;
         let Some(Heard::Event(event)) = heard.next().await else { panic!("nothing is told") };
         assert!(matches!(*event, Event::ListenerFull { listener: "red", count: 1, .. }), "{event:?}");

@@ -15,6 +15,8 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// Connections at once, at most.
     pub(crate) connections_max: usize,
+    /// Connections from one address at once, at most; 0 bounds nothing.
+    pub(crate) connections_per_address_max: usize,
     /// Time that a peer has to send the head of a request, also on a kept-alive connection. Before it, as much for
     /// what comes before HTTP at its listeners.
     #[serde(alias = "head_ms_max")]
@@ -35,6 +37,7 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 8080)),
             connections_max: 20_000,
+            connections_per_address_max: 2_000,
             head_timeout_ms: 15_000,
             write_timeout_ms: 30_000,
             film_write_timeout_ms: 3_600_000,

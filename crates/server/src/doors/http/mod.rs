@@ -43,10 +43,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
 use axum::http::response::Parts;
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::{self, Either, FutureExt, Ready};
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
@@ -67,6 +70,7 @@ use crate::fanout::Transport;
 use crate::live::Live;
 use crate::net::acceptor::Protocol;
 use crate::net::listener::{Accepted, Stream};
+use crate::net::seats::{GUEST_TIMEOUT, Seat};
 use crate::stop::Stop;
 
 /// HTTP among the listeners: it begins with a method.
@@ -124,7 +128,8 @@ async fn connection(
         Duration::from_millis(config.write_timeout_ms),
         Duration::from_millis(config.film_write_timeout_ms),
     ));
-    let Accepted { stream, read, peer: origin, seat: _seat } = accepted;
+    let Accepted { stream, read, peer: origin, seat } = accepted;
+    let seat = Arc::new(seat);
     let peer = origin.address;
     let caller = Caller {
         router,
@@ -133,6 +138,7 @@ async fn connection(
         events: Arc::clone(&shared.events),
         origin,
         is_in_tls: matches!(stream, Stream::Tls(_)),
+        seat: Arc::clone(&seat),
         stall_limit: Arc::clone(&stall_limit),
         asked: Arc::clone(&asked),
     };
@@ -173,7 +179,7 @@ async fn requests(
     caller: Caller,
     stop: &mut Stop,
 ) -> Option<Handed> {
-    let (peer, asked) = (caller.origin.address, Arc::clone(&caller.asked));
+    let (peer, asked, seat) = (caller.origin.address, Arc::clone(&caller.asked), Arc::clone(&caller.seat));
     let stall_limit = Arc::clone(&caller.stall_limit);
     let on_stall = {
         let (asked, shared, limit) = (Arc::clone(&asked), Arc::clone(shared), Arc::clone(&stall_limit));
@@ -184,12 +190,17 @@ async fn requests(
     let socket = Io::new(stream, read, ranges.clone(), Arc::clone(&handover));
     let io = TokioIo::new(stall::Guarded::new(socket, stall_limit, on_stall));
     let service = WithPeer { caller, ranges, handover: Arc::clone(&handover) };
+    let mut head_timeout = Duration::from_millis(config.head_timeout_ms);
+    if seat.guest().is_some() {
+        head_timeout = head_timeout.min(GUEST_TIMEOUT);
+    }
     let mut connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         // librtmp looks for `Content-Length`, not for `content-length`.
         .title_case_headers(true)
         .max_buf_size(HEAD_BYTES_MAX)
-        .header_read_timeout(Duration::from_millis(config.head_timeout_ms))
+        .keep_alive(seat.guest().is_none())
+        .header_read_timeout(head_timeout)
         .serve_connection(io, service);
     let mut is_stopping = false;
     loop {
@@ -211,16 +222,25 @@ async fn requests(
                 }
                 Err(ended) => {
                     if let Err(error) = ended {
-                        report(shared, peer, &asked, config.head_timeout_ms, &error);
+                        report(shared, peer, &asked, head_timeout, &error);
                     }
                     return None;
                 }
             },
+            () = gives_way(&seat) => return None,
             () = stop.requested(), if !is_stopping => {
                 is_stopping = true;
                 Pin::new(&mut connection).graceful_shutdown();
             }
         }
+    }
+}
+
+/// A guest makes room for the next one; everybody else stays.
+async fn gives_way(seat: &Seat) {
+    match seat.guest() {
+        Some(guest) => guest.gives_way().await,
+        None => future::pending().await,
     }
 }
 
@@ -233,12 +253,13 @@ fn stalled(peer: SocketAddr, place: String, limit: &StallLimit) -> Event {
 
 /// Tells why a connection was ended from here. One that was kept alive and has nothing more to ask is no
 /// news, nor is a peer that hangs up; a stall was told when it was noticed.
-fn report(shared: &Shared, peer: SocketAddr, asked: &Asked, head_timeout_ms: u64, error: &hyper::Error) {
+fn report(shared: &Shared, peer: SocketAddr, asked: &Asked, head_timeout: Duration, error: &hyper::Error) {
     let (events, place) = (&shared.events, asked.place(&shared.access));
     if error.is_parse() {
         events.emit(let_go(peer, place, "protocol", format!("no HTTP request: {error}")));
     } else if error.is_timeout() && asked.is_nothing() {
-        let text = format!("no request came within {head_timeout_ms} ms (limit head_timeout_ms)");
+        let ms = head_timeout.as_millis();
+        let text = format!("no request came within {ms} ms (limit head_timeout_ms)");
         events.emit(let_go(peer, place, "silent", text));
     } else {
         tracing::debug!(%peer, place, %error, "http connection ended");
@@ -286,12 +307,13 @@ struct Caller {
     events: Arc<Events>,
     origin: Origin,
     is_in_tls: bool,
+    seat: Arc<Seat>,
     stall_limit: Arc<StallLimit>,
     asked: Arc<Asked>,
 }
 
 /// The router's answer to come.
-type Routed = <Router as tower_service::Service<Request<hyper::body::Incoming>>>::Future;
+type Routed = <Router as tower_service::Service<Request<Incoming>>>::Future;
 
 /// The router with what each request needs of its connection: the peer, where the kernel takes files for it, and who is
 /// told that a film is sent.
@@ -301,19 +323,40 @@ struct WithPeer {
     handover: Arc<Handover>,
 }
 
-impl hyper::service::Service<Request<hyper::body::Incoming>> for WithPeer {
+impl WithPeer {
+    /// An answer that is there at once.
+    fn answer(&self, response: Response) -> <Self as hyper::service::Service<Request<Incoming>>>::Future {
+        Answering::new(future::ready(Ok(response)).right_future(), Arc::clone(&self.handover))
+    }
+}
+
+/// To somebody who was let in although all seats are taken, and wants more than a moment.
+fn refuse_guest(events: &Events) -> Response {
+    let text = "The server has no room for more connections now. Come again in a moment.".to_owned();
+    let answer = (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "5")], format!("{text}\n"));
+    events.emit(Event::RequestRefused { door: "http", reason: "no_seat", text });
+    answer.into_response()
+}
+
+impl hyper::service::Service<Request<Incoming>> for WithPeer {
     type Response = Response;
     type Error = std::convert::Infallible;
     type Future = Answering<Either<Routed, Ready<Result<Response, Self::Error>>>>;
 
-    fn call(&self, mut request: Request<hyper::body::Incoming>) -> Self::Future {
-        let Caller { router, config, access, events, origin, is_in_tls, stall_limit, asked } = &self.caller;
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        let Caller { router, config, access, events, origin, is_in_tls, seat, stall_limit, asked } =
+            &self.caller;
         asked.note(&request);
         if let Err(malformed) = target::settle(&mut request) {
             let (reason, text) = ("bad_request", malformed.text().to_owned());
             events.emit(Event::RequestRefused { door: "http", reason, text });
-            let answered = future::ready(Ok(malformed.into_response()));
-            return Answering::new(answered.right_future(), Arc::clone(&self.handover));
+            return self.answer(malformed.into_response());
+        }
+        if let Some(guest) = seat.guest() {
+            guest.asks();
+            if !route::is_for_guests(request.uri().path()) {
+                return self.answer(refuse_guest(events));
+            }
         }
         let peer = gate::peer(access, *origin, request.headers());
         request.extensions_mut().insert(peer);

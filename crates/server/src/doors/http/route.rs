@@ -100,6 +100,12 @@ fn routes() -> Vec<Route> {
     ]
 }
 
+/// What is served where all seats are taken: what operators need, and is answered at once.
+pub(super) fn is_for_guests(path: &str) -> bool {
+    const PLACES: [&str; 7] = ["/", "/login", "/logout", "/house.css", "/metrics", "/healthz", "/readyz"];
+    PLACES.contains(&path) || path.starts_with("/api/") || path.starts_with("/assets/")
+}
+
 /// The router of all addresses.
 pub(super) fn router(shared: &Arc<Shared>) -> Router {
     let (mut admin, mut open) = (Router::new(), Router::new());

@@ -23,6 +23,10 @@ pub(crate) struct Config {
     pub(crate) all_on_one_port: bool,
     /// Connections at once, at most.
     pub(crate) connections_max: usize,
+    /// Connections from one address at once, at most; 0 bounds nothing.
+    pub(crate) connections_per_address_max: usize,
+    /// Streams that are published from one address at once, at most; 0 bounds nothing.
+    pub(crate) publishers_per_address_max: usize,
     /// Chunk size towards peers, in bytes. Every client known takes up to 65,536.
     pub(crate) chunk_size: u32,
     /// Window acknowledgement size and peer bandwidth that peers are told, in bytes.
@@ -58,6 +62,8 @@ impl Default for Config {
             listen: SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, 1935)),
             all_on_one_port: false,
             connections_max: 20_000,
+            connections_per_address_max: 2_000,
+            publishers_per_address_max: 1_000,
             chunk_size: 60_000,
             window_ack_size: 2_500_000,
             message_max_bytes: 16 << 20,

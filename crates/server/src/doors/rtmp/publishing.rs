@@ -15,6 +15,7 @@ use super::end::End;
 use super::left_out::LeftOut;
 use crate::access::Peer;
 use crate::events::{Event, Events};
+use crate::net::seats::Place;
 use headwater_vod::is_metadata;
 
 /// A message stream that publishes.
@@ -23,6 +24,7 @@ pub(super) struct Publishing {
     peer: Peer,
     events: Arc<Events>,
     publisher: Publisher,
+    _place: Option<Place>,
     normalizer: Normalizer,
     left_out: LeftOut,
     /// What of the normalizer's mending the stream's figures have.
@@ -39,7 +41,7 @@ impl Publishing {
     pub(super) fn new(
         stream: MessageStreamId,
         peer: Peer,
-        publisher: Publisher,
+        (publisher, place): (Publisher, Option<Place>),
         events: Arc<Events>,
     ) -> Self {
         Self {
@@ -47,6 +49,7 @@ impl Publishing {
             peer,
             events,
             publisher,
+            _place: place,
             normalizer: Normalizer::new(),
             left_out: LeftOut::default(),
             counted: RepairedTimestamps::default(),

@@ -133,6 +133,13 @@ impl Connection {
         if let Decision::Refuse { text, .. } = self.ask(Action::Publish, &name, &request.path).await {
             return Err((PublishRejection::Denied, text.into_owned()));
         }
+        let max = self.shared.config.publishers_per_address_max;
+        let place = self.shared.publishers.take(self.peer.address.ip(), max).map_err(|()| {
+            let text = format!(
+                "{max} streams are published from your address already (limit publishers_per_address_max)."
+            );
+            (PublishRejection::Denied, text)
+        })?;
         let info =
             PublisherInfo { address: self.peer.to_string(), agent: self.agent.clone(), protocol: "rtmp" };
         let publisher = self
@@ -141,7 +148,8 @@ impl Connection {
             .hub
             .publish(&name, info, self.shared.sources.uptime.now())
             .map_err(|error| (PublishRejection::BadName, sentence(&error)))?;
-        Ok(Publishing::new(request.stream, self.peer, publisher, Arc::clone(&self.shared.events)))
+        let events = Arc::clone(&self.shared.events);
+        Ok(Publishing::new(request.stream, self.peer, (publisher, place), events))
     }
 
     async fn play(&mut self, mut request: Pending<PlayRequest>) -> Result<(), End> {

@@ -8,6 +8,7 @@ use super::config::Config;
 use crate::access::Access;
 use crate::events::Events;
 use crate::metrics::Metrics;
+use crate::net::seats::Addresses;
 use crate::sources::Sources;
 
 /// What the connections share.
@@ -19,4 +20,6 @@ pub(crate) struct Shared {
     pub(crate) access: Arc<Access>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) events: Arc<Events>,
+    /// How many publishers come from each address.
+    pub(crate) publishers: Arc<Addresses>,
 }
