@@ -6,8 +6,8 @@
 //!
 //! No I/O: [`FirstFrames`] names the bytes that it wants, as [`Scan`](crate::mp4::Scan) does. That is little: of each
 //! configuration the beginning of a frame or a few, and of each track of pictures a few bytes of at most five key
-//! frames, by which the table of key frames is believed or not. Only where it is not (there is none, or it names
-//! pictures that need others) the beginning of every picture of the track is read; FLV, which has no tables, is always
+//! frames, by which the table of key frames is believed or not. Only where it is not (there is none, it names a single
+//! one, or pictures that need others) the beginning of every picture of the track is read; FLV, which has no tables, is always
 //! read whole. All of it has a limit (`LOOKS_MAX`, `BYTES_MAX`).
 
 mod describe;
@@ -291,7 +291,8 @@ impl FirstFrames {
 
     fn check(&mut self, place: usize, mut samples: Vec<usize>, head: usize, bytes: &[u8]) -> Option<Work> {
         let sample = samples.last().copied()?;
-        match self.start_of(sample, bytes) {
+        let says = self.start_of(sample, bytes);
+        match says {
             None if self.has_more(sample, head) => {
                 return Some(Work::Check { place, samples, head: head + 1 });
             }
@@ -304,7 +305,12 @@ impl FirstFrames {
             }
         }
         samples.pop();
-        (!samples.is_empty()).then_some(Work::Check { place, samples, head: 0 })
+        if !samples.is_empty() {
+            return Some(Work::Check { place, samples, head: 0 });
+        }
+        // Who names one key frame among many pictures has often named the first and left it at that.
+        let first = self.next_of(place, 0).filter(|_| says.is_some() && self.has_lone_key(place))?;
+        Some(Work::FindKeys { place, sample: first, head: 0, found: Vec::new() })
     }
 
     fn find_keys(
@@ -334,6 +340,12 @@ impl FirstFrames {
         None
     }
 
+    /// Whether the table names a single key frame of the track.
+    fn has_lone_key(&self, place: usize) -> bool {
+        let keys = self.index.samples.iter().filter(|s| s.key && usize::from(s.track) == place);
+        keys.take(2).count() == 1
+    }
+
     /// Players can begin at key frames of this track, but not every one is a whole picture.
     fn renews_gradually(&mut self, place: usize) {
         if let Some(indexed) = self.index.tracks.get_mut(place) {
@@ -347,11 +359,16 @@ impl FirstFrames {
             // Players have to begin somewhere.
             found.extend(self.next_of(place, 0));
         }
-        let mut found = found.into_iter().peekable();
+        let (mut found, mut was_right) = (found.into_iter().peekable(), true);
         for (number, sample) in self.index.samples.iter_mut().enumerate() {
             if usize::from(sample.track) == place {
-                sample.key = found.next_if_eq(&number).is_some();
+                let is_key = found.next_if_eq(&number).is_some();
+                was_right &= sample.key == is_key;
+                sample.key = is_key;
             }
+        }
+        if was_right {
+            return;
         }
         let number = self.index.tracks.get(place).map_or(0, |indexed| indexed.number);
         self.index.note(format!(

@@ -145,6 +145,7 @@ fn they_may_come_later_and_are_not_looked_for_without_end() {
     assert_eq!(size(&index), (Some(640), Some(360)));
     frames.truncate(2);
     frames.resize(1000, (picture(&[P]), false));
+    frames.push((picture(&[IDR]), true));
     let (index, read) = completed(film(video(Codec::H264, &empty), &frames));
     let index = index.unwrap();
     assert_eq!(size(&index), (Some(2000), Some(1000)), "the entry has a size all the same");
@@ -286,16 +287,39 @@ fn intra_refresh_begins_at_each_recovery_point_with_a_table_and_without() {
             }
             claimed.iter().for_each(|&at| frames[at].1 = true);
             let index = completed(film(track.clone(), &frames)).0.unwrap();
-            let expected: &[usize] = if claimed == [0] { &[0] } else { &[0, 20, 40, 60] };
+            let expected = [0, 20, 40, 60];
             assert_eq!(keys(&index), expected, "{} {claimed:?}", track.codec);
-            let renews_gradually = expected.len() > 1;
-            assert_eq!(index.tracks()[0].renews_gradually, renews_gradually);
+            assert!(index.tracks()[0].renews_gradually);
             // Players begin at each of them, but of one alone no picture can be made.
             let late = Timestamp::from_ms(1700);
             assert_eq!(index.start_for(late), expected.iter().copied().rfind(|at| *at <= 42).unwrap());
             assert_eq!(index.picture_for(late), 0);
         }
     }
+}
+
+#[test]
+fn a_table_that_names_a_single_key_frame_is_read_for_others() {
+    let made = |keys_are: &[usize], claimed: usize| {
+        let mut frames = vec![(picture(&[P]), false); 60];
+        keys_are.iter().for_each(|&at| frames[at].0 = picture(&[IDR]));
+        frames[claimed].1 = true;
+        let (index, read) = completed(film(video(Codec::H264, &avc(&[SPS], &[PPS])), &frames));
+        let index = index.unwrap();
+        (keys(&index), index.notes().len(), read)
+    };
+    let (found, notes, read) = made(&[0, 20, 40], 0);
+    assert_eq!((found, notes), (vec![0, 20, 40], 1));
+    assert!(read <= 61 * 64, "{read} bytes");
+    assert_eq!(made(&[0], 0).0, [0]);
+    assert_eq!(made(&[0], 0).1, 0, "what is true needs no remark");
+    assert_eq!(made(&[0, 7], 7).0, [0, 7]);
+    // Of a codec whose pictures do not say it the table is believed.
+    let mut frames = vec![(vec![0x22; 20], false); 60];
+    frames[7].1 = true;
+    let (index, read) = completed(film(video(Codec::FlvVideo(3), &[]), &frames));
+    assert_eq!(keys(&index.unwrap()), [7]);
+    assert!(read <= 17 * 64, "{read} bytes");
 }
 
 #[test]

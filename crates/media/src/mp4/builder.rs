@@ -233,8 +233,10 @@ impl IndexBuilder {
             rest = others;
             let is_video = track.indexed.track.id.kind == MediaKind::Video;
             let last_lasts = track.last_lasts(*fragmented);
-            // Tables that name none, or all, say nothing of the pictures of most codecs.
-            let has_known_keys = !is_video || own.len() < 2 || own.iter().any(|sample| !sample.key);
+            // Tables that name none, all or a single one say nothing of the pictures of most codecs.
+            let has_several = own.iter().filter(|sample| sample.key).nth(1).is_some();
+            let says = has_several && own.iter().any(|sample| !sample.key);
+            let has_known_keys = !is_video || own.len() < 2 || says;
             track.indexed.leads_in_whole = !has_known_keys && edits.is_followed();
             let media = Media { samples: own, is_video, has_known_keys, last_lasts };
             let before = samples.len();
