@@ -188,8 +188,17 @@ export async function logOut(): Promise<void> {
   if (!response.ok && response.type !== "opaqueredirect") throw new HttpError(response.status);
 }
 
+/** All streams, page by page. */
 export async function fetchStreams(): Promise<Stream[]> {
-  return (await getJson<{ streams: Stream[] }>("/api/v1/streams")).streams;
+  const streams: Stream[] = [];
+  let next: string | null = null;
+  do {
+    const query: string = next === null ? "" : `?after=${encodeURIComponent(next)}`;
+    const page: { streams: Stream[]; next?: string | null } = await getJson(`/api/v1/streams${query}`);
+    streams.push(...page.streams);
+    next = page.next ?? null;
+  } while (next !== null);
+  return streams;
 }
 
 /** `url` with the question for `null` in place of 404, which a browser notes in red however often it is expected. */

@@ -251,6 +251,18 @@ impl Hub {
         list
     }
 
+    /// At most `limit` streams in figures, those that come after the path `after`, by name; and how many there are in
+    /// all. What it costs hardly depends on those that are not asked for.
+    #[must_use]
+    pub fn page(&self, after: Option<&str>, limit: usize, now: Duration) -> (Vec<Snapshot>, usize) {
+        let all: Vec<_> = self.streams.lock().values().cloned().collect();
+        let mut streams: Vec<_> = all.iter().filter(|stream| stream.state() != State::Ended).collect();
+        let total = streams.len();
+        streams.retain(|stream| after.is_none_or(|after| stream.name.path() > after));
+        streams.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        (streams.into_iter().take(limit).map(|stream| stream.snapshot(now)).collect(), total)
+    }
+
     /// Ends what is over: broadcasts whose publisher did not come back, streams that nobody waits for
     /// any more. Call it about once a second.
     pub fn sweep(&self, now: Duration) {

@@ -246,6 +246,29 @@ fn where_names_run_out_who_has_been_away_the_longest_and_is_watched_by_nobody_gi
 }
 
 #[test]
+fn streams_are_told_page_by_page_each_once() {
+    let hub = Hub::new(HubConfig::default());
+    let paths: Vec<_> = (0..25).map(|number| format!("live/{number:02}")).collect();
+    let _publishers: Vec<_> = paths
+        .iter()
+        .map(|path| hub.publish(&name(path), PublisherInfo::default(), Duration::ZERO).unwrap())
+        .collect();
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let (page, total) = hub.page(after.as_deref(), 10, Duration::ZERO);
+        assert_eq!((total, page.len() <= 10), (25, true));
+        seen.extend(page.iter().map(|known| known.name.path().to_owned()));
+        after = match page.last() {
+            Some(last) => Some(last.name.path().to_owned()),
+            None => break,
+        };
+    }
+    assert_eq!(seen, paths);
+    // A cursor is a place, whether or not that stream is still there.
+    assert_eq!(hub.page(Some("live/03x"), 1, Duration::ZERO).0[0].name.path(), "live/04");
+}
+
+#[test]
 fn a_track_that_the_next_publisher_lacks_is_forgotten() {
     let hub = hub(Takeover::Never);
     let mut publisher = publish(&hub, Duration::ZERO).unwrap();

@@ -158,6 +158,26 @@ fn names_that_are_published_and_left_take_nobodys_place() {
     for name in ["live/healthy", "live/watched", "live/last"] {
         assert!(streams.contains(&format!("{name:?}")), "{name} is not in {streams}");
     }
+    // Page by page they are the same.
+    let page = |query: &str| {
+        let answer = bench.request(&format!("GET /api/v1/streams{query} HTTP/1.1\r\nHost: localhost\r\n"));
+        serde_json::from_str::<serde_json::Value>(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap()
+    };
+    let (mut paths, mut query) = (Vec::new(), "?limit=3".to_owned());
+    loop {
+        let page = page(&query);
+        assert_eq!(page["total"], 8);
+        paths.extend(page["streams"].as_array().unwrap().iter().map(|stream| stream["path"].to_string()));
+        let Some(next) = page["next"].as_str() else { break };
+        query = format!("?limit=3&after={}", next.replace('/', "%2F"));
+    }
+    let all = page("")["streams"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|stream| stream["path"].to_string())
+        .collect::<Vec<_>>();
+    assert_eq!((paths.len(), &paths), (8, &all));
     let metrics = bench.request("GET /metrics HTTP/1.1\r\nHost: localhost\r\n");
     let gave_way = metrics.lines().find_map(|line| line.strip_prefix("headwater_streams_gave_way_total "));
     assert_eq!(gave_way, Some("195"), "{metrics}");

@@ -44,6 +44,33 @@ fn players_that_never_read_are_let_go_and_cost_little() {
     bench.finish(40);
 }
 
+/// The bound is far above what comes, so that reading all the time is not enough.
+#[test]
+fn players_that_read_by_the_drop_are_let_go() {
+    let config = QUICK.replace("[rtmp]", "[rtmp]\nsend_buffer_bytes = 65536\nwrite_min_bytes = 1000000000");
+    let bench = Bench::start(&config.replace("[http]", "[http]\nwrite_min_bytes = 1000000000"));
+    let mut fat = FatStream::start(bench.server.rtmp);
+    let mut player = Client::connect_narrow(bench.server.rtmp, "live", NARROW);
+    player.play("fat").unwrap();
+    let mut viewer = bench.http_peer();
+    viewer.send(b"GET /live/fat.flv HTTP/1.1\r\nHost: a\r\n\r\n");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let is_there = |peer| bench.server.complaints(peer).is_empty();
+    while is_there(player.address()) || is_there(viewer.address()) {
+        assert!(Instant::now() < deadline, "they are still there");
+        fat.send_for(Duration::from_millis(200));
+        let _ = player.next_event(Duration::from_millis(1));
+        let mut drop_of = [0; 8192];
+        let _ = std::io::Read::read(&mut viewer.socket, &mut drop_of);
+    }
+    for peer in [player.address(), viewer.address()] {
+        let lines = bench.server.complaints(peer);
+        assert!(lines.len() == 1 && lines[0].contains("write_min_bytes"), "{lines:?}");
+    }
+    drop((player, viewer, fat));
+    bench.finish(48);
+}
+
 #[test]
 fn a_slow_player_lands_on_a_keyframe_after_a_skip() {
     let config = QUICK.replace("[rtmp]", "[rtmp]\nsend_buffer_bytes = 65536");

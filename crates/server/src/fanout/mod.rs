@@ -17,4 +17,4 @@ pub(crate) use lanes::{Gathering, drive};
 pub(crate) use playing::Playing;
 pub(crate) use transport::Transport;
 pub(crate) use viewer::Viewer;
-pub(crate) use wire::{Flow, Wire};
+pub(crate) use wire::{Flow, Steps, Wire};

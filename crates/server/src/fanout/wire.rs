@@ -33,6 +33,20 @@ pub(crate) struct Wire {
     pub(crate) bell: Notify,
 }
 
+/// How far a peer has come, in steps: one that takes a few bytes now and then takes nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Steps(u64);
+
+impl Steps {
+    /// Bytes that count as taken, of those that were `written`: what is less than `step_bytes` more than before does not.
+    pub(crate) fn count(&mut self, written: u64, step_bytes: u64) -> u64 {
+        if written.saturating_sub(self.0) >= step_bytes.max(1) {
+            self.0 = written;
+        }
+        self.0
+    }
+}
+
 /// What waits for the socket.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
@@ -211,5 +225,20 @@ impl Outbox {
             count -= front.len();
             self.pieces.pop_front();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_takes_a_few_bytes_now_and_then_takes_nothing() {
+        let mut steps = Steps::default();
+        let counted: Vec<_> =
+            [0, 99, 100, 150, 199, 200, 1000].map(|written| steps.count(written, 100)).into();
+        assert_eq!(counted, [0, 0, 100, 100, 100, 200, 1000]);
+        let mut any = Steps::default();
+        assert_eq!([1, 2, 2].map(|written| any.count(written, 0)), [1, 2, 2]);
     }
 }

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use headwater_hub::{Ailment, Snapshot, State as StreamState, StreamName};
 use headwater_media::{MediaKind, Track, TrackId};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Config;
 use super::gate;
@@ -17,6 +17,9 @@ use super::shared::Shared;
 use crate::access::Peer;
 use crate::events::Event;
 use crate::metrics::Held;
+
+/// Streams of a page, at most: a page is made while others wait, and is a megabyte of text.
+const LIMIT_MAX: usize = 1000;
 
 #[derive(Serialize)]
 struct Info {
@@ -41,6 +44,20 @@ struct Access {
 #[derive(Serialize)]
 struct Streams {
     streams: Vec<Stream>,
+    /// Streams on all pages.
+    total: usize,
+    /// What the next page comes `after`; `null` where this is the last.
+    next: Option<String>,
+}
+
+/// Which page of the streams is asked for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct PageQuery {
+    /// Streams on it, at most.
+    limit: Option<usize>,
+    /// The path of the last stream before it.
+    after: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -156,15 +173,20 @@ pub(super) async fn access(
     ([(header::CACHE_CONTROL, "no-store")], Json(access)).into_response()
 }
 
-/// `GET /api/v1/streams`
-pub(super) async fn streams(State(shared): State<Arc<Shared>>) -> Response {
-    let streams = shared
-        .sources
-        .hub
-        .list(shared.sources.uptime.now())
-        .into_iter()
-        .map(|snapshot| describe(snapshot, true));
-    Json(Streams { streams: streams.collect() }).into_response()
+/// `GET /api/v1/streams?limit=&after=`: by name, page by page.
+pub(super) async fn streams(
+    State(shared): State<Arc<Shared>>,
+    page: axum::extract::Query<PageQuery>,
+) -> Response {
+    let limit = page.limit.unwrap_or(LIMIT_MAX).clamp(1, LIMIT_MAX);
+    let now = shared.sources.uptime.now();
+    // One more tells whether there is a next page.
+    let (mut found, total) = shared.sources.hub.page(page.after.as_deref(), limit + 1, now);
+    let is_last = found.len() <= limit;
+    found.truncate(limit);
+    let next = found.last().filter(|_| !is_last).map(|last| last.name.path().to_owned());
+    let streams = found.into_iter().map(|snapshot| describe(snapshot, true)).collect();
+    Json(Streams { streams, total, next }).into_response()
 }
 
 /// `GET /api/v1/streams/<app>/<name>`: open to viewers, who are not told who publishes. With `absent=null`, a name that

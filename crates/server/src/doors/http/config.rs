@@ -24,6 +24,8 @@ pub(crate) struct Config {
     /// Time that a write may make no progress before the connection is closed.
     #[serde(alias = "stall_ms_max")]
     pub(crate) write_timeout_ms: u64,
+    /// Bytes that a viewer must take of a live stream within that time, while more waits for it.
+    pub(crate) write_min_bytes: u64,
     /// The same while a film is sent: its viewer may have paused it.
     pub(crate) film_write_timeout_ms: u64,
     /// RTMP connections inside HTTP requests (RTMPT) at once, at most.
@@ -40,6 +42,7 @@ impl Default for Config {
             connections_per_address_max: 2_000,
             head_timeout_ms: 15_000,
             write_timeout_ms: 30_000,
+            write_min_bytes: 16_384,
             film_write_timeout_ms: 3_600_000,
             tunnels_max: 1_000,
             embed_origins: Vec::new(),

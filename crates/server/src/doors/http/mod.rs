@@ -128,6 +128,7 @@ async fn connection(
         Duration::from_millis(config.write_timeout_ms),
         Duration::from_millis(config.film_write_timeout_ms),
     ));
+    let write_min_bytes = config.write_min_bytes;
     let Accepted { stream, read, peer: origin, seat } = accepted;
     let seat = Arc::new(seat);
     let peer = origin.address;
@@ -152,7 +153,8 @@ async fn connection(
     };
     let (door, name, agent) = (streaming.door, streaming.name.clone(), streaming.agent.clone());
     shared.events.emit(Event::PlayBegan { door, peer, stream: name.clone(), agent });
-    let (end, skipped) = streaming.run(head, (transport, input), stall_limit.limit().0, &mut stop).await;
+    let patience = (stall_limit.limit().0, write_min_bytes);
+    let (end, skipped) = streaming.run(head, (transport, input), patience, &mut stop).await;
     match end {
         End::Over | End::Left => {}
         End::Stalled => shared.events.emit(stalled(peer, asked.place(&shared.access), &stall_limit)),
@@ -247,7 +249,9 @@ async fn gives_way(seat: &Seat) {
 /// It reads nothing and is let go.
 fn stalled(peer: SocketAddr, place: String, limit: &StallLimit) -> Event {
     let (limit, key) = limit.limit();
-    let text = format!("it read nothing for {} ms (limit {key})", limit.as_millis());
+    let ms = limit.as_millis();
+    let little = if key == "write_timeout_ms" { ", or next to nothing (write_min_bytes)," } else { "" };
+    let text = format!("it read nothing{little} for {ms} ms (limit {key})");
     let_go(peer, place, "stalled", text)
 }
 

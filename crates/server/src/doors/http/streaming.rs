@@ -16,7 +16,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tungstenite::protocol::frame::coding::CloseCode;
 
 use super::ws::{self, Said};
-use crate::fanout::{Envelope, Flow, Format, Transport, Viewer, Wire};
+use crate::fanout::{Envelope, Flow, Format, Steps, Transport, Viewer, Wire};
 use crate::metrics::Guard;
 use crate::stop::Stop;
 
@@ -66,6 +66,9 @@ struct Connection {
     input: BytesMut,
     /// Since when the socket has taken nothing, and how much it had taken before.
     stalled: Option<(Instant, u64)>,
+    steps: Steps,
+    /// Less than this counts as nothing.
+    step_bytes: u64,
 }
 
 impl Streaming {
@@ -74,7 +77,7 @@ impl Streaming {
         self,
         head: Parts,
         (transport, input): (Transport, BytesMut),
-        stall_max: Duration,
+        (stall_max, step_bytes): (Duration, u64),
         stop: &mut Stop,
     ) -> (End, u64) {
         let wire = Arc::new(Wire::new(transport));
@@ -82,7 +85,15 @@ impl Streaming {
         let format = Format::Flv(self.envelope);
         let viewer = Arc::new(Viewer::new(Arc::clone(&wire), self.playback, format, self.dialect));
         let watch = Viewer::watch(&viewer);
-        let mut connection = Connection { wire, viewer, envelope: self.envelope, input, stalled: None };
+        let mut connection = Connection {
+            wire,
+            viewer,
+            envelope: self.envelope,
+            input,
+            stalled: None,
+            steps: Steps::default(),
+            step_bytes,
+        };
         let end = connection.run(stall_max, stop).await;
         drop((watch, self.counted));
         let skipped = connection.viewer.with(|playback| playback.skipped());
@@ -134,6 +145,7 @@ impl Connection {
 
     fn check_stall(&mut self, stall_max: Duration) -> Result<(), End> {
         let (is_clear, written) = self.wire.progress();
+        let written = self.steps.count(written, self.step_bytes);
         let same = self.stalled.filter(|(_, before)| *before == written && !is_clear);
         let (since, _) = *self.stalled.insert(same.unwrap_or_else(|| (Instant::now(), written)));
         if since.elapsed() >= stall_max { Err(End::Stalled) } else { Ok(()) }

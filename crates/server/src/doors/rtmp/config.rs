@@ -46,6 +46,8 @@ pub(crate) struct Config {
     /// Time that a player may read nothing before it is let go.
     #[serde(alias = "stall_ms_max")]
     pub(crate) write_timeout_ms: u64,
+    /// Bytes that a viewer must take of a live stream within that time, while more waits for it.
+    pub(crate) write_min_bytes: u64,
     /// When the program stops: time that clients have to come again elsewhere which can (Enhanced RTMP's
     /// reconnect request). 0 closes at once, as for all others.
     pub(crate) drain_ms: u64,
@@ -71,6 +73,7 @@ impl Default for Config {
             setup_timeout_ms: 10_000,
             read_timeout_ms: 20_000,
             write_timeout_ms: 30_000,
+            write_min_bytes: 16_384,
             drain_ms: 3_000,
             drain_to: String::new(),
             send_buffer_bytes: 0,

@@ -23,7 +23,7 @@ use super::publishing::Publishing;
 use super::shared::Shared;
 use crate::access::{LocalClient, Peer};
 use crate::events::Event;
-use crate::fanout::{Flow, Transport, Wire};
+use crate::fanout::{Flow, Steps, Transport, Wire};
 use crate::metrics::Guard;
 use crate::net::listener::Accepted;
 use crate::net::tunnel;
@@ -55,6 +55,8 @@ pub(super) struct Connection {
     /// What players hold in their buffers, in milliseconds; they may say it before they play.
     pub(super) buffers: Vec<(MessageStreamId, u32)>,
     input: BytesMut,
+    /// How far the peer has come in taking what is written.
+    steps: Steps,
     /// Counts the client while it can be sent elsewhere.
     pub(super) _movable: Option<Guard>,
     /// Counts the client if it is on this machine.
@@ -111,6 +113,7 @@ impl Connection {
             playing: Vec::new(),
             buffers: Vec::new(),
             input,
+            steps: Steps::default(),
             _movable: None,
             _counted: None,
             draining: None,
@@ -335,6 +338,7 @@ impl Connection {
             return Err(End::LetGo("evicted", "its stream was taken over or ended".into()));
         }
         let (is_clear, written) = self.conversation.wire.progress();
+        let written = self.steps.count(written, self.shared.config.write_min_bytes);
         self.conversation.session.sent(now, written, !is_clear);
         self.conversation.session.check(now).map_err(timed_out)?;
         self.check_waiting(now)
@@ -416,7 +420,11 @@ fn timed_out(why: TimedOut) -> End {
             ("silent", format!("the publisher sent nothing for {} ms (limit read_timeout_ms)", ms(limit)))
         }
         TimedOut::Write(limit) => {
-            ("stalled", format!("it read nothing for {} ms (limit write_timeout_ms)", ms(limit)))
+            let text = format!(
+                "it read nothing, or next to nothing (write_min_bytes), for {} ms (limit write_timeout_ms)",
+                ms(limit)
+            );
+            ("stalled", text)
         }
     };
     End::LetGo(reason, text)
