@@ -31,12 +31,20 @@
 
 mod archive;
 mod config;
+mod lock;
 mod part;
 mod parts;
+mod recording;
+mod utc;
 mod window;
 
 pub use archive::{Archive, ArchiveConfig};
 pub use config::Config;
+pub use lock::DirectoryLock;
 pub use part::{Init, Part, PartSample};
 pub use parts::{Made, PartMaker, PartsConfig, TARGET_DURATION};
+pub use recording::{
+    AppConfig, Happened, Outcome, Record, Recorder, RecordingsConfig, Removed, Repaired, Written, repair_all,
+    retain,
+};
 pub use window::{Data, Entry, Growth, Kept, Lookup, Outline, Reach, Segment, Window, WindowConfig};

@@ -56,15 +56,27 @@ impl Mark {
 
 /// Why there is no index.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum NoIndex {
+pub enum NoIndex {
+    /// It has no bytes.
     #[error("it is empty")]
     Empty,
+    /// It is no film.
     #[error(transparent)]
     Foreign(#[from] Foreign),
+    /// It cannot be played.
     #[error(transparent)]
     Media(#[from] Error),
+    /// It cannot be read.
     #[error("it cannot be read: {0}")]
     Io(#[from] io::Error),
+}
+
+/// Reads the index of a file that nobody writes. It may wait for the disk: not for a task's thread.
+///
+/// # Errors
+/// It is no film, or cannot be read.
+pub fn read_index(blob: &dyn Blob) -> Result<Index, NoIndex> {
+    describe(blob, begin(blob)?.finish()?)
 }
 
 /// Makes the index of a file, from where `growth` stands if the file has only grown since.

@@ -16,28 +16,28 @@ pub(crate) const AVC: &[u8] = &[
     0, 0, 3, 0, 4, 0, 0, 3, 0, 0xC8, 0x3C, 0x60, 0xC8, 0x46, 1, 0, 5, 0x68, 0xE8, 0x43, 0x32, 0xC8,
 ];
 /// 44.1 kHz, and 48 kHz.
-const AAC: &[u8] = &[0x12, 0x10];
-const AAC_48: &[u8] = &[0x11, 0x90];
+pub(crate) const AAC: &[u8] = &[0x12, 0x10];
+pub(crate) const AAC_48: &[u8] = &[0x11, 0x90];
 
-fn video() -> Track {
+pub(crate) fn video() -> Track {
     Track::new(TrackId::VIDEO, Codec::H264, Bytes::from_static(AVC))
 }
 
-fn sound(config: &'static [u8]) -> Track {
+pub(crate) fn sound(config: &'static [u8]) -> Track {
     Track::new(TrackId::AUDIO, Codec::Aac, Bytes::from_static(config))
 }
 
 /// A broadcast as it is put in frame by frame, and all that was made of it.
-struct Broadcast {
+pub(crate) struct Broadcast {
     maker: PartMaker,
     setup: Arc<DecoderSetup>,
     sequence: u64,
-    frames: Vec<(u64, Frame)>,
-    made: Vec<Made>,
+    pub(crate) frames: Vec<(u64, Frame)>,
+    pub(crate) made: Vec<Made>,
 }
 
 impl Broadcast {
-    fn new(tracks: &[Track]) -> Self {
+    pub(crate) fn new(tracks: &[Track]) -> Self {
         let mut broadcast = Self {
             maker: PartMaker::new(PartsConfig::default(), 100),
             setup: Arc::default(),
@@ -49,11 +49,11 @@ impl Broadcast {
         broadcast
     }
 
-    fn set(&mut self, track: Track) {
+    pub(crate) fn set(&mut self, track: Track) {
         self.setup = Arc::new(self.setup.with(PartContent::Track(track), self.sequence));
     }
 
-    fn put(&mut self, id: TrackId, ms: i64, key: bool) {
+    pub(crate) fn put(&mut self, id: TrackId, ms: i64, key: bool) {
         let codec = self.setup.track(id).map_or(Codec::Script, |track| track.codec);
         let payload =
             Bytes::from(format!("{:?} {} {}", id.kind, self.sequence, "x".repeat((ms % 50) as usize)));
@@ -74,7 +74,7 @@ impl Broadcast {
     }
 
     /// Pictures each `step` ms with a key frame each `group` of them, and sound, from `from` to `to`.
-    fn play(&mut self, from: i64, to: i64, step: f64, group: i64) {
+    pub(crate) fn play(&mut self, from: i64, to: i64, step: f64, group: i64) {
         let mut events: Vec<(i64, TrackId, bool)> = Vec::new();
         if self.setup.track(TrackId::VIDEO).is_some() {
             let times = (0..).map(|n| (n, from + (n as f64 * step) as i64)).take_while(|(_, at)| *at < to);
@@ -89,16 +89,16 @@ impl Broadcast {
         events.into_iter().for_each(|(at, id, key)| self.put(id, at, key));
     }
 
-    fn end(mut self) -> Self {
+    pub(crate) fn end(mut self) -> Self {
         self.made.extend(self.maker.finish());
         self
     }
 
-    fn parts(&self) -> impl Iterator<Item = &Arc<Part>> {
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &Arc<Part>> {
         self.parts_and_bytes().map(|(part, _)| part)
     }
 
-    fn parts_and_bytes(&self) -> impl Iterator<Item = (&Arc<Part>, &Bytes)> {
+    pub(crate) fn parts_and_bytes(&self) -> impl Iterator<Item = (&Arc<Part>, &Bytes)> {
         self.made.iter().filter_map(|made| match made {
             Made::Part(part, bytes) => Some((part, bytes)),
             _ => None,

@@ -21,6 +21,8 @@ pub(super) struct Contents {
     pub(super) parts: VecDeque<Arc<Kept>>,
     pub(super) first_ordinal: u64,
     pub(super) setups: VecDeque<(u64, Arc<DecoderSetup>)>,
+    /// Parts with lower ordinals have left memory.
+    pub(super) in_memory_from: u64,
     /// In memory.
     pub(super) bytes: usize,
 }
@@ -28,6 +30,8 @@ pub(super) struct Contents {
 impl Contents {
     /// Parts that may have been made before one whose frames came before theirs: a second of thirty renditions.
     pub(super) const AHEAD_MAX: usize = 128;
+    /// What lies in a file stays in memory for so long: whoever watches live over HLS fetches what is newer.
+    pub(super) const MEMORY_KEPT: Timestamp = Timestamp::from_ms(30_000);
     /// Setups that are kept, at most: a publisher that changes more often means harm, and its viewers need the newest.
     const SETUPS_MAX: usize = 256;
 
@@ -49,6 +53,22 @@ impl Contents {
             self.setups.pop_front();
         }
         self.setups.push_back((since, setup));
+    }
+
+    /// Has the oldest part that is in memory leave it, if it was written and is older than what everybody asks for, or must
+    /// go. False if none does.
+    pub(super) fn leave_memory(&mut self, must_go: bool) -> bool {
+        let ordinal = self.in_memory_from.max(self.first_ordinal);
+        let index = usize::try_from(ordinal - self.first_ordinal).unwrap_or(usize::MAX);
+        let Some(kept) = self.parts.get(index) else { return false };
+        let is_old = self.newest() - kept.part().until() > Self::MEMORY_KEPT;
+        if !is_old && !must_go {
+            return false;
+        }
+        let Some(bytes) = kept.leave_memory() else { return false };
+        self.bytes -= bytes;
+        self.in_memory_from = ordinal + 1;
+        true
     }
 
     pub(super) fn next_ordinal(&self) -> u64 {

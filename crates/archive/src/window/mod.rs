@@ -341,11 +341,18 @@ impl Window {
     /// Lets go of what is too old, or too much.
     fn trim(&self, inner: &mut Contents) {
         let WindowConfig { length, memory_max, memory_in_all_max } = self.config;
+        let is_much = |bytes| bytes > memory_max || self.in_all.load(Ordering::Relaxed) > memory_in_all_max;
+        loop {
+            let before = inner.bytes;
+            if !inner.leave_memory(is_much(before)) {
+                break;
+            }
+            self.count(before, inner.bytes);
+        }
         while inner.segments.len() > SEGMENTS_MIN {
             let second = inner.segments.get(1).map_or(Timestamp::ZERO, |second| second.at);
             let is_old = inner.newest() - second > length;
-            let is_much = inner.bytes > memory_max || self.in_all.load(Ordering::Relaxed) > memory_in_all_max;
-            if !is_old && !is_much && inner.segments.len() <= SEGMENTS_MAX {
+            if !is_old && !is_much(inner.bytes) && inner.segments.len() <= SEGMENTS_MAX {
                 break;
             }
             let before = inner.bytes;

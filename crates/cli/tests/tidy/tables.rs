@@ -278,7 +278,7 @@ pub(crate) const ROOMS: &[Room] = &[
     room(
         "vod ground",
         "vod",
-        &["blob", "blocking", "cache", "foreign", "refusal"],
+        &["blob", "blocking", "cache", "disk", "foreign", "refusal"],
         &[],
         "the ground knows no film",
     ),

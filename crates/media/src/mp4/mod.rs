@@ -3,7 +3,8 @@
 //! Reading: a [`Scan`] says which bytes of the file it wants, the caller reads them, and at the end there
 //! is an [`Index`](crate::index::Index) of all access units in decoding order; `mdat` is never read for it. Ordinary files
 //! (`moov` anywhere), fragmented ones and F4V are the same to it. Writing: [`Muxer`] makes
-//! an initialisation segment and fragments of all its tracks, [`TrackFragments`] fragments of one track each.
+//! an initialisation segment and fragments of all its tracks, [`TrackFragments`] fragments of one track each; [`growing`] puts
+//! fragments into a file that can be completed.
 //!
 //! The boxes are read by hand and leniently: one odd track or box must not cost the others.
 
@@ -14,6 +15,7 @@ mod edits;
 mod entry;
 mod event_message;
 mod fragments;
+pub mod growing;
 mod headers;
 mod init;
 pub(crate) mod movie;

@@ -64,6 +64,26 @@ impl Movie {
         Ok((Self { order }, out.freeze()))
     }
 
+    /// `moov` of samples that stay where they lie in the film's own file.
+    pub(super) fn in_place(index: &Index) -> Result<Bytes, Error> {
+        let tracks = tracks_of(index, Span::default())?;
+        let tables = SampleTableWriter::in_place(index, &tracks);
+        let mut out = BytesMut::with_capacity(4096 + 16 * index.samples().len());
+        put_box(&mut out, b"moov", |out| {
+            let edits: Vec<_> =
+                tracks.iter().map(|track| Edit::new(index, track, Timestamp::ZERO, None)).collect();
+            put_movie_header(
+                out,
+                edits.iter().map(Edit::presented).max().unwrap_or(0),
+                tracks.len() as u32 + 1,
+            );
+            for (number, (track, edit)) in (1..).zip(tracks.iter().zip(&edits)) {
+                put_track(out, index, number, track, edit, &tables);
+            }
+        });
+        Ok(out.freeze())
+    }
+
     /// One for each sample.
     pub(crate) const fn steps(&self) -> usize {
         self.order.len()

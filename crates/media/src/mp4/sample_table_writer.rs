@@ -54,6 +54,29 @@ impl SampleTableWriter {
         Self { chunks, wide: false }
     }
 
+    /// Of samples that stay where they lie: offsets are those of the film's own file.
+    pub(super) fn in_place(index: &Index, tracks: &[MovieTrack<'_>]) -> Self {
+        let mut chunks: Vec<Vec<Chunk>> = vec![Vec::new(); index.tracks().len()];
+        let mut end = 0;
+        for track in tracks {
+            let mut chunk_end = None;
+            for &number in &track.samples {
+                let Some(sample) = index.sample(number) else { continue };
+                let Some(chunks) = chunks.get_mut(usize::from(sample.track)) else { continue };
+                let description = track.description_of(number);
+                match chunks.last_mut() {
+                    Some(chunk) if chunk_end == Some(sample.offset) && chunk.description == description => {
+                        chunk.samples += 1;
+                    }
+                    _ => chunks.push(Chunk { offset: sample.offset, samples: 1, description }),
+                }
+                chunk_end = Some(sample.offset + u64::from(sample.size));
+                end = end.max(sample.offset);
+            }
+        }
+        Self { chunks, wide: end > u64::from(u32::MAX) }
+    }
+
     /// Writes the tables of a track; where its chunk offsets stand in `out` comes back.
     pub(super) fn put(&self, out: &mut BytesMut, index: &Index, track: &MovieTrack<'_>) -> Range<usize> {
         let samples = || track.samples.iter().filter_map(|&number| index.sample(number));

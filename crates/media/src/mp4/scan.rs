@@ -10,8 +10,8 @@ use crate::index::Index;
 
 /// A fragment's description is a few kilobytes; more than this is an attack.
 const MAX_MOOF_LEN: u64 = 16 * 1024 * 1024;
-/// Boxes of one file on its topmost level. A fragment is two of them: five days of fragments of a second fit.
-const MAX_BOXES: u32 = 1_000_000;
+/// Boxes of one file on its topmost level. A fragment is two of them: six days of two tracks in quarters of a second fit.
+const MAX_BOXES: u32 = 10_000_000;
 /// Walks a file whose bytes the caller reads.
 ///
 /// ```

@@ -260,7 +260,7 @@ impl Uploads {
 
     /// Whether the disk has room for so many bytes more than all uploads have announced.
     fn check_room(&self, bytes: u64) -> Result<(), Refusal> {
-        let Some(free) = part::free_bytes(&self.directory) else { return Ok(()) };
+        let Some(free) = crate::disk::free_bytes(&self.directory) else { return Ok(()) };
         let announced: u64 = self
             .list()
             .iter()

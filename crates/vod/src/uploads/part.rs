@@ -205,17 +205,3 @@ pub(super) fn find(directory: &Path) -> Vec<Upload> {
     }
     found
 }
-
-/// Bytes that are free for us on the disk of a directory that is there or will be.
-#[cfg(unix)]
-pub(super) fn free_bytes(directory: &Path) -> Option<u64> {
-    let there = directory.ancestors().find(|path| path.is_dir())?;
-    let disk = rustix::fs::statvfs(there).ok()?;
-    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
-}
-
-/// Not known: only a full disk tells.
-#[cfg(not(unix))]
-pub(super) fn free_bytes(_: &Path) -> Option<u64> {
-    None
-}

@@ -1,0 +1,150 @@
+//! One file of a broadcast while it grows: appended to only, whole after each write.
+//!
+//! It is made new, and never in the place of another. What is appended goes to the system at once: a program that is
+//! killed loses nothing that was appended. The disk is told to keep it every [`SYNC_EVERY`], which is what a power cut may
+//! cost.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use headwater_media::Timestamp;
+use headwater_media::mp4::growing;
+use headwater_vod::{FileBlob, read_index};
+
+/// Between two times that the disk is told to keep what there is.
+const SYNC_EVERY: Duration = Duration::from_secs(5);
+/// Bytes from the beginning to the first part: every head of the file goes in there, one behind the other.
+const ROOM: u64 = 64 << 10;
+
+/// A file that grows.
+#[derive(Debug)]
+pub(super) struct GrowingFile {
+    file: File,
+    /// For who reads what was appended.
+    reader: Arc<File>,
+    path: PathBuf,
+    /// Where the next part goes.
+    end: u64,
+    /// The head that holds, and where it lies.
+    head: Bytes,
+    movie: (u64, u64),
+    synced: Instant,
+}
+
+/// A file that is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Completed {
+    pub(super) bytes: u64,
+    pub(super) duration: Timestamp,
+}
+
+impl GrowingFile {
+    /// Makes the file with its head. Directories on the way are made.
+    pub(super) fn create(path: &Path, head: &Bytes) -> io::Result<Self> {
+        let beginning = growing::begin_file(head, ROOM).map_err(io::Error::other)?;
+        let movie = growing::first_movie(head).map_err(io::Error::other)?;
+        if let Some(directory) = path.parent() {
+            fs::create_dir_all(directory)?;
+        }
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+        let mut growing = Self {
+            reader: Arc::new(File::open(path)?),
+            file,
+            path: path.to_owned(),
+            end: 0,
+            head: head.clone(),
+            movie,
+            synced: Instant::now(),
+        };
+        if let Err(error) = growing.append(&beginning) {
+            // There is nothing in it.
+            let _ = fs::remove_file(path);
+            return Err(error);
+        }
+        Ok(growing)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file, for who reads what was appended.
+    pub(super) const fn reader(&self) -> &Arc<File> {
+        &self.reader
+    }
+
+    pub(super) const fn len(&self) -> u64 {
+        self.end
+    }
+
+    /// Whether nothing was appended yet.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.end <= ROOM
+    }
+
+    /// Another head holds from now on: it has a track more.
+    pub(super) fn grow_head(&mut self, head: &Bytes) -> io::Result<()> {
+        if *head == self.head {
+            return Ok(());
+        }
+        let (writes, movie) = growing::grow_head(self.movie, head, ROOM).map_err(io::Error::other)?;
+        for (at, bytes) in writes {
+            write_at(&self.file, at, &bytes)?;
+        }
+        (self.head, self.movie) = (head.clone(), movie);
+        Ok(())
+    }
+
+    /// Appends bytes; where they lie comes back. What goes wrong leaves the file as it was.
+    pub(super) fn append(&mut self, bytes: &[u8]) -> io::Result<u64> {
+        let at = self.end;
+        if let Err(error) = write_at(&self.file, at, bytes) {
+            // What is cut off here is found at the next start otherwise.
+            let _ = self.file.set_len(at);
+            return Err(error);
+        }
+        self.end += bytes.len() as u64;
+        if self.synced.elapsed() >= SYNC_EVERY {
+            self.file.sync_data()?;
+            self.synced = Instant::now();
+        }
+        Ok(at)
+    }
+
+    /// Makes an ordinary film of it. Of a file in which there is nothing, nothing is left.
+    pub(super) fn complete(self) -> io::Result<Option<Completed>> {
+        if self.is_empty() {
+            fs::remove_file(&self.path)?;
+            return Ok(None);
+        }
+        complete(&self.file, self.end).map(Some)
+    }
+}
+
+/// Completes a file whose media ends at `end`.
+pub(super) fn complete(file: &File, end: u64) -> io::Result<Completed> {
+    let mut start = [0; growing::START_LEN];
+    let mut reader = file;
+    reader.seek(SeekFrom::Start(0))?;
+    reader.read_exact(&mut start)?;
+    let blob = FileBlob::new(file.try_clone()?)?;
+    let index = read_index(&blob).map_err(io::Error::other)?;
+    let ((at, movie), (seal_at, seal)) = growing::complete(&index, &start, end).map_err(io::Error::other)?;
+    let written = write_at(file, at, &movie).and_then(|()| file.sync_data());
+    if let Err(error) = written {
+        let _ = file.set_len(end);
+        return Err(error);
+    }
+    write_at(file, seal_at, &seal)?;
+    file.sync_all()?;
+    Ok(Completed { bytes: at + movie.len() as u64, duration: index.duration() })
+}
+
+fn write_at(mut file: &File, at: u64, bytes: &[u8]) -> io::Result<()> {
+    file.seek(SeekFrom::Start(at))?;
+    file.write_all(bytes)
+}

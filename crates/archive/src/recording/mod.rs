@@ -1,0 +1,315 @@
+//! Recordings: a broadcast's parts written into files as they are made. Everything here may wait for a disk: not for a
+//! task's thread.
+
+mod file_name;
+mod growing_file;
+mod policy;
+mod repair;
+mod retention;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use headwater_hub::StreamName;
+use headwater_media::{MediaKind, Timestamp};
+
+use self::growing_file::GrowingFile;
+use crate::part::Part;
+use crate::window::{Data, Kept};
+
+pub use self::policy::{AppConfig, Record, RecordingsConfig};
+pub use self::repair::{Outcome, Repaired, repair_all};
+pub use self::retention::{Removed, retain};
+
+/// After something went wrong a new file is tried for so much later.
+const RETRY_AFTER: Duration = Duration::from_secs(10);
+/// How often the disk's room is looked at.
+const ROOM_EVERY: Duration = Duration::from_secs(1);
+/// Sound begins a file once pictures have stayed away for so long.
+const WITHOUT_PICTURES: Timestamp = Timestamp::from_ms(10_000);
+/// Files of one name in one second: beyond, something is broken.
+const ALIKE_MAX: u32 = 1_000;
+
+/// What is to be written.
+#[derive(Clone, Debug)]
+pub enum Written {
+    /// What describes the parts of this file number: `ftyp` and `moov`.
+    Head(u32, Bytes),
+    /// A part.
+    Part(Arc<Kept>),
+    /// The file ends here, and if there is more it is not written until [`Written::Begin`].
+    End,
+    /// Writing begins at the next start of a segment.
+    Begin,
+}
+
+/// What has happened to a recording.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happened {
+    /// A file has begun.
+    Began(PathBuf),
+    /// A file is complete.
+    Ended {
+        /// The file.
+        path: PathBuf,
+        /// Its length.
+        bytes: u64,
+        /// How long it plays.
+        duration: Timestamp,
+    },
+    /// Something went wrong, and the recording goes on in a new file later: a sentence.
+    Failed {
+        /// The file, or the directory where there was to be one.
+        path: PathBuf,
+        /// Why.
+        text: String,
+    },
+    /// There is too little room on the disk: the recording stands still until there is more.
+    OutOfRoom {
+        /// The directory.
+        path: PathBuf,
+        /// Bytes that are free.
+        free: u64,
+    },
+    /// So many parts were not written, because of what was told before.
+    Lost(u64),
+}
+
+/// Writes one broadcast.
+#[derive(Debug)]
+pub struct Recorder {
+    root: PathBuf,
+    free_min: u64,
+    policy: AppConfig,
+    stream: StreamName,
+    /// Wall-clock time at media time zero.
+    clock: SystemTime,
+    head: Option<(u32, Bytes)>,
+    file: Option<Open>,
+    state: State,
+    /// When the last picture was decoded: as long as there are some, files begin with them.
+    pictured: Option<Timestamp>,
+    lost: u64,
+    looked: Option<Instant>,
+    happened: Vec<Happened>,
+}
+
+#[derive(Debug)]
+struct Open {
+    file: GrowingFile,
+    /// Which head it was begun under.
+    number: u32,
+    from: Timestamp,
+}
+
+/// Whether there is to be a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// With whatever part comes next.
+    AtOnce,
+    /// From the next start of a segment on.
+    AtSegment,
+    /// From the next start of a segment after this time on.
+    After(Instant),
+    Off,
+}
+
+impl Recorder {
+    /// For a broadcast that has just begun. `clock` is the wall's time at media time zero.
+    #[must_use]
+    pub fn new(
+        root: &Path,
+        recordings: &RecordingsConfig,
+        policy: AppConfig,
+        stream: StreamName,
+        clock: SystemTime,
+    ) -> Self {
+        Self {
+            root: root.to_owned(),
+            free_min: recordings.free_min_bytes,
+            state: if policy.record == Record::Always { State::AtOnce } else { State::Off },
+            policy,
+            stream,
+            clock,
+            head: None,
+            file: None,
+            pictured: None,
+            lost: 0,
+            looked: None,
+            happened: Vec::new(),
+        }
+    }
+
+    /// Writes; what has happened comes back.
+    pub fn write(&mut self, all: Vec<Written>) -> Vec<Happened> {
+        for written in all {
+            match written {
+                Written::Head(number, head) => self.take_head(number, head),
+                Written::Part(kept) => self.put(&kept),
+                Written::End => {
+                    self.complete();
+                    self.state = State::Off;
+                }
+                Written::Begin if self.state == State::Off => self.state = State::AtSegment,
+                Written::Begin => {}
+            }
+        }
+        std::mem::take(&mut self.happened)
+    }
+
+    /// The broadcast is over.
+    pub fn finish(mut self) -> Vec<Happened> {
+        self.complete();
+        self.tell_lost();
+        self.happened
+    }
+
+    fn take_head(&mut self, number: u32, head: Bytes) {
+        if let Some(open) = &mut self.file {
+            let grown = if open.number == number { open.file.grow_head(&head) } else { Ok(()) };
+            if open.number != number {
+                // Another description: another file, and nothing between them is lost.
+                self.complete();
+                self.state = State::AtOnce;
+            } else if let Err(error) = grown {
+                self.fail(&error);
+            }
+        }
+        self.head = Some((number, head));
+    }
+
+    fn put(&mut self, kept: &Kept) {
+        let part = kept.part();
+        let starts = self.is_start(part);
+        if self.file.as_ref().is_some_and(|open| starts && self.is_long_enough(open, part)) {
+            self.complete();
+            self.state = State::AtOnce;
+        }
+        if self.file.is_none() && !self.begins(part, starts) || self.is_out_of_room() {
+            self.lost += u64::from(self.state != State::Off);
+            return;
+        }
+        let Data::Memory(bytes) = kept.data() else { return };
+        if let Err(error) = self.append(kept, &bytes) {
+            self.lost += 1;
+            self.fail(&error);
+        }
+    }
+
+    /// Whether a file can begin with this part.
+    fn is_start(&mut self, part: &Part) -> bool {
+        let is_first = part.number == 0 && part.independent;
+        match part.rendition().kind {
+            MediaKind::Video => {
+                self.pictured = Some(part.until());
+                is_first
+            }
+            MediaKind::Audio => {
+                is_first && self.pictured.is_none_or(|last| part.from() - last > WITHOUT_PICTURES)
+            }
+            MediaKind::Data => false,
+        }
+    }
+
+    /// Whether a file begins with this part.
+    fn begins(&self, part: &Part, starts: bool) -> bool {
+        match self.state {
+            State::AtOnce => part.rendition().kind != MediaKind::Data,
+            State::AtSegment => starts,
+            State::After(time) => starts && Instant::now() >= time,
+            State::Off => false,
+        }
+    }
+
+    fn is_long_enough(&self, open: &Open, part: &Part) -> bool {
+        let AppConfig { split_minutes, split_bytes, .. } = self.policy;
+        let minutes = Timestamp::from_ms(i64::from(split_minutes) * 60_000);
+        split_minutes > 0 && part.from() - open.from >= minutes
+            || split_bytes > 0 && open.file.len() >= split_bytes
+    }
+
+    fn append(&mut self, kept: &Kept, bytes: &[u8]) -> io::Result<()> {
+        if self.file.is_none() {
+            self.begin(kept.part())?;
+        }
+        if let Some(open) = &mut self.file {
+            let at = open.file.append(bytes)?;
+            kept.lies_at(open.file.reader(), at);
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, part: &Part) -> io::Result<()> {
+        let Some((number, head)) = self.head.clone() else { return Ok(()) };
+        let since = Duration::from_nanos(u64::try_from(part.from().as_nanos()).unwrap_or(0));
+        let began = self.clock + since;
+        let name = |alike| file_name::fill(&self.policy.name, &self.stream, began, alike);
+        for alike in 1..=ALIKE_MAX {
+            let path = self.root.join(self.stream.app()).join(name(alike) + ".mp4");
+            match GrowingFile::create(&path, &head) {
+                Ok(file) => {
+                    self.tell_lost();
+                    self.happened.push(Happened::Began(path));
+                    self.file = Some(Open { file, number, from: part.from() });
+                    self.state = State::AtOnce;
+                    return Ok(());
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(io::Error::other("all names like that are taken"))
+    }
+
+    /// Stops cleanly while there still is room to do so.
+    fn is_out_of_room(&mut self) -> bool {
+        if self.state == State::Off || self.looked.is_some_and(|looked| looked.elapsed() < ROOM_EVERY) {
+            return false;
+        }
+        self.looked = Some(Instant::now());
+        let free = headwater_vod::free_bytes(&self.root).filter(|&free| free < self.free_min);
+        let Some(free) = free else { return false };
+        if !matches!(self.state, State::After(_)) {
+            self.happened.push(Happened::OutOfRoom { path: self.root.clone(), free });
+        }
+        self.complete();
+        self.state = State::After(Instant::now() + ROOM_EVERY);
+        true
+    }
+
+    fn complete(&mut self) {
+        let Some(open) = self.file.take() else { return };
+        let path = open.file.path().to_owned();
+        match open.file.complete() {
+            Ok(Some(done)) => {
+                self.happened.push(Happened::Ended { path, bytes: done.bytes, duration: done.duration });
+            }
+            Ok(None) => {}
+            Err(error) => {
+                let text =
+                    format!("it is whole as far as it goes, and is completed at the next start: {error}");
+                self.happened.push(Happened::Failed { path, text });
+            }
+        }
+    }
+
+    /// What was written stays a film; the rest goes on in another file.
+    fn fail(&mut self, error: &io::Error) {
+        let path = self.file.as_ref().map_or_else(|| self.root.clone(), |open| open.file.path().to_owned());
+        self.happened.push(Happened::Failed { path, text: error.to_string() });
+        self.complete();
+        self.state = State::After(Instant::now() + RETRY_AFTER);
+    }
+
+    fn tell_lost(&mut self) {
+        if self.lost > 0 {
+            self.happened.push(Happened::Lost(std::mem::take(&mut self.lost)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,117 @@
+//! Files that a crash has left: found at the start, cut behind their last whole fragment, and completed.
+//!
+//! Whether a file is one of ours that was not completed is said by its first bytes, so nothing that is remembered elsewhere
+//! can disagree with it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use headwater_media::Timestamp;
+use headwater_media::mp4::{BoxHeader, growing};
+
+use super::growing_file::complete;
+
+/// Directories within each other, at most: as many as the library looks into.
+const DEPTH_MAX: usize = 16;
+
+/// What has become of a file that was found unfinished.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repaired {
+    /// The file.
+    pub path: PathBuf,
+    /// What it came to.
+    pub outcome: Outcome,
+}
+
+/// What a repair came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is a film.
+    Completed {
+        /// Bytes at its end that were no whole fragment.
+        cut: u64,
+        /// How long it is.
+        duration: Timestamp,
+    },
+    /// There was nothing in it, and it was removed.
+    Empty,
+    /// It stays as it is: a sentence.
+    Failed(String),
+}
+
+/// Repairs all unfinished files below `directory` that were written last before `before`. It reads every film's first
+/// bytes and may take a while.
+pub fn repair_all(directory: &Path, before: SystemTime, mut tell: impl FnMut(Repaired)) {
+    let mut open = vec![(directory.to_owned(), 0)];
+    while let Some((directory, depth)) = open.pop() {
+        let Ok(listing) = fs::read_dir(&directory) else { continue };
+        for entry in listing.flatten() {
+            let Ok(about) = entry.metadata() else { continue };
+            let path = entry.path();
+            if about.is_dir() && depth < DEPTH_MAX {
+                open.push((path, depth + 1));
+            } else if about.is_file()
+                && about.modified().is_ok_and(|modified| modified <= before)
+                && path.extension().is_some_and(|extension| extension == "mp4")
+                && is_unfinished(&path).unwrap_or(false)
+            {
+                let outcome = repair(&path).unwrap_or_else(|error| Outcome::Failed(error.to_string()));
+                tell(Repaired { path, outcome });
+            }
+        }
+    }
+}
+
+fn is_unfinished(path: &Path) -> io::Result<bool> {
+    let mut start = Vec::with_capacity(growing::START_LEN);
+    File::open(path)?.take(growing::START_LEN as u64).read_to_end(&mut start)?;
+    Ok(growing::is_growing(&start))
+}
+
+/// Repairs one file.
+pub(super) fn repair(path: &Path) -> io::Result<Outcome> {
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    let len = file.metadata()?.len();
+    let Some(end) = whole_until(&file, len)? else {
+        drop(file);
+        fs::remove_file(path)?;
+        return Ok(Outcome::Empty);
+    };
+    file.set_len(end)?;
+    let completed = complete(&file, end)?;
+    Ok(Outcome::Completed { cut: len - end, duration: completed.duration })
+}
+
+/// Where the last fragment ends that is whole: its `moof` can be read, and its `mdat` is there and holds what it says.
+/// `None` without any.
+fn whole_until(file: &File, len: u64) -> io::Result<Option<u64>> {
+    let (mut at, mut whole, mut has_description) = (0, None, false);
+    while let Some(header) = header_at(file, at, len)? {
+        let Some(end) = header.len.and_then(|size| at.checked_add(size)).filter(|&end| end <= len) else {
+            break;
+        };
+        match &header.kind.0 {
+            b"moof" => has_description = true,
+            b"mdat" if has_description => (whole, has_description) = (Some(end), false),
+            b"emsg" if whole.is_some() => whole = Some(end),
+            b"ftyp" | b"free" => {}
+            b"moov" if whole.is_none() => {}
+            // What completed it did not come to its end, or power was cut while it was written.
+            _ => break,
+        }
+        at = end;
+    }
+    Ok(whole)
+}
+
+fn header_at(mut file: &File, at: u64, len: u64) -> io::Result<Option<BoxHeader>> {
+    let mut bytes = Vec::with_capacity(BoxHeader::MAX_LEN);
+    if at >= len {
+        return Ok(None);
+    }
+    file.seek(SeekFrom::Start(at))?;
+    file.take(BoxHeader::MAX_LEN as u64).read_to_end(&mut bytes)?;
+    Ok(BoxHeader::parse(&bytes).ok().flatten())
+}

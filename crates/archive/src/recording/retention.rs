@@ -1,0 +1,96 @@
+//! Which recordings are removed: the oldest first, by age, number and size of those of one app. One that grows is never
+//! removed, nor one that is watched.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use headwater_media::mp4::growing;
+use headwater_vod::is_film;
+
+use super::policy::AppConfig;
+
+/// Directories within each other, at most: as many as the library looks into.
+const DEPTH_MAX: usize = 16;
+
+/// A recording that was removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Removed {
+    /// Its path below the directory of recordings.
+    pub name: String,
+    /// Its length.
+    pub bytes: u64,
+}
+
+#[derive(Debug)]
+struct Recording {
+    path: PathBuf,
+    name: String,
+    bytes: u64,
+    modified: SystemTime,
+}
+
+/// Removes what `policy` of `app` does not keep from the recordings below `root`, but for what `is_spared` by its path
+/// below it. It may wait for the disk.
+pub fn retain(
+    root: &Path,
+    app: &str,
+    policy: &AppConfig,
+    now: SystemTime,
+    is_spared: impl Fn(&str) -> bool,
+) -> Vec<Removed> {
+    let mut recordings = list(&root.join(app), app);
+    recordings.sort_by(|a, b| (b.modified, &b.name).cmp(&(a.modified, &a.name)));
+    let age_max = Duration::from_secs(u64::from(policy.keep_days) * 86_400);
+    let (mut count, mut bytes, mut removed) = (0, 0_u64, Vec::new());
+    // The newest first: what they take is not the others'.
+    for recording in recordings {
+        count += 1;
+        bytes += recording.bytes;
+        let age = now.duration_since(recording.modified).unwrap_or_default();
+        let is_too_much = policy.keep_days > 0 && age > age_max
+            || policy.keep_files > 0 && count > policy.keep_files
+            || policy.keep_bytes > 0 && bytes > policy.keep_bytes;
+        if is_too_much
+            && !is_spared(&recording.name)
+            && !grows(&recording.path)
+            && fs::remove_file(&recording.path).is_ok()
+        {
+            count -= 1;
+            bytes -= recording.bytes;
+            // Its directory goes with the last of them; it stays if it is not empty.
+            if let Some(directory) = recording.path.parent().filter(|directory| *directory != root.join(app))
+            {
+                let _ = fs::remove_dir(directory);
+            }
+            removed.push(Removed { name: recording.name, bytes: recording.bytes });
+        }
+    }
+    removed
+}
+
+fn list(directory: &Path, app: &str) -> Vec<Recording> {
+    let (mut found, mut open) = (Vec::new(), vec![(directory.to_owned(), app.to_owned(), 0)]);
+    while let Some((directory, prefix, depth)) = open.pop() {
+        let Ok(listing) = fs::read_dir(directory) else { continue };
+        for entry in listing.flatten() {
+            let (Ok(about), Ok(name)) = (entry.metadata(), entry.file_name().into_string()) else { continue };
+            let name = format!("{prefix}/{name}");
+            if about.is_dir() && depth < DEPTH_MAX {
+                open.push((entry.path(), name, depth + 1));
+            } else if about.is_file() && is_film(&name) {
+                let modified = about.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+                found.push(Recording { path: entry.path(), name, bytes: about.len(), modified });
+            }
+        }
+    }
+    found
+}
+
+/// Whether it is being written, or was left unfinished and is repaired at the next start.
+fn grows(path: &Path) -> bool {
+    let mut start = Vec::with_capacity(growing::START_LEN);
+    let read = File::open(path).and_then(|file| file.take(growing::START_LEN as u64).read_to_end(&mut start));
+    read.is_ok() && growing::is_growing(&start)
+}

@@ -1,0 +1,355 @@
+//! What is recorded, compared with what was published; and what becomes of it when something goes wrong.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+
+use headwater_media::index::Index;
+use headwater_media::{Codec, Track, TrackId};
+use headwater_vod::{FileBlob, read_index};
+
+use super::*;
+use crate::parts::Made;
+use crate::parts::tests::{AAC, AAC_48, AVC, Broadcast, sound, video};
+
+/// A directory that goes with the test.
+struct Place(PathBuf);
+
+impl Place {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("headwater-recording-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn recorder(&self, policy: AppConfig) -> Recorder {
+        let config = RecordingsConfig { free_min_bytes: 0, ..RecordingsConfig::default() };
+        let stream = StreamName::parse("live/cam").unwrap();
+        Recorder::new(&self.0, &config, policy, stream, SystemTime::UNIX_EPOCH)
+    }
+
+    fn films(&self) -> Vec<PathBuf> {
+        let Ok(listing) = fs::read_dir(self.0.join("live/cam")) else { return Vec::new() };
+        let mut films: Vec<_> = listing.map(|entry| entry.unwrap().path()).collect();
+        films.sort();
+        films
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn always() -> AppConfig {
+    AppConfig { record: Record::Always, ..AppConfig::default() }
+}
+
+fn written(made: &[Made]) -> Vec<Written> {
+    let written = made.iter().filter_map(|made| match made {
+        Made::Head { file, bytes, .. } => Some(Written::Head(*file, bytes.clone())),
+        Made::Part(part, bytes) => Some(Written::Part(Arc::new(Kept::new(Arc::clone(part), bytes.clone())))),
+        _ => None,
+    });
+    written.collect()
+}
+
+fn index(path: &Path) -> Index {
+    read_index(&FileBlob::new(File::open(path).unwrap()).unwrap()).unwrap()
+}
+
+/// All payloads of the films, by track, in order; and their times within their film in milliseconds.
+fn payloads(films: &[PathBuf]) -> BTreeMap<TrackId, Vec<(Vec<u8>, i64)>> {
+    let mut all: BTreeMap<TrackId, Vec<_>> = BTreeMap::new();
+    for path in films {
+        let (bytes, index) = (fs::read(path).unwrap(), index(path));
+        for sample in index.samples() {
+            let track = &index.tracks()[usize::from(sample.track)].track;
+            let payload = bytes[sample.offset as usize..][..sample.size as usize].to_vec();
+            all.entry(track.id).or_default().push((payload, sample.dts.as_ms()));
+        }
+    }
+    all
+}
+
+fn published(broadcast: &Broadcast) -> BTreeMap<TrackId, Vec<Vec<u8>>> {
+    let mut all: BTreeMap<TrackId, Vec<_>> = BTreeMap::new();
+    for (_, frame) in &broadcast.frames {
+        all.entry(frame.track).or_default().push(frame.payload.to_vec());
+    }
+    all.remove(&TrackId::DATA);
+    all
+}
+
+fn is_same(films: &[PathBuf], broadcast: &Broadcast) -> bool {
+    let kept = payloads(films).into_iter();
+    let kept: BTreeMap<_, Vec<_>> =
+        kept.map(|(id, all)| (id, all.into_iter().map(|it| it.0).collect())).collect();
+    kept == published(broadcast)
+}
+
+fn usual(seconds: i64) -> Broadcast {
+    let mut broadcast = Broadcast::new(&[video(), sound(AAC)]);
+    broadcast.play(0, seconds * 1000, 40.0, 50);
+    broadcast.put(TrackId::DATA, seconds * 1000 - 30, true);
+    broadcast.end()
+}
+
+#[test]
+fn a_broadcast_becomes_an_ordinary_film_with_every_frame_at_its_time() {
+    let place = Place::new("whole");
+    let broadcast = usual(9);
+    let mut recorder = place.recorder(always());
+    let began = recorder.write(written(&broadcast.made));
+    let path = place.0.join("live/cam/1970-01-01_00-00-00.mp4");
+    assert_eq!(began, [Happened::Began(path.clone())]);
+    let (growing, bytes) = (index(&path), fs::read(&path).unwrap());
+    assert!(headwater_media::mp4::growing::is_growing(&bytes));
+    let ended = recorder.finish();
+    assert!(
+        matches!(&ended[..], [Happened::Ended { path: ended, duration, bytes }] if *ended == path
+            && (9_000..9_090).contains(&duration.as_ms()) && *bytes == fs::metadata(&path).unwrap().len()),
+        "{ended:?}"
+    );
+    // It is no fragmented file any more, and tells the same.
+    let whole = fs::read(&path).unwrap();
+    assert_eq!((&whole[32 + 4..32 + 8], &bytes[48..]), (&b"mdat"[..], &whole[48..bytes.len()]));
+    let complete = index(&path);
+    assert_eq!((growing.samples(), growing.duration()), (complete.samples(), complete.duration()));
+    assert!(is_same(&place.films(), &broadcast));
+    for (id, kept) in payloads(&place.films()) {
+        let frames = broadcast.frames.iter().filter(|(_, frame)| frame.track == id);
+        for ((_, at), (_, frame)) in kept.iter().zip(frames) {
+            assert!((at - frame.dts.as_ms()).abs() <= 2, "{id:?} {at} {}", frame.dts);
+        }
+    }
+}
+
+#[test]
+fn sound_that_comes_late_is_in_the_same_film() {
+    let place = Place::new("late");
+    let mut broadcast = Broadcast::new(&[video()]);
+    broadcast.play(0, 3_000, 40.0, 50);
+    broadcast.set(sound(AAC));
+    broadcast.play(3_000, 7_000, 40.0, 50);
+    let broadcast = broadcast.end();
+    let mut recorder = place.recorder(always());
+    recorder.write(written(&broadcast.made));
+    let path = place.films().remove(0);
+    assert_eq!(index(&path).tracks().len(), 2, "the head that has grown holds");
+    recorder.finish();
+    assert!(is_same(&[path.clone()], &broadcast));
+    let kept = payloads(&[path]);
+    assert!((kept[&TrackId::AUDIO][0].1 - 3_000).abs() < 3);
+}
+
+#[test]
+fn another_configuration_goes_on_in_another_film() {
+    let place = Place::new("changes");
+    let mut broadcast = Broadcast::new(&[video(), sound(AAC)]);
+    broadcast.play(0, 5_000, 40.0, 50);
+    let mut turned = AVC.to_vec();
+    turned[1] = 0x64;
+    broadcast.set(Track::new(TrackId::VIDEO, Codec::H264, turned.into()));
+    broadcast.set(sound(AAC_48));
+    broadcast.play(5_000, 9_000, 40.0, 50);
+    let broadcast = broadcast.end();
+    let mut recorder = place.recorder(always());
+    recorder.write(written(&broadcast.made));
+    recorder.finish();
+    let films = place.films();
+    assert_eq!(films.len(), 2);
+    assert!(films[1].ends_with("1970-01-01_00-00-05.mp4"), "{films:?}");
+    assert!(is_same(&films, &broadcast));
+}
+
+#[test]
+fn films_are_split_at_key_frames_and_nothing_between_them_is_lost() {
+    let place = Place::new("split");
+    let broadcast = usual(200);
+    let mut recorder = place.recorder(AppConfig { split_minutes: 1, ..always() });
+    recorder.write(written(&broadcast.made));
+    recorder.finish();
+    let films = place.films();
+    assert_eq!(films.len(), 4);
+    assert!(is_same(&films, &broadcast));
+    for film in &films {
+        let index = index(film);
+        let first = index
+            .samples()
+            .iter()
+            .find(|sample| index.tracks()[usize::from(sample.track)].track.id == TrackId::VIDEO);
+        assert!(first.unwrap().key && index.duration() <= Timestamp::from_ms(62_100));
+    }
+}
+
+#[test]
+fn on_demand_nothing_is_written_until_somebody_asks_and_then_from_a_key_frame_on() {
+    let place = Place::new("demand");
+    let broadcast = usual(20);
+    let mut recorder = place.recorder(AppConfig { record: Record::OnDemand, ..AppConfig::default() });
+    let mut all = written(&broadcast.made);
+    let rest = all.split_off(all.len() / 2);
+    assert!(recorder.write(all).is_empty() && place.films().is_empty());
+    let mut second = vec![Written::Begin];
+    second.extend(rest);
+    second.insert(80, Written::End);
+    let happened = recorder.write(second);
+    assert!(
+        matches!(&happened[..], [Happened::Lost(_), Happened::Began(_), Happened::Ended { .. }]),
+        "{happened:?}"
+    );
+    let kept = payloads(&place.films());
+    assert!(index(&place.films()[0]).samples().iter().any(|sample| sample.key));
+    assert!(kept[&TrackId::VIDEO].len() > 100);
+    assert!(recorder.finish().is_empty());
+}
+
+/// As power that is cut leaves it: any number of bytes at the end are missing.
+#[test]
+fn a_file_cut_at_any_byte_of_its_last_fragments_is_a_film_with_all_before() {
+    let place = Place::new("cut");
+    let broadcast = usual(4);
+    let mut recorder = place.recorder(always());
+    recorder.write(written(&broadcast.made));
+    let path = place.films().remove(0);
+    let bytes = fs::read(&path).unwrap();
+    let lens: Vec<_> = broadcast.parts().map(|part| u64::from(part.len)).collect();
+    let mut ends = vec![bytes.len() as u64];
+    lens.iter().rev().take(4).for_each(|len| ends.push(ends[ends.len() - 1] - len));
+    let whole = payloads(&[path.clone()]);
+    let before = payloads(&{
+        fs::write(&path, &bytes[..ends[3] as usize]).unwrap();
+        vec![path.clone()]
+    });
+    for end in ends[3]..=ends[0] {
+        fs::write(&path, &bytes[..end as usize]).unwrap();
+        let is_readable = index(&path).samples().len() >= before.values().map(Vec::len).sum();
+        assert!(is_readable, "cut at {end} the growing file cannot be read");
+        let Outcome::Completed { cut, .. } = repair::repair(&path).unwrap() else { panic!("cut at {end}") };
+        let longest = lens.iter().rev().take(3).max().unwrap();
+        assert!(cut < *longest, "cut at {end}, {cut} bytes were lost");
+        for (id, kept) in payloads(&[path.clone()]) {
+            assert!(whole[&id].starts_with(&kept) && kept.len() >= before[&id].len(), "{id:?} cut at {end}");
+        }
+    }
+    drop(recorder);
+}
+
+#[test]
+fn what_a_crash_left_is_found_and_named_and_what_is_complete_stays() {
+    let place = Place::new("crash");
+    let broadcast = usual(4);
+    let mut recorder = place.recorder(always());
+    recorder.write(written(&broadcast.made));
+    std::mem::forget(recorder);
+    let mut recorder = place.recorder(always());
+    recorder.write(written(&broadcast.made));
+    recorder.finish();
+    let [crashed, complete] = place.films().try_into().unwrap();
+    let (crashed, complete) =
+        if crashed.ends_with("1970-01-01_00-00-00.mp4") { (crashed, complete) } else { (complete, crashed) };
+    let bytes = fs::read(&complete).unwrap();
+    // A moov that was half written when the power went.
+    let mut cut = fs::read(&crashed).unwrap();
+    cut.extend_from_slice(b"\0\0\x40\0moov\0\0");
+    fs::write(&crashed, cut).unwrap();
+    fs::write(place.0.join("live/stray.mp4"), b"no film at all").unwrap();
+    let mut told = Vec::new();
+    let now = SystemTime::now() + Duration::from_secs(1);
+    repair_all(&place.0, now, |repaired| told.push(repaired));
+    assert!(
+        matches!(&told[..], [Repaired { path, outcome: Outcome::Completed { cut: 10, .. } }] if *path == crashed),
+        "{told:?}"
+    );
+    assert_eq!(fs::read(&complete).unwrap(), bytes);
+    assert!(is_same(&[crashed], &broadcast));
+    repair_all(&place.0, now, |repaired| panic!("{repaired:?}"));
+}
+
+#[test]
+fn a_disk_that_fails_or_is_full_is_said_once_and_nothing_else_happens() {
+    let place = Place::new("failing");
+    fs::write(place.0.join("live"), b"a file where a directory is to be").unwrap();
+    let broadcast = usual(4);
+    let happened = place.recorder(always()).write(written(&broadcast.made));
+    assert!(matches!(&happened[..], [Happened::Failed { .. }]), "{happened:?}");
+
+    let config = RecordingsConfig { free_min_bytes: u64::MAX, ..RecordingsConfig::default() };
+    let stream = StreamName::parse("live/cam").unwrap();
+    let mut recorder = Recorder::new(&place.0, &config, always(), stream, SystemTime::UNIX_EPOCH);
+    let happened = recorder.write(written(&broadcast.made));
+    assert!(matches!(&happened[..], [Happened::OutOfRoom { .. }]), "{happened:?}");
+    assert!(matches!(recorder.finish()[..], [Happened::Lost(lost)] if lost > 10));
+}
+
+#[test]
+fn a_window_of_a_recorded_broadcast_leaves_memory_and_is_read_from_the_file() {
+    use crate::window::{Lookup, Window, WindowConfig};
+    let place = Place::new("window");
+    let mut broadcast = Broadcast::new(&[video(), sound(AAC)]);
+    broadcast.play(0, 100_000, 40.0, 50);
+    let broadcast = broadcast.end();
+    let stream = StreamName::parse("live/cam").unwrap();
+    let window = Window::new(stream, 1, SystemTime::UNIX_EPOCH, WindowConfig::default(), 0, Arc::default());
+    let mut recorder = place.recorder(always());
+    for made in &broadcast.made {
+        let mut write: Vec<_> = written(std::slice::from_ref(made))
+            .into_iter()
+            .filter(|it| matches!(it, Written::Head(..)))
+            .collect();
+        write.extend(window.take(vec![made.clone()]).into_iter().map(Written::Part));
+        recorder.write(write);
+    }
+    let mut in_files = 0;
+    for (ordinal, (part, bytes)) in (0..).zip(broadcast.parts_and_bytes()) {
+        let Lookup::Part(kept) = window.lookup(ordinal) else { panic!("{ordinal} is gone") };
+        match kept.data() {
+            Data::Memory(kept) => assert_eq!(kept, *bytes),
+            Data::File(file, offset) => {
+                in_files += 1;
+                let mut read = vec![0; part.len as usize];
+                let blob: &dyn headwater_vod::Blob = &FileBlob::new(file.try_clone().unwrap()).unwrap();
+                blob.read_exact_at(&mut read, offset).unwrap();
+                assert_eq!(read, *bytes);
+            }
+        }
+    }
+    assert!(in_files > 500, "{in_files}");
+}
+
+#[test]
+fn the_oldest_go_first_and_what_is_watched_or_grows_stays() {
+    let place = Place::new("retention");
+    let broadcast = usual(2);
+    for _ in 0..5 {
+        let mut recorder = place.recorder(always());
+        recorder.write(written(&broadcast.made));
+        recorder.finish();
+    }
+    let mut growing = place.recorder(always());
+    growing.write(written(&broadcast.made));
+    let now = SystemTime::now();
+    let films = place.films();
+    let name = |path: &PathBuf| path.strip_prefix(&place.0).unwrap().to_str().unwrap().to_owned();
+    for (age, film) in films.iter().enumerate() {
+        let modified = now - Duration::from_secs(86_400 * age as u64 + 60);
+        File::options().write(true).open(film).unwrap().set_modified(modified).unwrap();
+    }
+    let grows =
+        films.iter().position(|film| headwater_media::mp4::growing::is_growing(&fs::read(film).unwrap()));
+    assert!(grows.is_some());
+    let spared = name(&films[4]);
+    let policy = AppConfig { keep_days: 3, ..always() };
+    let removed = retain(&place.0, "live", &policy, now, |name| name == spared);
+    let mut expected: Vec<_> =
+        [3, 5].iter().filter(|&&at| Some(at) != grows).map(|&at| name(&films[at])).collect();
+    expected.sort();
+    let mut names: Vec<_> = removed.into_iter().map(|removed| removed.name).collect();
+    names.sort();
+    assert_eq!(names, expected);
+    let left = place.films().len();
+    let removed = retain(&place.0, "live", &AppConfig { keep_files: 1, ..always() }, now, |_| false);
+    assert_eq!(removed.len(), left - 1 - usize::from(grows != Some(0)));
+}
