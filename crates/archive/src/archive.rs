@@ -9,6 +9,7 @@ use headwater_hub::StreamName;
 use parking_lot::Mutex;
 
 use crate::parts::{PartMaker, PartsConfig};
+use crate::recordings::Recordings;
 use crate::window::{Window, WindowConfig};
 
 /// How broadcasts are kept.
@@ -24,6 +25,7 @@ pub struct ArchiveConfig {
 #[derive(Debug, Default)]
 pub struct Archive {
     config: ArchiveConfig,
+    recordings: Recordings,
     in_all: Arc<AtomicUsize>,
     windows: Mutex<HashMap<StreamName, Entry>>,
 }
@@ -38,15 +40,22 @@ struct Entry {
 impl Archive {
     /// An empty one.
     #[must_use]
-    pub fn new(config: ArchiveConfig) -> Self {
-        Self { config, ..Self::default() }
+    pub fn new(config: ArchiveConfig, recordings: Recordings) -> Self {
+        Self { config, recordings, ..Self::default() }
+    }
+
+    /// What is recorded.
+    #[must_use]
+    pub const fn recordings(&self) -> &Recordings {
+        &self.recordings
     }
 
     /// The window of the broadcast that is live under this name, or was last; it stays for its own length after the
     /// broadcast's end.
     #[must_use]
     pub fn broadcast(&self, name: &StreamName) -> Option<Arc<Window>> {
-        self.windows.lock().get(name).map(|entry| Arc::clone(&entry.window))
+        let windows = self.windows.lock();
+        windows.get(name).filter(|_| self.config.window.is_shown).map(|entry| Arc::clone(&entry.window))
     }
 
     /// All windows.
@@ -105,7 +114,8 @@ mod tests {
     #[test]
     fn a_window_outlives_its_broadcast_by_its_own_length_and_the_next_goes_on_from_its_numbers() {
         let window = WindowConfig { length: Timestamp::from_ms(10_000), ..WindowConfig::default() };
-        let archive = Archive::new(ArchiveConfig { window, ..ArchiveConfig::default() });
+        let archive =
+            Archive::new(ArchiveConfig { window, ..ArchiveConfig::default() }, Recordings::default());
         let name = StreamName::parse("live/a").unwrap();
         let clock = SystemTime::UNIX_EPOCH + Duration::from_secs(5_000);
         let (window, maker) = archive.begin(&name, 1, clock);

@@ -63,7 +63,13 @@ impl Config {
                 segment_target: Timestamp::from_ms(self.segment_ms.into()),
             },
             window: WindowConfig {
-                length: Timestamp::from_ms(i64::from(self.length_seconds) * 1_000),
+                is_shown: self.enabled,
+                // Who only records needs no more than the segment at hand.
+                length: Timestamp::from_ms(if self.enabled {
+                    i64::from(self.length_seconds) * 1_000
+                } else {
+                    0
+                }),
                 memory_max: self.memory_max_bytes,
                 memory_in_all_max: self.memory_in_all_max_bytes,
             },

@@ -28,6 +28,9 @@
 //! [`Part::complete_to`] of the part read last are all there. [`Window::setup`] says what a decoder must know. The next
 //! frame behind the newest part is in the hub's log (`Start::Sequence`), so that a cursor joins the log without a gap or
 //! a repeat. [`Window::growth`] wakes it.
+//!
+//! **Recordings** are the same parts in a file ([`Recorder`]), by the policies of [`Recordings`]. What was written may leave
+//! a window's memory and is then read from the file ([`Data::File`]).
 
 mod archive;
 mod config;
@@ -35,6 +38,7 @@ mod lock;
 mod part;
 mod parts;
 mod recording;
+mod recordings;
 mod utc;
 mod window;
 
@@ -47,4 +51,5 @@ pub use recording::{
     AppConfig, Happened, Outcome, Record, Recorder, RecordingsConfig, Removed, Repaired, Written, repair_all,
     retain,
 };
+pub use recordings::{RECORDINGS_APP, Recordings};
 pub use window::{Data, Entry, Growth, Kept, Lookup, Outline, Reach, Segment, Window, WindowConfig};

@@ -379,6 +379,22 @@ impl Index {
         }
     }
 
+    /// Of a file whose tracks are written in turns and that still grows: leaves out what is decoded behind the last sample of
+    /// another track, so that all that comes later goes to the end. A track that has fallen silent holds back no more
+    /// than `silent_after`.
+    pub fn even_end(&mut self, silent_after: Timestamp) {
+        let mut last = vec![None; self.tracks.len()];
+        for sample in &self.samples {
+            if let Some(last) = last.get_mut(usize::from(sample.track)) {
+                *last = Some(sample.dts);
+            }
+        }
+        let Some(newest) = last.iter().flatten().max().copied() else { return };
+        let going_on = last.into_iter().flatten().filter(|last| newest - *last <= silent_after);
+        let even = going_on.min().unwrap_or(newest);
+        self.samples.truncate(self.before_or_at(even));
+    }
+
     /// Leaves a track out: nothing can be made of its samples.
     pub(crate) fn leave_out(&mut self, place: usize, reason: &str) {
         if place >= self.tracks.len() {

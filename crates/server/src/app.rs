@@ -6,9 +6,9 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_archive::Archive;
+use headwater_archive::{Archive, DirectoryLock};
 use headwater_hub::Hub;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use self::banner::Banner;
 use crate::access::Access;
@@ -25,7 +25,7 @@ use crate::net::tunnel::Tunnels;
 use crate::sources::Sources;
 use crate::uptime::Uptime;
 use crate::workers::demo;
-use crate::workers::record::Keeper;
+use crate::workers::record::{Keeper, upkeep};
 use crate::{fanout, stop};
 use headwater_vod::Library;
 use headwater_vod::thumbnails::Thumbnails;
@@ -37,6 +37,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 const SWEEP_UPLOADS_EVERY: Duration = Duration::from_secs(600);
 /// How long connections have to finish once the program stops.
 const FAREWELL_MAX: Duration = Duration::from_secs(3);
+/// How long recordings have to be completed then.
+const COMPLETE_MAX: Duration = Duration::from_secs(20);
 
 /// Runs the server until it is told to stop: by SIGINT or, on Unix, SIGTERM. On SIGHUP it reads the configuration
 /// again. `with_demo` publishes the built-in test picture as `live/demo`.
@@ -46,6 +48,7 @@ const FAREWELL_MAX: Duration = Duration::from_secs(3);
 /// be read.
 pub async fn run(origin: Origin, with_demo: bool) -> anyhow::Result<()> {
     let config = origin.load()?;
+    let _lock = DirectoryLock::take(&config.data).map_err(anyhow::Error::msg)?;
     let settings = Settings::new(&config);
     let uptime = Uptime::start();
     let lanes = std::thread::available_parallelism().map_or(1, usize::from);
@@ -66,8 +69,8 @@ pub async fn run(origin: Origin, with_demo: bool) -> anyhow::Result<()> {
     let (tunnels, tunnel_arrivals) = Tunnels::new(settings.tunnels_max.live(), uptime);
     let sources = Sources {
         hub: Arc::new(Hub::new(config.streams.hub(lanes))),
-        library: Arc::new(Library::new(&config.media, &config.vod)),
-        archive: Arc::new(Archive::new(config.window.archive())),
+        library: Arc::new(Library::new(&config.media, &config.libraries())),
+        archive: Arc::new(Archive::new(config.window.archive(), config.recordings())),
         viewing: settings.viewing.live(),
         uptime,
     };
@@ -76,9 +79,8 @@ pub async fn run(origin: Origin, with_demo: bool) -> anyhow::Result<()> {
 
     let (stopper, stop) = stop::pair();
     let mut background = background(&parts, &settings, with_demo);
-    if config.window.enabled {
-        background.spawn(parts.keeper().run());
-    }
+    let is_kept = config.window.enabled || parts.sources.archive.recordings().are_possible();
+    let keeper = is_kept.then(|| tokio::spawn(parts.keeper().run(stop.clone())));
     for acceptor in acceptors {
         background.spawn(acceptor.run(stop.clone()));
     }
@@ -103,6 +105,9 @@ pub async fn run(origin: Origin, with_demo: bool) -> anyhow::Result<()> {
     drain(&parts.metrics, Duration::from_millis(rtmp_config.get().drain_ms)).await;
     parts.sources.hub.end_all();
     farewell(doors).await;
+    if let Some(keeper) = keeper {
+        complete_recordings(keeper).await;
+    }
     Ok(())
 }
 
@@ -159,6 +164,8 @@ fn background(parts: &Parts, settings: &Settings, with_demo: bool) -> JoinSet<()
         background.spawn(fanout::drive(hub.lanes(), lane, settings.gathering.live()));
     }
     background.spawn(sweep(Arc::clone(hub), Arc::clone(&parts.tunnels), *uptime));
+    let Sources { archive, library, .. } = parts.sources.clone();
+    background.spawn(upkeep::run(archive, library, Arc::clone(&parts.events)));
     background.spawn(sweep_uploads(Arc::clone(&parts.uploads)));
     if with_demo {
         background.spawn(demo::publish(Arc::clone(hub), *uptime));
@@ -171,6 +178,15 @@ async fn farewell(mut doors: JoinSet<()>) {
     if tokio::time::timeout(FAREWELL_MAX, async { while doors.join_next().await.is_some() {} }).await.is_err()
     {
         tracing::warn!("some connections did not end within {FAREWELL_MAX:?} and are cut");
+    }
+}
+
+/// Waits for the recordings' last parts, and until their files are films; not for ever.
+async fn complete_recordings(keeper: JoinHandle<()>) {
+    if tokio::time::timeout(COMPLETE_MAX, keeper).await.is_err() {
+        tracing::warn!(
+            "some recordings are not complete after {COMPLETE_MAX:?}: the next start completes them"
+        );
     }
 }
 

@@ -49,6 +49,10 @@ pub(crate) struct Metrics {
     uploads: Gauge<i64, AtomicI64>,
     uploaded: Counter,
     window_lost: Counter,
+    recordings: Gauge<i64, AtomicI64>,
+    recorded: Counter,
+    recordings_failed: Counter,
+    recording_lost: Counter,
 }
 
 /// What is read from others when somebody asks for the figures.
@@ -60,6 +64,8 @@ pub(crate) struct Held {
     pub(crate) films: (usize, usize),
     /// Windows of live streams, and the bytes of them in memory.
     pub(crate) windows: (usize, usize),
+    /// Bytes of all recordings, as they were counted last.
+    pub(crate) recordings_bytes: u64,
 }
 
 /// Something that is counted as long as this lives.
@@ -131,6 +137,26 @@ impl Metrics {
         self.window_lost.inc_by(frames);
     }
 
+    /// Counts a file that is being recorded while the guard lives.
+    pub(crate) fn recording(&self) -> Guard {
+        Guard::new(self.recordings.clone())
+    }
+
+    /// Counts the bytes of a recording that is complete.
+    pub(crate) fn recorded(&self, bytes: u64) {
+        self.recorded.inc_by(bytes);
+    }
+
+    /// Counts a recording that could not go on.
+    pub(crate) fn recording_failed(&self) {
+        self.recordings_failed.inc();
+    }
+
+    /// Counts parts that are missing in recordings.
+    pub(crate) fn lost_to_recording(&self, parts: u64) {
+        self.recording_lost.inc_by(parts);
+    }
+
     /// Everything as text.
     pub(crate) fn encode(&self, streams: &[Snapshot], held: Held) -> String {
         let mut registry = Registry::with_prefix("headwater");
@@ -156,6 +182,7 @@ impl Metrics {
         };
         registry.register("films", "Films that are kept open", gauge(held.films.0));
         registry.register("film_index_bytes", "Memory of their indices", gauge(held.films.1));
+        self.register_recordings(&mut registry, held.recordings_bytes);
         registry.register("windows", "Windows of live streams", gauge(held.windows.0));
         registry.register("window_bytes", "Memory of them", gauge(held.windows.1));
         registry.register("window_lost_frames", "Frames that windows have lost", self.window_lost.clone());
@@ -166,6 +193,19 @@ impl Metrics {
         // Writing into a string does not fail.
         let _ = encode(&mut text, &registry);
         text
+    }
+}
+
+impl Metrics {
+    fn register_recordings(&self, registry: &mut Registry, bytes: u64) {
+        registry.register("recordings", "Files that are being recorded", self.recordings.clone());
+        registry.register("recorded_bytes", "Bytes of recordings that are complete", self.recorded.clone());
+        let help = "Recordings that could not go on";
+        registry.register("recordings_failed", help, self.recordings_failed.clone());
+        registry.register("recording_lost_parts", "Parts missing in recordings", self.recording_lost.clone());
+        let disk = Gauge::<i64, AtomicI64>::default();
+        disk.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        registry.register("recordings_disk_bytes", "Disk that recordings take", disk);
     }
 }
 

@@ -50,6 +50,18 @@ pub(crate) enum From {
     Film(Timestamp),
 }
 
+/// The last parts of addresses that lead to something of a stream or film: no stream is called so.
+const TAKEN: [&str; 3] = ["index.m3u8", "thumbnail.jpg", "sprite.vtt"];
+
+/// Why nobody can publish under a name, where its address would be one of ours.
+pub(crate) fn taken_name(name: &StreamName) -> Option<String> {
+    let last = name.path().rsplit('/').next()?;
+    let taken = TAKEN.iter().find(|taken| last.eq_ignore_ascii_case(taken))?;
+    Some(format!(
+        "a stream cannot be called {taken}: its address would be that of another's. Choose another name."
+    ))
+}
+
 /// Opens a cursor. `asked` is the name as the client wrote it, with Flash's prefixes; `name` is the stream that
 /// it would be.
 ///

@@ -5,11 +5,12 @@ use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
 use headwater_media::Error;
+use headwater_media::Timestamp;
 use headwater_media::container::{Container, Foreign, RECOGNISED_BYTES};
 use headwater_media::first_frames::FirstFrames;
 use headwater_media::flv::Indexer;
 use headwater_media::index::Index;
-use headwater_media::mp4::Scan;
+use headwater_media::mp4::{Scan, growing};
 
 use crate::blob::Blob;
 use crate::reader::TAG_BYTES_MAX;
@@ -20,6 +21,9 @@ const READ_BYTES: usize = 1 << 20;
 const MARK_BYTES: usize = 4 << 10;
 /// What an index goes on from is kept for so long after the file was last written to.
 const KEPT: Duration = Duration::from_secs(60);
+/// A track of a recording of which nothing has come for so long has fallen silent: parts of tracks that go on are written
+/// within a second of each other.
+const SILENT_AFTER: Timestamp = Timestamp::from_ms(3_000);
 
 /// What an index of a file that grows goes on from.
 #[derive(Debug)]
@@ -93,7 +97,19 @@ pub(crate) fn index(blob: &dyn Blob, growth: Option<Growth>) -> Result<(Index, O
         Read::Flv { indexer, .. } => indexer.clone().finish()?,
         Read::Mp4(scan) => scan.clone().finish()?,
     };
-    Ok((describe(blob, index)?, Some(Growth { read, mark: Mark::read(blob, blob.size())? })))
+    let mut index = describe(blob, index)?;
+    if is_recorded(blob)? {
+        index.even_end(SILENT_AFTER);
+    }
+    Ok((index, Some(Growth { read, mark: Mark::read(blob, blob.size())? })))
+}
+
+/// Whether it is a recording of ours that is not complete: more comes, and be it what completes it.
+fn is_recorded(blob: &dyn Blob) -> io::Result<bool> {
+    let mut start = [0; growing::START_LEN];
+    let len = blob.size().min(start.len() as u64) as usize;
+    blob.read_exact_at(&mut start[..len], 0)?;
+    Ok(growing::is_growing(&start[..len]))
 }
 
 /// What the first frames of each track say is part of what is known of it.

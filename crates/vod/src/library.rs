@@ -203,6 +203,17 @@ impl Library {
         self.films.size()
     }
 
+    /// Whether somebody is being sent this film, or was a moment ago.
+    pub fn is_watched(&self, app: &str, file: &str) -> bool {
+        /// The cache's own, and the one that is looked at.
+        const OWN: usize = 2;
+        let key = (app.to_owned(), file.to_owned());
+        let plays = self.films.get(&key).is_some_and(|indexed| Arc::strong_count(&indexed.film) > OWN);
+        // A film in memory has its file too.
+        let own = OWN + usize::from(self.films.get(&key).is_some());
+        plays || self.files.get(&key).is_some_and(|blob| Arc::strong_count(&blob) > own)
+    }
+
     fn root(&self, app: &str) -> Result<&MediaRoot, Refusal> {
         self.apps
             .get(app)

@@ -18,10 +18,12 @@ use headwater_media::{MediaKind, Timestamp};
 
 use self::growing_file::GrowingFile;
 use crate::part::Part;
-use crate::window::{Data, Kept};
+use crate::parts::Made;
+use crate::window::{Data, Kept, Window};
 
 pub use self::policy::{AppConfig, Record, RecordingsConfig};
 pub use self::repair::{Outcome, Repaired, repair_all};
+pub(crate) use self::retention::bytes_below;
 pub use self::retention::{Removed, retain};
 
 /// After something went wrong a new file is tried for so much later.
@@ -44,6 +46,18 @@ pub enum Written {
     End,
     /// Writing begins at the next start of a segment.
     Begin,
+}
+
+impl Written {
+    /// Puts what was made into a window; what is to be written comes back in its order.
+    #[must_use]
+    pub fn through(window: &Window, made: Vec<Made>) -> Vec<Self> {
+        let written = made.into_iter().flat_map(|made| match made {
+            Made::Head { file, bytes, .. } => vec![Self::Head(file, bytes)],
+            made => window.take(vec![made]).into_iter().map(Self::Part).collect(),
+        });
+        written.collect()
+    }
 }
 
 /// What has happened to a recording.
@@ -118,7 +132,8 @@ enum State {
 }
 
 impl Recorder {
-    /// For a broadcast that has just begun. `clock` is the wall's time at media time zero.
+    /// For a broadcast that has just begun. `clock` is the wall's time at media time zero; `is_on`: it is written from its
+    /// first part on.
     #[must_use]
     pub fn new(
         root: &Path,
@@ -126,11 +141,12 @@ impl Recorder {
         policy: AppConfig,
         stream: StreamName,
         clock: SystemTime,
+        is_on: bool,
     ) -> Self {
         Self {
             root: root.to_owned(),
             free_min: recordings.free_min_bytes,
-            state: if policy.record == Record::Always { State::AtOnce } else { State::Off },
+            state: if is_on { State::AtOnce } else { State::Off },
             policy,
             stream,
             clock,
@@ -141,6 +157,12 @@ impl Recorder {
             looked: None,
             happened: Vec::new(),
         }
+    }
+
+    /// Whether there is to be a file.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.state != State::Off
     }
 
     /// Writes; what has happened comes back.

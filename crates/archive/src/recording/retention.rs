@@ -70,6 +70,11 @@ pub fn retain(
     removed
 }
 
+/// Bytes of all films below a directory.
+pub(crate) fn bytes_below(directory: &Path) -> u64 {
+    list(directory, "").iter().map(|recording| recording.bytes).sum()
+}
+
 fn list(directory: &Path, app: &str) -> Vec<Recording> {
     let (mut found, mut open) = (Vec::new(), vec![(directory.to_owned(), app.to_owned(), 0)]);
     while let Some((directory, prefix, depth)) = open.pop() {

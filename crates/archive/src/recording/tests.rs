@@ -25,7 +25,8 @@ impl Place {
     fn recorder(&self, policy: AppConfig) -> Recorder {
         let config = RecordingsConfig { free_min_bytes: 0, ..RecordingsConfig::default() };
         let stream = StreamName::parse("live/cam").unwrap();
-        Recorder::new(&self.0, &config, policy, stream, SystemTime::UNIX_EPOCH)
+        let is_on = policy.record == Record::Always;
+        Recorder::new(&self.0, &config, policy, stream, SystemTime::UNIX_EPOCH, is_on)
     }
 
     fn films(&self) -> Vec<PathBuf> {
@@ -139,7 +140,7 @@ fn sound_that_comes_late_is_in_the_same_film() {
     let path = place.films().remove(0);
     assert_eq!(index(&path).tracks().len(), 2, "the head that has grown holds");
     recorder.finish();
-    assert!(is_same(&[path.clone()], &broadcast));
+    assert!(is_same(std::slice::from_ref(&path), &broadcast));
     let kept = payloads(&[path]);
     assert!((kept[&TrackId::AUDIO][0].1 - 3_000).abs() < 3);
 }
@@ -218,7 +219,7 @@ fn a_file_cut_at_any_byte_of_its_last_fragments_is_a_film_with_all_before() {
     let lens: Vec<_> = broadcast.parts().map(|part| u64::from(part.len)).collect();
     let mut ends = vec![bytes.len() as u64];
     lens.iter().rev().take(4).for_each(|len| ends.push(ends[ends.len() - 1] - len));
-    let whole = payloads(&[path.clone()]);
+    let whole = payloads(std::slice::from_ref(&path));
     let before = payloads(&{
         fs::write(&path, &bytes[..ends[3] as usize]).unwrap();
         vec![path.clone()]
@@ -230,7 +231,7 @@ fn a_file_cut_at_any_byte_of_its_last_fragments_is_a_film_with_all_before() {
         let Outcome::Completed { cut, .. } = repair::repair(&path).unwrap() else { panic!("cut at {end}") };
         let longest = lens.iter().rev().take(3).max().unwrap();
         assert!(cut < *longest, "cut at {end}, {cut} bytes were lost");
-        for (id, kept) in payloads(&[path.clone()]) {
+        for (id, kept) in payloads(std::slice::from_ref(&path)) {
             assert!(whole[&id].starts_with(&kept) && kept.len() >= before[&id].len(), "{id:?} cut at {end}");
         }
     }
@@ -278,7 +279,7 @@ fn a_disk_that_fails_or_is_full_is_said_once_and_nothing_else_happens() {
 
     let config = RecordingsConfig { free_min_bytes: u64::MAX, ..RecordingsConfig::default() };
     let stream = StreamName::parse("live/cam").unwrap();
-    let mut recorder = Recorder::new(&place.0, &config, always(), stream, SystemTime::UNIX_EPOCH);
+    let mut recorder = Recorder::new(&place.0, &config, always(), stream, SystemTime::UNIX_EPOCH, true);
     let happened = recorder.write(written(&broadcast.made));
     assert!(matches!(&happened[..], [Happened::OutOfRoom { .. }]), "{happened:?}");
     assert!(matches!(recorder.finish()[..], [Happened::Lost(lost)] if lost > 10));

@@ -27,6 +27,8 @@ pub use self::rendition::{Reach, Segment};
 /// What each window keeps, at most. Whatever these say, the segment at hand and the one before it are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WindowConfig {
+    /// Whether anybody but who records sees it.
+    pub is_shown: bool,
     /// Media time.
     pub length: Timestamp,
     /// Bytes in memory of one broadcast.
@@ -37,7 +39,12 @@ pub struct WindowConfig {
 
 impl Default for WindowConfig {
     fn default() -> Self {
-        Self { length: Timestamp::from_ms(300_000), memory_max: 64 << 20, memory_in_all_max: 1 << 30 }
+        Self {
+            is_shown: true,
+            length: Timestamp::from_ms(300_000),
+            memory_max: 64 << 20,
+            memory_in_all_max: 1 << 30,
+        }
     }
 }
 
@@ -340,7 +347,7 @@ impl Window {
 
     /// Lets go of what is too old, or too much.
     fn trim(&self, inner: &mut Contents) {
-        let WindowConfig { length, memory_max, memory_in_all_max } = self.config;
+        let WindowConfig { length, memory_max, memory_in_all_max, .. } = self.config;
         let is_much = |bytes| bytes > memory_max || self.in_all.load(Ordering::Relaxed) > memory_in_all_max;
         loop {
             let before = inner.bytes;

@@ -54,6 +54,18 @@ impl Server {
 
     fn start_in(dir: PathBuf, address: &str, config: &str) -> Self {
         fs::write(dir.join("headwater.toml"), config).unwrap();
+        Self::launch(dir, address)
+    }
+
+    /// Kills it, as a crash does, and starts another on the same directories.
+    pub(crate) fn crash_and_start(&mut self) {
+        self.program.kill();
+        let other = Self::launch(std::mem::take(&mut self.dir), "127.0.0.1:0");
+        // What is left of the old one has no directory to take with it.
+        drop(std::mem::replace(self, other));
+    }
+
+    fn launch(dir: PathBuf, address: &str) -> Self {
         let mut command = headwater();
         command.args(["serve", "--log", "debug"]);
         command.args(["--rtmp", address, "--http", address, "--rtmps", address, "--https", address]);

@@ -89,6 +89,12 @@ impl Program {
         assert!(status.success(), "{} ended with {status}:\n{}", self.name, self.log());
     }
 
+    /// Ends it without a word, as a crash does.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+
     /// Whether it still runs.
     pub(crate) fn runs(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
@@ -103,7 +109,6 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
+        self.kill();
     }
 }

@@ -330,9 +330,23 @@ pub(crate) const ROOMS: &[Room] = &[
     room(
         "archive window",
         "archive",
-        &["window", "archive", "config"],
+        &["window"],
         &["archive parts"],
-        "a window keeps what was made and knows no broadcast's reader",
+        "a window keeps what was made and knows no file's writer",
+    ),
+    room(
+        "archive recording",
+        "archive",
+        &["recording", "recordings", "lock", "utc"],
+        &["archive parts", "archive window"],
+        "a recording writes what was made, whoever reads it",
+    ),
+    room(
+        "archive names",
+        "archive",
+        &["archive", "config"],
+        &["archive parts", "archive window", "archive recording"],
+        "names lead to windows and recordings",
     ),
     room("trace face", "trace", &["lib.rs"], &[ALL], "the face of the crate"),
     room(

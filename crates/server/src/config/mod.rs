@@ -5,6 +5,7 @@
 //! `docs/configuration.md`, and a test holds the two together.
 
 mod directories;
+mod libraries;
 pub(crate) mod reload;
 mod renamed;
 pub(crate) mod settings;
@@ -12,6 +13,7 @@ mod start_keys;
 mod streams;
 mod suggestion;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -53,6 +55,10 @@ pub struct Config {
     pub(crate) streams: Streams,
     /// What is kept of live streams.
     pub(crate) window: archive::Config,
+    /// Where recordings are kept.
+    pub(crate) recordings: archive::RecordingsConfig,
+    /// What is done with the streams of each app.
+    pub(crate) apps: BTreeMap<String, archive::AppConfig>,
     /// Films on demand.
     pub(crate) vod: vod::Config,
     /// Pictures of films.
@@ -74,6 +80,8 @@ impl Default for Config {
             proxy: proxy::Config::default(),
             streams: Streams::default(),
             window: archive::Config::default(),
+            recordings: archive::RecordingsConfig::default(),
+            apps: BTreeMap::new(),
             vod: vod::Config::default(),
             pictures: thumbnails::Config::default(),
             uploads: uploads::Config::default(),
@@ -186,6 +194,7 @@ impl Config {
         config.access.check()?;
         config.streams.check()?;
         config.window.check().map_err(anyhow::Error::msg)?;
+        config.apps.iter().try_for_each(|(app, of_app)| of_app.check(app)).map_err(anyhow::Error::msg)?;
         Ok(config)
     }
 }

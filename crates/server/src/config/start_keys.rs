@@ -27,6 +27,8 @@ impl Config {
         self.streams.streams_max = running.streams.streams_max;
         self.streams.viewers_per_stream_max = running.streams.viewers_per_stream_max;
         self.window = running.window;
+        self.recordings = running.recordings;
+        self.apps = running.apps;
         // And so has the library.
         self.vod = running.vod;
         self.pictures = running.pictures;
@@ -59,7 +61,7 @@ impl Config {
     pub(super) fn keys(&self) -> BTreeMap<String, Value> {
         let mut shown = self.clone();
         // Only a flag can name a path that is no text, and flags stay what they are.
-        for path in [&mut shown.data, &mut shown.media] {
+        for path in [&mut shown.data, &mut shown.media, &mut shown.recordings.directory] {
             *path = path.to_string_lossy().into_owned().into();
         }
         let mut keys = BTreeMap::new();

@@ -48,6 +48,24 @@ pub(crate) enum Event {
     NotKept { stream: String, text: String },
     /// The server was too busy to keep all of a live stream: its window has a gap.
     WindowGap { stream: String, frames: u64, duration_ms: i64 },
+    /// A file of a recording has begun; `file` is its path below the directory of recordings.
+    RecordingBegan { stream: String, file: String },
+    /// A file of a recording is complete: a film like any other.
+    RecordingEnded { stream: String, file: String, bytes: u64, duration_ms: i64 },
+    /// A recording cannot be written; the live stream goes on, and so does the recording in another file, later.
+    RecordingFailed { stream: String, file: String, text: String },
+    /// So little room is left on the disk that a recording stands still until there is more.
+    RecordingOutOfRoom { stream: String, free_bytes: u64 },
+    /// Parts of a recording are missing: a disk that failed, was full or too slow.
+    RecordingGap { stream: String, parts: u64 },
+    /// A recording that a crash had left unfinished was completed at the start.
+    RecordingRepaired { file: String, text: String },
+    /// One could not be.
+    RecordingLeft { file: String, text: String },
+    /// A recording was removed because the app's policy does not keep it.
+    RecordingRemoved { file: String, bytes: u64 },
+    /// A film has another name.
+    FilmRenamed { app: String, name: String, to: String },
     /// An operator has ended a broadcast over HTTP.
     StreamStopped { stream: String },
     /// A film was brought over HTTP and is whole.
@@ -80,11 +98,23 @@ impl Event {
             }
             Self::ListenerFull { .. } => "closed: the limit connections_max is reached",
             Self::WindowGap { .. } => "its window has a gap: the server was too busy to keep all",
+            Self::RecordingBegan { .. } => "recording",
+            Self::RecordingEnded { .. } => "recorded",
+            Self::RecordingOutOfRoom { .. } => {
+                "the recording stands still: less room is left on the disk than [recordings] free_min_bytes"
+            }
+            Self::RecordingGap { .. } => "parts of the recording are missing",
+            Self::RecordingRemoved { .. } => "removed the recording, which its app's policy does not keep",
+            Self::FilmRenamed { .. } => "renamed",
             Self::StreamStopped { .. } => "ended by an operator",
             Self::UploadFinished { .. } => "uploaded",
             Self::FilmRemoved { .. } => "removed",
             Self::CertificateChanged { .. } => "took the new certificate",
             Self::Stopping => "stopping: publishers and viewers are told",
+            Self::RecordingFailed { text, .. } => return format!("cannot be recorded: {text}").into(),
+            Self::RecordingRepaired { text, .. } | Self::RecordingLeft { text, .. } => {
+                return format!("a recording was left unfinished: {text}").into();
+            }
             Self::NotKept { text, .. } => return format!("not kept in its window: {text}").into(),
             Self::MessageLeftOut { text, .. } => return format!("left out: {text}").into(),
             Self::PlayLeftOut { text, .. } => return format!("left out of the playlist: {text}").into(),

@@ -34,6 +34,19 @@ pub(super) fn write(event: &Event) {
         }
         // Its client knows; who asks for the metric sees how often.
         Event::RequestRefused { .. } => {}
+        Event::RecordingBegan { stream, file } => tracing::info!(%stream, file, "{sentence}"),
+        Event::RecordingEnded { stream, file, bytes, duration_ms } => {
+            tracing::info!(%stream, file, bytes, duration_ms, "{sentence}");
+        }
+        Event::RecordingFailed { stream, file, .. } => tracing::error!(%stream, file, "{sentence}"),
+        Event::RecordingOutOfRoom { stream, free_bytes } => {
+            tracing::error!(%stream, free_bytes, "{sentence}");
+        }
+        Event::RecordingGap { stream, parts } => tracing::warn!(%stream, parts, "{sentence}"),
+        Event::RecordingRepaired { file, .. } => tracing::warn!(file, "{sentence}"),
+        Event::RecordingLeft { file, .. } => tracing::error!(file, "{sentence}"),
+        Event::RecordingRemoved { file, bytes } => tracing::info!(file, bytes, "{sentence}"),
+        Event::FilmRenamed { app, name, to } => tracing::info!(app, name, to, "{sentence}"),
         Event::NotKept { stream, .. } => tracing::warn!(%stream, "{sentence}"),
         Event::WindowGap { stream, frames, duration_ms } => {
             tracing::warn!(%stream, frames, duration_ms, "{sentence}");

@@ -1,19 +1,25 @@
 //! Who keeps broadcasts: a reader of each live stream, which makes parts of its frames and fills its window.
 //!
 //! It holds nobody up: a reader only reads what the log holds. What the log has let go of before it came is lost, and
-//! that is said.
+//! that is said. Where the app's policy has it recorded, the same parts go on to files (`writing`).
+
+pub(crate) mod upkeep;
+mod writing;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use headwater_archive::{Archive, PartMaker, Window};
+use headwater_archive::{Archive, Made, PartMaker, Window, Written};
 use headwater_hub::{Awaited, Batch, Change, Heard, Hub, Reader, Reading, Start, State, StreamName};
 use headwater_media::flv::LeftOut;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use self::writing::{Teller, Writing};
 use crate::events::{Event, Events};
 use crate::metrics::Metrics;
+use crate::stop::Stop;
 use crate::uptime::Uptime;
 
 /// How often windows are looked for whose time is over.
@@ -30,8 +36,8 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    /// Keeps every broadcast until the hub is gone.
-    pub(crate) async fn run(self) {
+    /// Keeps every broadcast until the program stops, and the last of them to their ends.
+    pub(crate) async fn run(self, mut stop: Stop) {
         let mut announcements = self.hub.announcements();
         let mut kept = JoinSet::new();
         let mut numbers = HashMap::new();
@@ -53,10 +59,11 @@ impl Keeper {
                     let id = done.map_or_else(|error| error.id(), |(id, ())| id);
                     numbers.retain(|_, task| *task != id);
                 }
+                () = stop.requested() => break,
                 _ = sweeps.tick() => self.archive.sweep(self.uptime.now()),
             }
         }
-        // What is left of the broadcasts is read to its end.
+        // The hub ends them.
         while kept.join_next().await.is_some() {}
     }
 
@@ -93,13 +100,19 @@ struct Broadcast {
     reader: Awaited<Reader>,
     /// From the first frame on.
     kept: Option<(Arc<Window>, PartMaker)>,
+    /// Where it may be recorded.
+    writing: Option<Writing>,
+    wishes: watch::Receiver<u64>,
+    /// What was asked for last.
+    wish: Option<bool>,
     /// What has been told of what has no place in MP4.
     told: LeftOut,
 }
 
 impl Broadcast {
     fn new(keeper: Keeper, reader: Awaited<Reader>) -> Self {
-        Self { keeper, reader, kept: None, told: LeftOut::default() }
+        let wishes = keeper.archive.recordings().wishes();
+        Self { keeper, reader, kept: None, writing: None, wishes, wish: None, told: LeftOut::default() }
     }
 
     /// Reads until the broadcast is over.
@@ -108,15 +121,16 @@ impl Broadcast {
         loop {
             let deadline = self.kept.as_ref().and_then(|(_, maker)| maker.deadline());
             let wait = deadline.map(|deadline| deadline.saturating_sub(self.keeper.uptime.now()));
-            let reading = match wait {
-                None => self.reader.next(&mut batch).await,
-                Some(wait) => match tokio::time::timeout(wait, self.reader.next(&mut batch)).await {
-                    Ok(reading) => reading,
-                    Err(_) => {
-                        self.put(|maker, now| maker.due(now));
-                        continue;
-                    }
-                },
+            let reading = tokio::select! {
+                reading = self.reader.next(&mut batch) => reading,
+                () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => {
+                    self.put(|maker, now| maker.due(now));
+                    continue;
+                }
+                Ok(()) = self.wishes.changed() => {
+                    self.take_wish();
+                    continue;
+                }
             };
             match reading {
                 Reading::Frames => self.take(&batch),
@@ -128,25 +142,64 @@ impl Broadcast {
         if let Some((window, _)) = &self.kept {
             self.keeper.archive.end(window, self.keeper.uptime.now());
         }
+        self.keeper.archive.recordings().forget(self.reader.reader().name());
+        if let Some(writing) = self.writing.take() {
+            writing.end().await;
+        }
     }
 
     fn take(&mut self, batch: &Batch) {
         if self.kept.is_none() {
-            let reader = self.reader.reader();
-            // The newest frame came just now.
-            let newest = batch.frames.iter().map(|frame| frame.dts.as_nanos()).max().unwrap_or(0);
-            let since = Duration::from_nanos(u64::try_from(newest).unwrap_or(0));
-            let clock = SystemTime::now().checked_sub(since).unwrap_or(SystemTime::UNIX_EPOCH);
-            self.kept = Some(self.keeper.archive.begin(reader.name(), reader.broadcast(), clock));
+            self.begin(batch);
         }
         self.put(|maker, now| maker.put(batch, now));
         self.tell_left_out();
     }
 
-    fn put(&mut self, make: impl FnOnce(&mut PartMaker, Duration) -> Vec<headwater_archive::Made>) {
-        if let Some((window, maker)) = &mut self.kept {
-            window.take(make(maker, self.keeper.uptime.now()));
+    /// The first frames are there.
+    fn begin(&mut self, batch: &Batch) {
+        let (reader, archive) = (self.reader.reader(), &self.keeper.archive);
+        // The newest frame came just now.
+        let newest = batch.frames.iter().map(|frame| frame.dts.as_nanos()).max().unwrap_or(0);
+        let since = Duration::from_nanos(u64::try_from(newest).unwrap_or(0));
+        let clock = SystemTime::now().checked_sub(since).unwrap_or(SystemTime::UNIX_EPOCH);
+        self.kept = Some(archive.begin(reader.name(), reader.broadcast(), clock));
+        self.wish = archive.recordings().wish(reader.name());
+        self.writing = archive.recordings().recorder(reader.name(), clock).map(|recorder| {
+            let teller = Teller {
+                stream: reader.name().clone(),
+                archive: Arc::clone(archive),
+                events: Arc::clone(&self.keeper.events),
+                metrics: Arc::clone(&self.keeper.metrics),
+                growing: None,
+            };
+            let is_wanted = recorder.is_on();
+            Writing::begin(recorder, teller, is_wanted)
+        });
+    }
+
+    /// Puts what the maker makes where it is kept.
+    fn put(&mut self, make: impl FnOnce(&mut PartMaker, Duration) -> Vec<Made>) {
+        let Some((window, maker)) = &mut self.kept else { return };
+        let made = make(maker, self.keeper.uptime.now());
+        let Some(writing) = &mut self.writing else { return drop(window.take(made)) };
+        // A head goes between the parts before it and those behind it.
+        for written in Written::through(window, made) {
+            match written {
+                Written::Head(file, bytes) => writing.head(file, bytes),
+                Written::Part(kept) => writing.part(&kept),
+                Written::Begin | Written::End => {}
+            }
         }
+    }
+
+    /// Somebody has asked for something, perhaps of this stream.
+    fn take_wish(&mut self) {
+        let wish = self.keeper.archive.recordings().wish(self.reader.reader().name());
+        if let (Some(wanted), Some(writing)) = (wish.filter(|_| wish != self.wish), &mut self.writing) {
+            writing.wish(wanted);
+        }
+        self.wish = wish;
     }
 
     fn lose(&mut self, loss: &headwater_hub::Loss) {
@@ -198,7 +251,8 @@ mod tests {
     #[tokio::test]
     async fn every_broadcast_is_kept_from_its_first_frame_to_its_end() {
         let hub = Arc::new(Hub::new(HubConfig::default()));
-        let archive = Arc::new(Archive::new(ArchiveConfig::default()));
+        let archive =
+            Arc::new(Archive::new(ArchiveConfig::default(), headwater_archive::Recordings::default()));
         let metrics = Arc::new(Metrics::default());
         let events = Arc::new(Events::new(Arc::clone(&metrics)));
         let uptime = Uptime::start();
@@ -210,7 +264,8 @@ mod tests {
         publisher.push(sound(0), uptime.now());
         let keeper = Keeper { hub: Arc::clone(&hub), archive: Arc::clone(&archive), uptime, events, metrics };
         let mut tasks = JoinSet::new();
-        tasks.spawn(keeper.run());
+        let (_stopper, stop) = crate::stop::pair();
+        tasks.spawn(keeper.run(stop));
         let (lanes, gathering) = (
             hub.lanes(),
             crate::live::Setting::new(crate::fanout::Gathering { min: Duration::ZERO, max: Duration::ZERO }),

@@ -25,6 +25,18 @@ impl Library {
         blocking(move || root.make_way(&name)).await
     }
 
+    /// Gives a film, or a file beside one, another name in the same app. What has that name already stays what it is.
+    ///
+    /// # Errors
+    /// There is none, another has that name, no file may have it, or it cannot be done.
+    pub async fn rename(&self, app: &str, from: &str, to: &str) -> Result<(), Refusal> {
+        let (root, old, new) = (self.root(app)?.clone(), from.to_owned(), to.to_owned());
+        blocking(move || root.rename(&old, &new)).await?;
+        self.forget(app, from);
+        self.forget(app, to);
+        Ok(())
+    }
+
     /// Removes a film, or a file beside one, by its exact path. Who is watching sees it to its end.
     ///
     /// # Errors

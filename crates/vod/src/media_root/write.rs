@@ -48,6 +48,20 @@ impl MediaRoot {
         Ok(path)
     }
 
+    /// Gives a film, or what lies beside one, another name. Who has it open goes on reading it.
+    pub(crate) fn rename(&self, from: &str, to: &str) -> Result<(), Refusal> {
+        let (old, _) = self.check(from)?;
+        let new = self.make_way(to)?;
+        // A link is only made where nothing is: a rename would write over what has come in between.
+        let moved = fs::hard_link(&old, &new).and_then(|()| fs::remove_file(&old));
+        moved.map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => {
+                Refusal::new(RefusalKind::Forbidden, format!("There is a {to} already."))
+            }
+            _ => Refusal::unreadable(from, &error),
+        })
+    }
+
     /// Takes a film, or what lies beside one, out of the directory. Who has it open goes on reading it.
     pub(crate) fn remove(&self, name: &str) -> Result<(), Refusal> {
         let (path, _) = self.check(name)?;

@@ -234,6 +234,7 @@ pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
         gave_way: sources.hub.gave_way(),
         films: sources.library.in_memory(),
         windows: (archive.list().len(), archive.bytes()),
+        recordings_bytes: archive.recordings().bytes(),
     };
     let text = shared.metrics.encode(&sources.hub.list(sources.uptime.now()), held);
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -11,6 +11,8 @@ use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use bytes::Bytes;
+use headwater_archive::RECORDINGS_APP;
 use headwater_media::index::Index;
 use headwater_media::{Codec, MediaKind, TrackDetails};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -213,6 +215,42 @@ pub(super) async fn remove(
         Ok(()) => {
             shared.cuts.forget(app, name);
             shared.events.emit(Event::FilmRemoved { app: app.to_owned(), name: name.to_owned() });
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(refusal) => refused(&refusal),
+    }
+}
+
+/// Another name for a film.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Renaming {
+    name: String,
+}
+
+/// `PATCH /api/v1/films/<app>/<path>` with `{"name": "…"}`: another name in the same app. Files beside it keep theirs.
+pub(super) async fn rename(
+    State(shared): State<Arc<Shared>>,
+    Path(path): Path<String>,
+    body: Bytes,
+) -> Response {
+    let Some((app, name)) = path.split_once('/') else { return no_app(&path) };
+    let to = match serde_json::from_slice(&body) {
+        Ok(Renaming { name }) => name,
+        Err(error) => {
+            let text = format!("a new name is {{\"name\": \"…\"}}: {error}\n");
+            return (StatusCode::BAD_REQUEST, text).into_response();
+        }
+    };
+    let grows = shared.sources.archive.recordings().growing().into_iter().any(|(_, file)| file == name);
+    if app == RECORDINGS_APP && grows {
+        let text = format!("{name} is being recorded; end the recording first.");
+        return refused(&Refusal::new(RefusalKind::Busy, text));
+    }
+    match shared.sources.library.rename(app, name, &to).await {
+        Ok(()) => {
+            shared.cuts.forget(app, name);
+            shared.events.emit(Event::FilmRenamed { app: app.to_owned(), name: name.to_owned(), to });
             StatusCode::NO_CONTENT.into_response()
         }
         Err(refusal) => refused(&refusal),

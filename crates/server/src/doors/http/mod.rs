@@ -20,6 +20,7 @@ mod negotiation;
 mod pages;
 mod preconditions;
 mod query;
+mod recordings;
 mod refusals;
 mod route;
 mod rtmpt;

@@ -21,7 +21,7 @@ use super::film_address::FilmAddress;
 use super::query::Query;
 use super::shared::Shared;
 use super::stall::StallLimit;
-use super::{api, films, flv, gate, hls, pages, rtmpt, thumbnails, uploads, vod, ws};
+use super::{api, films, flv, gate, hls, pages, recordings, rtmpt, thumbnails, uploads, vod, ws};
 use crate::access::Peer;
 use crate::sources::From;
 use crate::track_selection::TrackSelection;
@@ -74,6 +74,10 @@ fn routes() -> Vec<Route> {
         admins(M::DELETE, "/api/v1/streams/{*path}", api::stop),
         admins(M::GET, "/api/v1/films", films::list),
         admins(M::DELETE, "/api/v1/films/{*path}", films::remove),
+        admins(M::PATCH, "/api/v1/films/{*path}", films::rename),
+        admins(M::GET, "/api/v1/recordings", recordings::list),
+        admins(M::POST, "/api/v1/recordings/{*path}", recordings::begin),
+        admins(M::DELETE, "/api/v1/recordings/{*path}", recordings::end),
         admins(M::GET, "/api/v1/uploads", uploads::list),
         admins(M::POST, "/api/v1/uploads", uploads::begin),
         admins(M::OPTIONS, "/api/v1/uploads", uploads::options),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use headwater_hub::{Cursor, InvalidName, PublisherInfo, StreamName};
 use headwater_rtmp::MessageStreamId;
-use headwater_rtmp::command::{PlayRejection, PlayRequest, PublishRejection, PublishRequest};
+use headwater_rtmp::command::{PlayRejection, PlayRequest, PublishKind, PublishRejection, PublishRequest};
 use headwater_rtmp::session::{Pending, Role, ServerEvent};
 use headwater_rtmp::url::StreamPath;
 use headwater_vod::RefusalKind;
@@ -133,6 +133,9 @@ impl Connection {
         if let Decision::Refuse { text, .. } = self.ask(Action::Publish, &name, &request.path).await {
             return Err((PublishRejection::Denied, text.into_owned()));
         }
+        if let Some(text) = sources::taken_name(&name) {
+            return Err((PublishRejection::BadName, text));
+        }
         let max = self.shared.config.publishers_per_address_max;
         let place = self.shared.publishers.take(self.peer.address.ip(), max).map_err(|()| {
             let text = format!(
@@ -148,6 +151,10 @@ impl Connection {
             .hub
             .publish(&name, info, self.shared.sources.uptime.now())
             .map_err(|error| (PublishRejection::BadName, sentence(&error)))?;
+        if request.kind != PublishKind::Live {
+            // Where the policy is against it, the stream is live and no more: encoders ask for it without a reason.
+            let _ = self.shared.sources.archive.recordings().ask(&name, true);
+        }
         let events = Arc::clone(&self.shared.events);
         Ok(Publishing::new(request.stream, self.peer, (publisher, place), events))
     }

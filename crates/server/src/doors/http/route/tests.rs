@@ -37,7 +37,7 @@ const PICTURE: u16 = if cfg!(feature = "thumbnails") { 200 } else { 501 };
 struct Row(&'static str, &'static str, &'static str, u16);
 
 /// At least one for every entry.
-const ROWS: [Row; 38] = [
+const ROWS: [Row; 42] = [
     Row("GET", "/", "/", PAGE),
     Row("GET", "/metrics", "/metrics", 200),
     Row("GET", ACCESS, ACCESS, 200),
@@ -45,6 +45,10 @@ const ROWS: [Row; 38] = [
     Row("DELETE", "/api/v1/streams/{*path}", "/api/v1/streams/live/none", 404),
     Row("GET", "/api/v1/films", "/api/v1/films", 200),
     Row("DELETE", "/api/v1/films/{*path}", "/api/v1/films/vod/none.mp4", 404),
+    Row("PATCH", "/api/v1/films/{*path}", "/api/v1/films/vod/none.mp4", 400),
+    Row("GET", "/api/v1/recordings", "/api/v1/recordings", 200),
+    Row("POST", "/api/v1/recordings/{*path}", "/api/v1/recordings/live/none", 404),
+    Row("DELETE", "/api/v1/recordings/{*path}", "/api/v1/recordings/live/cam", 409),
     Row("GET", "/api/v1/uploads", "/api/v1/uploads", 200),
     Row("POST", "/api/v1/uploads", "/api/v1/uploads", 400),
     Row("OPTIONS", "/api/v1/uploads", "/api/v1/uploads", 204),
@@ -150,7 +154,7 @@ impl House {
         let hub = Arc::new(Hub::new(config.streams.hub(1)));
         let name = StreamName::parse("live/cam").unwrap();
         let publisher = hub.publish(&name, PublisherInfo::default(), Duration::ZERO).unwrap();
-        let library = Arc::new(Library::new(&config.media, &config.vod));
+        let library = Arc::new(Library::new(&config.media, &config.libraries()));
         let (tunnels, opened) = Tunnels::new(settings.tunnels_max.live(), uptime);
         let shared = Arc::new(Shared {
             uploads: Arc::new(Uploads::open(&config.uploads, &config.data, Arc::clone(&library))),

@@ -1,0 +1,226 @@
+//! Broadcasts that are recorded, by what other programs read of the files: while they grow, when they are complete, and
+//! after a crash.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::harness::{Server, headwater};
+use crate::program::{Program, needs};
+use crate::recording::{Recording, Wanted, compare, whole};
+use crate::sources;
+
+const NAME: &str = "kept";
+const LIMIT_S: u64 = 30;
+const ALWAYS: &str = "[apps.live]\nrecord = \"always\"\n[streams]\nreconnect_window_ms = 300\n";
+/// How often a server is killed while it records.
+const KILLS: u64 = 10;
+
+fn body(server: &Server, path: &str) -> Value {
+    let answer = server.request("GET", path);
+    serde_json::from_str(answer.split_once("\r\n\r\n").map_or("", |(_, body)| body)).unwrap_or(Value::Null)
+}
+
+/// The addresses of files that grow.
+fn growing(server: &Server) -> Vec<String> {
+    let list = body(server, "/api/v1/recordings");
+    let list = list["recordings"].as_array().cloned().unwrap_or_default();
+    list.iter().map(|one| one["url"].as_str().unwrap().to_owned()).collect()
+}
+
+fn wait(server: &Server, what: &str, is_it: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(15);
+    while !is_it() {
+        assert!(Instant::now() < end, "{what} does not come in time:\n{}", server.program.log());
+        thread::sleep(Duration::from_millis(30));
+    }
+}
+
+/// All recordings, oldest first.
+fn files(server: &Server) -> Vec<PathBuf> {
+    let Ok(listing) = fs::read_dir(server.file("data/recordings/live").join(NAME)) else { return Vec::new() };
+    let mut files: Vec<_> = listing.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+fn play(server: &Server, url: &str, file: &str) -> Program {
+    let mut command = headwater();
+    command.args(["play", url, "-o"]).arg(server.file(file));
+    server.run("play", command)
+}
+
+#[test]
+fn a_broadcast_is_a_film_while_it_grows_and_when_it_has_ended() {
+    needs!("ffmpeg", "ffprobe");
+    for source in [sources::bframes(), sources::audio_only(), sources::video_only()] {
+        let server = Server::start_with(ALWAYS);
+        let mut publisher = server.publish(&source, NAME);
+        wait(&server, "a file that grows", || !growing(&server).is_empty());
+        let film = growing(&server).remove(0);
+        let path = files(&server).remove(0);
+        thread::sleep(Duration::from_secs(2));
+        let source = Recording::read(&source);
+        let some = Wanted { units_min: 20, from_start: true, to_end: false };
+        compare(&source, &Recording::read(&path), some).unwrap();
+        assert!(server.request("GET", &format!("{film}/index.m3u8")).starts_with("HTTP/1.1 200"));
+        // Who plays the film that grows is sent all that comes.
+        let rtmp = server.rtmp(NAME).replace(&format!("/live/{NAME}"), film.trim_end_matches(".mp4"));
+        let mut viewer = play(&server, &rtmp, "grows.flv");
+        publisher.wait(LIMIT_S);
+        wait(&server, "the end of the recording", || growing(&server).is_empty());
+        assert_eq!(files(&server).len(), 1);
+        compare(&source, &Recording::read(&path), whole(&source)).unwrap();
+        play(&server, &rtmp, "rtmp.flv").succeed(LIMIT_S);
+        compare(&source, &Recording::read(&server.file("rtmp.flv")), whole(&source)).unwrap();
+        viewer.wait(LIMIT_S);
+        compare(&source, &Recording::read(&server.file("grows.flv")), whole(&source)).unwrap();
+        let listed = body(&server, "/api/v1/films?app=recordings");
+        assert_eq!(listed["films"][0]["urls"]["file"], film.as_str());
+        let removed = server.request("DELETE", &format!("/api/v1/films{film}"));
+        assert!(removed.starts_with("HTTP/1.1 204") && files(&server).is_empty(), "{removed}");
+    }
+}
+
+#[test]
+fn a_publisher_that_comes_back_goes_on_in_the_same_film() {
+    needs!("ffmpeg", "ffprobe");
+    let source = sources::plain();
+    let server = Server::start_with(&ALWAYS.replace("300", "5000"));
+    for _ in 0..2 {
+        server.publish(&source, NAME).succeed(LIMIT_S);
+    }
+    let twice = server.request("DELETE", &format!("/api/v1/streams/live/{NAME}"));
+    assert!(twice.starts_with("HTTP/1.1 204"), "{twice}");
+    wait(&server, "the end of the recording", || growing(&server).is_empty());
+    let [film] = files(&server).try_into().unwrap();
+    let (film, source) = (Recording::read(&film), Recording::read(&source));
+    let units = source.video.len();
+    assert_eq!(film.video.len(), 2 * units);
+    assert!(film.video.windows(2).all(|pair| pair[0].dts_ms < pair[1].dts_ms));
+    for half in [&film.video[..units], &film.video[units..]] {
+        let pictures = |video: &[_]| Recording { video: video.to_vec(), audio: Vec::new() };
+        compare(&pictures(&source.video), &pictures(half), whole(&source)).unwrap();
+    }
+}
+
+#[test]
+fn a_server_that_is_killed_leaves_films_that_lack_a_part_at_most() {
+    needs!("ffmpeg", "ffprobe");
+    let source = sources::plain();
+    let mut server = Server::start_with(ALWAYS);
+    let units = Recording::read(&source);
+    for kill in 0..KILLS {
+        let publisher = server.publish(&source, NAME);
+        let before = files(&server).len();
+        wait(&server, "a file", || files(&server).len() > before);
+        // At every place within a part and within a group.
+        thread::sleep(Duration::from_millis(310 + 137 * kill));
+        server.program.kill();
+        drop(publisher);
+        let left = files(&server).pop().unwrap();
+        let some = Wanted { units_min: 1, from_start: true, to_end: false };
+        let unfinished = Recording::read(&left);
+        compare(&units, &unfinished, some).unwrap();
+        server.crash_and_start();
+        wait(&server, "the repair", || server.program.log().contains("a recording was left unfinished"));
+        let completed = Recording::read(&left);
+        compare(&units, &completed, some).unwrap();
+        let count = |recording: &Recording| (recording.video.len(), recording.audio.len());
+        assert_eq!(count(&completed), count(&unfinished), "kill {kill}");
+    }
+    assert_eq!(files(&server).len() as u64, KILLS);
+}
+
+#[test]
+fn recording_on_demand_begins_and_ends_when_somebody_asks() {
+    needs!("ffmpeg", "ffprobe");
+    let server = Server::start_with(&ALWAYS.replace("always", "on-demand"));
+    let source = sources::plain();
+    let mut publisher = server.publish(&source, NAME);
+    server.wait_live(NAME);
+    let api = format!("/api/v1/recordings/live/{NAME}");
+    assert!(server.request("DELETE", "/api/v1/recordings/live/nobody").starts_with("HTTP/1.1 404"));
+    assert!(growing(&server).is_empty());
+    assert!(server.request("POST", &api).starts_with("HTTP/1.1 202"));
+    wait(&server, "a file that grows", || !growing(&server).is_empty());
+    thread::sleep(Duration::from_secs(1));
+    assert!(server.request("DELETE", &api).starts_with("HTTP/1.1 202"));
+    wait(&server, "the end of the recording", || growing(&server).is_empty());
+    publisher.wait(LIMIT_S);
+    let [film] = files(&server).try_into().unwrap();
+    let some = Wanted { units_min: 20, from_start: false, to_end: false };
+    compare(&Recording::read(&source), &Recording::read(&film), some).unwrap();
+}
+
+#[test]
+fn a_second_server_on_one_data_directory_is_refused() {
+    let server = Server::start();
+    let mut command = headwater();
+    command
+        .args(["serve", "--rtmp", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data"])
+        .arg(server.file("data"));
+    let mut second = server.run("second", command);
+    assert!(!second.wait(LIMIT_S).success());
+    let said = second.log();
+    assert!(
+        said.contains("another Headwater runs on the data directory") && said.contains("--data"),
+        "{said}"
+    );
+}
+
+/// A disk of a few megabytes, which is let go of at the end.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(path: PathBuf, size: &str) -> Option<Self> {
+        fs::create_dir_all(&path).unwrap();
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", size, "tmpfs"]).arg(&path).output();
+        mounted.is_ok_and(|output| output.status.success()).then_some(Self(path))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_disk_stops_the_recording_cleanly_and_nothing_else() {
+    needs!("ffmpeg", "ffprobe");
+    let place = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("small-{}", std::process::id()));
+    let Some(disk) = SmallDisk::mount(place, "size=3m") else {
+        println!("SKIPPED: needs the right to mount a tmpfs");
+        return;
+    };
+    let filler = disk.0.join("filler");
+    fs::write(&filler, vec![7; 2 << 20]).unwrap();
+    let recordings = format!("[recordings]\ndirectory = {:?}\nfree_min_bytes = 900000\n", disk.0);
+    let server = Server::start_with(&format!("{recordings}{ALWAYS}"));
+    let source = sources::plain();
+    let mut viewer = play(&server, &server.flv(NAME), "live.flv");
+    server.wait_viewers(NAME, 1);
+    let mut publisher = server.publish(&source, NAME);
+    wait(&server, "the end of the room", || server.program.log().contains("the recording stands still"));
+    thread::sleep(Duration::from_secs(1));
+    fs::remove_file(&filler).unwrap();
+    wait(&server, "the recording again", || !growing(&server).is_empty());
+    publisher.wait(LIMIT_S);
+    wait(&server, "the end of the recording", || growing(&server).is_empty());
+    viewer.wait(LIMIT_S);
+    let source = Recording::read(&source);
+    compare(&source, &Recording::read(&server.file("live.flv")), whole(&source)).unwrap();
+    let mut films: Vec<_> =
+        fs::read_dir(disk.0.join("live").join(NAME)).unwrap().map(|it| it.unwrap().path()).collect();
+    films.sort();
+    assert!(!films.is_empty());
+    for film in films {
+        let some = Wanted { units_min: 1, from_start: false, to_end: false };
+        compare(&source, &Recording::read(&film), some).unwrap();
+    }
+}
