@@ -8,7 +8,7 @@ use crate::lexer::Token;
 use crate::manual::{Entry, example};
 use crate::rust_file::item_end;
 use crate::structs::{Field, Structure, type_path};
-use crate::tables::{RANGE_WORDS, UNITS};
+use crate::tables::{NAMED_SECTIONS, RANGE_WORDS, UNITS};
 use crate::tree::{Finding, Tree};
 
 const MANUAL: &str = "docs/configuration.md";
@@ -62,7 +62,8 @@ fn differences(key: &Key, entry: &Entry) -> Vec<Finding> {
     let mut say = |wrong: String, mend: &str| found.push(Finding::new(MANUAL, entry.line, wrong, mend));
     let name = &key.name;
     match &key.default {
-        Worth::Is(value) if entry.is_comment => {
+        // A section for each of something is shown once, and there is none of it by itself.
+        Worth::Is(value) if entry.is_comment && !NAMED_SECTIONS.contains(&&*key.section) => {
             say(format!("{name} stands in a comment and has the default {value}"), "write it as a key");
         }
         Worth::Is(value) if plain(value) != plain(&entry.value) => {

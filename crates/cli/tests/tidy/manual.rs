@@ -1,5 +1,7 @@
 //! The documented example of the configuration: which key stands where, with which value and which words.
 
+use crate::tables::NAMED_SECTIONS;
+
 /// A line `key = value` of the example, or `[section]`.
 #[derive(Debug)]
 pub(crate) struct Entry {
@@ -26,7 +28,12 @@ pub(crate) fn example(document: &str) -> Vec<Entry> {
             None => (false, text.trim()),
         };
         if let Some(name) = body.strip_prefix('[').and_then(|rest| rest.split(']').next()) {
-            section = name.trim_start_matches('[').to_owned();
+            let name = name.trim_start_matches('[');
+            // Of a section for each of something the manual shows one.
+            let of_each = NAMED_SECTIONS
+                .iter()
+                .find(|of_each| name.strip_prefix(**of_each).is_some_and(|rest| rest.starts_with('.')));
+            section = of_each.map_or(name, |of_each| of_each).to_owned();
             said.clear();
             found.push(Entry {
                 key: String::new(),

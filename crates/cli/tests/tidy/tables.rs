@@ -437,6 +437,9 @@ pub(crate) const ROOMS: &[Room] = &[
     ),
 ];
 
+/// Sections that there is one of for each of something, as `[apps.live]`.
+pub(crate) const NAMED_SECTIONS: &[&str] = &["apps"];
+
 /// Words by which the manual gives a range.
 pub(crate) const RANGE_WORDS: &[&str] = &[
     " to ",
