@@ -119,7 +119,10 @@ async function answer(world, server, request, response) {
     world.access = { ...world.access, session_ends_in_ms: null };
     return void response.writeHead(303, { location: "/login" }).end();
   }
-  if (path === "/api/v1/streams") return json(response, { streams: [...world.streams.values()].map(describe) });
+  if (path === "/api/v1/streams") {
+    const streams = [...world.streams.values()].map(describe);
+    return json(response, { streams, total: streams.length, next: null });
+  }
   if (path.startsWith("/api/v1/streams/")) {
     const name = decode(path.slice("/api/v1/streams/".length));
     const stream = world.streams.get(name);
