@@ -16,6 +16,7 @@ pub mod codec;
 mod color_info;
 pub mod container;
 pub mod cut;
+mod date_time;
 mod error;
 pub mod first_frames;
 pub mod flv;
@@ -37,6 +38,7 @@ mod track;
 pub mod ttml;
 
 pub use color_info::ColorInfo;
+pub use date_time::DateTime;
 pub use error::Error;
 pub use frame::Frame;
 pub use orientation::Orientation;

@@ -16,7 +16,7 @@ mod segment_starts;
 mod segmented_track;
 
 pub use master::{IFrameVariant, MasterPlaylist, Rendition, RenditionKind, Variant};
-pub use playlist::{MediaPlaylist, PlaylistType, Segment};
+pub use playlist::{ByteRange, LowLatency, MediaPlaylist, Part, PlaylistType, RenditionReport, Segment};
 pub use presentation::{Presentation, SEGMENT_TARGET};
 pub use segment_starts::SEGMENT_MAX;
 pub use segmented_track::{KEY_FRAMES_APART, MediaSegment, SegmentedTrack};
