@@ -1,9 +1,10 @@
 //! The binary `headwater`: its commands, and logging to standard error.
 //!
 //! `serve`, `demo` and `check` are one file, since they take the same configuration, and so are `man` and `completions`;
-//! `publish`, `play` and `probe` have a file each, `trace` and `bench` a folder.
+//! `publish`, `play` and `probe` have a file each, `trace`, `bench` and `check_hls` a folder.
 
 mod bench;
+mod check_hls;
 mod incoming;
 mod left_out;
 mod line;
@@ -62,6 +63,7 @@ enum Command {
     Probe(probe::Arguments),
     Trace(trace::Arguments),
     Check(serve::CheckArguments),
+    CheckHls(check_hls::Arguments),
     Bench(bench::Arguments),
     Man(manual::ManArguments),
     Completions(manual::CompletionsArguments),
@@ -96,6 +98,7 @@ fn main() -> ExitCode {
             Command::Probe(arguments) => probe::run(arguments).await,
             Command::Trace(arguments) => return trace::run(arguments).await,
             Command::Check(arguments) => serve::check(&arguments),
+            Command::CheckHls(arguments) => return check_hls::run(arguments).await,
             Command::Bench(arguments) => return bench::run(arguments).await,
             Command::Man(arguments) => manual::man(Arguments::command(), &arguments),
             Command::Completions(arguments) => manual::completions(Arguments::command(), &arguments),
