@@ -71,14 +71,15 @@ impl Archive {
     }
 
     /// Begins a broadcast: an empty window, and the maker that fills it. `clock` is the time on the wall at media time
-    /// zero. Segment numbers go on from the last broadcast of that name, if that is known, else from the seconds on the
-    /// wall: no segment is shorter for long, so that a server that was started anew never gives a number again.
+    /// zero. Segment numbers, and the count of discontinuities, go on from the last broadcast of that name, if that is
+    /// known, else from the seconds on the wall: no segment is shorter for long, so that a server that was started anew
+    /// never gives a number again.
     pub fn begin(&self, name: &StreamName, broadcast: u64, clock: SystemTime) -> (Arc<Window>, PartMaker) {
         let mut windows = self.windows.lock();
-        let (next, discontinuities) = windows.get(name).map_or((None, 0), |last| last.window.next_numbers());
         let seconds = clock.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let last = windows.get(name).map(|last| last.window.next_numbers());
         // Parts of what was before do not go on in what begins.
-        let discontinuities = discontinuities + u64::from(next.is_some());
+        let (next, discontinuities) = last.map_or((None, seconds), |(next, count)| (next, count + 1));
         let config = self.config;
         let in_all = Arc::clone(&self.in_all);
         let window =

@@ -19,7 +19,8 @@ pub struct Config {
     pub memory_max_bytes: usize,
     /// Memory of all windows together, in bytes.
     pub memory_in_all_max_bytes: usize,
-    /// How long a part is, in milliseconds, 100 to 1000.
+    /// How long a part is at most, in milliseconds, 100 to 1000. A third of a second holds whole frames of all usual
+    /// rates, nearly to the full.
     pub part_ms: u32,
     /// A segment ends at the first key frame after so many milliseconds, 1000 to 5000.
     pub segment_ms: u32,
@@ -32,7 +33,7 @@ impl Default for Config {
             length_seconds: 300,
             memory_max_bytes: 64 << 20,
             memory_in_all_max_bytes: 512 << 20,
-            part_ms: 250,
+            part_ms: 335,
             segment_ms: 2_000,
         }
     }

@@ -3,7 +3,7 @@
 //! # For those who build on it
 //!
 //! A [`PartMaker`] turns the frames of one broadcast into [`Part`]s: fragments (`moof` + `mdat`) of one track each, about
-//! a quarter of a second long. It has no clock, no task and no I/O. A [`Window`] keeps the newest parts of a broadcast
+//! a third of a second long. It has no clock, no task and no I/O. A [`Window`] keeps the newest parts of a broadcast
 //! and is shared by whoever reads; [`Archive::broadcast`] leads from a stream's name to it.
 //!
 //! - A *rendition* is a track, by its [`TrackId`](headwater_media::TrackId). What describes it is an [`Init`], numbered
@@ -17,7 +17,7 @@
 //!
 //! **A playlist** is written from [`Window::outline`]: segments with their parts, what is complete, discontinuities,
 //! `PART-TARGET`. [`Window::reached`] waits for a part or a segment (blocking reload). Times on the wall are
-//! [`Window::began`] plus media time. Durations that a playlist tells are from one segment's `at` to the next (`until`),
+//! [`Window::began`] plus media time plus [`Segment::behind`]. Durations that a playlist tells are from one segment's `at` to the next (`until`),
 //! so that their sum has no drift.
 //!
 //! **A server of bytes** sends [`Window::init`]'s bytes, or [`Kept::data`] of a part, or of all parts of

@@ -125,9 +125,9 @@ impl PartMaker {
         let pictures_begin = frame.track.kind == MediaKind::Video
             && self.segments.start().is_some_and(|start| frame.dts - start > TOGETHER);
         if !self.segments.have_begun() {
-            self.segments.begin_first(frame.dts);
-            let number = self.segments.current();
-            self.made.push(Made::Segment { number, at: frame.dts, discontinuity: false });
+            self.segments.begin_first(frame.dts, now);
+            let (number, behind) = (self.segments.current(), self.segments.behind());
+            self.made.push(Made::Segment { number, at: frame.dts, discontinuity: false, behind });
         } else if needs_file || pictures_begin {
             self.cut(frame.dts, changes, now);
         }

@@ -37,7 +37,7 @@ pub struct PartsConfig {
 
 impl Default for PartsConfig {
     fn default() -> Self {
-        Self { part_target: Timestamp::from_ms(250), segment_target: Timestamp::from_ms(2_000) }
+        Self { part_target: Timestamp::from_ms(335), segment_target: Timestamp::from_ms(2_000) }
     }
 }
 
@@ -62,6 +62,9 @@ pub enum Made {
         at: Timestamp,
         /// Whether decoders have to begin anew.
         discontinuity: bool,
+        /// How much later than its time says it was on the wall, since the broadcast began: publishers were away, and
+        /// the hub closes such gaps.
+        behind: Duration,
     },
     /// A rendition has a new description.
     Init(Arc<Init>),
@@ -95,6 +98,8 @@ pub struct PartMaker {
     taken_to: u64,
     /// Frames were lost, or all was completed: what comes next does not follow what was.
     is_torn: bool,
+    /// A part had to be made that is too short for more to follow in its segment.
+    is_broken_off: bool,
     setup: Option<Arc<DecoderSetup>>,
     /// What script data is described by, once some has come, and how many messages there were.
     script: Option<(Arc<Init>, u32)>,
@@ -114,6 +119,7 @@ impl PartMaker {
             ordinal: 0,
             taken_to: 0,
             is_torn: false,
+            is_broken_off: false,
             setup: None,
             script: None,
             left_out: LeftOut::default(),
@@ -157,7 +163,9 @@ impl PartMaker {
             if let Some(number) = self.segments.overdue(self.renditions[at].segment, now) {
                 self.enter_segment(at, number);
             } else if open.is_some_and(is_due) {
-                self.emit(at, usize::MAX);
+                let target = self.config.part_target;
+                let lasts = self.emit(at, usize::MAX);
+                self.is_broken_off |= lasts.is_some_and(|lasts| self.renditions[at].is_short(lasts, target));
             }
         }
         self.segments.forget_passed(self.renditions.iter().map(|rendition| rendition.segment));
@@ -167,7 +175,9 @@ impl PartMaker {
     /// Frames were lost before those that come next: what there is is completed, and a segment begins with the next.
     pub fn lost(&mut self) -> Vec<Made> {
         self.is_torn = true;
-        (0..self.renditions.len()).for_each(|at| self.emit(at, usize::MAX));
+        for at in 0..self.renditions.len() {
+            self.emit(at, usize::MAX);
+        }
         self.take()
     }
 
@@ -200,15 +210,24 @@ impl PartMaker {
         let Some(at) = self.rendition_for(frame, setup, now) else { return };
         let placed = self.renditions[at].place(frame);
         let unit = Unit::new(sequence, placed, frame);
-        let closes = self.renditions[at].follow(&unit, self.config.part_target);
+        let target = self.config.part_target;
+        let is_gap = self.renditions[at].settle(&unit);
+        match self.renditions[at].fitting(target) {
+            0 => {}
+            fitting => drop(self.emit(at, fitting)),
+        }
+        self.is_broken_off |= is_gap && self.renditions[at].has_little(target);
+        let closes = is_gap || self.renditions[at].ends_before(&unit, target);
         let candidate = Candidate {
             track: frame.track,
             at: frame.dts,
             lasts: self.renditions[at].usual_duration(),
+            is_first: self.renditions[at].is_empty_handed(),
             is_start: frame.is_video_key() && self.renditions[at].is_new_key(&unit),
         };
-        if self.is_torn {
-            self.cut(frame.dts, true, now);
+        let is_late = (candidate.is_start || self.is_broken_off) && self.segments.is_late(frame.dts, now);
+        if self.is_torn || self.is_broken_off || is_late {
+            self.cut(frame.dts, is_late, now);
         } else if let Some(cut) = self.segments.wanted(&candidate) {
             self.begin_segment(frame.dts, cut, now);
         }
@@ -219,7 +238,7 @@ impl PartMaker {
         }
         self.renditions[at].push(unit, now);
         self.taken_to = sequence + 1;
-        if self.renditions[at].is_complete(self.config.part_target) {
+        if self.renditions[at].is_complete(target) {
             self.emit(at, usize::MAX);
         }
     }
@@ -263,7 +282,8 @@ impl PartMaker {
     /// Begins a segment of all renditions, each of which enters it with its first frame from then on.
     fn begin_segment(&mut self, at: Timestamp, cut: segments::Wanted, now: Duration) {
         let number = self.segments.begin(at, cut, now);
-        self.made.push(Made::Segment { number, at, discontinuity: false });
+        let behind = self.segments.behind();
+        self.made.push(Made::Segment { number, at, discontinuity: false, behind });
         for rendition in 0..self.renditions.len() {
             // Sound runs ahead: what has gathered from there on goes over.
             if self.renditions[rendition].reaches(at)
@@ -277,8 +297,13 @@ impl PartMaker {
     /// Completes everything and begins a segment at once.
     fn cut(&mut self, at: Timestamp, discontinuity: bool, now: Duration) {
         let discontinuity = discontinuity | std::mem::take(&mut self.is_torn);
+        self.is_broken_off = false;
+        if discontinuity {
+            self.segments.catch_up(at, now);
+        }
         let number = self.segments.begin(at, segments::Wanted::FORCED, now);
-        self.made.push(Made::Segment { number, at, discontinuity });
+        let behind = self.segments.behind();
+        self.made.push(Made::Segment { number, at, discontinuity, behind });
         for rendition in 0..self.renditions.len() {
             self.enter_segment(rendition, number);
             self.renditions[rendition].discontinuity |= discontinuity;
@@ -305,15 +330,17 @@ impl PartMaker {
         }
     }
 
-    /// Makes a part of the first `count` frames that a rendition has gathered.
-    fn emit(&mut self, at: usize, count: usize) {
+    /// Makes a part of the first `count` frames that a rendition has gathered; how long it lasts, in ticks.
+    fn emit(&mut self, at: usize, count: usize) -> Option<u64> {
         let sequence = self.head.next_fragment();
-        let Some(gathered) = self.renditions[at].gathered(count) else { return };
+        let gathered = self.renditions[at].gathered(count)?;
         let rendition = &mut self.renditions[at];
         let Ok(head) = rendition.fragments.fragment_head(sequence, gathered.start, &gathered.samples) else {
             // Gathered frames are bounded far below what a fragment holds.
-            return self.left_out.add("a fragment of more than 2 GiB", gathered.samples.len() as u64);
+            self.left_out.add("a fragment of more than 2 GiB", gathered.samples.len() as u64);
+            return None;
         };
+        let lasts = gathered.duration;
         let payload_at = head.len() as u32;
         let mut bytes = BytesMut::with_capacity(head.len() + gathered.bytes);
         bytes.extend_from_slice(&head);
@@ -338,6 +365,7 @@ impl PartMaker {
         };
         self.segments.count_part(bytes.len());
         self.add(part, bytes.freeze());
+        Some(lasts)
     }
 
     /// Gives a part its place among all parts, and in the file.

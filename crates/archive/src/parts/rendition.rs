@@ -9,16 +9,19 @@ use headwater_media::{Frame, MediaKind, Timestamp, TrackId};
 
 use crate::part::Init;
 
-/// Bytes of one part: a quarter of a second of 250 Mbit/s. Time alone does not bound them, for it may stand still.
+/// Bytes of one part: a third of a second of 190 Mbit/s. Time alone does not bound them, for it may stand still.
 const PART_BYTES_MAX: usize = 8 << 20;
 /// Frames of one part, likewise: far more than pictures or sound have in a second.
 const PART_FRAMES_MAX: usize = 1_000;
-/// Frames come by the millisecond: so much longer than the first may a part become.
-const ROUNDING: Timestamp = Timestamp::from_ms(2);
-/// A frame of sound this little behind the one before is no gap: it is a clock that drifts.
-const GAP_MIN: Timestamp = Timestamp::from_ms(5);
+/// A frame of sound that is missed is filled by the one before, up to here: players hold out for that, and parts stay as
+/// long as they should be. What is longer is a gap.
+const GAP_MIN: Timestamp = Timestamp::from_ms(150);
 /// How long a picture is waited for at most, however far apart they were before.
 const WAIT_MAX: Timestamp = Timestamp::from_ms(2_000);
+/// Nothing is overdue before: the network holds frames up for a moment and lets them all go together.
+const OVERDUE_MIN: Timestamp = Timestamp::from_ms(1_500);
+/// Of its target a part has at least this much, if another one follows in its segment (RFC 8216bis, 4.4.3.7).
+const FULL_PERCENT: u32 = 85;
 /// How long a picture lasts when nothing is known.
 const LONE_PICTURE: Timestamp = Timestamp::from_ms(40);
 
@@ -70,8 +73,6 @@ pub(super) struct Rendition {
     end: Option<i64>,
     /// Ticks of the last frame whose length is known.
     step: Option<u32>,
-    /// How long a part may be, once the first complete one has shown how many frames go into it.
-    limit: Option<i64>,
     /// When the newest frame came.
     came: Duration,
 }
@@ -90,7 +91,6 @@ impl Rendition {
             open_bytes: 0,
             end: None,
             step: None,
-            limit: None,
             came: Duration::ZERO,
         }
     }
@@ -110,8 +110,8 @@ impl Rendition {
         Placed { dts, pts, ..placed }
     }
 
-    /// Settles how long the last frame lasts, now that `next` follows; whether a part ends between them.
-    pub(super) fn follow(&mut self, next: &Unit, target: Timestamp) -> bool {
+    /// Settles how long the last frame lasts, now that `next` follows; whether there is a gap between them.
+    pub(super) fn settle(&mut self, next: &Unit) -> bool {
         let gap_min = self.ticks(GAP_MIN);
         let Some(last) = self.open.last_mut() else { return false };
         let distance = next.dts.saturating_sub(last.dts);
@@ -121,9 +121,28 @@ impl Rendition {
         }
         let step = last.duration.filter(|&step| step > 0);
         self.step = step.or(self.step);
+        is_gap
+    }
+
+    /// Whether what is gathered is too little for a part that is not the last of its segment.
+    pub(super) fn has_little(&self, target: Timestamp) -> bool {
+        !self.open.is_empty() && !self.is_nearly_full(target)
+    }
+
+    /// Frames that make a part by themselves, since the last one turned out longer than was expected; 0 if all fit.
+    pub(super) fn fitting(&self, target: Timestamp) -> usize {
+        let is_too_long = self.open.len() > 1 && self.length() > self.ticks(target);
+        if is_too_long { self.open.len() - 1 } else { 0 }
+    }
+
+    /// Whether a part ends before `next`.
+    pub(super) fn ends_before(&self, next: &Unit, target: Timestamp) -> bool {
+        if self.open.is_empty() {
+            return false;
+        }
         let key_ends = next.key && self.id.kind == MediaKind::Video && self.is_nearly_full(target);
         let lasts = next.duration.or(self.step).unwrap_or(0);
-        is_gap || key_ends || self.is_over() || self.is_beyond(lasts, target)
+        key_ends || self.is_over() || self.is_beyond(lasts, target)
     }
 
     /// Whether a key frame is the first of its picture: an encoder may send each slice as a frame of its own.
@@ -141,14 +160,14 @@ impl Rendition {
     }
 
     /// Whether the part is complete with what there is: of sound, whose frames say how long they last.
-    pub(super) fn is_complete(&mut self, target: Timestamp) -> bool {
+    pub(super) fn is_complete(&self, target: Timestamp) -> bool {
         let lasts = self.open.last().and_then(|last| last.duration);
         lasts.is_some_and(|lasts| self.is_beyond(lasts, target)) || self.is_over()
     }
 
     /// When the next frame is overdue.
     pub(super) fn overdue_at(&self, target: Timestamp) -> Option<Duration> {
-        let wait = self.usual_duration().min(WAIT_MAX) + target;
+        let wait = (self.usual_duration().min(WAIT_MAX) + target).max(OVERDUE_MIN);
         (!self.open.is_empty()).then(|| self.came + duration(wait))
     }
 
@@ -176,6 +195,11 @@ impl Rendition {
     pub(super) const fn enter(&mut self, segment: u64) {
         self.segment = segment;
         self.part = 0;
+    }
+
+    /// Whether it has nothing in the segment in which it stands.
+    pub(super) const fn is_empty_handed(&self) -> bool {
+        self.part == 0 && self.open.is_empty()
     }
 
     pub(super) const fn has_parts(&self) -> bool {
@@ -217,9 +241,13 @@ impl Rendition {
 
     /// How long its parts are at most, after one of `duration` ticks.
     pub(super) fn target(&self, target: Timestamp, duration: u64) -> Timestamp {
-        let time = |ticks: i64| Timestamp::from_ticks(ticks, self.fragments.timescale());
-        let longest = || target.max(time(i64::try_from(duration).unwrap_or(i64::MAX)));
-        self.limit.map_or_else(longest, time)
+        let ticks = i64::try_from(duration).unwrap_or(i64::MAX);
+        target.max(Timestamp::from_ticks(ticks, self.fragments.timescale()))
+    }
+
+    /// Whether so many ticks are too few for a part that is not the last of its segment.
+    pub(super) fn is_short(&self, duration: u64, target: Timestamp) -> bool {
+        i128::from(duration) * 100 < i128::from(self.ticks(target)) * i128::from(FULL_PERCENT)
     }
 
     fn ticks(&self, time: Timestamp) -> i64 {
@@ -233,19 +261,13 @@ impl Rendition {
     }
 
     /// Whether a frame of `lasts` more would make the part too long.
-    fn is_beyond(&mut self, lasts: u32, target: Timestamp) -> bool {
+    fn is_beyond(&self, lasts: u32, target: Timestamp) -> bool {
         let length = self.length();
-        let first_limit = self.ticks(target - ROUNDING - ROUNDING);
-        let is_beyond = length > 0 && length + i64::from(lasts) > self.limit.unwrap_or(first_limit);
-        // Pictures that are farther apart than a part is long fill one each, and say nothing of those to come.
-        if is_beyond && self.limit.is_none() && length <= first_limit {
-            self.limit = Some(length + self.ticks(ROUNDING));
-        }
-        is_beyond
+        length > 0 && length + i64::from(lasts) > self.ticks(target)
     }
 
     fn is_nearly_full(&self, target: Timestamp) -> bool {
-        self.length() * 100 >= self.limit.unwrap_or_else(|| self.ticks(target)) * 85
+        u64::try_from(self.length()).is_ok_and(|length| !self.is_short(length, target))
     }
 
     const fn is_over(&self) -> bool {

@@ -18,9 +18,11 @@ const LEADING_MAX: Timestamp = Timestamp::from_ms(5_000);
 const FOLLOWING_MAX: Timestamp = Timestamp::from_ms(6_000);
 /// A key frame this much early ends the segment all the same: encoders' clocks jitter.
 const EARLY: Timestamp = Timestamp::from_ms(100);
+/// What comes so much later than its time says has not been on its way for so long: its publisher was away.
+const AWAY_MIN: Duration = Duration::from_millis(1_500);
 /// How long a segment is kept open for renditions whose frames come late.
 const LATE_MAX: Duration = Duration::from_millis(1_000);
-/// Parts of one segment, of all renditions: thirty renditions of 6 s in parts of a quarter of a second. Frames whose time
+/// Parts of one segment, of all renditions: thirty renditions of 6 s in parts of a third of a second. Frames whose time
 /// stands still would otherwise fill one segment for ever.
 const SEGMENT_PARTS_MAX: usize = 1_000;
 /// Bytes of one segment, of all renditions: 6 s of 85 Mbit/s. A segment is kept or let go as a whole.
@@ -35,6 +37,8 @@ pub(super) struct Candidate {
     pub(super) lasts: Timestamp,
     /// Whether a decoder can begin here.
     pub(super) is_start: bool,
+    /// Whether its rendition has nothing in the segment yet.
+    pub(super) is_first: bool,
 }
 
 /// That a segment is to begin, and how.
@@ -68,6 +72,9 @@ pub(super) struct Segments {
     cuts: VecDeque<Cut>,
     leader: Option<TrackId>,
     keys: KeyInterval,
+    /// A time of the broadcast, and when that was.
+    anchor: Option<(Timestamp, Duration)>,
+    behind: Duration,
     parts: usize,
     bytes: usize,
 }
@@ -84,6 +91,8 @@ impl Segments {
             cuts,
             leader: None,
             keys,
+            anchor: None,
+            behind: Duration::ZERO,
             parts: 0,
             bytes: 0,
         }
@@ -112,8 +121,33 @@ impl Segments {
     }
 
     /// The first segment begins with the first frame.
-    pub(super) const fn begin_first(&mut self, at: Timestamp) {
+    pub(super) const fn begin_first(&mut self, at: Timestamp, now: Duration) {
         self.start = Some(at);
+        self.anchor = Some((at, now));
+    }
+
+    /// Whether what comes at `now` is so late that its publisher was away.
+    pub(super) fn is_late(&self, at: Timestamp, now: Duration) -> bool {
+        self.late_by(at, now) >= AWAY_MIN
+    }
+
+    /// From here on times are those of `now`: what was late is on time.
+    pub(super) fn catch_up(&mut self, at: Timestamp, now: Duration) {
+        if self.is_late(at, now) {
+            self.behind += self.late_by(at, now);
+            self.anchor = Some((at, now));
+        }
+    }
+
+    /// How much later than their times say frames have come since the broadcast began.
+    pub(super) const fn behind(&self) -> Duration {
+        self.behind
+    }
+
+    fn late_by(&self, at: Timestamp, now: Duration) -> Duration {
+        let Some((anchor, then)) = self.anchor else { return Duration::ZERO };
+        let media = u64::try_from((at - anchor).as_nanos()).map_or(Duration::ZERO, Duration::from_nanos);
+        now.saturating_sub(then).saturating_sub(media)
     }
 
     /// Whether a segment is to begin with this frame.
@@ -129,6 +163,11 @@ impl Segments {
         let forced = |is_wanted: bool| (is_wanted || self.is_full()).then_some(Wanted::FORCED);
         let end = elapsed + frame.lasts;
         match (leads, frame.track.kind) {
+            // The segment began with sound a moment ago, for who comes back: it is the one that this was to begin.
+            (true, MediaKind::Video) if frame.is_start && frame.is_first && self.is_forced => {
+                self.is_forced = false;
+                None
+            }
             (true, MediaKind::Video)
                 if frame.is_start && (self.is_forced || elapsed + EARLY >= self.target) =>
             {

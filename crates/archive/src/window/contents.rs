@@ -13,6 +13,8 @@ use super::rendition::{Head, Rendition};
 #[derive(Debug, Default)]
 pub(super) struct Contents {
     pub(super) renditions: Vec<Rendition>,
+    /// The number of the broadcast's first segment, once it has one.
+    pub(super) first_number: Option<u64>,
     /// The segments that are kept, oldest first.
     pub(super) segments: VecDeque<Head>,
     /// Discontinuities before the first of them.
@@ -35,11 +37,12 @@ impl Contents {
     /// Setups that are kept, at most: a publisher that changes more often means harm, and its viewers need the newest.
     const SETUPS_MAX: usize = 256;
 
-    pub(super) fn begin_segment(&mut self, number: u64, at: Timestamp, discontinuity: bool) {
+    pub(super) fn begin_segment(&mut self, head: Head) {
         if let Some(last) = self.segments.back_mut() {
-            last.until = Some(at);
+            last.until = Some(head.at);
         }
-        self.segments.push_back(Head { number, at, discontinuity, until: None });
+        self.first_number.get_or_insert(head.number);
+        self.segments.push_back(head);
     }
 
     pub(super) fn add(&mut self, kept: Arc<Kept>) {

@@ -1,6 +1,7 @@
 //! A part as it is kept, and where its bytes are.
 
 use std::fs::File;
+use std::io;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -43,6 +44,21 @@ impl Kept {
         self.data.lock().clone()
     }
 
+    /// Its bytes. Those in memory come at once; a file is waited for, so ask where that may be.
+    ///
+    /// # Errors
+    /// The file's.
+    pub fn read(&self) -> io::Result<Bytes> {
+        match self.data() {
+            Data::Memory(bytes) => Ok(bytes),
+            Data::File(file, offset) => {
+                let mut bytes = vec![0; self.part.len as usize];
+                read_exact_at(&file, &mut bytes, offset)?;
+                Ok(bytes.into())
+            }
+        }
+    }
+
     /// It was written into `file` at `offset`.
     pub(crate) fn lies_at(&self, file: &Arc<File>, offset: u64) {
         // Whoever wrote it first is as good as any other.
@@ -61,4 +77,18 @@ impl Kept {
         let bytes = if let Data::Memory(bytes) = &*self.data.lock() { bytes.len() } else { 0 };
         size_of::<Self>() + self.part.overhead() + bytes
     }
+}
+
+#[cfg(unix)]
+fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
+}
+
+/// A handle of its own: the place in a file belongs to the handle here.
+#[cfg(not(unix))]
+fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    use std::io::{Read as _, Seek as _, SeekFrom};
+    let mut file = file.try_clone()?;
+    file.seek(SeekFrom::Start(offset))?;
+    file.read_exact(bytes)
 }

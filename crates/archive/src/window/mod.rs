@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use self::contents::Contents;
-use self::rendition::Rendition;
+use self::rendition::{Head, Rendition};
 use crate::part::Init;
 use crate::parts::Made;
 
@@ -90,6 +90,21 @@ pub struct Outline {
     pub is_ended: bool,
 }
 
+impl Outline {
+    /// Whether the rendition has anything yet.
+    #[must_use]
+    pub fn has_parts(&self) -> bool {
+        self.segments.iter().any(|segment| !segment.is_empty())
+    }
+
+    /// Where its newest part ends.
+    #[must_use]
+    pub fn end(&self) -> Timestamp {
+        let newest = self.segments.iter().rev().find_map(|segment| segment.parts.last());
+        newest.map_or(Timestamp::ZERO, |newest| newest.part().until())
+    }
+}
+
 /// Where reading in the order of the hub's log begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -156,7 +171,9 @@ impl Window {
         let before = inner.bytes;
         for made in made {
             match made {
-                Made::Segment { number, at, discontinuity } => inner.begin_segment(number, at, discontinuity),
+                Made::Segment { number, at, discontinuity, behind } => {
+                    inner.begin_segment(Head { number, at, discontinuity, behind, until: None });
+                }
                 Made::Init(init) => inner.rendition(init.rendition).describe(init),
                 Made::Part(part, bytes) => {
                     let kept = Arc::new(Kept::new(part, bytes));
@@ -327,6 +344,12 @@ impl Window {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.inner.lock().bytes
+    }
+
+    /// The number of the broadcast's first segment; `None` before its first frame. No other broadcast of that name has it.
+    #[must_use]
+    pub fn first_number(&self) -> Option<u64> {
+        self.inner.lock().first_number
     }
 
     /// The number behind the last segment, and all discontinuities so far: where another broadcast of that name goes on.

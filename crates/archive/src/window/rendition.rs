@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use headwater_media::{Timestamp, TrackId};
 use tokio::sync::watch;
@@ -15,6 +16,7 @@ pub(super) struct Head {
     pub(super) number: u64,
     pub(super) at: Timestamp,
     pub(super) discontinuity: bool,
+    pub(super) behind: Duration,
     /// Where its end is known: where the next begins, or the broadcast ended.
     pub(super) until: Option<Timestamp>,
 }
@@ -30,6 +32,8 @@ pub struct Segment {
     pub until: Option<Timestamp>,
     /// Whether decoders have to begin anew here.
     pub discontinuity: bool,
+    /// How much later than its times say it was on the wall, since the broadcast began.
+    pub behind: Duration,
     /// Its parts so far.
     pub parts: Arc<Vec<Arc<Kept>>>,
     /// Whether no more parts come.
@@ -179,6 +183,7 @@ impl Rendition {
             at: head.at,
             until: head.until,
             discontinuity: head.discontinuity,
+            behind: head.behind,
             parts: own.map(|own| Arc::clone(&own.parts)).unwrap_or_default(),
             is_complete: own
                 .map_or_else(|| self.reach.borrow().has(head.number, None), |own| own.is_complete),

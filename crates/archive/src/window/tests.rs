@@ -119,7 +119,7 @@ fn an_outline_has_all_segments_with_times_that_add_up() {
         let last = &outline.segments[4];
         assert!(!last.is_complete && last.until.is_none() && !last.is_empty() && !outline.is_ended);
         assert!(
-            outline.part_target <= Timestamp::from_ms(250) && outline.part_target > Timestamp::from_ms(220)
+            outline.part_target <= Timestamp::from_ms(335) && outline.part_target > Timestamp::from_ms(220)
         );
         assert_eq!(filled.window.segment(rendition, 8).unwrap().parts.len(), outline.segments[1].parts.len());
         assert!(
