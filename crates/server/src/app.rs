@@ -150,6 +150,8 @@ impl Parts {
             events: Arc::clone(&self.events),
             tunnels: Arc::clone(&self.tunnels),
             cuts: http::Cuts::default(),
+            playlists: http::Playlists::default(),
+            audience: http::Audience::default(),
             rtmp_port: addresses.of(&rtmp::PROTOCOL)?.port(),
             http_port: addresses.of(&http::PROTOCOL)?.port(),
         }))

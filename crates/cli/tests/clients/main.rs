@@ -18,6 +18,7 @@ mod harness;
 mod hls;
 mod left_out;
 mod life;
+mod live_hls;
 mod modern;
 mod program;
 mod publishers;

@@ -60,7 +60,10 @@ impl Place {
 
     /// Runs the program with these arguments; its addresses are those of the demo.
     pub(crate) fn run(&self, at: &str, words: &[String]) {
-        let here = |word: &String| word.replace("rtmp://localhost", &format!("rtmp://{}", self.rtmp));
+        let here = |word: &String| {
+            let word = word.replace("rtmp://localhost", &format!("rtmp://{}", self.rtmp));
+            word.replace("http://localhost:8080", &format!("http://{}", self.http))
+        };
         let output = self.program().args(words.iter().map(here)).output().unwrap();
         must_succeed(at, &words.join(" "), &output);
     }

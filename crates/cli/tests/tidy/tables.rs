@@ -149,7 +149,7 @@ pub(crate) const ROOMS: &[Room] = &[
     room(
         "media ground",
         "media",
-        &["error", "bits", "time", "regularity", "container", "plain_text", "ttml"],
+        &["error", "bits", "time", "regularity", "container", "date_time", "plain_text", "ttml"],
         &[],
         "the ground names nothing above it",
     ),
@@ -418,6 +418,7 @@ pub(crate) const ROOMS: &[Room] = &[
         &[
             "main.rs",
             "bench",
+            "check_hls",
             "incoming",
             "left_out",
             "line",

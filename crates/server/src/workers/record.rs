@@ -281,7 +281,7 @@ mod tests {
             }
         };
         let mut growth = window.growth();
-        growth.wait_for(|growth| growth.parts >= 19).await.unwrap();
+        growth.wait_for(|growth| growth.parts >= 14).await.unwrap();
         assert_eq!(window.range().from, Timestamp::ZERO);
         drop(publisher);
         hub.stop(&name);

@@ -16,6 +16,7 @@ mod gate;
 mod handover;
 mod hls;
 mod io;
+mod live_hls;
 mod negotiation;
 mod pages;
 mod preconditions;
@@ -55,11 +56,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
 pub(crate) use self::config::Config;
 pub(crate) use self::files::cuts::Cuts;
 use self::handover::{Answering, Handover};
 use self::io::Io;
+pub(crate) use self::live_hls::{Audience, Playlists};
 use self::sendfile::Ranges;
 pub(crate) use self::shared::Shared;
 use self::stall::StallLimit;
@@ -84,6 +87,8 @@ pub(crate) static PROTOCOL: Protocol = Protocol {
 /// A request's head in memory, at most: thousands of peers may each send one slowly. What is written may wait in as
 /// much.
 const HEAD_BYTES_MAX: usize = 128 << 10;
+/// How often it is looked which viewers of HLS have gone.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// What is logged of a request's path.
 const PLACE_LETTERS_MAX: usize = 200;
 
@@ -103,6 +108,8 @@ pub(crate) async fn serve(
     let router = route::router(&shared);
     let connections_stop = stop.clone();
     let mut connections = JoinSet::new();
+    let mut sweeps = tokio::time::interval(SWEEP_EVERY);
+    sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             Some(accepted) = arrivals.recv() => {
@@ -110,6 +117,7 @@ pub(crate) async fn serve(
                 connections.spawn(connection(accepted, config.get(), shared, router, stop));
             }
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            _ = sweeps.tick() => shared.audience.sweep(&shared.events),
             () = stop.requested() => break,
         }
     }

@@ -18,6 +18,7 @@ use percent_encoding::percent_decode_str;
 
 use super::cors::{method_not_allowed, preflight, with_cors};
 use super::film_address::FilmAddress;
+use super::live_hls::{self, LiveResource};
 use super::query::Query;
 use super::shared::Shared;
 use super::stall::StallLimit;
@@ -133,6 +134,8 @@ enum Destination<'a> {
     Hls(FilmAddress<'a>, hls::HlsResource),
     /// What a film does not have.
     Nothing(FilmAddress<'a>),
+    /// A playlist of a live stream or what it names.
+    LiveHls(&'a StreamName, LiveResource),
     /// A live stream: `<app>/<name>`, coded.
     Stream(&'a str),
     /// A file of the pages.
@@ -145,13 +148,16 @@ struct Path<'a> {
     raw: &'a str,
     /// Decoded once, in an app that has films; not where the name is that of a live stream.
     film: Option<FilmAddress<'a>>,
+    /// What of a live stream HLS is asked for.
+    live: Option<(StreamName, LiveResource)>,
 }
 
 /// A way that leads somewhere, or not.
-type Way = for<'a> fn(&Path<'a>) -> Option<Destination<'a>>;
+type Way = for<'a> fn(&'a Path<'a>) -> Option<Destination<'a>>;
 
 /// The ways to all that has no fixed address. The first that leads somewhere is taken.
-const WAYS: [(&str, Way); 6] = [
+const WAYS: [(&str, Way); 7] = [
+    ("live hls", |path| path.live.as_ref().map(|(name, resource)| Destination::LiveHls(name, *resource))),
     ("file", |path| path.film.filter(|film| film.part.is_empty()).map(Destination::File)),
     ("picture", |path| {
         let film = path.film?;
@@ -176,7 +182,8 @@ async fn elsewhere(
     let path = request.uri.path();
     let decoded = decode(path).ok();
     let film = decoded.as_deref().and_then(|decoded| film(&shared, decoded));
-    let path = Path { raw: path, film };
+    let live = decoded.as_deref().and_then(|decoded| live(&shared, decoded));
+    let path = Path { raw: path, film, live };
     let Some(destination) = WAYS.iter().find_map(|(_, way)| way(&path)) else {
         return StatusCode::NOT_FOUND.into_response();
     };
@@ -199,6 +206,9 @@ async fn elsewhere(
             with_cors(Box::pin(vod::hls(&shared, film, wanted, &request)).await)
         }
         Destination::Nothing(film) => with_cors(Box::pin(vod::nothing(&shared, film)).await),
+        Destination::LiveHls(name, wanted) => {
+            with_cors(Box::pin(live_hls::serve(&shared, peer, name, wanted, &request)).await)
+        }
         Destination::Stream(name) => with_cors(Box::pin(stream(&shared, name, &request)).await),
         Destination::Page(path) => match request.method {
             Method::GET | Method::HEAD => pages::file(path, &request.headers),
@@ -255,6 +265,15 @@ fn film<'a>(shared: &Shared, decoded: &'a str) -> Option<FilmAddress<'a>> {
     let stem = decoded.strip_suffix(".flv").unwrap_or(decoded);
     let is_live = StreamName::parse(stem).is_ok_and(|stream| shared.sources.hub.is_live(&stream));
     (!is_live).then(|| FilmAddress::parse(app, name))
+}
+
+/// What of a live stream a decoded path means in HLS. In an app that has films a stream must be there for that.
+fn live(shared: &Shared, decoded: &str) -> Option<(StreamName, LiveResource)> {
+    let (name, resource) = LiveResource::parse(decoded)?;
+    let name = StreamName::parse(name).ok()?;
+    let sources = &shared.sources;
+    let is_there = || sources.hub.is_live(&name) || sources.archive.broadcast(&name).is_some();
+    (!sources.library.has_app(name.app()) || is_there()).then_some((name, resource))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use headwater_vod::thumbnails::Thumbnails;
 use headwater_vod::uploads::Uploads;
 
 use super::files::cuts::Cuts;
+use super::live_hls::{Audience, Playlists};
 use crate::access::Access;
 use crate::events::Events;
 use crate::metrics::Metrics;
@@ -23,6 +24,8 @@ pub(crate) struct Shared {
     pub(crate) events: Arc<Events>,
     pub(crate) tunnels: Arc<Tunnels>,
     pub(crate) cuts: Cuts,
+    pub(crate) playlists: Playlists,
+    pub(crate) audience: Audience,
     pub(crate) rtmp_port: u16,
     pub(crate) http_port: u16,
 }

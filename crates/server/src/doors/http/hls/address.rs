@@ -27,7 +27,7 @@ pub(in crate::doors::http) enum HlsResource {
 
 /// `video-0`, `audio-1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(in crate::doors::http) struct LineName(pub(super) TrackId);
+pub(in crate::doors::http) struct LineName(pub(in crate::doors::http) TrackId);
 
 impl HlsResource {
     /// By what stands behind the film's name.
@@ -63,7 +63,7 @@ impl HlsResource {
 }
 
 impl LineName {
-    fn parse(name: &str) -> Option<Self> {
+    pub(in crate::doors::http) fn parse(name: &str) -> Option<Self> {
         let (kind, index) = name.split_once('-')?;
         let kind = match kind {
             "video" => MediaKind::Video,
@@ -73,7 +73,7 @@ impl LineName {
         Some(Self(TrackId { kind, index: u8::try_from(number(index)?).ok()? }))
     }
 
-    pub(super) const fn content_type(self) -> &'static str {
+    pub(in crate::doors::http) const fn content_type(self) -> &'static str {
         match self.0.kind {
             MediaKind::Audio => "audio/mp4",
             _ => "video/mp4",

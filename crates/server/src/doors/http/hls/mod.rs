@@ -16,8 +16,7 @@ use bytes::Bytes;
 use headwater_media::Timestamp;
 use headwater_media::hls::{Presentation, SegmentedTrack};
 
-pub(super) use self::address::HlsResource;
-use self::address::LineName;
+pub(super) use self::address::{HlsResource, LineName};
 use self::subtitles::Subtitle;
 use super::cors::{method_not_allowed, preflight};
 use super::files::{Piece, Plan, Representation, respond};

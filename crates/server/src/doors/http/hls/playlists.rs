@@ -4,7 +4,7 @@ use headwater_media::hls::{
     IFrameVariant, MasterPlaylist, MediaPlaylist, MediaSegment, PlaylistType, Rendition, RenditionKind,
     Segment, SegmentedTrack, Variant,
 };
-use headwater_media::{Codec, MediaKind, TrackDetails};
+use headwater_media::{Codec, MediaKind, Timestamp, TrackDetails};
 
 use super::{LineName, Showing, subtitles};
 use headwater_vod::Refusal;
@@ -67,11 +67,11 @@ impl Showing<'_> {
             return Err(self.none(&format!("subtitles {number}")));
         }
         let uri = format!("subtitles-{number}.vtt");
-        let segment = Segment { uri, start: self.presentation.start(), map: None, discontinuity: false };
+        let (start, end) = (self.presentation.start(), self.presentation.end());
+        let segment = Segment { uri, start, end, ..Segment::default() };
         let playlist = MediaPlaylist {
             kind: Some(PlaylistType::Vod),
             segments: vec![segment],
-            end: self.presentation.end(),
             ended: true,
             ..MediaPlaylist::default()
         };
@@ -86,17 +86,19 @@ impl Showing<'_> {
         prefix: &str,
     ) -> MediaPlaylist {
         let mut era = cuts.first().map(|cut| cut.era);
-        let segment = |(number, cut): (usize, &MediaSegment)| Segment {
+        let ends = cuts.iter().skip(1).map(|next| next.start).chain([line.end]);
+        let segment = |(number, (cut, end)): (usize, (&MediaSegment, Timestamp))| Segment {
             uri: format!("{name}/{prefix}{number}.m4s{}", self.state),
             start: cut.start,
+            end,
             map: Some(format!("{name}/init-{}.mp4{}", cut.era, self.state)),
             discontinuity: era.replace(cut.era) != Some(cut.era),
+            ..Segment::default()
         };
         MediaPlaylist {
             kind: Some(PlaylistType::Vod),
             independent_segments: line.independent,
-            segments: cuts.iter().enumerate().map(segment).collect(),
-            end: line.end,
+            segments: cuts.iter().zip(ends).enumerate().map(segment).collect(),
             ended: true,
             ..MediaPlaylist::default()
         }

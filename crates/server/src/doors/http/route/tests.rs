@@ -37,7 +37,7 @@ const PICTURE: u16 = if cfg!(feature = "thumbnails") { 200 } else { 501 };
 struct Row(&'static str, &'static str, &'static str, u16);
 
 /// At least one for every entry.
-const ROWS: [Row; 42] = [
+const ROWS: [Row; 44] = [
     Row("GET", "/", "/", PAGE),
     Row("GET", "/metrics", "/metrics", 200),
     Row("GET", ACCESS, ACCESS, 200),
@@ -77,6 +77,8 @@ const ROWS: [Row; 42] = [
     Row("GET", "hls", "/vod/bframes.mp4/index.m3u8", 200),
     Row("GET", "hls", "/vod/bframes.mp4/hls/video-0/0.m4s", 200),
     Row("GET", "nothing", "/vod/bframes.mp4/else", 404),
+    Row("GET", "live hls", "/live/none/index.m3u8", 404),
+    Row("POST", "live hls", "/live/cam/hls/video-0.m3u8", 405),
     Row("HEAD", "stream", "/live/cam.flv", 200),
     Row("POST", "stream", "/live/cam.flv", 405),
     Row("GET", "page", "/nowhere", 404),
@@ -171,6 +173,8 @@ impl House {
             metrics: Arc::default(),
             tunnels: Arc::new(tunnels),
             cuts: Cuts::default(),
+            playlists: Default::default(),
+            audience: Default::default(),
             rtmp_port: 1935,
             http_port: 8080,
         });
@@ -246,7 +250,9 @@ async fn every_address_has_a_row_and_every_row_reaches_what_it_names() {
     for Row(method, entry, path, _) in &ROWS {
         let method = MethodFilter::try_from(Method::from_bytes(method.as_bytes()).unwrap()).unwrap();
         let fixed = routes().into_iter().find(|route| route.method == method && fits(route.path, path));
-        let place = Path { raw: path, film: film(&house.shared, path.trim_start_matches('/')) };
+        let decoded = path.trim_start_matches('/');
+        let (film, live) = (film(&house.shared, decoded), live(&house.shared, decoded));
+        let place = Path { raw: path, film, live };
         match fixed {
             Some(route) => reached.push((route.path.to_owned(), Some(method))),
             None => {

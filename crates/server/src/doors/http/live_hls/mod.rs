@@ -1,0 +1,220 @@
+//! HLS of live streams, with low latency: playlists and fragments straight from a broadcast's window.
+//!
+//! `live/NAME/index.m3u8` is the master playlist; below `live/NAME/hls/` each track has a media playlist, its
+//! initialisation segments, its segments and their parts. The fragments are the archive's: nothing is made here but text.
+//! What has a number never changes, and numbers never come again: it may be kept for ever by whoever caches.
+
+mod address;
+mod audience;
+mod delivery;
+mod outline;
+mod rendered;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use headwater_archive::{Data, Kept, Window};
+use headwater_hub::StreamName;
+use headwater_media::MediaKind;
+
+pub(super) use self::address::LiveResource;
+pub(crate) use self::audience::Audience;
+use self::delivery::{BLOCKED_MAX, Delivery};
+pub(crate) use self::rendered::Playlists;
+use self::rendered::{Wanted, gone};
+use super::cors::{method_not_allowed, preflight};
+use super::files::{Piece, Plan, Representation, respond};
+use super::hls::LineName;
+use super::preconditions::Validators;
+use super::query::Query;
+use super::shared::Shared;
+use crate::access::Peer;
+
+/// How long the beginning of a stream is waited for: until its window is there, and all its tracks in it.
+const BEGINNING_MAX: Duration = Duration::from_secs(3);
+const BEGINNING_STEP: Duration = Duration::from_millis(100);
+
+/// Answers a request for a playlist of a live stream, or for what a playlist names.
+pub(super) async fn serve(
+    shared: &Arc<Shared>,
+    peer: Peer,
+    name: &StreamName,
+    resource: LiveResource,
+    request: &Parts,
+) -> Response {
+    match request.method {
+        Method::GET | Method::HEAD => {}
+        Method::OPTIONS => return preflight(),
+        _ => return method_not_allowed(),
+    }
+    let Some(window) = window(shared, name).await else {
+        return (StatusCode::NOT_FOUND, format!("nobody publishes {name}\n")).into_response();
+    };
+    let query = Query::of(&request.uri);
+    match resource {
+        LiveResource::Master => {
+            wait_for_tracks(&window).await;
+            rendered::master(request, &window, query)
+        }
+        LiveResource::Media(line) => {
+            shared.audience.note(&shared.sources, (&shared.metrics, &shared.events), &window, peer, request);
+            let delivery = match Delivery::read(query) {
+                Ok(delivery) => delivery,
+                Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
+            };
+            if let Err(refusal) = delivery.wait(&window, line.0).await {
+                return refusal;
+            }
+            let wanted = Wanted { line, skip: delivery.skip, keys: false };
+            shared.playlists.answer(request, &window, wanted, query, delivery.is_blocked())
+        }
+        LiveResource::Keys(line) => {
+            let wanted = Wanted { line, skip: false, keys: true };
+            shared.playlists.answer(request, &window, wanted, query, false)
+        }
+        LiveResource::Init(line, first_segment, number) => {
+            init(shared, &window, line, (first_segment, number), request)
+        }
+        LiveResource::Segment(line, number) => segment(shared, &window, line, number, request).await,
+        LiveResource::Part(line, number, part) => {
+            one_part(shared, &window, line, (number, part), request).await
+        }
+    }
+}
+
+/// The window of a stream; of one that begins just now, as soon as it is there.
+async fn window(shared: &Shared, name: &StreamName) -> Option<Arc<Window>> {
+    let sources = &shared.sources;
+    let mut waited = Duration::ZERO;
+    loop {
+        let found = sources.archive.broadcast(name);
+        // What is over gives way to what begins.
+        let is_over = found.as_ref().is_some_and(|window| window.is_ended()) && sources.hub.is_live(name);
+        if (found.is_some() && !is_over) || !sources.hub.is_live(name) || waited >= BEGINNING_MAX {
+            return found;
+        }
+        tokio::time::sleep(BEGINNING_STEP).await;
+        waited += BEGINNING_STEP;
+    }
+}
+
+/// Waits until each track that has been announced has come, for a while: a master playlist is read once.
+async fn wait_for_tracks(window: &Window) {
+    let mut growth = window.growth();
+    let has_all = || {
+        let renditions = window.renditions();
+        let announced = window
+            .setup(u64::MAX)
+            .map_or(0, |(_, setup)| setup.tracks().filter(|track| track.id.kind != MediaKind::Data).count());
+        let have_parts = |id| window.outline(id).is_some_and(|outline| outline.has_parts());
+        !renditions.is_empty()
+            && renditions.len() >= announced
+            && renditions.iter().all(|init| have_parts(init.rendition))
+    };
+    let all = async {
+        while !has_all() && !window.is_ended() {
+            if growth.changed().await.is_err() {
+                break;
+            }
+        }
+    };
+    // One that does not come is left out.
+    let _ = tokio::time::timeout(BEGINNING_MAX, all).await;
+}
+
+fn init(
+    shared: &Shared,
+    window: &Window,
+    line: LineName,
+    (first_segment, number): (u64, u32),
+    request: &Parts,
+) -> Response {
+    let found = (window.first_number() == Some(first_segment)).then(|| window.init(line.0, number)).flatten();
+    match found {
+        Some(init) => {
+            let tag = format!("\"{line}-i{first_segment}-{number}\"");
+            fragments(shared, request, line, tag, vec![init.bytes.clone()], window.began())
+        }
+        None => gone(window, &format!("initialisation segment {number} of {line}")),
+    }
+}
+
+async fn segment(shared: &Shared, window: &Window, line: LineName, number: u64, request: &Parts) -> Response {
+    let found = window.segment(line.0, number).filter(|segment| segment.is_complete && !segment.is_empty());
+    let Some(segment) = found else { return gone(window, &format!("segment {number} of {line}")) };
+    let mut bytes = Vec::with_capacity(segment.parts.len());
+    for kept in segment.parts.iter() {
+        match data(kept).await {
+            Ok(part) => bytes.push(part),
+            Err(response) => return response,
+        }
+    }
+    fragments(shared, request, line, format!("\"{line}-{number}\""), bytes, window.began())
+}
+
+/// A part; the one that comes next is waited for (RFC 8216bis, 6.2.6).
+async fn one_part(
+    shared: &Shared,
+    window: &Window,
+    line: LineName,
+    (segment, number): (u64, u32),
+    request: &Parts,
+) -> Response {
+    let none = || gone(window, &format!("part {segment}.{number} of {line}"));
+    let Some(reach) = window.reach(line.0) else { return none() };
+    let stands = *reach.borrow();
+    let is_next = (stands.segment == segment && stands.parts == number)
+        || (stands.is_complete && stands.segment + 1 == segment && number == 0);
+    if is_next && !stands.is_ended {
+        // In vain, if the segment has come to its end without it.
+        let waiting = window.reached(line.0, segment, Some(number));
+        let _ = tokio::time::timeout(BLOCKED_MAX, waiting).await;
+    }
+    let Some(kept) = window.part(line.0, segment, number) else { return none() };
+    match data(&kept).await {
+        Ok(bytes) => {
+            let tag = format!("\"{line}-{segment}.{number}\"");
+            fragments(shared, request, line, tag, vec![bytes], window.began())
+        }
+        Err(response) => response,
+    }
+}
+
+/// The bytes of a part, wherever they are.
+async fn data(kept: &Arc<Kept>) -> Result<Bytes, Response> {
+    if let Data::Memory(bytes) = kept.data() {
+        return Ok(bytes);
+    }
+    let kept = Arc::clone(kept);
+    let read = headwater_vod::blocking(move || kept.read()).await;
+    read.map_err(|error| {
+        tracing::warn!(%error, "a recording cannot be read");
+        (StatusCode::INTERNAL_SERVER_ERROR, "the recording cannot be read\n").into_response()
+    })
+}
+
+/// Fragments as an answer that may be kept for ever.
+fn fragments(
+    shared: &Shared,
+    request: &Parts,
+    line: LineName,
+    etag: String,
+    bytes: Vec<Bytes>,
+    modified: SystemTime,
+) -> Response {
+    const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+    let mut plan = Plan::default();
+    bytes.into_iter().for_each(|bytes| plan.push(Piece::Bytes(bytes)));
+    let validators = Validators { etag, modified };
+    let content_type = line.content_type();
+    let representation = Representation { plan, content_type, validators, download: None };
+    let mut response = respond(shared, request, representation);
+    if response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED {
+        response.headers_mut().insert(header::CACHE_CONTROL, FOR_EVER);
+    }
+    response
+}

@@ -1,0 +1,184 @@
+//! A rendition of a window as a playlist.
+
+use std::time::SystemTime;
+
+use headwater_archive::{Outline, Part as Kept, Segment as Held, TARGET_DURATION, Window};
+use headwater_media::hls::{ByteRange, LowLatency, MediaPlaylist, Part, RenditionReport, Segment};
+use headwater_media::{DateTime, MediaKind, Timestamp};
+
+use crate::doors::http::hls::LineName;
+
+/// From so far before the end on, parts are listed (RFC 8216bis, 4.4.4.9), in target durations.
+const PARTS_LISTED: i64 = 3;
+/// What lies farther before the end can be skipped (6.2.5.1), in target durations.
+const SKIPPED_FROM: i64 = 6;
+
+/// What is written of a rendition.
+pub(super) struct Showing<'a> {
+    pub(super) window: &'a Window,
+    pub(super) line: LineName,
+    pub(super) outline: Outline,
+    /// What the addresses of media end in.
+    pub(super) query: String,
+    /// What the addresses of playlists end in.
+    pub(super) playlist_query: String,
+}
+
+impl Showing<'_> {
+    /// The media playlist; `skip` leaves out what the client has.
+    pub(super) fn media(&self, skip: bool) -> MediaPlaylist {
+        let complete = self.complete();
+        let is_ended = self.outline.is_ended;
+        let end = self.outline.end();
+        let mut segments: Vec<Segment> =
+            complete.iter().enumerate().map(|(at, held)| self.segment(held, self.end_of(at), end)).collect();
+        let old = segments.iter().take_while(|it| end - it.end > target(SKIPPED_FROM)).count();
+        let skipped = if skip && !is_ended { old } else { 0 };
+        segments.drain(..skipped);
+        MediaPlaylist {
+            media_sequence: self.outline.segments.first().map_or(0, |first| first.number),
+            discontinuity_sequence: self.outline.discontinuity_sequence,
+            target_duration_s: TARGET_DURATION.as_secs(),
+            independent_segments: self.is_independent(),
+            skipped: skipped as u64,
+            segments,
+            low_latency: (!is_ended && self.outline.has_parts()).then(|| self.edge()),
+            ended: is_ended,
+            ..MediaPlaylist::default()
+        }
+    }
+
+    /// The playlist of the key frames that segments begin with, each a range of its segment.
+    pub(super) fn keys(&self) -> MediaPlaylist {
+        let end = self.outline.end();
+        let segments = self.complete().iter().enumerate().filter_map(|(at, held)| {
+            let first = held.parts.first()?.part();
+            let sample = first.samples.first().filter(|it| it.sample.key)?;
+            let len = u64::from(first.payload_at) + u64::from(sample.sample.len);
+            let range = Some(ByteRange { offset: 0, len });
+            Some(Segment { range, parts: Vec::new(), ..self.segment(held, self.end_of(at), end) })
+        });
+        MediaPlaylist {
+            media_sequence: self.outline.segments.first().map_or(0, |first| first.number),
+            discontinuity_sequence: self.outline.discontinuity_sequence,
+            target_duration_s: TARGET_DURATION.as_secs(),
+            i_frames_only: true,
+            segments: segments.collect(),
+            ended: self.outline.is_ended,
+            ..MediaPlaylist::default()
+        }
+    }
+
+    /// The segments that nothing is added to: those before the first that is open.
+    fn complete(&self) -> &[Held] {
+        let segments = &self.outline.segments;
+        let open = segments.iter().position(|held| !held.is_complete && !self.outline.is_ended);
+        &segments[..open.unwrap_or(segments.len())]
+    }
+
+    /// When a segment ends: where the rendition goes on, so that nothing drifts, but before a break.
+    fn end_of(&self, at: usize) -> Timestamp {
+        let segments = &self.outline.segments;
+        let Some(held) = segments.get(at) else { return Timestamp::ZERO };
+        let own = own_end(held);
+        match segments.get(at + 1) {
+            Some(next) if !next.discontinuity && !next.parts.is_empty() && !held.parts.is_empty() => {
+                own_start(next).max(own)
+            }
+            _ => own,
+        }
+    }
+
+    fn segment(&self, held: &Held, until: Timestamp, end: Timestamp) -> Segment {
+        let start = own_start(held);
+        let lists_parts = !self.outline.is_ended && end - until < target(PARTS_LISTED);
+        Segment {
+            uri: format!("{}/{}.m4s{}", self.line, held.number, self.query),
+            start,
+            end: until,
+            map: self.map(held),
+            discontinuity: held.discontinuity,
+            program_date_time: Some(self.date(held, start)),
+            gap: held.parts.is_empty(),
+            parts: if lists_parts { self.parts(held) } else { Vec::new() },
+            range: None,
+        }
+    }
+
+    fn parts(&self, held: &Held) -> Vec<Part> {
+        let part = |kept: &Kept| Part {
+            uri: format!("{}/{}.{}.m4s{}", self.line, held.number, kept.number, self.query),
+            start: kept.from(),
+            end: kept.until(),
+            independent: kept.independent,
+        };
+        held.parts.iter().map(|kept| part(kept.part())).collect()
+    }
+
+    /// What stands behind the segments that are complete.
+    fn edge(&self) -> LowLatency {
+        let open = self.outline.segments.get(self.complete().len());
+        let last = self.outline.segments.last().map_or(0, |last| last.number);
+        let (segment, part) = open.map_or((last + 1, 0), |held| (held.number, held.parts.len()));
+        LowLatency {
+            part_target_ms: target_ms(self.outline.part_target),
+            open: open.filter(|held| !held.parts.is_empty()).map(|held| Segment {
+                parts: self.parts(held),
+                ..self.segment(held, own_end(held), own_end(held))
+            }),
+            preload_hint: Some(format!("{}/{segment}.{part}.m4s{}", self.line, self.query)),
+            reports: self.reports(),
+        }
+    }
+
+    fn reports(&self) -> Vec<RenditionReport> {
+        let renditions = self.window.renditions();
+        let others = renditions.iter().map(|init| init.rendition).filter(|id| *id != self.line.0);
+        let report = |id| {
+            let reach = *self.window.reach(id)?.borrow();
+            let last_part = u64::from(reach.parts).checked_sub(1)?;
+            let uri = format!("{}.m3u8{}", LineName(id), self.playlist_query);
+            Some(RenditionReport { uri, last_msn: reach.segment, last_part })
+        };
+        others.filter_map(report).collect()
+    }
+
+    /// The initialisation segment; of a segment without frames, that of the next one that has some.
+    fn map(&self, held: &Held) -> Option<String> {
+        let from = self.outline.segments.iter().skip_while(|it| it.number < held.number);
+        let described = from.chain(self.outline.segments.iter().rev());
+        let number = described.filter_map(Held::init).next()?.number;
+        let first = self.window.first_number()?;
+        Some(format!("{}/init-{first}-{number}.mp4{}", self.line, self.query))
+    }
+
+    fn is_independent(&self) -> bool {
+        let is = |held: &Held| held.parts.first().is_none_or(|first| first.part().independent);
+        self.line.0.kind == MediaKind::Audio || self.outline.segments.iter().all(is)
+    }
+
+    fn date(&self, held: &Held, at: Timestamp) -> DateTime {
+        let began = self.window.began().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let began = i64::try_from((began + held.behind).as_millis()).unwrap_or(0);
+        DateTime::from_unix_ms(began.saturating_add(at.as_ms()))
+    }
+}
+
+fn own_start(held: &Held) -> Timestamp {
+    held.parts.first().map_or(held.at, |first| first.part().from())
+}
+
+fn own_end(held: &Held) -> Timestamp {
+    let end = held.parts.last().map(|last| last.part().until());
+    end.unwrap_or_else(|| held.until.unwrap_or(held.at))
+}
+
+/// So many target durations.
+fn target(count: i64) -> Timestamp {
+    Timestamp::from_ms(count * 1000 * TARGET_DURATION.as_secs() as i64)
+}
+
+/// Whole milliseconds that no part exceeds.
+fn target_ms(target: Timestamp) -> u64 {
+    u64::try_from(target.as_nanos()).unwrap_or(0).div_ceil(1_000_000)
+}

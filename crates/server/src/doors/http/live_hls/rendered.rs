@@ -1,0 +1,328 @@
+//! Playlists as text: made once for all who ask for the same, packed once, and answered with what caches must know.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io::Write as _;
+use std::sync::{Arc, Weak};
+
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use headwater_archive::{Outline, Reach, TARGET_DURATION, Window};
+use headwater_media::hls::{IFrameVariant, MasterPlaylist, Rendition, RenditionKind, Variant};
+use headwater_media::{Codec, MediaKind, TrackDetails};
+use parking_lot::Mutex;
+
+use super::outline::Showing;
+use crate::doors::http::hls::LineName;
+use crate::doors::http::negotiation::{Coding, codings};
+use crate::doors::http::preconditions::if_none_match;
+use crate::doors::http::query::Query;
+
+const PLAYLIST: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
+const SOUND: &str = "sound";
+
+/// A playlist of a rendition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Wanted {
+    pub(super) line: LineName,
+    /// Whether segments that the client has are left out.
+    pub(super) skip: bool,
+    /// Whether it is the one of the key frames.
+    pub(super) keys: bool,
+}
+
+/// The playlists that were made last, of all broadcasts.
+#[derive(Debug, Default)]
+pub(crate) struct Playlists(Mutex<HashMap<u64, OfBroadcast>>);
+
+#[derive(Debug)]
+struct OfBroadcast {
+    window: Weak<Window>,
+    made: HashMap<Wanted, Arc<Mutex<Option<Made>>>>,
+}
+
+/// A text, and the state of the rendition that it tells of.
+#[derive(Clone, Debug)]
+struct Made {
+    of: Reach,
+    text: Text,
+}
+
+#[derive(Clone, Debug)]
+struct Text {
+    plain: Bytes,
+    packed: Bytes,
+    /// With its quotes.
+    etag: String,
+}
+
+impl Playlists {
+    /// Answers with a media playlist. `is_blocked`: it was waited for, so the answer is as true in an hour.
+    pub(super) fn answer(
+        &self,
+        request: &Parts,
+        window: &Arc<Window>,
+        wanted: Wanted,
+        query: Query<'_>,
+        is_blocked: bool,
+    ) -> Response {
+        let Some(text) = self.text(window, wanted, query) else {
+            return gone(window, &format!("playlist {}", wanted.line));
+        };
+        let cache = match (is_blocked, window.is_ended()) {
+            (true, _) => format!("public, max-age={}", 6 * TARGET_DURATION.as_secs()),
+            (false, true) => format!("public, max-age={}", TARGET_DURATION.as_secs()),
+            // True until the next part: whoever keeps it asks again.
+            (false, false) => "no-cache".to_owned(),
+        };
+        text.answer(&request.headers, &cache)
+    }
+
+    /// The text as the rendition stands now; `None` if there is no such rendition.
+    fn text(&self, window: &Arc<Window>, wanted: Wanted, query: Query<'_>) -> Option<Text> {
+        let reach = *window.reach(wanted.line.0)?.borrow();
+        let (media, playlists) = (handed_on(query, true), handed_on(query, false));
+        if !(media.is_empty() && playlists.is_empty()) {
+            return render(window, wanted, media, playlists);
+        }
+        let place = self.place(window, wanted);
+        // Who comes while it is made waits for that: it takes less than making it again.
+        let mut made = place.lock();
+        if let Some(made) = made.as_ref().filter(|made| made.of == reach) {
+            return Some(made.text.clone());
+        }
+        let text = render(window, wanted, media, playlists)?;
+        *made = Some(Made { of: reach, text: text.clone() });
+        Some(text)
+    }
+
+    fn place(&self, window: &Arc<Window>, wanted: Wanted) -> Arc<Mutex<Option<Made>>> {
+        let mut all = self.0.lock();
+        if !all.contains_key(&window.broadcast()) {
+            all.retain(|_, broadcast| broadcast.window.strong_count() > 0);
+        }
+        let of_broadcast = all
+            .entry(window.broadcast())
+            .or_insert_with(|| OfBroadcast { window: Arc::downgrade(window), made: HashMap::new() });
+        Arc::clone(of_broadcast.made.entry(wanted).or_default())
+    }
+}
+
+fn render(window: &Window, wanted: Wanted, query: String, playlist_query: String) -> Option<Text> {
+    let outline = window.outline(wanted.line.0)?;
+    let showing = Showing { window, line: wanted.line, outline, query, playlist_query };
+    let playlist = if wanted.keys { showing.keys() } else { showing.media(wanted.skip) };
+    Some(Text::new(playlist.to_string()))
+}
+
+/// The part of a query that addresses in a playlist bear too, with its `?`: a key goes everywhere, a viewer's own name
+/// only where playlists are asked for.
+fn handed_on(query: Query<'_>, to_media: bool) -> String {
+    let is_handed_on = |name: &str| name == "key" || (name == "viewer" && !to_media);
+    let pairs: Vec<String> = query
+        .pairs()
+        .filter(|(name, _)| is_handed_on(name))
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
+}
+
+impl Text {
+    fn new(text: String) -> Self {
+        let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+        // Nothing fails in memory.
+        let packed = packer.write_all(text.as_bytes()).and_then(|()| packer.finish()).unwrap_or_default();
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        let etag = format!("\"{:016x}\"", hasher.finish());
+        Self { plain: text.into(), packed: packed.into(), etag }
+    }
+
+    fn answer(&self, headers: &HeaderMap, cache: &str) -> Response {
+        let has_it = if_none_match(headers, &self.etag) == Some(true);
+        let is_packed = codings(headers)
+            .into_iter()
+            .find(|coding| *coding != Coding::Brotli)
+            .is_some_and(|coding| coding == Coding::Gzip)
+            && !self.packed.is_empty();
+        let mut response = match (has_it, is_packed) {
+            (true, _) => StatusCode::NOT_MODIFIED.into_response(),
+            (false, true) => self.packed.clone().into_response(),
+            (false, false) => self.plain.clone().into_response(),
+        };
+        let fields = response.headers_mut();
+        if !has_it {
+            fields.insert(header::CONTENT_TYPE, PLAYLIST);
+        }
+        if is_packed && !has_it {
+            fields.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        fields.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+        // Packed or not, it says the same.
+        for (name, value) in
+            [(header::ETAG, format!("W/{}", self.etag)), (header::CACHE_CONTROL, cache.to_owned())]
+        {
+            fields.extend(HeaderValue::from_str(&value).ok().map(|value| (name, value)));
+        }
+        response
+    }
+}
+
+/// One rendition, as a master playlist tells of it.
+struct Line {
+    name: LineName,
+    details: TrackDetails,
+    outline: Outline,
+}
+
+/// Answers with the master playlist.
+pub(super) fn master(request: &Parts, window: &Window, query: Query<'_>) -> Response {
+    let query = handed_on(query, false);
+    let lines: Vec<Line> = window
+        .renditions()
+        .iter()
+        .filter_map(|init| {
+            let outline = window.outline(init.rendition)?;
+            let mut details = init.track.details_with(&init.key_frame);
+            // The name in MP4, which is what HLS asks for.
+            if init.track.codec == Codec::Flac {
+                details.codec_string = Some("fLaC".to_owned());
+            }
+            Some(Line { name: LineName(init.rendition), details, outline })
+        })
+        .collect();
+    if lines.is_empty() {
+        return gone(window, "track that HLS can carry");
+    }
+    let (videos, sounds): (Vec<&Line>, Vec<&Line>) =
+        lines.iter().partition(|line| line.name.0.kind == MediaKind::Video);
+    let mut playlist = MasterPlaylist::default();
+    let mut sound_codecs: Vec<String> =
+        sounds.iter().filter_map(|line| line.details.codec_string.clone()).collect();
+    sound_codecs.dedup();
+    let loudest = sounds.iter().map(|line| line.bandwidth()).max().unwrap_or_default();
+    for line in &videos {
+        let group = (!sounds.is_empty()).then_some(SOUND);
+        playlist.variants.push(line.variant(loudest, &sound_codecs, group, &query));
+        playlist.i_frames.extend(line.i_frames(&query));
+    }
+    if videos.is_empty() {
+        // Without pictures the sounds are the variants.
+        playlist.variants = sounds.iter().map(|line| line.variant((0, 0), &[], None, &query)).collect();
+    } else {
+        playlist.renditions =
+            sounds.iter().enumerate().map(|(at, line)| line.sound(at + 1, &query)).collect();
+    }
+    // Tracks come and go: it holds for a moment.
+    Text::new(playlist.to_string()).answer(&request.headers, "no-cache")
+}
+
+impl Line {
+    /// Bits per second: the most of any segment, and over all.
+    fn bandwidth(&self) -> (u64, u64) {
+        let rate = |bytes: u64, nanos: i64| {
+            let nanos = u128::try_from(nanos).unwrap_or(0).max(100_000_000);
+            u64::try_from(u128::from(bytes) * 8_000_000_000 / nanos).unwrap_or(u64::MAX)
+        };
+        let (mut most, mut bytes, mut nanos) = (0, 0, 0);
+        for held in &self.outline.segments {
+            let lasts = held.duration().as_nanos();
+            if held.is_complete {
+                most = most.max(rate(held.len(), lasts));
+            }
+            bytes += held.len();
+            nanos += lasts;
+        }
+        let average = rate(bytes, nanos);
+        (most.max(average), average)
+    }
+
+    /// Pictures per second, counted in the newest segments, if the configuration does not say it.
+    fn frame_rate(&self) -> Option<f64> {
+        if self.name.0.kind != MediaKind::Video {
+            return None;
+        }
+        let newest = self.outline.segments.iter().rev().take(4);
+        let (samples, seconds) = newest.fold((0, 0.0), |(samples, seconds), held| {
+            let own: usize = held.parts.iter().map(|kept| kept.part().samples.len()).sum();
+            (samples + own, seconds + held.duration().as_seconds())
+        });
+        let counted = (samples > 1 && seconds > 0.0).then(|| samples as f64 / seconds);
+        self.details.frame_rate.or(counted)
+    }
+
+    fn variant(
+        &self,
+        sound: (u64, u64),
+        sound_codecs: &[String],
+        audio: Option<&str>,
+        query: &str,
+    ) -> Variant {
+        let (most, average) = self.bandwidth();
+        let codecs = self.details.codec_string.iter().chain(sound_codecs).cloned().collect();
+        Variant {
+            uri: format!("hls/{}.m3u8{query}", self.name),
+            bandwidth: most + sound.0,
+            average_bandwidth: average + sound.1,
+            codecs,
+            resolution: self.details.width.zip(self.details.height),
+            frame_rate: self.frame_rate(),
+            audio: audio.map(str::to_owned),
+            subtitles: None,
+        }
+    }
+
+    /// The key frames, where segments begin with some.
+    fn i_frames(&self, query: &str) -> Option<IFrameVariant> {
+        let firsts = self.outline.segments.iter().filter_map(|held| held.parts.first());
+        let keys = firsts.filter_map(|first| first.part().samples.first().filter(|it| it.sample.key));
+        let (count, bytes) =
+            keys.fold((0, 0), |(count, bytes), key| (count + 1, bytes + u64::from(key.sample.len)));
+        let seconds: f64 = self.outline.segments.iter().map(|held| held.duration().as_seconds()).sum();
+        let rate = (bytes as f64 * 8.0 / seconds.max(0.1)) as u64;
+        (count > 0).then(|| IFrameVariant {
+            uri: format!("hls/{}-keys.m3u8{query}", self.name),
+            bandwidth: rate,
+            average_bandwidth: rate,
+            codecs: self.details.codec_string.iter().cloned().collect(),
+            resolution: self.details.width.zip(self.details.height),
+        })
+    }
+
+    fn sound(&self, number: usize, query: &str) -> Rendition {
+        Rendition {
+            kind: RenditionKind::Audio,
+            group: SOUND.to_owned(),
+            name: format!("Sound {number}"),
+            language: None,
+            default: number == 1,
+            channels: self.details.channels,
+            uri: format!("hls/{}.m3u8{query}", self.name),
+        }
+    }
+}
+
+/// What is not there: it may have been, or may come.
+pub(super) fn gone(window: &Window, what: &str) -> Response {
+    let text = format!("{} has no {what}, or has it no longer; load the playlist again\n", window.name());
+    let mut response = (StatusCode::NOT_FOUND, text).into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_goes_everywhere_and_a_viewers_name_to_playlists() {
+        let query = Query::new("viewer=v&_HLS_msn=7&key=k&x=y");
+        assert_eq!(handed_on(query, true), "?key=k");
+        assert_eq!(handed_on(query, false), "?viewer=v&key=k");
+        assert_eq!(handed_on(Query::new("_HLS_msn=7"), false), "");
+    }
+}
