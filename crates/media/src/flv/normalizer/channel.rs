@@ -151,6 +151,10 @@ impl Channel {
         let Piece { timestamp_ms, coded, origin } = piece;
         repaired.joined_messages += origin.last - origin.first;
         let found = self.look_inside(coded, repaired)?;
+        // What is announced must reach whoever is told: nothing is told with a frame that is dropped.
+        if coded.payload.is_empty() {
+            return Err(Dropped::Empty);
+        }
         let is_unproven =
             coded.codec == Codec::Av1 && !self.is_announced(Codec::Av1) && coded.key != Some(true);
         let mut track = match found {
@@ -163,9 +167,6 @@ impl Channel {
         repaired.synthesised_configs += u64::from(track.is_some());
         if coded.codec == Codec::Av1 {
             track = track.or_else(|| self.prove(coded));
-        }
-        if coded.payload.is_empty() {
-            return Err(Dropped::Empty);
         }
         let codec = coded.codec;
         if self.is_announced(codec) {

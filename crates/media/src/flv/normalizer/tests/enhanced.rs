@@ -352,3 +352,15 @@ fn av1_is_announced_once_with_its_first_key_frame() {
     assert_eq!(track.config.as_ref(), AV1_CONFIG);
     assert_eq!(normalizer.repaired().synthesised_configs, 0);
 }
+
+/// It would be announced with a frame that is dropped, and so to nobody.
+#[test]
+fn av1_is_not_announced_with_an_empty_key_frame() {
+    let mut normalizer = Normalizer::new();
+    assert_eq!(normalizer.push_video(0, start(b"av01", AV1_CONFIG)).unwrap().count(), 0);
+    assert_eq!(normalizer.push_video(0, coded(0x91, b"av01", &[0x12, 0])).unwrap().count(), 0);
+    assert_eq!(normalizer.tracks().count(), 0);
+    let whole = coded(0x91, b"av01", &[&[0x12, 0], &AV1_CONFIG[4..], &[0x32, 1, 0x10]].concat());
+    let items: Vec<MediaItem> = normalizer.push_video(40, whole).unwrap().collect();
+    assert!(matches!(&items[..], [MediaItem::Track(_), MediaItem::Frame(_)]), "{items:?}");
+}
