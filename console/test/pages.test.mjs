@@ -55,6 +55,20 @@ test("a live stream plays at once, moves, stays near the edge, and the page does
   assert.deepEqual(wrongs, []);
 });
 
+test("over a picture words are light, however the system looks", async (t) => {
+  const path = "live/check words";
+  for (const scheme of ["light", "dark"]) {
+    const { page, end, close } = await onStage(t, { path, open: watch(path), settings: { scheme } });
+    await awaitPhase(page, "playing");
+    const colour = await page.evaluate(() => getComputedStyle(document.querySelector("h1")).color);
+    const channels = colour.match(/\d+/g).map(Number);
+    assert.ok(channels.slice(0, 3).every((channel) => channel > 200), `${scheme}: ${colour}`);
+    await shoot(page, `watch-words-${scheme}`);
+    await close();
+    await end();
+  }
+});
+
 test("the picture, not only the page around it, changes", async (t) => {
   const path = "live/check pixels";
   const { page } = await onStage(t, { path, open: watch(path) });
