@@ -33,6 +33,7 @@
 //! a window's memory and is then read from the file ([`Data::File`]).
 
 mod archive;
+mod clip;
 mod config;
 mod lock;
 mod part;
@@ -43,6 +44,7 @@ mod utc;
 mod window;
 
 pub use archive::{Archive, ArchiveConfig};
+pub use clip::{CLIP_BYTES_MAX, clip};
 pub use config::Config;
 pub use lock::DirectoryLock;
 pub use part::{Init, Part, PartSample};

@@ -13,6 +13,7 @@ use headwater_media::index::{Index, Sample};
 
 use crate::blob::{self, Blob};
 use crate::blocking::blocking;
+use crate::indexing::{NoIndex, read_index};
 use crate::refusal::{Refusal, RefusalKind};
 
 /// Samples that lie closer than this are read together with what is between them.
@@ -35,6 +36,15 @@ pub struct Film {
 }
 
 impl Film {
+    /// A film that is in no library. It may wait for where its bytes are: not for a task's thread.
+    ///
+    /// # Errors
+    /// It is no film, or cannot be read.
+    pub fn of(name: String, blob: Arc<dyn Blob>) -> Result<Self, NoIndex> {
+        let index = read_index(&*blob)?;
+        Ok(Self::new(name, blob, index))
+    }
+
     pub(crate) const fn new(name: String, blob: Arc<dyn Blob>, index: Index) -> Self {
         Self { name, blob, index, presentation: OnceLock::new() }
     }

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use headwater_vod::blocking;
 use parking_lot::Mutex;
 
 use crate::part::Part;
@@ -57,6 +58,18 @@ impl Kept {
                 Ok(bytes.into())
             }
         }
+    }
+
+    /// As [`read`](Self::read), without holding up the tasks that share a thread.
+    ///
+    /// # Errors
+    /// The file's.
+    pub async fn bytes(self: &Arc<Self>) -> io::Result<Bytes> {
+        if let Data::Memory(bytes) = self.data() {
+            return Ok(bytes);
+        }
+        let kept = Arc::clone(self);
+        blocking(move || kept.read()).await
     }
 
     /// It was written into `file` at `offset`.

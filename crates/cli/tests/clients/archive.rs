@@ -224,3 +224,100 @@ fn a_full_disk_stops_the_recording_cleanly_and_nothing_else() {
         compare(&source, &Recording::read(&film), some).unwrap();
     }
 }
+
+/// Fetches what is no text; its status comes back.
+fn fetch(server: &Server, path: &str, file: &str) -> String {
+    let mut command = Command::new("curl");
+    command.args(["-s", "-w", "%{http_code}", "-o"]).arg(server.file(file));
+    let output = command.arg(format!("http://{}{path}", server.http_address())).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// How many pictures a player shows of a file.
+fn shown(path: &std::path::Path) -> usize {
+    let mut command = Command::new("ffprobe");
+    command.args(["-v", "error", "-select_streams", "v", "-count_frames", "-of", "csv=p=0"]);
+    let output = command.args(["-show_entries", "stream=nb_read_frames"]).arg(path).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).trim().parse().unwrap()
+}
+
+#[test]
+fn a_clip_is_just_its_span_live_and_recorded() {
+    needs!("ffmpeg", "ffprobe", "curl");
+    let source = sources::bframes();
+    let server = Server::start_with(ALWAYS);
+    let mut publisher = server.publish(&source, NAME);
+    let units = Recording::read(&source);
+    let some = Wanted { units_min: 50, from_start: false, to_end: false };
+    wait(&server, "four seconds", || {
+        fetch(&server, &format!("/api/v1/clips/live/{NAME}?from=1.48&until=3.48"), "live.mp4") == "200"
+            && shown(&server.file("live.mp4")) == 50
+    });
+    let bytes = fs::read(server.file("live.mp4")).unwrap();
+    let at = |kind: &[u8]| bytes.windows(4).position(|four| four == kind).unwrap();
+    assert!(at(b"moov") < at(b"mdat"), "players begin before they have all of it");
+    compare(&units, &Recording::read(&server.file("live.mp4")), some).unwrap();
+    let api =
+        |from, until, format| format!("/api/v1/clips/live/{NAME}?from={from}&until={until}&format={format}");
+    assert_eq!(fetch(&server, &api("1", "3", "flv"), "live.flv"), "200");
+    compare(&units, &Recording::read(&server.file("live.flv")), Wanted { units_min: 45, ..some }).unwrap();
+    for (from, until, format, status) in [
+        ("3", "1", "mp4", "404"),
+        ("900", "901", "mp4", "404"),
+        ("NaN", "1", "mp4", "403"),
+        ("x", "1", "mp4", "400"),
+        ("0", "1", "avi", "400"),
+    ] {
+        assert_eq!(fetch(&server, &api(from, until, format), "refused"), status, "{from} {until} {format}");
+    }
+    let mut command = Command::new("curl");
+    let body =
+        format!(r#"{{"stream": "live/{NAME}", "from": -2.5, "until": -0.5, "name": "clips/a goal.mp4"}}"#);
+    command.args(["-s", "-d", &body, &format!("http://{}/api/v1/clips", server.http_address())]);
+    let made: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
+    assert_eq!(made["url"], "/recordings/clips/a%20goal.mp4", "{made}");
+    assert_eq!(fetch(&server, made["url"].as_str().unwrap(), "kept.mp4"), "200");
+    compare(&units, &Recording::read(&server.file("kept.mp4")), Wanted { units_min: 45, ..some }).unwrap();
+    assert!(
+        String::from_utf8_lossy(&command.output().unwrap().stdout).contains("already"),
+        "it was written over"
+    );
+
+    publisher.wait(LIMIT_S);
+    wait(&server, "the end of the recording", || growing(&server).is_empty());
+    let film = files(&server)[0].file_name().unwrap().to_str().unwrap().to_owned();
+    let recorded = format!("/api/v1/clips/recordings/live/{NAME}/{film}?from=1.48&until=3.48");
+    assert_eq!(fetch(&server, &recorded, "recorded.mp4"), "200");
+    // A film begins with what is shown first, which may lie within a picture of the broadcast.
+    assert!((50..=51).contains(&shown(&server.file("recorded.mp4"))));
+    compare(&units, &Recording::read(&server.file("recorded.mp4")), some).unwrap();
+}
+
+#[test]
+fn a_picture_of_a_live_stream_is_made_when_somebody_looks() {
+    needs!("ffmpeg", "curl");
+    let server = Server::start();
+    let address = format!("/live/{NAME}/thumbnail.jpg");
+    assert_eq!(fetch(&server, &address, "none"), "404");
+    let _publisher = server.publish(&sources::plain(), NAME);
+    server.wait_live(NAME);
+    let is_possible = cfg!(feature = "thumbnails");
+    let expected = if is_possible { "200" } else { "501" };
+    wait(&server, "a picture", || fetch(&server, &format!("{address}?width=160"), "picture.jpg") == expected);
+    if is_possible {
+        let picture = fs::read(server.file("picture.jpg")).unwrap();
+        assert_eq!(&picture[..2], [0xFF, 0xD8], "a JPEG");
+    }
+    assert_eq!(fetch(&server, &format!("{address}?width=9999"), "refused"), "400");
+}
+
+#[test]
+fn nobody_publishes_under_a_name_whose_address_is_ours() {
+    needs!("ffmpeg");
+    let server = Server::start();
+    for name in ["index.m3u8", "cam/thumbnail.jpg"] {
+        let mut publisher = server.publish(&sources::plain(), name);
+        assert!(!publisher.wait(LIMIT_S).success());
+        assert!(server.program.log().contains("a stream cannot be called"), "{}", server.program.log());
+    }
+}

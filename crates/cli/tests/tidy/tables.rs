@@ -337,7 +337,7 @@ pub(crate) const ROOMS: &[Room] = &[
     room(
         "archive recording",
         "archive",
-        &["recording", "recordings", "lock", "utc"],
+        &["clip", "recording", "recordings", "lock", "utc"],
         &["archive parts", "archive window"],
         "a recording writes what was made, whoever reads it",
     ),

@@ -64,6 +64,8 @@ pub(crate) enum Event {
     RecordingLeft { file: String, text: String },
     /// A recording was removed because the app's policy does not keep it.
     RecordingRemoved { file: String, bytes: u64 },
+    /// A span of a broadcast was made a film; `file` is its path below the directory of recordings.
+    ClipMade { stream: String, file: String, bytes: u64 },
     /// A film has another name.
     FilmRenamed { app: String, name: String, to: String },
     /// An operator has ended a broadcast over HTTP.
@@ -105,6 +107,7 @@ impl Event {
             }
             Self::RecordingGap { .. } => "parts of the recording are missing",
             Self::RecordingRemoved { .. } => "removed the recording, which its app's policy does not keep",
+            Self::ClipMade { .. } => "made a clip",
             Self::FilmRenamed { .. } => "renamed",
             Self::StreamStopped { .. } => "ended by an operator",
             Self::UploadFinished { .. } => "uploaded",

@@ -46,6 +46,7 @@ pub(super) fn write(event: &Event) {
         Event::RecordingRepaired { file, .. } => tracing::warn!(file, "{sentence}"),
         Event::RecordingLeft { file, .. } => tracing::error!(file, "{sentence}"),
         Event::RecordingRemoved { file, bytes } => tracing::info!(file, bytes, "{sentence}"),
+        Event::ClipMade { stream, file, bytes } => tracing::info!(%stream, file, bytes, "{sentence}"),
         Event::FilmRenamed { app, name, to } => tracing::info!(app, name, to, "{sentence}"),
         Event::NotKept { stream, .. } => tracing::warn!(%stream, "{sentence}"),
         Event::WindowGap { stream, frames, duration_ms } => {

@@ -6,11 +6,12 @@
 mod picture;
 mod sprite;
 
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use headwater_media::index::{Index, Sample};
-use headwater_media::{MediaKind, Timestamp};
+use headwater_media::{MediaKind, Orientation, Timestamp, Track};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
@@ -114,6 +115,38 @@ impl Thumbnails {
         let width = width.clamp(WIDTH_MIN, WIDTH_MAX);
         let key = key(path, film, Job::Thumbnail(moment, width));
         self.get(&key, self.draw_thumbnail(film, moment, width)).await
+    }
+
+    /// A JPEG of one key frame of what is no film: of a live stream. `path` is its address, and `state` tells this key frame
+    /// from its others; `key_frame` is only read if nobody has asked for the picture before.
+    ///
+    /// # Errors
+    /// As of a [`thumbnail`](Self::thumbnail).
+    pub async fn picture(
+        &self,
+        path: &str,
+        state: &str,
+        track: Track,
+        key_frame: impl Future<Output = io::Result<Bytes>>,
+        width: u16,
+    ) -> Result<Bytes, Refusal> {
+        let width = width.clamp(WIDTH_MIN, WIDTH_MAX);
+        let key = (path.to_owned(), state.to_owned(), Job::Thumbnail(Moment::Key(0), width));
+        let track = PictureTrack { track, pixel_aspect: None, orientation: Orientation::UPRIGHT };
+        let drawn = async {
+            let turn = Arc::clone(&self.decoders).acquire_owned().await.map_err(|_| Refusal::stopping())?;
+            let bytes = key_frame.await.map_err(|error| Refusal::unreadable(path, &error))?;
+            if bytes.len() > KEY_FRAME_BYTES_MAX as usize {
+                let text = format!("The key frame is larger than {KEY_FRAME_BYTES_MAX} bytes.");
+                return Err(Refusal::new(RefusalKind::Unsupported, text));
+            }
+            let drawn = blocking(move || {
+                let _turn = turn;
+                picture::draw(&track, &bytes, width)
+            });
+            to_jpeg(drawn.await?).await
+        };
+        self.get(&key, drawn).await
     }
 
     /// Sheet `number` of the film's sprite as JPEG.

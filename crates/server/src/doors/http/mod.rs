@@ -6,6 +6,7 @@
 mod api;
 mod assets;
 mod body;
+mod clips;
 mod config;
 mod cors;
 mod files;
@@ -17,6 +18,7 @@ mod handover;
 mod hls;
 mod io;
 mod live_hls;
+mod live_picture;
 mod negotiation;
 mod pages;
 mod preconditions;

@@ -22,7 +22,9 @@ use super::live_hls::{self, LiveResource};
 use super::query::Query;
 use super::shared::Shared;
 use super::stall::StallLimit;
-use super::{api, films, flv, gate, hls, pages, recordings, rtmpt, thumbnails, uploads, vod, ws};
+use super::{
+    api, clips, films, flv, gate, hls, live_picture, pages, recordings, rtmpt, thumbnails, uploads, vod, ws,
+};
 use crate::access::Peer;
 use crate::sources::From;
 use crate::track_selection::TrackSelection;
@@ -76,6 +78,8 @@ fn routes() -> Vec<Route> {
         admins(M::GET, "/api/v1/films", films::list),
         admins(M::DELETE, "/api/v1/films/{*path}", films::remove),
         admins(M::PATCH, "/api/v1/films/{*path}", films::rename),
+        admins(M::POST, "/api/v1/clips", clips::keep),
+        admins(M::GET, "/api/v1/clips/{*path}", clips::fetch),
         admins(M::GET, "/api/v1/recordings", recordings::list),
         admins(M::POST, "/api/v1/recordings/{*path}", recordings::begin),
         admins(M::DELETE, "/api/v1/recordings/{*path}", recordings::end),
@@ -138,6 +142,8 @@ enum Destination<'a> {
     LiveHls(&'a StreamName, LiveResource),
     /// A live stream: `<app>/<name>`, coded.
     Stream(&'a str),
+    /// The newest picture of one, likewise.
+    LivePicture(&'a str),
     /// A file of the pages.
     Page(&'a str),
 }
@@ -156,7 +162,7 @@ struct Path<'a> {
 type Way = for<'a> fn(&'a Path<'a>) -> Option<Destination<'a>>;
 
 /// The ways to all that has no fixed address. The first that leads somewhere is taken.
-const WAYS: [(&str, Way); 7] = [
+const WAYS: [(&str, Way); 8] = [
     ("live hls", |path| path.live.as_ref().map(|(name, resource)| Destination::LiveHls(name, *resource))),
     ("file", |path| path.film.filter(|film| film.part.is_empty()).map(Destination::File)),
     ("picture", |path| {
@@ -168,6 +174,7 @@ const WAYS: [(&str, Way); 7] = [
         Some(Destination::Hls(film, hls::HlsResource::parse(film.part)?))
     }),
     ("nothing", |path| path.film.map(Destination::Nothing)),
+    ("live picture", |path| live_picture::stream_of(path.raw).map(Destination::LivePicture)),
     ("stream", |path| path.raw.strip_suffix(".flv").map(Destination::Stream)),
     ("page", |path| Some(Destination::Page(path.raw))),
 ];
@@ -209,6 +216,10 @@ async fn elsewhere(
         Destination::LiveHls(name, wanted) => {
             with_cors(Box::pin(live_hls::serve(&shared, peer, name, wanted, &request)).await)
         }
+        Destination::LivePicture(name) => with_cors(match stream_name(name) {
+            Ok(name) => Box::pin(live_picture::serve(&shared, &name, &request)).await,
+            Err(refused) => *refused,
+        }),
         Destination::Stream(name) => with_cors(Box::pin(stream(&shared, name, &request)).await),
         Destination::Page(path) => match request.method {
             Method::GET | Method::HEAD => pages::file(path, &request.headers),
@@ -219,10 +230,9 @@ async fn elsewhere(
 
 /// A live stream over HTTP or WebSocket.
 async fn stream(shared: &Shared, name: &str, request: &Parts) -> Response {
-    let name = match decode(name).and_then(|name| StreamName::parse(&name).map_err(|error| error.to_string()))
-    {
+    let name = match stream_name(name) {
         Ok(name) => name,
-        Err(problem) => return (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response(),
+        Err(refused) => return *refused,
     };
     let selection = TrackSelection::read(Query::of(&request.uri).pairs());
     match request.method {
@@ -230,6 +240,12 @@ async fn stream(shared: &Shared, name: &str, request: &Parts) -> Response {
         Method::OPTIONS => preflight(),
         _ => method_not_allowed(),
     }
+}
+
+/// The name of a live stream, as it was sent.
+fn stream_name(name: &str) -> Result<StreamName, Box<Response>> {
+    let name = decode(name).and_then(|name| StreamName::parse(&name).map_err(|error| error.to_string()));
+    name.map_err(|problem| Box::new((StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response()))
 }
 
 /// A film as a stream over WebSocket, from `start` seconds on.

@@ -37,7 +37,7 @@ const PICTURE: u16 = if cfg!(feature = "thumbnails") { 200 } else { 501 };
 struct Row(&'static str, &'static str, &'static str, u16);
 
 /// At least one for every entry.
-const ROWS: [Row; 44] = [
+const ROWS: [Row; 47] = [
     Row("GET", "/", "/", PAGE),
     Row("GET", "/metrics", "/metrics", 200),
     Row("GET", ACCESS, ACCESS, 200),
@@ -46,6 +46,8 @@ const ROWS: [Row; 44] = [
     Row("GET", "/api/v1/films", "/api/v1/films", 200),
     Row("DELETE", "/api/v1/films/{*path}", "/api/v1/films/vod/none.mp4", 404),
     Row("PATCH", "/api/v1/films/{*path}", "/api/v1/films/vod/none.mp4", 400),
+    Row("POST", "/api/v1/clips", "/api/v1/clips", 400),
+    Row("GET", "/api/v1/clips/{*path}", "/api/v1/clips/live/cam?from=0&until=1", 404),
     Row("GET", "/api/v1/recordings", "/api/v1/recordings", 200),
     Row("POST", "/api/v1/recordings/{*path}", "/api/v1/recordings/live/none", 404),
     Row("DELETE", "/api/v1/recordings/{*path}", "/api/v1/recordings/live/cam", 409),
@@ -79,6 +81,7 @@ const ROWS: [Row; 44] = [
     Row("GET", "nothing", "/vod/bframes.mp4/else", 404),
     Row("GET", "live hls", "/live/none/index.m3u8", 404),
     Row("POST", "live hls", "/live/cam/hls/video-0.m3u8", 405),
+    Row("GET", "live picture", "/live/cam/thumbnail.jpg", 404),
     Row("HEAD", "stream", "/live/cam.flv", 200),
     Row("POST", "stream", "/live/cam.flv", 405),
     Row("GET", "page", "/nowhere", 404),

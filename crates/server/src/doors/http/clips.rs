@@ -1,0 +1,212 @@
+//! Clips: a span of a broadcast, live or recorded, as a file of its own: to be fetched, or as a film among the recordings.
+//! Nothing is coded anew: a clip begins with the key frame before the span, and says by an edit list what is shown first.
+
+use std::io::Write as _;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use bytes::{Bytes, BytesMut};
+use headwater_archive::{CLIP_BYTES_MAX, RECORDINGS_APP, clip};
+use headwater_hub::StreamName;
+use headwater_media::Timestamp;
+use headwater_media::cut::{Cut, CutPosition, Piece, Span};
+use headwater_media::flv::Dialect;
+use headwater_vod::{Film, Refusal, RefusalKind, blocking};
+use serde::{Deserialize, Serialize};
+
+use super::films;
+use super::query::Query;
+use super::refusals::refused;
+use super::shared::Shared;
+use crate::events::Event;
+
+/// No broadcast is as long, in seconds.
+const SECONDS_MAX: f64 = 1e8;
+
+/// What is asked for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    /// A live stream, or a film: app and name.
+    stream: String,
+    /// Seconds from its beginning; of a live stream below 0: before now.
+    from: f64,
+    until: f64,
+    /// What the film is to be called below the recordings, with its ending.
+    name: String,
+}
+
+#[derive(Serialize)]
+struct Made {
+    app: &'static str,
+    name: String,
+    bytes: u64,
+    url: String,
+}
+
+/// The form of a clip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Mp4,
+    Flv,
+}
+
+/// `GET /api/v1/clips/<app>/<name>?from=&until=&format=`: the clip itself.
+pub(super) async fn fetch(State(shared): State<Arc<Shared>>, Path(path): Path<String>, uri: Uri) -> Response {
+    let query = Query::of(&uri);
+    let form = match query.value("format") {
+        None | Some("mp4") => Form::Mp4,
+        Some("flv") => Form::Flv,
+        Some(_) => return (StatusCode::BAD_REQUEST, "format is mp4 or flv\n").into_response(),
+    };
+    let seconds = |name| query.value(name).and_then(|value| value.parse::<f64>().ok());
+    let (Some(from), Some(until)) = (seconds("from"), seconds("until")) else {
+        return (StatusCode::BAD_REQUEST, "from and until are seconds, like from=12.5&until=20\n")
+            .into_response();
+    };
+    match make(&shared, &path, (from, until), form).await {
+        Ok(bytes) => {
+            let (kind, ending) = match form {
+                Form::Mp4 => ("video/mp4", "mp4"),
+                Form::Flv => ("video/x-flv", "flv"),
+            };
+            let disposition = format!("attachment; filename=\"clip.{ending}\"");
+            ([(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)], bytes)
+                .into_response()
+        }
+        Err(refusal) => refused(&refusal),
+    }
+}
+
+/// `POST /api/v1/clips`: the clip becomes a film of the app `recordings`.
+pub(super) async fn keep(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+    let wanted: Wanted = match serde_json::from_slice(&body) {
+        Ok(wanted) => wanted,
+        Err(error) => {
+            let text = "a clip is {\"stream\": \"live/NAME\", \"from\": 12.5, \"until\": 20, \"name\": \"clips/goal.mp4\"}";
+            return (StatusCode::BAD_REQUEST, format!("{text}: {error}\n")).into_response();
+        }
+    };
+    match keep_as_film(&shared, wanted).await {
+        Ok(made) => (StatusCode::CREATED, [(header::LOCATION, made.url.clone())], Json(made)).into_response(),
+        Err(refusal) => refused(&refusal),
+    }
+}
+
+async fn keep_as_film(shared: &Shared, wanted: Wanted) -> Result<Made, Refusal> {
+    let Wanted { stream, from, until, name } = wanted;
+    let form = match name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).as_deref() {
+        Some("mp4") => Form::Mp4,
+        Some("flv") => Form::Flv,
+        _ => {
+            let text = format!("The name {name} has to end in .mp4 or .flv.");
+            return Err(Refusal::new(RefusalKind::Forbidden, text));
+        }
+    };
+    let bytes = make(shared, &stream, (from, until), form).await?;
+    let len = bytes.len() as u64;
+    let path = shared.sources.library.make_way(RECORDINGS_APP, &name).await?;
+    let named = name.clone();
+    let written = blocking(move || {
+        let mut file = std::fs::File::options().write(true).create_new(true).open(&path)?;
+        let written = file.write_all(&bytes).and_then(|()| file.sync_all());
+        if written.is_err() {
+            // Half a clip is none.
+            let _ = std::fs::remove_file(&path);
+        }
+        written
+    });
+    written.await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            Refusal::new(RefusalKind::Forbidden, format!("There is a {named} already."))
+        }
+        _ => Refusal::new(RefusalKind::Failed, format!("{named} cannot be written: {error}.")),
+    })?;
+    shared.sources.library.forget(RECORDINGS_APP, &name);
+    shared.events.emit(Event::ClipMade { stream, file: name.clone(), bytes: len });
+    let url = films::address(RECORDINGS_APP, &name);
+    Ok(Made { app: RECORDINGS_APP, name, bytes: len, url })
+}
+
+/// The clip in memory.
+async fn make(shared: &Shared, path: &str, span: (f64, f64), form: Form) -> Result<Bytes, Refusal> {
+    let is_possible = |seconds: f64| (-SECONDS_MAX..=SECONDS_MAX).contains(&seconds);
+    if !is_possible(span.0) || !is_possible(span.1) {
+        return Err(Refusal::new(
+            RefusalKind::Forbidden,
+            "from and until are no times of a broadcast.".to_owned(),
+        ));
+    }
+    let time = |seconds: f64| Timestamp::from_nanos((seconds * 1e9) as i64);
+    let (film, span) = open(shared, path, (time(span.0), time(span.1))).await?;
+    if span.until <= span.from {
+        let text = "The end asked for is not behind the start.".to_owned();
+        return Err(Refusal::new(RefusalKind::Forbidden, text));
+    }
+    let cut = match form {
+        Form::Mp4 => Cut::mp4(film.index(), span),
+        Form::Flv => Cut::flv(film.index(), span, Dialect::PLAIN),
+    };
+    let cut = cut
+        .map_err(|error| Refusal::new(RefusalKind::NoMedia, format!("{path} cannot be cut so: {error}.")))?;
+    if cut.len() > CLIP_BYTES_MAX {
+        let text = format!(
+            "This clip would have {} bytes; {CLIP_BYTES_MAX} are as many as one may have.",
+            cut.len()
+        );
+        return Err(Refusal::new(RefusalKind::Busy, text));
+    }
+    put_together(&film, &cut)
+        .await
+        .map_err(|error| Refusal::new(RefusalKind::Failed, format!("{path} cannot be read: {error:#}.")))
+}
+
+/// What holds the span, and where the span lies in it.
+async fn open(
+    shared: &Shared,
+    path: &str,
+    (from, until): (Timestamp, Timestamp),
+) -> Result<(Arc<Film>, Span), Refusal> {
+    let sources = &shared.sources;
+    let stream = StreamName::parse(path).ok();
+    let window = stream.as_ref().and_then(|name| sources.archive.broadcast(name));
+    if let Some(window) = window {
+        let now = window.range().to;
+        let counted = |at: Timestamp| if at < Timestamp::ZERO { now + at } else { at };
+        let (from, until) = (counted(from), counted(until));
+        let film = clip(&window, from, until).await?;
+        let clock = film.index().clock();
+        let span = Span { from: Some((from - clock).max(Timestamp::ZERO)), until: Some(until - clock) };
+        return Ok((Arc::new(film), span));
+    }
+    let film = match path.split_once('/') {
+        Some((app, name)) if sources.library.has_app(app) => sources.library.open(app, name).await?,
+        _ => {
+            let text = format!("{path} is neither a live stream with a window nor a film.");
+            return Err(Refusal::new(RefusalKind::NotFound, text));
+        }
+    };
+    Ok((film, Span { from: Some(from.max(Timestamp::ZERO)), until: Some(until) }))
+}
+
+async fn put_together(film: &Film, cut: &Cut) -> anyhow::Result<Bytes> {
+    let mut out = BytesMut::with_capacity(usize::try_from(cut.len())?);
+    let mut place = CutPosition::default();
+    while let Some(piece) = cut.next(film.index(), &mut place) {
+        match piece {
+            Piece::Bytes(bytes) => out.extend_from_slice(&bytes),
+            Piece::File { offset, len } => {
+                out.extend_from_slice(&Arc::clone(film.blob()).read_at(offset..offset + len).await?);
+            }
+            Piece::Repaired(sample) => {
+                for frame in film.frames_of(&[&sample]).await? {
+                    out.extend_from_slice(&frame.payload);
+                }
+            }
+        }
+    }
+    Ok(out.freeze())
+}
