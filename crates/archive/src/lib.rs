@@ -23,7 +23,7 @@
 //! **A server of bytes** sends [`Window::init`]'s bytes, or [`Kept::data`] of a part, or of all parts of
 //! [`Window::segment`] one after the other.
 //!
-//! **A cursor of frames** begins at [`Window::entry`], reads parts by ordinal with [`Window::lookup`], takes their frames
+//! **A viewer** is a [`BroadcastCursor`]. **Another cursor of frames** begins at [`Window::entry`], reads parts by ordinal with [`Window::lookup`], takes their frames
 //! with [`Part::frames`] and puts them in the order of the hub's log by their sequence numbers: frames below
 //! [`Part::complete_to`] of the part read last are all there. [`Window::setup`] says what a decoder must know. The next
 //! frame behind the newest part is in the hub's log (`Start::Sequence`), so that a cursor joins the log without a gap or
@@ -35,6 +35,7 @@
 mod archive;
 mod clip;
 mod config;
+mod cursor;
 mod lock;
 mod part;
 mod parts;
@@ -46,6 +47,7 @@ mod window;
 pub use archive::{Archive, ArchiveConfig};
 pub use clip::{CLIP_BYTES_MAX, clip};
 pub use config::Config;
+pub use cursor::{BroadcastCursor, Moment};
 pub use lock::DirectoryLock;
 pub use part::{Init, Part, PartSample};
 pub use parts::{Made, PartMaker, PartsConfig, TARGET_DURATION};

@@ -40,8 +40,8 @@ pub trait Cursor: fmt::Debug + Send + Sync {
     /// is recorded. Everything that a decoder must know is told again.
     fn restart(&mut self, start: Start);
 
-    /// Goes on after a rest: of what is live, where a viewer begins; of what is recorded, behind what a viewer has that
-    /// holds everything up to `seen` and has thrown away the rest.
+    /// Goes on after a rest: of what is live and [cannot](Self::can_seek) be sought in, where a viewer begins; of
+    /// everything else, behind what a viewer has that holds everything up to `seen` and has thrown away the rest.
     fn resume(&mut self, seen: Timestamp);
 
     /// Whether nobody has published yet what is watched.
@@ -68,6 +68,11 @@ pub trait Cursor: fmt::Debug + Send + Sync {
     /// Whether any time of the [range](Self::range) can be gone to: the viewer can seek, and stand still.
     fn can_seek(&self) -> bool {
         false
+    }
+
+    /// How long it is; `None` of what goes on as long as its broadcast does.
+    fn length(&self) -> Option<Timestamp> {
+        None
     }
 
     /// Goes to the keyframe at or before `at`; where that is comes back. Everything that a decoder must know is told

@@ -51,6 +51,6 @@ pub use publisher::Publisher;
 pub use reader::{Loss, Reader, Reading};
 pub use setup::{DecoderSetup, Part, PartContent};
 pub use snapshot::{PublisherInfo, Snapshot, State};
-pub use subscriber::Subscriber;
+pub use subscriber::{Shortfall, Subscriber};
 pub use timeline::RepairedTimestamps;
-pub use wake::{Bell, Lane, Watch, Watcher};
+pub use wake::{Bell, Lane, OneWatcher, Watch, Watcher};

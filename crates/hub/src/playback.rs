@@ -147,7 +147,7 @@ impl Playback {
     pub fn advance(&mut self, batch: &Batch, frames: usize) {
         let Some(last) = frames.checked_sub(1) else { return };
         self.newest = Some(batch.frames[last].dts);
-        if self.cursor.can_seek() {
+        if self.cursor.length().is_some() {
             self.sent_bytes +=
                 batch.frames[..frames].iter().map(|frame| frame.payload.len() as u64).sum::<u64>();
         }
@@ -186,7 +186,7 @@ impl Playback {
         self.cursor.skipped()
     }
 
-    /// How much has gone out: the viewer's time, and of what can be sought in, payload bytes.
+    /// How much has gone out: the viewer's time, and of what has a length, payload bytes.
     #[must_use]
     pub fn sent(&self) -> (Timestamp, u64) {
         (self.newest.map_or(self.elapsed, |newest| newest - self.origin()), self.sent_bytes)
@@ -198,10 +198,10 @@ impl Playback {
         self.cursor.position()
     }
 
-    /// The length of what can be sought in.
+    /// The length of what has one.
     #[must_use]
     pub fn duration(&self) -> Option<Timestamp> {
-        self.cursor.can_seek().then(|| self.cursor.range().to)
+        self.cursor.length()
     }
 
     /// Whether nothing more comes, unless the player goes back.
@@ -259,8 +259,11 @@ impl Playback {
     /// What is watched cannot be sought in, or has no such place.
     pub fn seek(&mut self, at: Timestamp) -> Result<(), SeekError> {
         let at = self.media_time(at);
-        let length = self.duration().ok_or(SeekError::NotSeekable)?;
-        if at > length + SEEK_BEYOND_MAX {
+        if !self.cursor.can_seek() {
+            return Err(SeekError::NotSeekable);
+        }
+        // What is live has an end that nobody knows: who asks for more gets the newest.
+        if self.duration().is_some_and(|length| at > length + SEEK_BEYOND_MAX) {
             return Err(SeekError::BeyondEnd);
         }
         self.cursor.seek(at);
@@ -282,7 +285,7 @@ impl Playback {
     /// all is one frame.
     pub fn limit(&mut self, duration: Timestamp) {
         let duration = duration.max(Timestamp::from_nanos(1));
-        self.limit = Some(match self.cursor.can_seek() {
+        self.limit = Some(match self.cursor.length().is_some() {
             true => Limit::Until(self.cursor.position() + duration),
             false => Limit::Lasting(duration),
         });
@@ -294,9 +297,9 @@ impl Playback {
         self.reopen();
     }
 
-    /// Ends here: nothing more goes out of what can be sought in. What is live goes on.
+    /// Ends here: nothing more goes out of what has a length. What is live goes on.
     pub fn end_here(&mut self) {
-        if self.cursor.can_seek() {
+        if self.cursor.length().is_some() {
             self.end = Some(End::Complete);
         }
     }

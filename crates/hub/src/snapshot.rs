@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use headwater_media::Timestamp;
+
 use crate::health::Ailment;
 use crate::left_out::LeftOut;
 use crate::name::StreamName;
@@ -62,6 +64,8 @@ pub struct Snapshot {
     pub frames_skipped: u64,
     /// Frames that readers have lost, in all.
     pub frames_lost: u64,
+    /// The time of the newest frame, as cursors tell times; none before the first.
+    pub newest: Option<Timestamp>,
     /// Payload bytes in the log.
     pub log_bytes: usize,
     /// What holds for the newest frame.

@@ -303,6 +303,7 @@ impl Stream {
             readers: self.readers.load(Ordering::Relaxed),
             frames_skipped: self.frames_skipped.load(Ordering::Relaxed),
             frames_lost: self.frames_lost.load(Ordering::Relaxed),
+            newest: inner.log.newest_time(),
             log_bytes: inner.log.bytes(),
             setup: Arc::clone(inner.log.setup()),
             repaired: inner.timeline.repaired(),

@@ -1,4 +1,7 @@
 //! The cursor: a viewer's position in a stream's log, and what happens when it falls behind.
+//!
+//! Who has kept more than the log reads through [`Subscriber::read_all`], which moves nobody on, and comes back with
+//! [`Subscriber::join`].
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,7 +15,7 @@ use crate::log::Log;
 use crate::name::StreamName;
 use crate::position::{Position, Start};
 use crate::snapshot::{Snapshot, State};
-use crate::stream::Stream;
+use crate::stream::{Inner, Stream};
 use crate::wake::{Watch, Watcher};
 
 /// How long a viewer waits for a keyframe while frames go by. Then it begins without: there is sound, the head of an
@@ -36,6 +39,18 @@ pub struct Subscriber {
     position: Position,
     seen: Option<u64>,
     skipped: u64,
+}
+
+/// Why the log alone cannot give a viewer what comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shortfall {
+    /// The frame with this number comes next. The viewer is further behind than it may be, or the log has let go of that
+    /// frame; there is a newer keyframe to be moved on to.
+    Late(u64),
+    /// The frame with this number comes next. The log has let go of it and holds no keyframe.
+    Gone(u64),
+    /// The viewer begins, and the log holds no keyframe any more.
+    NoStart,
 }
 
 impl Subscriber {
@@ -84,15 +99,62 @@ impl Subscriber {
     pub fn read(&mut self, batch: &mut Batch) -> Next {
         let stream = Arc::clone(&self.stream);
         let inner = stream.inner.lock();
-        let over = inner.state == State::Ended;
-        let Some(at) = self.settle(&inner.log) else {
-            return if over { Next::Ended } else { Next::Empty };
-        };
-        if at >= inner.log.head() {
-            return if over { Next::Ended } else { Next::Empty };
+        self.read_from(&stream, &inner, batch)
+    }
+
+    /// As [`read`](Self::read), but moves nobody on: what that would have meant comes back in place of it.
+    ///
+    /// # Errors
+    /// [`Shortfall`]; `read` skips.
+    pub fn read_all(&mut self, batch: &mut Batch) -> Result<Next, Shortfall> {
+        let stream = Arc::clone(&self.stream);
+        let inner = stream.inner.lock();
+        if let Some(shortfall) = self.shortfall(&inner.log) {
+            return Err(shortfall);
         }
-        stream.fill(&inner.log, at, batch);
-        Next::Frames
+        Ok(self.read_from(&stream, &inner, batch))
+    }
+
+    /// Goes on with the frame `sequence` for a viewer that has seen everything up to `seen`. Returns false, and does
+    /// nothing, if the log has let go of it, or would move the viewer on from there at once.
+    pub fn join(&mut self, sequence: u64, seen: Option<u64>) -> bool {
+        let log = &self.stream.inner.lock().log;
+        let is_late = log.lag(sequence) > self.lag_max && log.newest_start() > Some(sequence);
+        let is_there = (log.base()..=log.head()).contains(&sequence) && !is_late;
+        if is_there {
+            (self.position, self.seen) = (Position::At(sequence), seen);
+        }
+        is_there
+    }
+
+    /// Where a viewer whose next frame, of the time `at`, has the number `sequence` is to be moved on to: the newest
+    /// keyframe, if it is further behind than it may be.
+    #[must_use]
+    pub fn newer_start(&self, sequence: u64, at: Timestamp) -> Option<u64> {
+        let log = &self.stream.inner.lock().log;
+        let is_late = log.newest_time().is_some_and(|newest| newest - at > self.lag_max);
+        log.newest_start().filter(|start| is_late && *start > sequence)
+    }
+
+    /// Number of the frame that comes next; none while it waits for a keyframe.
+    #[must_use]
+    pub fn next(&self) -> Option<u64> {
+        match self.position {
+            Position::At(at) => Some(at),
+            Position::StartFrom(_) => None,
+        }
+    }
+
+    /// Counts frames that this viewer was moved past elsewhere than in the log.
+    pub fn count_skipped(&mut self, frames: u64) {
+        self.skipped += frames;
+        self.stream.frames_skipped.fetch_add(frames, Ordering::Relaxed);
+    }
+
+    /// Number of the broadcast, as in [`Snapshot::broadcast`].
+    #[must_use]
+    pub fn broadcast(&self) -> u64 {
+        self.stream.number
     }
 
     /// Moves past the first `frames` frames of the last batch.
@@ -116,7 +178,8 @@ impl Subscriber {
     }
 
     /// The time of the frame that comes next; of one that has not come yet, of the newest.
-    fn position(&self) -> Timestamp {
+    #[must_use]
+    pub fn position(&self) -> Timestamp {
         let (Position::At(at) | Position::StartFrom(at)) = self.position;
         let log = &self.stream.inner.lock().log;
         log.time(at).or_else(|| log.newest_time()).unwrap_or_default()
@@ -126,6 +189,33 @@ impl Subscriber {
     #[must_use]
     pub fn into_awaited(self) -> Awaited<Self> {
         Awaited::new(self, Self::watch)
+    }
+
+    fn read_from(&mut self, stream: &Stream, inner: &Inner, batch: &mut Batch) -> Next {
+        match self.settle(&inner.log) {
+            Some(at) if at < inner.log.head() => {
+                stream.fill(&inner.log, at, batch);
+                Next::Frames
+            }
+            _ if inner.state == State::Ended => Next::Ended,
+            _ => Next::Empty,
+        }
+    }
+
+    /// Whether [`settle`](Self::settle) would move the viewer on, or begin without a picture.
+    fn shortfall(&self, log: &Log) -> Option<Shortfall> {
+        match self.position {
+            Position::At(at) if at >= log.base() && log.lag(at) <= self.lag_max => None,
+            Position::At(at) if log.newest_start().is_some_and(|start| start > at) => {
+                Some(Shortfall::Late(at))
+            }
+            Position::At(at) => (at < log.base()).then_some(Shortfall::Gone(at)),
+            // Before the first keyframe of all there is nothing to begin with anywhere.
+            Position::StartFrom(from) => {
+                let is_cut = log.base() > 0 && from <= log.base();
+                (is_cut && log.start_from(from).is_none()).then_some(Shortfall::NoStart)
+            }
+        }
     }
 
     /// Where to read: honours the start, the trimmed front and the lag allowed.
@@ -156,9 +246,7 @@ impl Subscriber {
     }
 
     fn skip(&mut self, from: u64, to: u64) -> u64 {
-        let frames = to - from;
-        self.skipped += frames;
-        self.stream.frames_skipped.fetch_add(frames, Ordering::Relaxed);
+        self.count_skipped(to - from);
         self.position = Position::At(to);
         to
     }

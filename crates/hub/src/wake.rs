@@ -8,8 +8,8 @@
 use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use slab::Slab;
@@ -158,6 +158,41 @@ impl Watch {
 impl fmt::Debug for Watch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Watch")
+    }
+}
+
+/// A place for one watcher, of a cursor that calls it by itself. It keeps no watcher alive.
+#[derive(Default)]
+pub struct OneWatcher(Mutex<Option<Weak<dyn Watcher>>>);
+
+impl OneWatcher {
+    /// The watcher takes the place of the one before.
+    pub fn set(&self, watcher: &Arc<dyn Watcher>) {
+        *self.0.lock() = Some(Arc::downgrade(watcher));
+    }
+
+    /// Nobody is called any more.
+    pub fn clear(&self) {
+        *self.0.lock() = None;
+    }
+
+    /// Who is called, if it is there.
+    #[must_use]
+    pub fn watcher(&self) -> Option<Arc<dyn Watcher>> {
+        self.0.lock().as_ref().and_then(Weak::upgrade)
+    }
+
+    /// Calls it. The place can be taken meanwhile.
+    pub fn call(&self) {
+        if let Some(watcher) = self.watcher() {
+            watcher.stream_changed();
+        }
+    }
+}
+
+impl fmt::Debug for OneWatcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OneWatcher")
     }
 }
 

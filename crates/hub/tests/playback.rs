@@ -96,6 +96,10 @@ impl Cursor for Slides {
         self.can_seek
     }
 
+    fn length(&self) -> Option<Timestamp> {
+        self.can_seek.then(|| self.range().to)
+    }
+
     fn seek(&mut self, at: Timestamp) -> Timestamp {
         self.next = (at.as_ms() / 1_000 * 10).min(90);
         self.seen = None;

@@ -36,6 +36,6 @@ pub use indexing::{NoIndex, read_index};
 pub use item::{Item, is_metadata};
 pub use library::{Config, Library};
 pub use media_root::{Entry, is_film};
-pub use read_ahead::{Growth, SampleSource};
+pub use read_ahead::{AHEAD_BYTES_MAX, Due, Growth, Pace, SampleSource};
 pub use reader::Reader;
 pub use refusal::{Refusal, RefusalKind};

@@ -96,6 +96,13 @@ impl Contents {
         }
     }
 
+    /// The ordinal of the first part before the one at `index` with frames at or behind `sequence`: those that came behind
+    /// a picture may be in parts that were made before its own.
+    pub(super) fn first_with(&self, index: usize, sequence: u64) -> Option<u64> {
+        let before = self.parts.iter().take(index).rev().take(Self::AHEAD_MAX);
+        before.filter(|kept| kept.part().last_sequence() >= sequence).map(|kept| kept.part().ordinal).min()
+    }
+
     pub(super) fn find(&self, id: TrackId) -> Option<&Rendition> {
         self.renditions.iter().find(|rendition| rendition.id == id)
     }

@@ -4,6 +4,7 @@
 //! bytes are read or sent. Who waits for a part is woken once per part of its rendition.
 
 mod contents;
+mod frames;
 mod kept;
 mod rendition;
 
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
-use headwater_hub::{DecoderSetup, Range, StreamName};
+use headwater_hub::{Range, StreamName};
 use headwater_media::{MediaKind, Timestamp, TrackId};
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -21,6 +22,7 @@ use self::rendition::{Head, Rendition};
 use crate::part::Init;
 use crate::parts::Made;
 
+pub use self::frames::{Entry, Lookup};
 pub use self::kept::{Data, Kept};
 pub use self::rendition::{Reach, Segment};
 
@@ -103,30 +105,6 @@ impl Outline {
         let newest = self.segments.iter().rev().find_map(|segment| segment.parts.last());
         newest.map_or(Timestamp::ZERO, |newest| newest.part().until())
     }
-}
-
-/// Where reading in the order of the hub's log begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// The first part to look at.
-    pub ordinal: u64,
-    /// Frames with lower numbers in the log come before the start and are passed over.
-    pub sequence: u64,
-    /// Decoding time of the start.
-    pub at: Timestamp,
-}
-
-/// What there is of the part with some ordinal.
-#[derive(Clone, Debug)]
-pub enum Lookup {
-    /// Here it is.
-    Part(Arc<Kept>),
-    /// It has not been made yet.
-    NotYet,
-    /// It was let go; the oldest that is kept has this ordinal.
-    Gone(u64),
-    /// The broadcast ended before it.
-    Ended,
 }
 
 impl Window {
@@ -288,48 +266,10 @@ impl Window {
         Range { from, to }
     }
 
-    /// Where to begin for the time `at`: at the last key frame at or before it, else at the first that is kept. `None`
-    /// while there is none.
-    #[must_use]
-    pub fn entry(&self, at: Timestamp) -> Option<Entry> {
-        let inner = self.inner.lock();
-        let leader = inner.leader()?;
-        let (at, part, sequence) = leader.start_for(at)?;
-        // Frames that came behind it may be in parts that were made before its part.
-        let index = usize::try_from(part.checked_sub(inner.first_ordinal)?).ok()?;
-        let before = inner.parts.iter().take(index).rev().take(Contents::AHEAD_MAX);
-        let behind = before.filter(|kept| kept.part().last_sequence() >= sequence);
-        let ordinal = behind.map(|kept| kept.part().ordinal).min().unwrap_or(part);
-        Some(Entry { ordinal, sequence, at })
-    }
-
     /// The first start of a decoder at or behind `at`; `None` if none is kept.
     #[must_use]
     pub fn next_start(&self, at: Timestamp) -> Option<Timestamp> {
         self.inner.lock().leader()?.start_from(at)
-    }
-
-    /// The part with this ordinal, for who reads one after the other.
-    #[must_use]
-    pub fn lookup(&self, ordinal: u64) -> Lookup {
-        let is_ended = self.is_ended();
-        let inner = self.inner.lock();
-        match ordinal.checked_sub(inner.first_ordinal).map(usize::try_from) {
-            None => Lookup::Gone(inner.first_ordinal),
-            Some(index) => match index.ok().and_then(|index| inner.parts.get(index)) {
-                Some(kept) => Lookup::Part(Arc::clone(kept)),
-                None if is_ended => Lookup::Ended,
-                None => Lookup::NotYet,
-            },
-        }
-    }
-
-    /// What holds for the frame with this number in the hub's log, and since which frame.
-    #[must_use]
-    pub fn setup(&self, sequence: u64) -> Option<(u64, Arc<DecoderSetup>)> {
-        let inner = self.inner.lock();
-        let at = inner.setups.partition_point(|(since, _)| *since <= sequence).saturating_sub(1);
-        inner.setups.get(at).cloned()
     }
 
     /// The newest picture at which decoding can start: its part, and which sample of it. For thumbnails.

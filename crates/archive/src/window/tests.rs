@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use headwater_hub::{Batch, PartContent};
+use headwater_hub::{Batch, DecoderSetup, PartContent};
 use headwater_media::{Codec, Frame, Track};
 
 use super::*;

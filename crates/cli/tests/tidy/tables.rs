@@ -348,6 +348,13 @@ pub(crate) const ROOMS: &[Room] = &[
         &["archive parts", "archive window", "archive recording"],
         "names lead to windows and recordings",
     ),
+    room(
+        "archive cursor",
+        "archive",
+        &["cursor"],
+        &["archive parts", "archive window", "archive names"],
+        "a cursor reads a window, and nothing below knows it",
+    ),
     room("trace face", "trace", &["lib.rs"], &[ALL], "the face of the crate"),
     room(
         "trace observer",

@@ -96,6 +96,10 @@ impl Cursor for MadeUp {
         true
     }
 
+    fn length(&self) -> Option<Timestamp> {
+        Some(Self::time(PICTURES))
+    }
+
     fn seek(&mut self, at: Timestamp) -> Timestamp {
         let number = u64::try_from(at.as_ms() / 40).unwrap_or(0).min(PICTURES - 1);
         self.next = number / 10 * 10;

@@ -2,10 +2,10 @@
 //!
 //! The task reads, sleeps and calls the watcher when there is something to send, as a lane does for what is live.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_hub::{Batch, Cursor, End, Fill, Next, Range, Start, Watch, Watcher};
+use headwater_hub::{Batch, Cursor, End, Fill, Next, OneWatcher, Range, Start, Watch, Watcher};
 use headwater_media::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -32,12 +32,8 @@ struct Shared<S> {
     ahead: Mutex<ReadAhead<S>>,
     /// Rung when the task has something new to think about.
     bell: Notify,
-    watcher: Place,
+    watcher: OneWatcher,
 }
-
-/// Where the one who is called stands.
-#[derive(Default)]
-struct Place(Mutex<Option<Weak<dyn Watcher>>>);
 
 impl<S: SampleSource> RecordedCursor<S> {
     /// A cursor at the keyframe at or before `at`. Must be called within a tokio runtime, which drives its task.
@@ -46,8 +42,11 @@ impl<S: SampleSource> RecordedCursor<S> {
         let ahead = ReadAhead::new(Arc::new(source), at);
         // Who begins in the middle counts from there: librtmp adds what it asked for.
         let origin = if at > Timestamp::ZERO { ahead.position() } else { Timestamp::ZERO };
-        let shared =
-            Arc::new(Shared { ahead: Mutex::new(ahead), bell: Notify::new(), watcher: Place::default() });
+        let shared = Arc::new(Shared {
+            ahead: Mutex::new(ahead),
+            bell: Notify::new(),
+            watcher: OneWatcher::default(),
+        });
         let task = tokio::spawn(read_ahead(Arc::clone(&shared)));
         Self { shared, origin, task }
     }
@@ -75,7 +74,7 @@ impl<S: SampleSource> Cursor for RecordedCursor<S> {
     }
 
     fn watch(&self, watcher: Arc<dyn Watcher>) -> Watch {
-        *self.shared.watcher.0.lock() = Some(Arc::downgrade(&watcher));
+        self.shared.watcher.set(&watcher);
         self.shared.bell.notify_one();
         Watch::new(Watched(Arc::clone(&self.shared)))
     }
@@ -102,6 +101,10 @@ impl<S: SampleSource> Cursor for RecordedCursor<S> {
 
     fn can_seek(&self) -> bool {
         true
+    }
+
+    fn length(&self) -> Option<Timestamp> {
+        Some(self.range().to)
     }
 
     fn seek(&mut self, at: Timestamp) -> Timestamp {
@@ -144,22 +147,7 @@ struct Watched<S>(Arc<Shared<S>>);
 
 impl<S> Drop for Watched<S> {
     fn drop(&mut self) {
-        *self.0.watcher.0.lock() = None;
-    }
-}
-
-impl std::fmt::Debug for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Place")
-    }
-}
-
-impl Place {
-    fn call(&self) {
-        let watcher = self.0.lock().as_ref().and_then(Weak::upgrade);
-        if let Some(watcher) = watcher {
-            watcher.stream_changed();
-        }
+        self.0.watcher.clear();
     }
 }
 

@@ -17,11 +17,11 @@ use headwater_media::flv::{film_metadata, on_metadata};
 use headwater_media::index::{Index, Sample};
 use headwater_media::{Frame, MediaKind, Timestamp};
 
-use self::pace::{Due, Pace};
+pub use self::pace::{Due, Pace};
 use self::window::Window;
 
 /// Payload bytes read ahead for one viewer before it takes what is there.
-const AHEAD_BYTES_MAX: usize = 512 << 10;
+pub const AHEAD_BYTES_MAX: usize = 512 << 10;
 /// Script data sent out of turn, at most.
 const SCRIPT_DATA_MAX: usize = 1_000;
 /// Frames read at once.

@@ -14,7 +14,7 @@ const PORTION_MAX: Duration = Duration::from_millis(250);
 
 /// How fast frames are sent. The clock is an argument: time since any moment that stays the same.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub struct Pace {
     buffer: Duration,
     /// When it began to run, and with a frame of which time.
     since: Option<(Duration, Timestamp)>,
@@ -23,7 +23,7 @@ pub(super) struct Pace {
 
 /// What the pace allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Due {
+pub enum Due {
     /// Frames of a time before this.
     Until(Timestamp),
     /// None for so long.
@@ -38,23 +38,23 @@ impl Default for Pace {
 
 impl Pace {
     /// How much the player holds.
-    pub(super) fn set_buffer(&mut self, buffer: Duration) {
+    pub fn set_buffer(&mut self, buffer: Duration) {
         self.buffer = buffer.max(BUFFER_MIN);
     }
 
     /// Begins anew with an empty buffer.
-    pub(super) const fn restart(&mut self) {
+    pub const fn restart(&mut self) {
         self.since = None;
         self.fill = Fill::Filling;
     }
 
     /// How it stands with the player's buffer.
-    pub(super) const fn fill(&self) -> Fill {
+    pub const fn fill(&self) -> Fill {
         self.fill
     }
 
     /// What may go out at `now`, where the next frame's time is `next`.
-    pub(super) fn due(&mut self, now: Duration, next: Timestamp) -> Due {
+    pub fn due(&mut self, now: Duration, next: Timestamp) -> Due {
         let (since, base) = *self.since.get_or_insert((now, next));
         let ahead = now.saturating_sub(since).saturating_add(self.buffer).as_nanos();
         let horizon = base + Timestamp::from_nanos(i64::try_from(ahead).unwrap_or(i64::MAX));

@@ -93,7 +93,7 @@ impl Connection {
         let cannot = || "Only from one film to another can be switched.".to_owned();
         let playing = self.playing(request.play.stream).ok_or_else(cannot)?;
         playing.viewer.with(|playback| {
-            if playback.duration().is_none() || !next.can_seek() {
+            if playback.duration().is_none() || next.length().is_none() {
                 return Err(cannot());
             }
             let at = playback.position().max(request.offset_ms.map_or(Timestamp::ZERO, player_time));
@@ -169,7 +169,7 @@ impl Connection {
         self.emit(Event::PlayMovedOn { door: "rtmp", peer: self.peer.address, stream: name.clone() });
         let Some(playing) = self.playing(stream) else { return Ok(()) };
         let viewer = Arc::clone(&playing.viewer);
-        let (is_recorded, buffer) = (cursor.can_seek(), self.buffer(stream));
+        let (is_recorded, buffer) = (cursor.length().is_some(), self.buffer(stream));
         let now = self.shared.sources.uptime.now();
         let told = self.conversation.change(&viewer, |playing, session| {
             playing.playback.follow(cursor, next.following == Following::Transition, now);
@@ -183,7 +183,7 @@ impl Connection {
         told.map_err(End::misuse)
     }
 
-    /// All was sent. What can be sought in stays, so that the player may go back; what is live is over.
+    /// All was sent. What has a length stays, so that the player may go back; what is live is over.
     fn complete(&mut self, stream: MessageStreamId, end: PlaybackEnd) -> Result<(), End> {
         let Some(playing) = self.playing(stream) else { return Ok(()) };
         let (duration, (_, bytes)) = playing.viewer.with(|playback| (playback.duration(), playback.sent()));

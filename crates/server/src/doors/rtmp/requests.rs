@@ -173,7 +173,7 @@ impl Connection {
         self.emit(Event::PlayBegan { door: "rtmp", peer, stream: name.clone(), agent });
         let dialect = TrackSelection::read(request.path.query.iter()).apply(self.capabilities.dialect());
         let (duration_ms, data_first) = (request.duration_ms, request.data_at_once);
-        request.accept(&mut self.conversation.session, cursor.can_seek());
+        request.accept(&mut self.conversation.session, cursor.length().is_some());
         self.conversation.say();
         let chunk_size = self.conversation.session.chunk_size() as usize;
         let format = Format::Rtmp { stream, chunk_size };
