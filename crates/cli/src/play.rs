@@ -32,8 +32,9 @@ pub(super) struct Arguments {
     /// Without it the stream is received and counted only.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Begin here, in seconds from the start (recorded streams).
-    #[arg(long, value_name = "SECONDS", conflicts_with = "live")]
+    /// Begin here, in seconds from the start of a recording or of a live stream, as far as the server keeps it; below
+    /// zero, over HTTP, before now.
+    #[arg(long, value_name = "SECONDS", conflicts_with = "live", allow_negative_numbers = true)]
     start: Option<f64>,
     /// Play the live stream only, never a recording of the same name.
     #[arg(long)]
@@ -86,7 +87,8 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
         .duration
         .map(|seconds| Timestamp::from_ms(i64::try_from(millis(seconds)).unwrap_or(i64::MAX)));
     let mut progress = Progress::new(&shown(&arguments.url), limit);
-    let opened = Incoming::open(&arguments.url, options(&arguments), &arguments.trust);
+    let target = target(&arguments)?;
+    let opened = Incoming::open(&target, options(&arguments), &arguments.trust);
     let mut incoming = progress.wait(opened).await.inspect_err(|_| progress.finish())?;
     let mut recording = Recording::create(arguments.output.as_deref())?;
     let mut first_frame = None;
@@ -125,6 +127,23 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     };
     anyhow::ensure!(report.frames > 0 || ending == Ending::Duration, "{}: {nothing}", report.url);
     Ok(())
+}
+
+/// The address; over HTTP it says where to begin.
+fn target(arguments: &Arguments) -> anyhow::Result<String> {
+    let url = &arguments.url;
+    match arguments.start {
+        Some(start) if url.starts_with("http://") || url.starts_with("https://") => {
+            let joint = if url.contains('?') { '&' } else { '?' };
+            Ok(format!("{url}{joint}start={start}"))
+        }
+        Some(start) if start < 0.0 => {
+            anyhow::bail!(
+                "RTMP knows no time before now: give --start from the stream's beginning, or ask over HTTP"
+            )
+        }
+        _ => Ok(url.clone()),
+    }
 }
 
 fn options(arguments: &Arguments) -> PlayOptions {

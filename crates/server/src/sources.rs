@@ -8,8 +8,8 @@ pub(crate) mod made_up;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headwater_archive::Archive;
-use headwater_hub::{Cursor, Hub, Playback, Start, StreamName, Subscriber};
+use headwater_archive::{Archive, BroadcastCursor, Moment};
+use headwater_hub::{Cursor, Hub, Playback, Start, StreamName};
 use headwater_media::Timestamp;
 use headwater_vod::{FilmCursor, Library, Refusal, RefusalKind};
 
@@ -45,9 +45,11 @@ pub(crate) enum From {
     Any,
     /// The live stream, now or when it comes.
     Live,
-    /// The film from this time on. From its beginning on, a live stream of that name will do as well:
-    /// librtmp asks so for whatever it plays.
-    Film(Timestamp),
+    /// The live stream from this moment on, as far as it is kept.
+    Rewound(Moment),
+    /// From this time on: the live stream from so long behind its begin, else the film. From the beginning on, the live
+    /// stream at its head: librtmp asks so for whatever it plays (quirk 92).
+    At(Timestamp),
 }
 
 /// The last parts of addresses that lead to something of a stream or film: no stream is called so.
@@ -73,15 +75,19 @@ pub(crate) async fn open(
     asked: &str,
     from: From,
 ) -> Result<Box<dyn Cursor>, Refusal> {
-    let live = || open_live(sources, name).map(|subscriber| Box::new(subscriber) as Box<dyn Cursor>);
-    let may_be_live = !matches!(from, From::Film(at) if at > Timestamp::ZERO);
-    let has_films = sources.library.has_app(name.app());
-    if from == From::Live || !has_films || (may_be_live && sources.hub.is_live(name)) {
+    let moment = match from {
+        From::Rewound(moment) => Some(moment),
+        From::At(at) if at > Timestamp::ZERO => Some(Moment::Since(at)),
+        From::Any | From::Live | From::At(_) => None,
+    };
+    let live = || open_live(sources, name, moment);
+    let must_be_live = matches!(from, From::Live | From::Rewound(_));
+    if must_be_live || !sources.library.has_app(name.app()) || sources.hub.is_live(name) {
         return live();
     }
     match sources.library.open(name.app(), asked).await {
         Ok(film) => {
-            let at = if let From::Film(at) = from { at } else { Timestamp::ZERO };
+            let at = if let From::At(at) = from { at } else { Timestamp::ZERO };
             Ok(Box::new(FilmCursor::on(Arc::clone(&sources.library), name.app(), film, at)))
         }
         Err(refusal) if refusal.kind == RefusalKind::NotFound && from == From::Any => live(),
@@ -89,11 +95,26 @@ pub(crate) async fn open(
     }
 }
 
-/// Opens a cursor on the live stream `name`, whether it is there yet or not.
-fn open_live(sources: &Sources, name: &StreamName) -> Result<Subscriber, Refusal> {
+/// Opens a cursor on the live stream `name`, whether it is there yet or not: at `moment`, else at its head.
+fn open_live(
+    sources: &Sources,
+    name: &StreamName,
+    moment: Option<Moment>,
+) -> Result<Box<dyn Cursor>, Refusal> {
     let Viewing { start, lag_max, .. } = *sources.viewing.get();
     let subscriber = sources.hub.subscribe(name, start, lag_max, sources.uptime.now());
-    subscriber.map_err(|limit| Refusal::new(RefusalKind::Busy, limit.to_string()))
+    let subscriber = subscriber.map_err(|limit| Refusal::new(RefusalKind::Busy, limit.to_string()))?;
+    let cursor = BroadcastCursor::new(Arc::clone(&sources.archive), subscriber);
+    Ok(Box::new(match moment {
+        Some(moment) => cursor.at(moment),
+        None => cursor,
+    }))
+}
+
+/// What `start` of an address means, in seconds: behind the broadcast's begin, or, below zero, before now.
+pub(crate) fn moment(start: f64) -> Moment {
+    let time = Timestamp::from_nanos((start.abs() * 1e9) as i64);
+    if start.is_sign_negative() { Moment::Ago(time) } else { Moment::Since(time) }
 }
 
 impl Sources {

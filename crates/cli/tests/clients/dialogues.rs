@@ -18,6 +18,7 @@ use headwater_rtmp::url::RtmpUrl;
 use headwater_rtmp::{MessageStreamId, Output};
 
 use crate::films;
+use crate::flv_tags::Tag;
 use crate::harness::Server;
 use crate::program::needs;
 use crate::sources::testdata;
@@ -28,11 +29,13 @@ const BRIEFLY: Duration = Duration::from_millis(400);
 const ALL_AT_ONCE: u32 = 3_600_000;
 
 /// A player that writes down what it hears, a line for each thing.
-struct Player {
+pub(crate) struct Player {
     socket: TcpStream,
-    session: ClientSession,
+    pub(crate) session: ClientSession,
     input: BytesMut,
-    stream: MessageStreamId,
+    pub(crate) stream: MessageStreamId,
+    /// All media that has come.
+    pub(crate) media: Vec<Tag>,
 }
 
 impl Player {
@@ -43,19 +46,30 @@ impl Player {
         player
     }
 
+    /// Connects, and asks for a live stream.
+    pub(crate) fn watch(server: &Server, name: &str, options: PlayOptions) -> Self {
+        let mut player = Self::connect_to(server, &server.rtmp(name));
+        player.session.play(name, options).unwrap();
+        player
+    }
+
     fn connect(server: &Server) -> Self {
+        Self::connect_to(server, &server.rtmp_film("x"))
+    }
+
+    fn connect_to(server: &Server, url: &str) -> Self {
         let socket = TcpStream::connect(server.rtmp_address()).unwrap();
-        let url = server.rtmp_film("x").parse::<RtmpUrl>().unwrap();
+        let url = url.parse::<RtmpUrl>().unwrap();
         let session =
             ClientSession::new(Arc::new(ClientConfig::default()), url, Nonce([7; 32]), Duration::ZERO);
         let stream = MessageStreamId(1);
-        let mut player = Self { socket, session, input: BytesMut::new(), stream };
+        let mut player = Self { socket, session, input: BytesMut::new(), stream, media: Vec::new() };
         player.until("connected");
         player
     }
 
     /// Everything that comes within this time.
-    fn hear(&mut self, within: Duration) -> Vec<String> {
+    pub(crate) fn hear(&mut self, within: Duration) -> Vec<String> {
         let end = Instant::now() + within;
         let mut lines = Vec::new();
         while Instant::now() < end {
@@ -66,7 +80,7 @@ impl Player {
 
     /// Everything up to the first line that begins so, which must come.
     #[track_caller]
-    fn until(&mut self, beginning: &str) -> Vec<String> {
+    pub(crate) fn until(&mut self, beginning: &str) -> Vec<String> {
         let end = Instant::now() + SOON;
         let mut lines: Vec<String> = Vec::new();
         loop {
@@ -80,7 +94,7 @@ impl Player {
         }
     }
 
-    fn turn(&mut self) -> Vec<String> {
+    pub(crate) fn turn(&mut self) -> Vec<String> {
         send(&mut self.socket, self.session.output());
         self.socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
         let mut bytes = vec![0; 1 << 20];
@@ -93,6 +107,10 @@ impl Player {
         let mut lines = Vec::new();
         while let Some(event) = self.session.read(&mut self.input).unwrap() {
             lines.extend(line(&event));
+            if let ClientEvent::Media { kind, timestamp, body, .. } = &event {
+                let kind = if *kind == MediaKind::Video { 9 } else { 8 };
+                self.media.push((kind, *timestamp, body.to_vec()));
+            }
             send(&mut self.socket, self.session.output());
         }
         lines
@@ -154,12 +172,12 @@ fn times(lines: &[String], kinds: &[&str]) -> Vec<i64> {
     lines.iter().filter_map(time).collect()
 }
 
-fn pictures(lines: &[String]) -> Vec<i64> {
+pub(crate) fn pictures(lines: &[String]) -> Vec<i64> {
     times(lines, &["key", "video"])
 }
 
 #[track_caller]
-fn assert_order(lines: &[String], wanted: &[&str]) {
+pub(crate) fn assert_order(lines: &[String], wanted: &[&str]) {
     let mut rest = lines.iter();
     for want in wanted {
         let heard = || lines.iter().filter(|line| !line.starts_with("audio ") && !line.starts_with("video "));

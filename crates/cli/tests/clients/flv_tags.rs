@@ -8,8 +8,12 @@ pub(crate) type Tag = (u8, u32, Vec<u8>);
 
 /// The flags of the file's head (4 audio, 1 video) and its tags.
 pub(crate) fn read(path: &Path) -> (u8, Vec<Tag>) {
-    let bytes = fs::read(path).unwrap();
-    assert_eq!(&bytes[..4], b"FLV\x01", "{} is no FLV file", path.display());
+    of(&fs::read(path).unwrap())
+}
+
+/// The same of its bytes.
+pub(crate) fn of(bytes: &[u8]) -> (u8, Vec<Tag>) {
+    assert_eq!(&bytes[..4], b"FLV\x01", "it is no FLV file");
     let mut tags = Vec::new();
     let mut rest = &bytes[13..];
     while rest.len() >= 11 {

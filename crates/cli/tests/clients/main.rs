@@ -26,6 +26,7 @@ mod publishing;
 mod receivers;
 mod recording;
 mod recordings;
+mod rewind;
 mod scripted;
 mod sources;
 mod trace;

@@ -6,8 +6,9 @@ use axum::Json;
 use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use headwater_archive::Moment;
 use headwater_hub::{Ailment, Snapshot, State as StreamState, StreamName};
-use headwater_media::{MediaKind, Track, TrackId};
+use headwater_media::{MediaKind, Timestamp, Track, TrackId};
 use serde::{Deserialize, Serialize};
 
 use super::Config;
@@ -17,6 +18,7 @@ use super::shared::Shared;
 use crate::access::Peer;
 use crate::events::Event;
 use crate::metrics::Held;
+use crate::sources;
 
 /// Streams of a page, at most: a page is made while others wait, and is a megabyte of text.
 const LIMIT_MAX: usize = 1000;
@@ -78,6 +80,19 @@ struct Stream {
     video: Option<Video>,
     audio: Option<Audio>,
     publisher: Option<Publisher>,
+    window: Option<Kept>,
+}
+
+/// What can be gone back to, in milliseconds behind the broadcast's begin.
+#[derive(Serialize)]
+struct Kept {
+    /// Where the oldest that is kept begins.
+    from_ms: i64,
+    /// Now.
+    to_ms: i64,
+    /// With `start=` in the question, as in the stream's own address: where who asks for that begins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    start_ms: Option<i64>,
 }
 
 /// Messages of the publisher that cannot be used, and why.
@@ -111,7 +126,7 @@ impl From<Ailment> for Finding {
             Ailment::Apart(ahead) => Self::Apart { audio_ahead_ms: ahead.as_ms() },
             Ailment::Pace(permille) => Self::Pace { permille },
             Ailment::Jumped { by, ago, times } => {
-                let by_ms = by.map(headwater_media::Timestamp::as_ms);
+                let by_ms = by.map(Timestamp::as_ms);
                 Self::Jumped { by_ms, ago_ms: ago.as_millis(), times }
             }
         }
@@ -185,7 +200,7 @@ pub(super) async fn streams(
     let is_last = found.len() <= limit;
     found.truncate(limit);
     let next = found.last().filter(|_| !is_last).map(|last| last.name.path().to_owned());
-    let streams = found.into_iter().map(|snapshot| describe(snapshot, true)).collect();
+    let streams = found.into_iter().map(|snapshot| describe(&shared, snapshot, true, None)).collect();
     Json(Streams { streams, total, next }).into_response()
 }
 
@@ -202,11 +217,16 @@ pub(super) async fn stream(
         return refused;
     }
     let admin = gate::is_admin(&shared, peer, &headers, uri.path()).await;
+    let query = Query::of(&uri);
+    let start = match query.start() {
+        Ok(start) => start.map(sources::moment),
+        Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
+    };
     match StreamName::parse(&path) {
         Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
         Ok(name) => match shared.sources.hub.snapshot(&name, shared.sources.uptime.now()) {
-            Some(snapshot) => Json(describe(snapshot, admin)).into_response(),
-            None if Query::of(&uri).takes_null() => Json(None::<Stream>).into_response(),
+            Some(snapshot) => Json(describe(&shared, snapshot, admin, start)).into_response(),
+            None if query.takes_null() => Json(None::<Stream>).into_response(),
             None => (StatusCode::NOT_FOUND, format!("nobody publishes or awaits {name}\n")).into_response(),
         },
     }
@@ -241,7 +261,8 @@ pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     ([(header::CONTENT_TYPE, kind)], text).into_response()
 }
 
-fn describe(snapshot: Snapshot, admin: bool) -> Stream {
+fn describe(shared: &Shared, snapshot: Snapshot, admin: bool, start: Option<Moment>) -> Stream {
+    let window = kept(shared, &snapshot, start);
     let state = match snapshot.state {
         StreamState::Waiting => "waiting",
         StreamState::Live => "live",
@@ -274,7 +295,27 @@ fn describe(snapshot: Snapshot, admin: bool) -> Stream {
         video: snapshot.setup.track(TrackId::VIDEO).map(video),
         audio: snapshot.setup.tracks().find(|track| track.id.kind == MediaKind::Audio).map(audio),
         publisher,
+        window,
     }
+}
+
+fn kept(shared: &Shared, snapshot: &Snapshot, start: Option<Moment>) -> Option<Kept> {
+    let window = shared.sources.archive.broadcast(&snapshot.name)?;
+    let is_it = window.broadcast() == snapshot.broadcast && window.has_start();
+    let range = is_it.then(|| window.range())?;
+    let newest = snapshot.newest.unwrap_or(range.to).max(range.to);
+    let begins = start.and_then(|start| window.entry(start.time(newest)));
+    Some(Kept {
+        from_ms: ms_from(range.from),
+        to_ms: newest.as_ms(),
+        start_ms: begins.map(|entry| ms_from(entry.at)),
+    })
+}
+
+/// The first whole millisecond at or behind a time: who asks for it gets what begins at that time.
+fn ms_from(at: Timestamp) -> i64 {
+    let ms = at.as_ms();
+    ms + i64::from(Timestamp::from_ms(ms) < at)
 }
 
 fn video(track: &Track) -> Video {

@@ -43,10 +43,14 @@ pub(super) async fn watch(
         (None, _) => ("http-flv", Envelope::HttpChunk),
     };
     let counted = shared.metrics.viewer(door);
-    let playback = match open(shared, name, from).await {
+    let mut playback = match open(shared, name, from).await {
         Ok(playback) => playback,
         Err(refusal) => return refusal,
     };
+    if key.is_none() {
+        // Who reads a file takes what it has room for; a browser's WebSocket takes whatever comes.
+        playback.set_buffer(Duration::MAX);
+    }
     let agent = request.headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
     let streaming = Streaming {
         playback,

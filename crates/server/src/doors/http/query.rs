@@ -3,6 +3,9 @@
 
 use axum::http::Uri;
 
+/// Nothing is as long, in seconds.
+const START_SECONDS_MAX: f64 = 1e9;
+
 /// `name=value&name&…`
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Query<'a>(&'a str);
@@ -34,6 +37,16 @@ impl<'a> Query<'a> {
         self.value("absent") == Some("null")
     }
 
+    /// Where to begin, in seconds (`start=90`, `start=-60`); none if that is not asked for.
+    ///
+    /// # Errors
+    /// What is no number of seconds is told in a sentence.
+    pub(super) fn start(self) -> Result<Option<f64>, &'static str> {
+        let Some(text) = self.value("start") else { return Ok(None) };
+        let seconds = text.parse::<f64>().ok().filter(|seconds| seconds.abs() < START_SECONDS_MAX);
+        seconds.map(Some).ok_or("start is a number of seconds\n")
+    }
+
     /// Whether the name is there, with a value or without.
     pub(super) fn has(self, name: &str) -> bool {
         self.0.split('&').any(|pair| pair.split('=').next() == Some(name))
@@ -53,6 +66,12 @@ mod tests {
         let keys: Vec<&str> = query.pairs().map(|(key, _)| key).collect();
         assert_eq!(keys, ["v", "v", "key", "", "end"]);
         assert_eq!(Query::new("").pairs().count(), 0);
+        for (text, start) in [("", Ok(None)), ("start=90", Ok(Some(90.0))), ("start=-0.5", Ok(Some(-0.5)))] {
+            assert_eq!(Query::new(text).start(), start);
+        }
+        for text in ["start=", "start=x", "start=1e9", "start=-1e99", "start=inf", "start=NaN", "start=1s"] {
+            assert!(Query::new(text).start().is_err(), "{text}");
+        }
         assert!(Query::new("key=a&absent=null").takes_null() && !Query::new("absent=1&null").takes_null());
     }
 }

@@ -26,11 +26,8 @@ use super::{
     api, clips, films, flv, gate, hls, live_picture, pages, recordings, rtmpt, thumbnails, uploads, vod, ws,
 };
 use crate::access::Peer;
-use crate::sources::From;
+use crate::sources::{self, From};
 use crate::track_selection::TrackSelection;
-
-/// No film is as long, in seconds.
-const START_SECONDS_MAX: f64 = 1e9;
 
 /// Who may come in by an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -234,9 +231,17 @@ async fn stream(shared: &Shared, name: &str, request: &Parts) -> Response {
         Ok(name) => name,
         Err(refused) => return *refused,
     };
-    let selection = TrackSelection::read(Query::of(&request.uri).pairs());
+    let query = Query::of(&request.uri);
+    let from = match query.start() {
+        Ok(start) => start.map_or(From::Live, |start| From::Rewound(sources::moment(start))),
+        Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
+    };
+    let selection = TrackSelection::read(query.pairs());
     match request.method {
-        Method::GET | Method::HEAD => flv::watch(shared, &name, From::Live, selection, request).await,
+        Method::GET | Method::HEAD => {
+            may_pause(request, from != From::Live);
+            flv::watch(shared, &name, from, selection, request).await
+        }
         Method::OPTIONS => preflight(),
         _ => method_not_allowed(),
     }
@@ -255,15 +260,21 @@ async fn film_stream(shared: &Shared, name: &str, request: &Parts) -> Response {
         Err(problem) => return (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response(),
     };
     let query = Query::of(&request.uri);
-    let start = query.value("start").map_or(Ok(0.0), str::parse::<f64>);
-    let Some(start) = start.ok().filter(|start| (0.0..START_SECONDS_MAX).contains(start)) else {
-        return (StatusCode::BAD_REQUEST, "start is a number of seconds\n").into_response();
+    let start = match query.start().map(|start| start.unwrap_or(0.0)) {
+        Ok(start @ 0.0..) => start,
+        Ok(_) => return (StatusCode::BAD_REQUEST, "start is behind a film's begin\n").into_response(),
+        Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
     };
-    if let Some(stall_limit) = request.extensions.get::<Arc<StallLimit>>() {
-        stall_limit.sends_film(true);
-    }
-    let from = From::Film(Timestamp::from_nanos((start * 1e9) as i64));
+    may_pause(request, true);
+    let from = From::At(Timestamp::from_nanos((start * 1e9) as i64));
     flv::watch(shared, &name, from, TrackSelection::read(query.pairs()), request).await
+}
+
+/// Whether the viewer may read nothing for as long as that of a film: it has a place to come back to.
+fn may_pause(request: &Parts, has_place: bool) {
+    if let Some(stall_limit) = request.extensions.get::<Arc<StallLimit>>() {
+        stall_limit.sends_film(has_place);
+    }
 }
 
 /// A path percent-decoded once, without its first slash.

@@ -40,7 +40,7 @@ pub(super) fn from(start: PlayStart) -> From {
     match start {
         PlayStart::LiveOrRecorded => From::Any,
         PlayStart::Live => From::Live,
-        PlayStart::Recorded { ms } => From::Film(player_time(ms)),
+        PlayStart::Recorded { ms } => From::At(player_time(ms)),
     }
 }
 
