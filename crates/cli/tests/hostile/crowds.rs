@@ -122,8 +122,7 @@ fn one_address_takes_nobody_elses_place() {
         peer.connect("live");
     }
     from("192.0.2.1", rtmp).must_be_closed(Duration::from_secs(2));
-    let told = |text: &str| bench.server.log().iter().filter(|line| line.contains(text)).count();
-    assert_eq!(told("its address has 3 connections already (limit connections_per_address_max)"), 1);
+    bench.server.await_log("its address has 3 connections already (limit connections_per_address_max)", 1);
     // Others come in, and so does who leaves and comes back.
     from("192.0.2.2", rtmp).connect("live");
     drop(crowd.pop());
