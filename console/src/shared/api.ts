@@ -81,6 +81,8 @@ export interface Stream {
   video: VideoTrack | null;
   audio: AudioTrack | null;
   publisher: Publisher | null;
+  /** Where there is a picture of it, once one can be made. */
+  thumbnail?: string | null;
 }
 
 export interface FilmTrack {

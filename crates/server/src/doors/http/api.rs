@@ -12,9 +12,9 @@ use headwater_media::{MediaKind, Timestamp, Track, TrackId};
 use serde::{Deserialize, Serialize};
 
 use super::Config;
-use super::gate;
 use super::query::Query;
 use super::shared::Shared;
+use super::{films, gate, live_picture};
 use crate::access::Peer;
 use crate::events::Event;
 use crate::metrics::Held;
@@ -81,6 +81,8 @@ struct Stream {
     audio: Option<Audio>,
     publisher: Option<Publisher>,
     window: Option<Kept>,
+    /// Where there is a picture of it, once one can be made.
+    thumbnail: Option<String>,
 }
 
 /// What can be gone back to, in milliseconds behind the broadcast's begin.
@@ -274,7 +276,10 @@ fn describe(shared: &Shared, snapshot: Snapshot, admin: bool, start: Option<Mome
         agent: publisher.agent,
         protocol: publisher.protocol,
     });
+    let thumbnail = live_picture::is_possible(shared, &snapshot.name)
+        .then(|| format!("{}/thumbnail.jpg", films::address(snapshot.name.app(), snapshot.name.name())));
     Stream {
+        thumbnail,
         app: snapshot.name.app().to_owned(),
         name: snapshot.name.name().to_owned(),
         path: snapshot.name.path().to_owned(),

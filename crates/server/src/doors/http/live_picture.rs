@@ -6,6 +6,7 @@ use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use headwater_hub::StreamName;
+use headwater_media::Codec;
 use headwater_vod::thumbnails::{WIDTH_MAX, WIDTH_MIN};
 use headwater_vod::{Refusal, RefusalKind};
 
@@ -25,6 +26,14 @@ const FOR_A_MOMENT: &str = "public, max-age=1";
 /// The stream of which this path is the picture.
 pub(super) fn stream_of(path: &str) -> Option<&str> {
     path.strip_suffix(NAME)
+}
+
+/// Whether there is a picture of this stream that can be drawn.
+pub(super) fn is_possible(shared: &Shared, name: &StreamName) -> bool {
+    let window = shared.sources.archive.broadcast(name).filter(|window| !window.is_ended());
+    let newest = window.and_then(|window| window.newest_picture());
+    cfg!(feature = "thumbnails")
+        && newest.is_some_and(|(kept, _)| kept.part().init.track.codec == Codec::H264)
 }
 
 /// Answers with the newest picture of a stream.
