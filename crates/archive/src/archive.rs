@@ -12,6 +12,12 @@ use crate::parts::{PartMaker, PartsConfig};
 use crate::recordings::Recordings;
 use crate::window::{Window, WindowConfig};
 
+/// When the first count of discontinuities would have been 0, in seconds of the Unix epoch.
+const YEAR_2026: u64 = 1_767_225_600;
+/// So many seconds are one discontinuity. hls.js walks a list from 0 to the count for each fragment: with a count of
+/// seconds it stood still for half a minute.
+const DISCONTINUITY_SECONDS: u64 = 600;
+
 /// How broadcasts are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ArchiveConfig {
@@ -72,14 +78,15 @@ impl Archive {
 
     /// Begins a broadcast: an empty window, and the maker that fills it. `clock` is the time on the wall at media time
     /// zero. Segment numbers, and the count of discontinuities, go on from the last broadcast of that name, if that is
-    /// known, else from the seconds on the wall: no segment is shorter for long, so that a server that was started anew
-    /// never gives a number again.
+    /// known, else from the clock on the wall: segments in seconds, for none is shorter for long, so that a server that was
+    /// started anew never gives a number again; discontinuities more coarsely, for players keep a list of them.
     pub fn begin(&self, name: &StreamName, broadcast: u64, clock: SystemTime) -> (Arc<Window>, PartMaker) {
         let mut windows = self.windows.lock();
         let seconds = clock.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let coarse = seconds.saturating_sub(YEAR_2026) / DISCONTINUITY_SECONDS;
         let last = windows.get(name).map(|last| last.window.next_numbers());
         // Parts of what was before do not go on in what begins.
-        let (next, discontinuities) = last.map_or((None, seconds), |(next, count)| (next, count + 1));
+        let (next, discontinuities) = last.map_or((None, coarse), |(next, count)| (next, count + 1));
         let config = self.config;
         let in_all = Arc::clone(&self.in_all);
         let window =

@@ -74,7 +74,8 @@ impl Playlists {
             return gone(window, &format!("playlist {}", wanted.line));
         };
         let cache = match (is_blocked, window.is_ended()) {
-            (true, _) => format!("public, max-age={}", 6 * TARGET_DURATION.as_secs()),
+            // For caches that many ask; video.js asks again for what it has, and wants what has come since.
+            (true, _) => format!("public, max-age=0, s-maxage={}", 6 * TARGET_DURATION.as_secs()),
             (false, true) => format!("public, max-age={}", TARGET_DURATION.as_secs()),
             // True until the next part: whoever keeps it asks again.
             (false, false) => "no-cache".to_owned(),

@@ -1,0 +1,154 @@
+/**
+ * Live HLS as other people's players play it, in a real browser from the real server: hls.js with low latency, shaka and
+ * video.js. Pictures have to move without a stall, hls.js near the live edge, and all of them through a publisher's
+ * absence. `HEADWATER_HLS_SECONDS` plays for longer.
+ */
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { openBrowser, openServer } from "./stage.mjs";
+
+const ONLY_REAL = { skip: process.env.HEADWATER_URL ? false : "needs a real server" };
+const SECONDS = Number(process.env.HEADWATER_HLS_SECONDS ?? 12);
+/** How far the picture may be behind the time on the server's clock at which it came in, in seconds. */
+const LATENCY_MAX_S = 2.5;
+
+const require = createRequire(import.meta.url);
+const file = (name, path) => join(dirname(require.resolve(`${name}/package.json`)), path);
+
+/** What each player is made of, and how it begins; all tell what they are at in `window.seen`. */
+const PLAYERS = {
+  "hls.js": {
+    script: () => file("hls.js", "dist/hls.min.js"),
+    begin: (url) => {
+      const hls = new window.Hls({ lowLatencyMode: true, enableWorker: false });
+      hls.on(window.Hls.Events.ERROR, (_, { fatal, details, reason }) => {
+        if (fatal || details === "bufferStalledError") window.seen.errors.push(`${details} ${reason ?? ""}`);
+      });
+      window.behind = () => (hls.playingDate ? (Date.now() - hls.playingDate.getTime()) / 1000 : null);
+      hls.loadSource(url);
+      hls.attachMedia(document.querySelector("video"));
+    },
+  },
+  // With fewer than four segments it asks for the text of one that is not there yet, and gives up.
+  shaka: {
+    segmentsMin: 6,
+    script: () => file("shaka-player", "dist/shaka-player.compiled.js"),
+    begin: async (url) => {
+      window.shaka.polyfill.installAll();
+      const player = new window.shaka.Player();
+      // Parts that it has fetched it leaves out (shaka-player#10589).
+      player.configure({ streaming: { lowLatencyMode: false }, manifest: { defaultPresentationDelay: 6 } });
+      await player.attach(document.querySelector("video"));
+      player.addEventListener("error", ({ detail }) => {
+        if (detail.severity === 2) window.seen.errors.push(`shaka ${detail.code}`);
+      });
+      window.behind = () => {
+        const at = player.getPlayheadTimeAsDate();
+        return at ? (Date.now() - at.getTime()) / 1000 : null;
+      };
+      await player.load(url);
+    },
+  },
+  // Its own low latency stands still at the start for some seconds; without it, as most pages have it.
+  "video.js": {
+    script: () => file("video.js", "dist/video.min.js"),
+    begin: (url) => {
+      const player = window.videojs(document.querySelector("video"), { liveui: true, html5: { vhs: { llhls: false } } });
+      player.on("error", () => window.seen.errors.push(`video.js ${player.error()?.message}`));
+      window.behind = () => null;
+      player.src({ src: url, type: "application/vnd.apple.mpegurl" });
+      player.play();
+    },
+  },
+};
+
+let server;
+let browser;
+before(async () => {
+  if (ONLY_REAL.skip) return;
+  server = await openServer();
+  browser = await openBrowser();
+});
+after(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+/** A page with nothing in it but the player. */
+async function play(t, name, path) {
+  const context = await browser.newContext();
+  t.after(() => context.close());
+  const page = await context.newPage();
+  const { script, begin } = PLAYERS[name];
+  // An empty page of the server's own: to one of another origin Chromium refuses this machine.
+  await page.goto(`${server.url}/healthz`);
+  await page.setContent("<!doctype html><video muted autoplay playsinline width=640></video>");
+  await page.evaluate(() => {
+    const video = document.querySelector("video");
+    window.seen = { errors: [], waits: 0 };
+    video.addEventListener("waiting", () => (window.seen.waits += window.seen.begun ? 1 : 0));
+    video.addEventListener("playing", () => (window.seen.begun = true));
+    // Where the page is told of no gesture, it plays without sound.
+    video.muted = true;
+  });
+  await page.addScriptTag({ path: script() });
+  const began = performance.now();
+  await page.evaluate(`(${begin})(${JSON.stringify(`${server.url}/${path}/index.m3u8`)})`);
+  await page.waitForFunction(() => document.querySelector("video").currentTime > 0 && window.seen.begun, null, { timeout: 20_000 });
+  return { page, firstPicture: (performance.now() - began) / 1000 };
+}
+
+const state = (page) =>
+  page.evaluate(() => {
+    const video = document.querySelector("video");
+    const { totalVideoFrames: frames } = video.getVideoPlaybackQuality();
+    return { ...window.seen, frames, at: video.currentTime, behind: window.behind() };
+  });
+
+/** The middle, and what all but one of twenty are below. */
+const quantiles = (values) => {
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = (part) => sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))];
+  return { p50: at(0.5), p95: at(0.95) };
+};
+
+for (const name of Object.keys(PLAYERS)) {
+  test(`${name} plays a live stream without a stall, and through its publisher's absence`, ONLY_REAL, async (t) => {
+    const path = `live/hls-${name.replace(".", "-")}`;
+    let end = await server.publish(path, "av");
+    t.after(() => end());
+    await sleep(2000 * (PLAYERS[name].segmentsMin ?? 2) + 1000);
+    const { page, firstPicture } = await play(t, name, path);
+    // The player comes to its place behind the live edge.
+    await sleep(3000);
+    const before = await state(page);
+    const behind = [];
+    for (const until = performance.now() + SECONDS * 1000; performance.now() < until; ) {
+      await sleep(500);
+      const now = await state(page);
+      if (now.behind !== null) behind.push(now.behind);
+    }
+    const now = await state(page);
+    assert.deepEqual(now.errors, []);
+    assert.ok(now.at - before.at > SECONDS * 0.9, `${now.at - before.at} s were played in ${SECONDS} s`);
+    assert.ok(now.frames - before.frames > SECONDS * 20, `${now.frames - before.frames} pictures`);
+    assert.ok(now.waits - before.waits <= 1, `it stood still ${now.waits - before.waits} times`);
+    if (behind.length > 0) {
+      const { p50, p95 } = quantiles(behind);
+      t.diagnostic(`first picture after ${firstPicture.toFixed(2)} s; behind the server's clock p50 ${p50.toFixed(2)} s, p95 ${p95.toFixed(2)} s`);
+      if (name === "hls.js") assert.ok(p95 < LATENCY_MAX_S, `p95 is ${p95} s behind`);
+    }
+    // The publisher goes for a while and comes back: the player crosses the gap by itself.
+    await end();
+    await sleep(3000);
+    end = await server.publish(path, "av");
+    const returned = (await state(page)).frames;
+    await page
+      .waitForFunction((frames) => document.querySelector("video").getVideoPlaybackQuality().totalVideoFrames > frames + 50, returned, { timeout: 40_000 })
+      .catch(async () => assert.fail(`it does not go on: ${JSON.stringify(await state(page))}`));
+    assert.deepEqual((await state(page)).errors.filter((error) => !error.startsWith("bufferStalledError")), []);
+  });
+}
