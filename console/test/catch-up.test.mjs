@@ -5,7 +5,7 @@ import { source } from "./sources.mjs";
 
 const { catchUp, initialState, TARGET_LATENCY_S, TARGET_LATENCY_MAX_S, JUMP_LATENCY_S, SPEED_UP_OVER_S } = await source("live/catch-up.ts");
 
-const seen = (more) => ({ now: 100, playhead: 10, ranges: [[0, 10.5]], paused: false, starved: false, playedFor: 60, ...more });
+const seen = (more) => ({ now: 100, playhead: 10, ranges: [[0, 10.5]], paused: false, starved: false, playedFor: 60, atHead: true, ...more });
 const settled = (more) => ({ ...initialState(99), starved: false, playhead: 10, ...more });
 
 test("near the edge it leaves the playback alone", () => {
@@ -108,7 +108,7 @@ function simulate({ arrived, length }) {
       playedFor += 0.02;
     }
     if (tick % 10 !== 0) continue;
-    const step = catchUp(state, { now, playhead, ranges: edge > 0 ? [[0, edge]] : [], paused: false, starved: starved || ranDry, playedFor });
+    const step = catchUp(state, { now, playhead, ranges: edge > 0 ? [[0, edge]] : [], paused: false, starved: starved || ranDry, playedFor, atHead: true });
     ranDry = false;
     assert.ok([1, 1.1, 1.2].includes(step.rate));
     if (step.seekTo !== null) {

@@ -107,6 +107,8 @@ test("controls: sound, pause and return to the live edge, figures, by key and by
   assert.ok((await playback(page)).time - held.time < 0.1, "paused, but the clock goes on");
   await page.keyboard.press(" ");
   await awaitPhase(page, "playing");
+  // Where the server keeps a window, it goes on where it stood, until it is told otherwise.
+  await page.keyboard.press("End");
   await sleep(6000);
   assert.ok((await playback(page)).behind < LONGEST_BEHIND_S, "after a pause the page must return to the edge");
 

@@ -87,7 +87,7 @@ export const merge = (...tracks) => tracks.flat().sort((a, b) => a.ms - b.ms);
 export const repeated = (tags, times, spanMs) => Array.from({ length: times }, (_, n) => later(tags, n * spanMs)).flat();
 
 /**
- * Publishes `tags` as `path`, each at its time; those before `aheadMs` at once. Resolves when the server takes the
+ * Publishes `tags` as `path`, each at its time; those before `aheadMs` as fast as a server takes them. Resolves when the server takes the
  * stream, to a function that ends it. At the end of the tags it stays, silent.
  */
 export async function publish(rtmp, path, tags, { aheadMs = 0 } = {}) {
@@ -122,9 +122,15 @@ export async function publish(rtmp, path, tags, { aheadMs = 0 } = {}) {
 
   const began = performance.now();
   void (async () => {
+    let breathedAt = 0;
     for (const { type, ms, body } of tags) {
       const wait = began + ms - aheadMs - performance.now();
       if (wait > 0) await sleep(wait);
+      else if (ms - breathedAt > 1000) {
+        // A server holds seconds of what it has not looked at, not minutes.
+        breathedAt = ms;
+        await sleep(15);
+      }
       if (isOver) return;
       send(type, ms, 1, type === DATA ? Buffer.concat([amf("@setDataFrame"), body]) : body);
     }

@@ -49,9 +49,21 @@ export const NO_FIGURES: Figures = {
   jumps: 0,
 };
 
+/** Where an attempt begins that is not at the head: the server's first frame, and the viewer's place behind it; seconds. */
+export interface Beginning {
+  offset: number;
+  skip: number;
+}
+
 const POLL_MS = 200;
 /** What is left in the buffer when the stream ends is shown, but no longer than this is waited for it. */
 const DRAIN_MS = 3000;
+/** Who has gone back has more of it. */
+const DRAIN_BEHIND_MS = 8000;
+/** What was played for so long is not skipped any more, though the place that was asked for has not come. */
+const SKIP_WITHIN_S = 1;
+/** A place is inside what is buffered if it is so far from its ends. */
+const INSIDE_S = 0.3;
 
 export class Attempt {
   /** Settled once, when the attempt is over and the element is free again. */
@@ -63,6 +75,12 @@ export class Attempt {
   mediaAt = performance.now();
   gotMedia = false;
 
+  /** The time of the broadcast at the element's zero; `null` of who began at the head. */
+  readonly offset: number | null;
+  /** Whether the head is to be kept up with. */
+  atHead: boolean;
+
+  #skipTo: number;
   readonly #video: HTMLVideoElement;
   readonly #player: Mpegts.Player;
   readonly #look: ReturnType<typeof setInterval>;
@@ -75,8 +93,18 @@ export class Attempt {
   #firstPlayedAt = Infinity;
   #bitrate = 0;
 
-  constructor(mpegts: typeof Mpegts, video: HTMLVideoElement, url: string, selection: TrackSelection, transport: Transport) {
+  constructor(
+    mpegts: typeof Mpegts,
+    video: HTMLVideoElement,
+    url: string,
+    selection: TrackSelection,
+    transport: Transport,
+    beginning: Beginning | null,
+  ) {
     this.#video = video;
+    this.offset = beginning?.offset ?? null;
+    this.atHead = beginning === null;
+    this.#skipTo = beginning?.skip ?? 0;
     this.selection = selection;
     this.transport = transport;
     this.over = new Promise((resolve) => (this.#finish = resolve));
@@ -108,6 +136,11 @@ export class Attempt {
     return performance.now() / 1000 - this.#standstill.since > NOTICED_AFTER_S;
   }
 
+  /** Whether its end is settled, though the element may not be free yet. */
+  get isOver(): boolean {
+    return this.#done;
+  }
+
   /** There is a reason for the silence; patience begins anew. */
   excuseSilence(): void {
     this.mediaAt = performance.now();
@@ -117,6 +150,18 @@ export class Attempt {
   readonly #onWaiting = () => {
     if (!this.#video.seeking) this.#ranDry = true;
   };
+
+  /** Moves by so many seconds within what is buffered; false where that is not. */
+  moveBy(seconds: number): boolean {
+    const to = this.#video.currentTime + seconds;
+    const holds = rangesOf(this.#video.buffered).some(([start, end]) => to >= start + INSIDE_S && to <= end - INSIDE_S);
+    if (!holds || this.#done) return false;
+    this.atHead = false;
+    this.#skipTo = 0;
+    this.#video.currentTime = to;
+    this.#standstill = movedTo(this.#standstill, to);
+    return true;
+  }
 
   stop(): void {
     this.#end({ kind: "stopped" });
@@ -148,7 +193,7 @@ export class Attempt {
     this.#video.playbackRate = 1;
     const end = () => this.#end({ kind: "ended" });
     this.#video.addEventListener("ended", end, { once: true });
-    setTimeout(end, DRAIN_MS);
+    setTimeout(end, this.atHead ? DRAIN_MS : DRAIN_BEHIND_MS);
   }
 
   #tick(): void {
@@ -172,13 +217,23 @@ export class Attempt {
       ranges,
       paused: video.paused,
       starved,
+      atHead: this.atHead,
       playedFor: Math.max(0, (now - this.#firstPlayedAt) / 1000),
     });
     this.#state = step.state;
+    this.#skip(edge, now);
     if (step.seekTo !== null) video.currentTime = step.seekTo;
     if (video.playbackRate !== step.rate) video.playbackRate = step.rate;
     const jumped = step.seekTo !== null || this.#unstick(now / 1000, ranges.at(-1), step.latency);
     this.#measure(step.latency, ranges, step.state.stalledAt > before.stalledAt, jumped);
+  }
+
+  /** From the key frame that the server began with to the place that was asked for. */
+  #skip(edge: number, now: number): void {
+    if (now - this.#firstPlayedAt > SKIP_WITHIN_S * 1000) this.#skipTo = 0;
+    if (this.#skipTo <= this.#video.currentTime || edge < this.#skipTo + INSIDE_S) return;
+    this.#video.currentTime = this.#skipTo;
+    this.#skipTo = 0;
   }
 
   /** Gets a player that stands still going again, or gives it up. Returns whether it was moved. */
@@ -189,7 +244,8 @@ export class Attempt {
     this.#standstill = state;
     if (remedy === "begin anew") this.#end({ kind: "stuck" });
     if (remedy !== "move" || !last) return false;
-    video.currentTime = Math.max(last[0], last[1] - this.#state.target);
+    // A little on, where it is not to be at the head: what the decoder stumbled over is behind it then.
+    video.currentTime = Math.max(last[0], this.atHead ? last[1] - this.#state.target : video.currentTime + INSIDE_S);
     this.#standstill = movedTo(state, video.currentTime);
     return true;
   }

@@ -39,6 +39,8 @@ export interface Observation {
   paused: boolean;
   /** The element had nothing to show, now or since the last look. */
   starved: boolean;
+  /** Whether the viewer wants to be there. Who has gone back is neither hurried nor moved on, but over gaps. */
+  atHead: boolean;
   /** Seconds since the first picture. A late viewer is given a whole GOP at once; what is old in it is skipped. */
   playedFor: number;
 }
@@ -90,7 +92,7 @@ export function catchUp(before: CatchUpState, seen: Observation): Step {
   if (seekTo !== null) {
     return { state: { ...state, rate: 1, jumpedAt: seen.now, playhead: seekTo, samples: [] }, rate: 1, seekTo, latency };
   }
-  const rate = rateFor(state);
+  const rate = seen.atHead ? rateFor(state) : 1;
   // Beyond a gap with nothing there to seek to yet, the crossing is still to be made good.
   const playhead = hasCrossedGap(state, seen) ? state.playhead : seen.playhead;
   return { state: { ...state, rate, playhead }, rate, seekTo: null, latency };
@@ -115,15 +117,22 @@ function jump(state: CatchUpState, seen: Observation, last: readonly [number, nu
   const nearEdge = Math.max(last[0] + INSIDE_S, last[1] - state.target);
   const target = Math.min(nearEdge, last[1] - INSIDE_S);
   if (hasCrossedGap(state, seen)) {
-    const beyond = Math.max(target, seen.playhead, last[0]);
+    const beyond = Math.max(seen.atHead ? target : 0, seen.playhead, last[0]);
     return beyond < last[1] ? beyond : null;
   }
+  if (!seen.atHead) return inGap(seen) ? nextStart(seen) : null;
   if (target <= seen.playhead || target < last[0]) return null;
 
   if (inGap(seen)) return target;
   if (seen.now - state.jumpedAt < BETWEEN_JUMPS_S) return null;
   if (seen.playedFor < STARTUP_S) return latency > STARTUP_JUMP_LATENCY_S && state.jumpedAt === -Infinity ? target : null;
   return slackOf(state) > JUMP_LATENCY_S + (state.target - TARGET_LATENCY_S) ? target : null;
+}
+
+/** Where what follows a gap begins. */
+function nextStart({ playhead, ranges }: Observation): number | null {
+  const next = ranges.find(([start]) => start > playhead);
+  return next ? next[0] + INSIDE_S : null;
 }
 
 function slackOf({ samples }: CatchUpState): number {

@@ -5,13 +5,17 @@
  * Media comes over a WebSocket: of plain requests a browser has six at once to one server, and a stream would hold one
  * for as long as its page is open. Where no media comes so, HTTP is tried, and the other way round.
  *
+ * Where the server keeps a window, the viewer can go back in it: `#place` is where, `null` the head. Going elsewhere is
+ * moving in what is buffered, else another attempt that begins there.
+ *
  *     look up → (absent: wait, and again) → select tracks → attempt → how did it end? → wait a little → look up …
  */
 import { lookUp, type Stream } from "../shared/api.ts";
-import { encodePath, httpFlvUrl, wsFlvUrl, type StreamName } from "../shared/address.ts";
+import { encodePath, httpFlvUrl, withQuery, wsFlvUrl, type StreamName } from "../shared/address.ts";
 import { isTypeSupported } from "../shared/player/element.ts";
 import type { Failure } from "../shared/player/failure.ts";
-import { Attempt, NO_FIGURES, type Ending, type Figures, type Transport } from "./attempt.ts";
+import { Attempt, NO_FIGURES, type Beginning, type Ending, type Figures, type Transport } from "./attempt.ts";
+import { HEAD_S, headOf, keptOf, placeOf, type Kept, type LivePlace } from "./kept.ts";
 import { selectTracks, NO_MEDIA_SOURCE, type TrackSelection } from "./track-selection.ts";
 
 /** `waiting`: for the publisher; `away`: for the server, which does not answer; `restarting`: the picture stood still. */
@@ -26,6 +30,8 @@ export interface LiveView {
   selection: TrackSelection | null;
   transport: Transport;
   figures: Figures;
+  /** Where in what is kept the viewer is; `null` where nothing is. */
+  place: LivePlace | null;
 }
 
 const WAIT_MS = { first: 800, max: 5000, factor: 1.4 } as const;
@@ -41,7 +47,7 @@ const EMPTY_ATTEMPTS_MAX = 2;
 const TRACKS_SETTLE_MS = 1500;
 
 export class LivePlayer {
-  view: LiveView = { phase: "connecting", failure: null, seen: false, stream: null, selection: null, transport: "ws", figures: NO_FIGURES };
+  view: LiveView = { phase: "connecting", failure: null, seen: false, stream: null, selection: null, transport: "ws", figures: NO_FIGURES, place: null };
 
   readonly #video: HTMLVideoElement;
   readonly #name: StreamName;
@@ -56,6 +62,11 @@ export class LivePlayer {
    */
   readonly #undemuxed = new Set<string>();
   #emptyAttempts = 0;
+  /** Where to be, in seconds behind the broadcast's begin; `null` is the head. */
+  #place: number | null = null;
+  #kept: Kept | null = null;
+  /** The viewer has gone elsewhere: what is shown meanwhile is a wait. */
+  #moves = false;
   /** Media has come over HTTP where a WebSocket brought none: a proxy breaks WebSockets. */
   #needsHttp = false;
   #wake: () => void = () => {};
@@ -78,13 +89,47 @@ export class LivePlayer {
     this.#wake();
   }
 
-  /** Pause is only ever a still picture: on resuming, the page is back at the live edge. */
+  /** After a pause it goes on where it stood, as far as that is kept; where nothing is, at the live edge. */
   toggle(): void {
     if (this.#wantsToPlay && this.#attempt) this.#video.pause();
     else {
       this.#resumed();
       if (this.#attempt) void this.#play();
     }
+  }
+
+  /** Goes to a place of the broadcast; near the head, to the head. */
+  seek(to: number): void {
+    const { place } = this.view;
+    if (!place || !this.#kept) return;
+    const head = headOf(this.#kept, seconds());
+    if (to > head - HEAD_S) return this.goLive();
+    this.#place = Math.max(place.from, to);
+    this.#tell({ place: { ...place, to: head, time: this.#place, atHead: false } });
+    if (!this.#attempt?.moveBy(this.#place - place.time)) this.#begin();
+    this.#goOn();
+  }
+
+  /** Goes to the head. */
+  goLive(): void {
+    this.#place = null;
+    const attempt = this.#attempt;
+    // What began at the head has its newest in the buffer.
+    if (attempt?.offset === null && attempt.gotMedia) attempt.atHead = true;
+    else if (!attempt?.atHead) this.#begin();
+    this.#goOn();
+  }
+
+  #begin(): void {
+    this.#moves = true;
+    this.#tell({ phase: "buffering" });
+    this.#attempt?.stop();
+    this.#wake();
+  }
+
+  #goOn(): void {
+    this.#resumed();
+    if (this.#attempt) void this.#play();
   }
 
   retryNow(): void {
@@ -104,7 +149,9 @@ export class LivePlayer {
         await this.#sleep(backOff(WAIT_MS, waits++));
         continue;
       }
-      const attempt = this.#open(mpegts, selection);
+      const beginning = await this.#beginning();
+      if (this.#closing.signal.aborted) return;
+      const attempt = this.#open(mpegts, selection, beginning);
       const ending = await this.#follow(attempt);
       this.#attempt = null;
       if (attempt.gotMedia) {
@@ -158,15 +205,27 @@ export class LivePlayer {
       this.#tell({ phase: "failed", failure: result.failure, stream });
       return null;
     }
-    this.#tell({ stream, selection: result.selection });
+    this.#keep(stream);
+    this.#tell({ selection: result.selection });
     return result.selection;
   }
 
-  #open(mpegts: typeof import("mpegts.js").default, selection: TrackSelection): Attempt {
+  /** Where the server begins for who wants to be at the place; `null` at the head. */
+  async #beginning(): Promise<Beginning | null> {
+    const place = this.#place;
+    if (place === null) return null;
+    const answer = await lookUp(encodePath(this.#name), withQuery(this.#query, `?start=${place.toFixed(3)}`));
+    const start = answer.kind === "found" ? answer.stream.window?.start_ms : undefined;
+    if (start === undefined) this.#place = null;
+    return start === undefined ? null : { offset: start / 1000, skip: Math.max(0, place - start / 1000) };
+  }
+
+  #open(mpegts: typeof import("mpegts.js").default, selection: TrackSelection, beginning: Beginning | null): Attempt {
     const address = this.view.transport === "ws" ? wsFlvUrl : httpFlvUrl;
-    const url = address(window.location, this.#name) + this.#query;
-    if (!keepsItsWords(this.view.phase)) this.#tell({ phase: "connecting", failure: null });
-    const attempt = new Attempt(mpegts, this.#video, url, selection, this.view.transport);
+    const start = beginning ? `?start=${beginning.offset.toFixed(3)}` : "";
+    const url = withQuery(address(window.location, this.#name) + this.#query, start);
+    if (!keepsItsWords(this.view.phase)) this.#tell({ phase: this.#moves ? "buffering" : "connecting", failure: null });
+    const attempt = new Attempt(mpegts, this.#video, url, selection, this.view.transport, beginning);
     this.#attempt = attempt;
     if (this.#wantsToPlay) void this.#play();
     return attempt;
@@ -181,6 +240,8 @@ export class LivePlayer {
     while (!over) {
       await Promise.race([done, pause(250)]);
       if (over) break;
+      // What it still shows is of no interest.
+      if (attempt.isOver) continue;
       this.#draw(attempt);
       pausedFor = this.#wantsToPlay ? 0 : pausedFor + 250;
       if (pausedFor > DISCONNECT_AFTER_PAUSE_MS) attempt.stop();
@@ -202,7 +263,7 @@ export class LivePlayer {
     const silence = performance.now() - attempt.mediaAt;
     if (answer.kind === "found") {
       const { stream } = answer;
-      this.#tell({ stream });
+      this.#keep(stream);
       if (stream.state === "live" && stream.uptime_ms > TRACKS_SETTLE_MS && (stream.video || stream.audio)) {
         const result = selectTracks(stream, this.#canPlay);
         const changed =
@@ -232,21 +293,45 @@ export class LivePlayer {
         ? "playing"
         : keepsItsWords(this.view.phase)
           ? this.view.phase
-          : attempt.gotMedia
+          : attempt.gotMedia || this.#moves
             ? "buffering"
             : "connecting";
-    this.#tell({ phase, figures: attempt.figures, seen: this.view.seen || shown, failure: null });
+    if (shown) this.#moves = false;
+    this.#tell({ phase, figures: attempt.figures, seen: this.view.seen || shown, failure: null, place: this.#placeIn(attempt) });
+  }
+
+  /** Where the viewer is; noted, so that another attempt goes on there. */
+  #placeIn(attempt: Attempt): LivePlace | null {
+    if (!this.#kept) return null;
+    // Until it has come to its place, that is where it is.
+    if (this.#moves && this.view.place) return { ...this.view.place, to: headOf(this.#kept, seconds()) };
+    const { offset, atHead, figures } = attempt;
+    const place = placeOf(this.#kept, seconds(), { offset, atHead, playhead: this.#video.currentTime, latency: figures.latency });
+    if (place && !atHead) this.#place = place.time;
+    return place;
+  }
+
+  #keep(stream: Stream | null): void {
+    this.#kept = keptOf(stream, seconds());
+    this.#tell({ stream });
   }
 
   async #afterwards(attempt: Attempt, ending: Ending, retries: number): Promise<void> {
     if (this.#closing.signal.aborted) return;
     if (!this.#wantsToPlay) {
       this.#tell({ phase: "paused" });
-      while (!this.#wantsToPlay && !this.#closing.signal.aborted) await this.#sleep(3_600_000);
+      while (!this.#wantsToPlay && !this.#closing.signal.aborted) {
+        await this.#sleep(1000);
+        // The head goes on.
+        if (this.#kept && this.view.place) this.#tell({ place: { ...this.view.place, to: headOf(this.#kept, seconds()) } });
+      }
       return;
     }
     if (ending.kind === "failed") this.#tell({ phase: "failed", failure: ending.failure });
-    if (ending.kind === "absent" || ending.kind === "ended") this.#tell({ phase: "waiting", failure: null });
+    if (ending.kind === "absent" || ending.kind === "ended") {
+      this.#place = this.#kept = null;
+      this.#tell({ phase: "waiting", failure: null, place: null });
+    }
     if (ending.kind === "stopped") return;
     if (ending.kind === "stuck") this.#tell({ phase: "restarting", failure: null });
     this.#emptyAttempts = ending.kind === "lost" && !attempt.gotMedia ? this.#emptyAttempts + 1 : 0;
@@ -274,12 +359,19 @@ export class LivePlayer {
   #paused(): void {
     if (!this.#attempt || this.#video.ended || this.#video.error) return;
     this.#wantsToPlay = false;
+    const { place } = this.view;
+    if (place && this.#kept) {
+      this.#place = place.time;
+      this.#attempt.atHead = false;
+    }
     this.#tell({ phase: "paused" });
   }
 
   #resumed(): void {
     if (this.#wantsToPlay) return;
     this.#wantsToPlay = true;
+    // What was parked begins anew, at its place.
+    this.#moves ||= this.#attempt === null && this.#place !== null;
     this.#wake();
   }
 
@@ -307,6 +399,11 @@ function keepsItsWords(phase: LivePhase): boolean {
 /** Grows to its limit, and never keeps a thousand viewers in step. */
 function backOff({ first, max, factor }: { first: number; max: number; factor: number }, times: number): number {
   return Math.min(max, first * factor ** Math.min(times, 20)) * (0.8 + 0.4 * Math.random());
+}
+
+/** Of a clock that only goes forward. */
+function seconds(): number {
+  return performance.now() / 1000;
 }
 
 function pause(ms: number): Promise<void> {

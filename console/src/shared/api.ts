@@ -83,6 +83,8 @@ export interface Stream {
   publisher: Publisher | null;
   /** Where there is a picture of it, once one can be made. */
   thumbnail?: string | null;
+  /** What can be gone back to; `start_ms`: where who asks for `start` begins. Milliseconds behind the broadcast's begin. */
+  window?: { from_ms: number; to_ms: number; start_ms?: number } | null;
 }
 
 export interface FilmTrack {
