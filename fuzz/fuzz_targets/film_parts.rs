@@ -68,14 +68,14 @@ fn piece_len(piece: &Piece, index: &Index, file: &[u8]) -> u64 {
 /// What the playlists list: times in order, and the samples of each segment inside the film.
 fn segments(presentation: &Presentation, index: &Index) {
     for track in presentation.tracks() {
-        let listed = track.segments.iter().map(|segment| Segment {
-            uri: String::new(),
+        let ends = track.segments.iter().skip(1).map(|next| next.start).chain([track.end]);
+        let listed = track.segments.iter().zip(ends).map(|(segment, end)| Segment {
             start: segment.start,
-            map: None,
-            discontinuity: false,
+            end,
+            ..Segment::default()
         });
         let segments = listed.collect();
-        let playlist = MediaPlaylist { segments, end: track.end, ended: true, ..MediaPlaylist::default() };
+        let playlist = MediaPlaylist { segments, ended: true, ..MediaPlaylist::default() };
         assert!(playlist.to_string().starts_with("#EXTM3U"));
         for segment in &track.segments {
             let samples = &index.samples()[segment.first as usize..segment.behind as usize];

@@ -1,8 +1,8 @@
 //! All broadcasts whose frames are kept: which window a name leads to, and when it is let go of.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use headwater_hub::StreamName;
@@ -10,7 +10,8 @@ use parking_lot::Mutex;
 
 use crate::parts::{PartMaker, PartsConfig};
 use crate::recordings::Recordings;
-use crate::window::{Window, WindowConfig};
+use crate::spool::Spool;
+use crate::window::{InAll, Window, WindowConfig};
 
 /// When the first count of discontinuities would have been 0, in seconds of the Unix epoch.
 const YEAR_2026: u64 = 1_767_225_600;
@@ -32,7 +33,8 @@ pub struct ArchiveConfig {
 pub struct Archive {
     config: ArchiveConfig,
     recordings: Recordings,
-    in_all: Arc<AtomicUsize>,
+    spools: Option<PathBuf>,
+    in_all: InAll,
     windows: Mutex<HashMap<StreamName, Entry>>,
 }
 
@@ -44,10 +46,10 @@ struct Entry {
 }
 
 impl Archive {
-    /// An empty one.
+    /// An empty one. `spools` is the directory for windows' older parts; without one they stay in memory.
     #[must_use]
-    pub fn new(config: ArchiveConfig, recordings: Recordings) -> Self {
-        Self { config, recordings, ..Self::default() }
+    pub fn new(config: ArchiveConfig, recordings: Recordings, spools: Option<PathBuf>) -> Self {
+        Self { config, recordings, spools, ..Self::default() }
     }
 
     /// What is recorded.
@@ -64,16 +66,31 @@ impl Archive {
         windows.get(name).filter(|_| self.config.window.is_shown).map(|entry| Arc::clone(&entry.window))
     }
 
+    /// How much of each broadcast is kept for who goes back; `None`: nothing.
+    #[must_use]
+    pub fn length(&self) -> Option<Duration> {
+        let WindowConfig { is_shown, length, .. } = self.config.window;
+        is_shown.then(|| Duration::from_nanos(u64::try_from(length.as_nanos()).unwrap_or(0)))
+    }
+
     /// All windows.
     #[must_use]
     pub fn list(&self) -> Vec<Arc<Window>> {
         self.windows.lock().values().map(|entry| Arc::clone(&entry.window)).collect()
     }
 
-    /// Bytes in memory of all windows.
+    /// Bytes of all windows.
     #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.in_all.load(Ordering::Relaxed)
+    pub const fn in_all(&self) -> &InAll {
+        &self.in_all
+    }
+
+    /// Who writes a window's older parts to the disk; none where the disk is not used for that.
+    #[must_use]
+    pub fn spool(&self, window: &Window) -> Option<Spool> {
+        let WindowConfig { is_shown, disk_max, .. } = self.config.window;
+        let directory = self.spools.clone().filter(|_| is_shown && disk_max > 0)?;
+        Some(Spool::new(directory, self.recordings.free_min(), Arc::clone(window.disk_use())))
     }
 
     /// Begins a broadcast: an empty window, and the maker that fills it. `clock` is the time on the wall at media time
@@ -88,7 +105,7 @@ impl Archive {
         // Parts of what was before do not go on in what begins.
         let (next, discontinuities) = last.map_or((None, coarse), |(next, count)| (next, count + 1));
         let config = self.config;
-        let in_all = Arc::clone(&self.in_all);
+        let in_all = self.in_all.clone();
         let window =
             Arc::new(Window::new(name.clone(), broadcast, clock, config.window, discontinuities, in_all));
         windows.insert(name.clone(), Entry { window: Arc::clone(&window), until: None });
@@ -123,7 +140,7 @@ mod tests {
     fn a_window_outlives_its_broadcast_by_its_own_length_and_the_next_goes_on_from_its_numbers() {
         let window = WindowConfig { length: Timestamp::from_ms(10_000), ..WindowConfig::default() };
         let archive =
-            Archive::new(ArchiveConfig { window, ..ArchiveConfig::default() }, Recordings::default());
+            Archive::new(ArchiveConfig { window, ..ArchiveConfig::default() }, Recordings::default(), None);
         let name = StreamName::parse("live/a").unwrap();
         let clock = SystemTime::UNIX_EPOCH + Duration::from_secs(5_000);
         let (window, maker) = archive.begin(&name, 1, clock);

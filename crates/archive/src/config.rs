@@ -19,6 +19,10 @@ pub struct Config {
     pub memory_max_bytes: usize,
     /// Memory of all windows together, in bytes.
     pub memory_in_all_max_bytes: usize,
+    /// Bytes of one stream's window, once older parts of it are on the disk; 0: memory alone.
+    pub disk_max_bytes: u64,
+    /// The same of all windows together.
+    pub disk_in_all_max_bytes: u64,
     /// How long a part is at most, in milliseconds, 100 to 1000. A third of a second holds whole frames of all usual
     /// rates, nearly to the full.
     pub part_ms: u32,
@@ -33,6 +37,8 @@ impl Default for Config {
             length_seconds: 300,
             memory_max_bytes: 64 << 20,
             memory_in_all_max_bytes: 512 << 20,
+            disk_max_bytes: 4 << 30,
+            disk_in_all_max_bytes: 32 << 30,
             part_ms: 335,
             segment_ms: 2_000,
         }
@@ -73,6 +79,8 @@ impl Config {
                 }),
                 memory_max: self.memory_max_bytes,
                 memory_in_all_max: self.memory_in_all_max_bytes,
+                disk_max: self.disk_max_bytes,
+                disk_in_all_max: self.disk_in_all_max_bytes,
             },
         }
     }

@@ -36,11 +36,13 @@ mod archive;
 mod clip;
 mod config;
 mod cursor;
+mod disk_use;
 mod lock;
 mod part;
 mod parts;
 mod recording;
 mod recordings;
+mod spool;
 mod utc;
 mod window;
 
@@ -56,4 +58,5 @@ pub use recording::{
     retain,
 };
 pub use recordings::{RECORDINGS_APP, Recordings};
-pub use window::{Data, Entry, Growth, Kept, Lookup, Outline, Reach, Segment, Window, WindowConfig};
+pub use spool::Spool;
+pub use window::{Data, Entry, Growth, InAll, Kept, Lookup, Outline, Reach, Segment, Window, WindowConfig};

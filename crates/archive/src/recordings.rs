@@ -48,6 +48,11 @@ impl Recordings {
         &self.root
     }
 
+    /// Bytes that are to stay free on the disk.
+    pub(crate) const fn free_min(&self) -> u64 {
+        self.config.free_min_bytes
+    }
+
     /// Whether any app may record.
     #[must_use]
     pub fn are_possible(&self) -> bool {

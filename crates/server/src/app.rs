@@ -31,6 +31,8 @@ use headwater_vod::Library;
 use headwater_vod::thumbnails::Thumbnails;
 use headwater_vod::uploads::Uploads;
 
+/// Below the data directory: what of windows is on the disk.
+const WINDOWS: &str = "window";
 /// How often the hub looks for what is over.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// How often unfinished uploads are looked for that nobody goes on with.
@@ -70,7 +72,11 @@ pub async fn run(origin: Origin, with_demo: bool) -> anyhow::Result<()> {
     let sources = Sources {
         hub: Arc::new(Hub::new(config.streams.hub(lanes))),
         library: Arc::new(Library::new(&config.media, &config.libraries())),
-        archive: Arc::new(Archive::new(config.window.archive(), config.recordings())),
+        archive: Arc::new(Archive::new(
+            config.window.archive(),
+            config.recordings(),
+            Some(config.data.join(WINDOWS)),
+        )),
         viewing: settings.viewing.live(),
         uptime,
     };
@@ -98,7 +104,7 @@ pub async fn run(origin: Origin, with_demo: bool) -> anyhow::Result<()> {
         background.spawn(reloads);
     }
 
-    say_where(&parts.access, &addresses, with_demo)?;
+    say_where(&parts, &addresses, with_demo)?;
     signal().await?;
     parts.events.emit(Event::Stopping);
     stopper.stop();
@@ -260,12 +266,13 @@ async fn signal() -> anyhow::Result<()> {
 }
 
 /// Says where to publish and where to watch; the last line is the one that programs wait for.
-fn say_where(access: &Access, addresses: &Addresses, with_demo: bool) -> anyhow::Result<()> {
+fn say_where(parts: &Parts, addresses: &Addresses, with_demo: bool) -> anyhow::Result<()> {
     if !http::pages_are_built() {
         tracing::warn!("this binary was built without Node.js, so without the console and the watch page");
     }
     let banner = Banner {
-        access,
+        access: &parts.access,
+        window: parts.sources.archive.length(),
         rtmp: addresses.of(&rtmp::PROTOCOL)?,
         http: addresses.of(&http::PROTOCOL)?,
         listeners: addresses.iter().collect(),

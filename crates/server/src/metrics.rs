@@ -63,7 +63,7 @@ pub(crate) struct Held {
     /// Films in memory, and the bytes of their indices.
     pub(crate) films: (usize, usize),
     /// Windows of live streams, and the bytes of them in memory.
-    pub(crate) windows: (usize, usize),
+    pub(crate) windows: (usize, usize, u64),
     /// Bytes of all recordings, as they were counted last.
     pub(crate) recordings_bytes: u64,
 }
@@ -185,6 +185,8 @@ impl Metrics {
         self.register_recordings(&mut registry, held.recordings_bytes);
         registry.register("windows", "Windows of live streams", gauge(held.windows.0));
         registry.register("window_bytes", "Memory of them", gauge(held.windows.1));
+        let disk = usize::try_from(held.windows.2).unwrap_or(usize::MAX);
+        registry.register("window_disk_bytes", "What they have on the disk", gauge(disk));
         registry.register("window_lost_frames", "Frames that windows have lost", self.window_lost.clone());
         let gauges = StreamFigures::default();
         streams.iter().for_each(|stream| gauges.take(stream));

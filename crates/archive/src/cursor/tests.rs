@@ -48,6 +48,7 @@ impl Stage {
         let archive = Arc::new(Archive::new(
             ArchiveConfig { window, ..ArchiveConfig::default() },
             Recordings::default(),
+            None,
         ));
         let (kept, published) = (None, Vec::new());
         Self { hub, archive, name, publisher, reader, kept, base: 0, group, pictures: 0, published }

@@ -293,7 +293,14 @@ fn a_window_of_a_recorded_broadcast_leaves_memory_and_is_read_from_the_file() {
     broadcast.play(0, 100_000, 40.0, 50);
     let broadcast = broadcast.end();
     let stream = StreamName::parse("live/cam").unwrap();
-    let window = Window::new(stream, 1, SystemTime::UNIX_EPOCH, WindowConfig::default(), 0, Arc::default());
+    let window = Window::new(
+        stream,
+        1,
+        SystemTime::UNIX_EPOCH,
+        WindowConfig::default(),
+        0,
+        crate::window::InAll::default(),
+    );
     let mut recorder = place.recorder(always());
     for made in &broadcast.made {
         let mut write: Vec<_> = written(std::slice::from_ref(made))

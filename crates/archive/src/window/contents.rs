@@ -27,6 +27,8 @@ pub(super) struct Contents {
     pub(super) in_memory_from: u64,
     /// In memory.
     pub(super) bytes: usize,
+    /// Bytes of parts, wherever they are.
+    pub(super) held: u64,
 }
 
 impl Contents {
@@ -47,6 +49,7 @@ impl Contents {
 
     pub(super) fn add(&mut self, kept: Arc<Kept>) {
         self.bytes += kept.weight();
+        self.held += u64::from(kept.part().len);
         self.rendition(kept.part().rendition()).add(&kept);
         self.parts.push_back(kept);
     }
@@ -87,6 +90,7 @@ impl Contents {
         while self.parts.front().is_some_and(|kept| kept.part().segment <= gone.number) {
             if let Some(kept) = self.parts.pop_front() {
                 self.bytes -= kept.weight();
+                self.held -= u64::from(kept.part().len);
                 self.first_ordinal += 1;
             }
         }

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use headwater_vod::blocking;
 use parking_lot::Mutex;
 
+use crate::disk_use::DiskUse;
 use crate::part::Part;
 
 /// A part that is kept.
@@ -16,7 +17,16 @@ pub struct Kept {
     part: Arc<Part>,
     data: Mutex<Data>,
     /// Where it was written to.
-    place: OnceLock<(Arc<File>, u64)>,
+    place: OnceLock<Place>,
+}
+
+/// A place in a file.
+#[derive(Debug)]
+struct Place {
+    file: Arc<File>,
+    offset: u64,
+    /// Whose room on the disk it takes, if it is there for the window alone.
+    used: Option<Arc<DiskUse>>,
 }
 
 /// Where the bytes of a part are.
@@ -75,12 +85,25 @@ impl Kept {
     /// It was written into `file` at `offset`.
     pub(crate) fn lies_at(&self, file: &Arc<File>, offset: u64) {
         // Whoever wrote it first is as good as any other.
-        let _ = self.place.set((Arc::clone(file), offset));
+        let _ = self.place.set(Place { file: Arc::clone(file), offset, used: None });
+    }
+
+    /// It was written for the window alone, and its room on the disk was counted.
+    pub(crate) fn is_spooled_to(&self, file: &Arc<File>, offset: u64, used: &Arc<DiskUse>) {
+        let place = Place { file: Arc::clone(file), offset, used: Some(Arc::clone(used)) };
+        if self.place.set(place).is_err() {
+            used.give_back(self.part.len.into());
+        }
+    }
+
+    /// Whether it lies in a file.
+    pub(crate) fn is_written(&self) -> bool {
+        self.place.get().is_some()
     }
 
     /// Lets go of its bytes in memory, if it was written; how much that is.
     pub(super) fn leave_memory(&self) -> Option<usize> {
-        let (file, offset) = self.place.get()?;
+        let Place { file, offset, .. } = self.place.get()?;
         *self.data.lock() = Data::File(Arc::clone(file), *offset);
         Some(self.part.len as usize)
     }
@@ -89,6 +112,14 @@ impl Kept {
     pub(super) fn weight(&self) -> usize {
         let bytes = if let Data::Memory(bytes) = &*self.data.lock() { bytes.len() } else { 0 };
         size_of::<Self>() + self.part.overhead() + bytes
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        if let Some(used) = self.place.get().and_then(|place| place.used.as_ref()) {
+            used.give_back(self.part.len.into());
+        }
     }
 }
 

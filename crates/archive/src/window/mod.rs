@@ -9,7 +9,7 @@ mod kept;
 mod rendition;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use headwater_hub::{Range, StreamName};
@@ -19,6 +19,7 @@ use tokio::sync::watch;
 
 use self::contents::Contents;
 use self::rendition::{Head, Rendition};
+use crate::disk_use::DiskUse;
 use crate::part::Init;
 use crate::parts::Made;
 
@@ -37,6 +38,35 @@ pub struct WindowConfig {
     pub memory_max: usize,
     /// Bytes in memory of all broadcasts together.
     pub memory_in_all_max: usize,
+    /// Bytes of one broadcast, wherever they are, once some of them are on the disk.
+    pub disk_max: u64,
+    /// The same of all broadcasts together.
+    pub disk_in_all_max: u64,
+}
+
+/// Bytes of all windows together.
+#[derive(Clone, Debug, Default)]
+pub struct InAll {
+    /// In memory, what is known of them included.
+    memory: Arc<AtomicUsize>,
+    /// Of parts, wherever they are.
+    held: Arc<AtomicU64>,
+    /// Of parts that are on the disk for windows alone.
+    disk: Arc<AtomicU64>,
+}
+
+impl InAll {
+    /// In memory.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.memory.load(Ordering::Relaxed)
+    }
+
+    /// On the disk, recordings not counted.
+    #[must_use]
+    pub fn disk(&self) -> u64 {
+        self.disk.load(Ordering::Relaxed)
+    }
 }
 
 impl Default for WindowConfig {
@@ -46,6 +76,8 @@ impl Default for WindowConfig {
             length: Timestamp::from_ms(300_000),
             memory_max: 64 << 20,
             memory_in_all_max: 1 << 30,
+            disk_max: 4 << 30,
+            disk_in_all_max: 32 << 30,
         }
     }
 }
@@ -62,8 +94,9 @@ pub struct Window {
     broadcast: u64,
     began: SystemTime,
     config: WindowConfig,
-    /// Bytes in memory of all broadcasts.
-    in_all: Arc<AtomicUsize>,
+    in_all: InAll,
+    /// On the disk.
+    used: Arc<DiskUse>,
     inner: Mutex<Contents>,
     /// The ordinal that the next part will have, and whether there will be one.
     growth: watch::Sender<Growth>,
@@ -117,11 +150,12 @@ impl Window {
         began: SystemTime,
         config: WindowConfig,
         discontinuities: u64,
-        in_all: Arc<AtomicUsize>,
+        in_all: InAll,
     ) -> Self {
+        let used = Arc::new(DiskUse::of_all(&in_all.disk));
         let inner = Contents { discontinuities, ..Contents::default() };
         let growth = watch::Sender::new(Growth::default());
-        Self { name, broadcast, began, config, in_all, inner: Mutex::new(inner), growth }
+        Self { name, broadcast, began, config, in_all, used, inner: Mutex::new(inner), growth }
     }
 
     /// The stream's name.
@@ -146,7 +180,7 @@ impl Window {
     pub fn take(&self, made: Vec<Made>) -> Vec<Arc<Kept>> {
         let mut fresh = Vec::new();
         let mut inner = self.inner.lock();
-        let before = inner.bytes;
+        let (before, held) = (inner.bytes, inner.held);
         for made in made {
             match made {
                 Made::Segment { number, at, discontinuity, behind } => {
@@ -164,6 +198,7 @@ impl Window {
             }
         }
         self.count(before, inner.bytes);
+        self.in_all.held.fetch_add(inner.held - held, Ordering::Relaxed);
         self.trim(&mut inner);
         let parts = inner.next_ordinal();
         drop(inner);
@@ -300,18 +335,28 @@ impl Window {
         (inner.segments.back().map(|last| last.number + 1), inner.discontinuities + kept)
     }
 
+    pub(crate) const fn disk_use(&self) -> &Arc<DiskUse> {
+        &self.used
+    }
+
     fn count(&self, before: usize, now: usize) {
         if now >= before {
-            self.in_all.fetch_add(now - before, Ordering::Relaxed);
+            self.in_all.memory.fetch_add(now - before, Ordering::Relaxed);
         } else {
-            self.in_all.fetch_sub(before - now, Ordering::Relaxed);
+            self.in_all.memory.fetch_sub(before - now, Ordering::Relaxed);
         }
     }
 
     /// Lets go of what is too old, or too much.
     fn trim(&self, inner: &mut Contents) {
-        let WindowConfig { length, memory_max, memory_in_all_max, .. } = self.config;
-        let is_much = |bytes| bytes > memory_max || self.in_all.load(Ordering::Relaxed) > memory_in_all_max;
+        let WindowConfig { length, memory_max, memory_in_all_max, disk_max, disk_in_all_max, .. } =
+            self.config;
+        let is_much = |bytes| bytes > memory_max || self.in_all.memory() > memory_in_all_max;
+        // What readers hold a moment longer than the window does not count.
+        let is_on_disk = self.used.bytes().0 > 0;
+        let is_much_on_disk = |held| {
+            is_on_disk && (held > disk_max || self.in_all.held.load(Ordering::Relaxed) > disk_in_all_max)
+        };
         loop {
             let before = inner.bytes;
             if !inner.leave_memory(is_much(before)) {
@@ -322,20 +367,26 @@ impl Window {
         while inner.segments.len() > SEGMENTS_MIN {
             let second = inner.segments.get(1).map_or(Timestamp::ZERO, |second| second.at);
             let is_old = inner.newest() - second > length;
-            if !is_old && !is_much(inner.bytes) && inner.segments.len() <= SEGMENTS_MAX {
+            if !is_old
+                && !is_much(inner.bytes)
+                && !is_much_on_disk(inner.held)
+                && inner.segments.len() <= SEGMENTS_MAX
+            {
                 break;
             }
-            let before = inner.bytes;
+            let (before, held) = (inner.bytes, inner.held);
             inner.let_go_of_oldest();
             self.count(before, inner.bytes);
+            self.in_all.held.fetch_sub(held - inner.held, Ordering::Relaxed);
         }
     }
 }
 
 impl Drop for Window {
     fn drop(&mut self) {
-        let bytes = self.inner.get_mut().bytes;
+        let (bytes, held) = (self.inner.get_mut().bytes, self.inner.get_mut().held);
         self.count(bytes, 0);
+        self.in_all.held.fetch_sub(held, Ordering::Relaxed);
     }
 }
 

@@ -28,7 +28,7 @@ impl Filled {
         ];
         let name = StreamName::parse("live/a").unwrap();
         Self {
-            window: Window::new(name, 1, SystemTime::UNIX_EPOCH, config, 0, Arc::default()),
+            window: Window::new(name, 1, SystemTime::UNIX_EPOCH, config, 0, InAll::default()),
             maker: PartMaker::new(PartsConfig::default(), 7),
             setup: Arc::new(DecoderSetup::new(tracks.map(PartContent::Track), 0)),
             sequence: 0,
@@ -150,15 +150,15 @@ fn what_is_too_old_or_too_much_goes_by_whole_segments() {
     filled.play(60, 240);
     let now = filled.window.bytes();
     assert!(now < steady * 13 / 10, "{steady} became {now}: memory is not flat");
-    assert_eq!(filled.window.in_all.load(Ordering::Relaxed), now);
+    assert_eq!(filled.window.in_all.memory(), now);
 
     let memory_max = 100_000;
     let mut small = Filled::new(WindowConfig { memory_max, ..WindowConfig::default() });
     small.play(0, 60);
     assert!(small.window.bytes() <= memory_max + 50_000, "{}", small.window.bytes());
-    let in_all = Arc::clone(&small.window.in_all);
+    let in_all = small.window.in_all.clone();
     drop(small);
-    assert_eq!(in_all.load(Ordering::Relaxed), 0);
+    assert_eq!(in_all.memory(), 0);
 }
 
 #[tokio::test]

@@ -330,14 +330,14 @@ pub(crate) const ROOMS: &[Room] = &[
     room(
         "archive window",
         "archive",
-        &["window"],
+        &["disk_use", "window"],
         &["archive parts"],
         "a window keeps what was made and knows no file's writer",
     ),
     room(
         "archive recording",
         "archive",
-        &["clip", "recording", "recordings", "lock", "utc"],
+        &["clip", "recording", "recordings", "spool", "lock", "utc"],
         &["archive parts", "archive window"],
         "a recording writes what was made, whoever reads it",
     ),

@@ -2,6 +2,7 @@
 //! the keys are. People read it once; programs wait for its last line.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use crate::access::{Access, SecretSource};
 
@@ -11,6 +12,8 @@ const ADDRESSES_MAX: usize = 6;
 /// What the banner is made of.
 pub(super) struct Banner<'a> {
     pub(super) access: &'a Access,
+    /// How much of each live stream is kept to go back in, if anything is.
+    pub(super) window: Option<Duration>,
     /// Where RTMP and HTTP are taken in without TLS.
     pub(super) rtmp: SocketAddr,
     pub(super) http: SocketAddr,
@@ -38,6 +41,12 @@ impl Banner<'_> {
                watch              http://{http}/watch/live/NAME\n  \
                console            http://{http}/\n",
         );
+        if let Some(window) = self.window {
+            let seconds = window.as_secs();
+            text += &format!(
+                "  go back            the newest {seconds} s of each stream are kept   ([window] in the configuration)\n"
+            );
+        }
         text += &self.other_machines();
         text += &self.keys();
         text += "\nReady:";
@@ -145,6 +154,7 @@ mod tests {
             let (rtmp, http) = (rtmp.parse().unwrap(), http.parse().unwrap());
             let banner = Banner {
                 access: &access,
+                window: Some(Duration::from_secs(300)),
                 rtmp,
                 http,
                 listeners: vec![("rtmp", rtmp), ("http", http)],

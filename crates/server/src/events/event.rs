@@ -46,6 +46,8 @@ pub(crate) enum Event {
     RequestRefused { door: &'static str, reason: &'static str, text: String },
     /// Something of a live stream is not kept in its window, and so cannot be rewound to or had over HLS.
     NotKept { stream: String, text: String },
+    /// Older parts of a stream's window cannot be written to the disk: it is as long as memory allows.
+    WindowInMemory { stream: String, text: String },
     /// The server was too busy to keep all of a live stream: its window has a gap.
     WindowGap { stream: String, frames: u64, duration_ms: i64 },
     /// A file of a recording has begun; `file` is its path below the directory of recordings.
@@ -117,6 +119,9 @@ impl Event {
             Self::RecordingFailed { text, .. } => return format!("cannot be recorded: {text}").into(),
             Self::RecordingRepaired { text, .. } | Self::RecordingLeft { text, .. } => {
                 return format!("a recording was left unfinished: {text}").into();
+            }
+            Self::WindowInMemory { text, .. } => {
+                return format!("its window is in memory alone: {text}").into();
             }
             Self::NotKept { text, .. } => return format!("not kept in its window: {text}").into(),
             Self::MessageLeftOut { text, .. } => return format!("left out: {text}").into(),

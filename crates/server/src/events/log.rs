@@ -48,6 +48,7 @@ pub(super) fn write(event: &Event) {
         Event::RecordingRemoved { file, bytes } => tracing::info!(file, bytes, "{sentence}"),
         Event::ClipMade { stream, file, bytes } => tracing::info!(%stream, file, bytes, "{sentence}"),
         Event::FilmRenamed { app, name, to } => tracing::info!(app, name, to, "{sentence}"),
+        Event::WindowInMemory { stream, .. } => tracing::warn!(%stream, "{sentence}"),
         Event::NotKept { stream, .. } => tracing::warn!(%stream, "{sentence}"),
         Event::WindowGap { stream, frames, duration_ms } => {
             tracing::warn!(%stream, frames, duration_ms, "{sentence}");

@@ -165,7 +165,9 @@ impl Broadcast {
         let clock = SystemTime::now().checked_sub(since).unwrap_or(SystemTime::UNIX_EPOCH);
         self.kept = Some(archive.begin(reader.name(), reader.broadcast(), clock));
         self.wish = archive.recordings().wish(reader.name());
-        self.writing = archive.recordings().recorder(reader.name(), clock).map(|recorder| {
+        let recorder = archive.recordings().recorder(reader.name(), clock);
+        let spool = self.kept.as_ref().and_then(|(window, _)| archive.spool(window));
+        self.writing = (recorder.is_some() || spool.is_some()).then(|| {
             let teller = Teller {
                 stream: reader.name().clone(),
                 archive: Arc::clone(archive),
@@ -173,8 +175,7 @@ impl Broadcast {
                 metrics: Arc::clone(&self.keeper.metrics),
                 growing: None,
             };
-            let is_wanted = recorder.is_on();
-            Writing::begin(recorder, teller, is_wanted)
+            Writing::begin(recorder, spool, teller)
         });
     }
 
@@ -252,7 +253,7 @@ mod tests {
     async fn every_broadcast_is_kept_from_its_first_frame_to_its_end() {
         let hub = Arc::new(Hub::new(HubConfig::default()));
         let archive =
-            Arc::new(Archive::new(ArchiveConfig::default(), headwater_archive::Recordings::default()));
+            Arc::new(Archive::new(ArchiveConfig::default(), headwater_archive::Recordings::default(), None));
         let metrics = Arc::new(Metrics::default());
         let events = Arc::new(Events::new(Arc::clone(&metrics)));
         let uptime = Uptime::start();

@@ -255,7 +255,7 @@ pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     let held = Held {
         gave_way: sources.hub.gave_way(),
         films: sources.library.in_memory(),
-        windows: (archive.list().len(), archive.bytes()),
+        windows: (archive.list().len(), archive.in_all().memory(), archive.in_all().disk()),
         recordings_bytes: archive.recordings().bytes(),
     };
     let text = shared.metrics.encode(&sources.hub.list(sources.uptime.now()), held);

@@ -4,9 +4,10 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
-use headwater_archive::{Archive, Happened, Kept, Recorder, Written};
+use headwater_archive::{Archive, Happened, Kept, Recorder, Spool, Written};
 use headwater_hub::StreamName;
 use headwater_vod::blocking;
 use tokio::sync::mpsc;
@@ -19,6 +20,8 @@ use crate::metrics::{Guard, Metrics};
 const WAITING_MAX: usize = 1_024;
 /// And their bytes: what two seconds of 250 Mbit/s are.
 const WAITING_BYTES_MAX: usize = 64 << 20;
+/// How long parts of a window alone are gathered before they are written.
+const GATHER: Duration = Duration::from_secs(1);
 /// Parts that are written at once.
 const AT_ONCE_MAX: usize = 64;
 
@@ -38,10 +41,13 @@ pub(super) struct Writing {
 }
 
 impl Writing {
-    pub(super) fn begin(recorder: Recorder, teller: Teller, is_wanted: bool) -> Self {
+    /// `recorder` where the broadcast may be recorded, `spool` where older parts of its window leave memory.
+    pub(super) fn begin(recorder: Option<Recorder>, spool: Option<Spool>, teller: Teller) -> Self {
         let (queue, parts) = mpsc::channel(WAITING_MAX);
         let waiting = Arc::new(AtomicUsize::new(0));
-        let task = tokio::spawn(write(parts, Arc::clone(&waiting), recorder, teller.clone()));
+        let is_wanted = recorder.as_ref().is_some_and(Recorder::is_on);
+        let files = Files { recorder, spool };
+        let task = tokio::spawn(write(parts, Arc::clone(&waiting), files, teller.clone()));
         Self { queue, waiting, task, left_out: 0, head: None, is_wanted, teller }
     }
 
@@ -58,6 +64,13 @@ impl Writing {
     /// Takes a part, unless too much waits. After such a gap the recording goes on in another file, from a key frame on.
     pub(super) fn part(&mut self, kept: &Arc<Kept>) {
         let has_room = self.waiting.load(Ordering::Relaxed) < WAITING_BYTES_MAX;
+        if !self.is_wanted {
+            // For the window alone: what finds no room stays in memory, and goes from there.
+            if has_room && self.queue.try_send(Written::Part(Arc::clone(kept))).is_ok() {
+                self.waiting.fetch_add(kept.part().len as usize, Ordering::Relaxed);
+            }
+            return;
+        }
         if self.left_out > 0 {
             // Half of the queue is empty again.
             if self.queue.capacity() < WAITING_MAX / 2 || !has_room {
@@ -97,33 +110,77 @@ impl Writing {
     }
 }
 
+/// What writes a broadcast's parts, on a thread that may wait.
+struct Files {
+    recorder: Option<Recorder>,
+    spool: Option<Spool>,
+}
+
+impl Files {
+    /// Writes; what has happened comes back, and why the window's disk failed, if it did.
+    fn write(&mut self, all: Vec<Written>) -> (Vec<Happened>, Option<String>) {
+        let parts: Vec<Arc<Kept>> = all
+            .iter()
+            .filter_map(|written| match written {
+                Written::Part(kept) => Some(Arc::clone(kept)),
+                _ => None,
+            })
+            .collect();
+        let happened = self.recorder.as_mut().map(|recorder| recorder.write(all)).unwrap_or_default();
+        let Some(spool) = &mut self.spool else { return (happened, None) };
+        let failed = parts.iter().find_map(|kept| spool.write(kept).err());
+        let text = failed
+            .map(|error| format!("older parts stay in memory, in {}: {error}", spool.directory().display()));
+        (happened, text)
+    }
+
+    fn records(&self) -> bool {
+        self.recorder.as_ref().is_some_and(Recorder::is_on)
+    }
+
+    /// The broadcast is over.
+    fn finish(self) -> Vec<Happened> {
+        self.recorder.map(Recorder::finish).unwrap_or_default()
+    }
+}
+
 async fn write(
     mut parts: mpsc::Receiver<Written>,
     waiting: Arc<AtomicUsize>,
-    mut recorder: Recorder,
+    mut files: Files,
     mut teller: Teller,
 ) {
     loop {
         let mut all = Vec::with_capacity(AT_ONCE_MAX);
         let is_over = parts.recv_many(&mut all, AT_ONCE_MAX).await == 0;
+        if !files.records() {
+            // Nobody waits for it: fewer ways to the disk.
+            let more = async {
+                while all.len() < AT_ONCE_MAX && parts.recv_many(&mut all, AT_ONCE_MAX).await > 0 {}
+            };
+            let _ = tokio::time::timeout(GATHER, more).await;
+        }
         let len = all.iter().map(|written| match written {
             Written::Part(kept) => kept.part().len as usize,
             _ => 0,
         });
         let len: usize = len.sum();
         if is_over {
-            let ended = blocking(move || Ok::<_, JoinError>(recorder.finish())).await;
+            let ended = blocking(move || Ok::<_, JoinError>(files.finish())).await;
             ended.unwrap_or_default().into_iter().for_each(|happened| teller.tell(happened));
             return;
         }
         let done = blocking(move || {
-            let happened = recorder.write(all);
-            Ok::<_, JoinError>((recorder, happened))
+            let happened = files.write(all);
+            Ok::<_, JoinError>((files, happened))
         });
-        let Ok((back, happened)) = done.await else { return };
-        recorder = back;
+        let Ok((back, (happened, failed))) = done.await else { return };
+        files = back;
         waiting.fetch_sub(len, Ordering::Relaxed);
         happened.into_iter().for_each(|happened| teller.tell(happened));
+        if let Some(text) = failed {
+            teller.events.emit(Event::WindowInMemory { stream: teller.stream.to_string(), text });
+        }
     }
 }
 
