@@ -177,8 +177,11 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 /// The session that a request names.
 pub(super) fn session(headers: &HeaderMap) -> Option<&str> {
-    let cookies = headers.get(header::COOKIE)?.to_str().ok()?;
-    cookies.split(';').find_map(|cookie| cookie.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+    // HTTP/2 may give each cookie a line of its own (RFC 9113, 8.2.3).
+    let lines = headers.get_all(header::COOKIE).into_iter().filter_map(|line| line.to_str().ok());
+    lines
+        .flat_map(|line| line.split(';'))
+        .find_map(|cookie| cookie.trim().strip_prefix(COOKIE)?.strip_prefix('='))
 }
 
 /// Whether `Host` names this machine in a way that no foreign page can make its own. A request without
@@ -254,6 +257,9 @@ mod tests {
         let cookie = shown(header::COOKIE, "a=b; headwater_session=abc; headwater_session2=d");
         assert_eq!((bearer(&token), session(&token)), (Some("abc"), None));
         assert_eq!((bearer(&cookie), session(&cookie)), (None, Some("abc")));
+        let mut apart = shown(header::COOKIE, "a=b");
+        apart.append(header::COOKIE, "headwater_session=abc".parse().unwrap());
+        assert_eq!(session(&apart), Some("abc"));
         assert_eq!(bearer(&shown(header::AUTHORIZATION, "Basic YTpi")), None);
     }
 }
