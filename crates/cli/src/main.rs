@@ -119,7 +119,9 @@ fn main() -> ExitCode {
 
 fn start_logging(arguments: &Arguments) -> anyhow::Result<LineLimit> {
     let line_limit = LineLimit::default();
-    let filter = tracing_subscriber::EnvFilter::try_new(&arguments.log)
+    // It tells of every frame of HTTP/2; who wants that names it.
+    let quiet = if arguments.log.contains("h2=") { "" } else { ",h2=off" };
+    let filter = tracing_subscriber::EnvFilter::try_new(format!("{}{quiet}", arguments.log))
         .map_err(|error| anyhow::anyhow!("--log {}: {error}. Try --log info", arguments.log))?;
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -56,7 +56,7 @@ pub async fn run(origin: Origin, with_demo: bool) -> anyhow::Result<()> {
     let lanes = std::thread::available_parallelism().map_or(1, usize::from);
     let access = Arc::new(Access::open(&config.access, settings.publish.live(), &config.data)?);
     let protocols = [&rtmp::PROTOCOL, &http::PROTOCOL];
-    let tls = Tls::open(&config.tls, protocols.iter().filter_map(|protocol| protocol.alpn))?;
+    let tls = Tls::open(&config.tls, protocols.iter().flat_map(|protocol| protocol.alpn.iter().copied()))?;
     let metrics = Arc::new(Metrics::default());
     let events = Arc::new(Events::new(Arc::clone(&metrics)));
     let [(to_rtmp, rtmp_arrivals), (to_http, http_arrivals)] = protocols.map(Door::new);

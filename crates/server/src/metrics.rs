@@ -42,6 +42,7 @@ struct StreamLabel {
 pub(crate) struct Metrics {
     viewers: Family<Door, Gauge>,
     connections: Family<Door, Counter>,
+    http2: Gauge<i64, AtomicI64>,
     refused: Family<Refusal, Counter>,
     file_bytes: Family<Way, Counter>,
     movable: Gauge<i64, AtomicI64>,
@@ -106,6 +107,11 @@ impl Metrics {
         self.connections.get_or_create(&Door { door: door.to_owned() }).inc();
     }
 
+    /// Counts a connection that speaks HTTP/2 while the guard lives.
+    pub(crate) fn http2(&self) -> Guard {
+        Guard::new(self.http2.clone())
+    }
+
     /// Counts a peer that was refused or let go, by a reason from a small set.
     pub(crate) fn refused(&self, door: &'static str, reason: &'static str) {
         let label = Refusal { door: door.to_owned(), reason: reason.to_owned() };
@@ -162,6 +168,7 @@ impl Metrics {
         let mut registry = Registry::with_prefix("headwater");
         registry.register("viewers", "Viewers connected", self.viewers.clone());
         registry.register("connections", "Connections accepted", self.connections.clone());
+        registry.register("http2_connections", "Connections that speak HTTP/2", self.http2.clone());
         registry.register("refused", "Peers refused or let go, by reason", self.refused.clone());
         let help = "Bytes of files sent over HTTP, by the kernel or by a copy of them";
         registry.register("file_bytes", help, self.file_bytes.clone());

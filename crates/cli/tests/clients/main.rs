@@ -16,6 +16,7 @@ mod flash;
 mod flv_tags;
 mod harness;
 mod hls;
+mod http2;
 mod left_out;
 mod life;
 mod live_hls;

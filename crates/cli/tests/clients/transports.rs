@@ -69,7 +69,7 @@ impl Drop for Certificates {
 
 /// Waits until the log holds all of `texts`: it is written after the peer has been told.
 #[track_caller]
-fn must_log(server: &Server, texts: &[&str]) {
+pub(crate) fn must_log(server: &Server, texts: &[&str]) {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
         let log = server.program.log();

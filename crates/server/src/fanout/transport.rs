@@ -1,4 +1,5 @@
-//! What carries a connection's bytes: TCP as it is, TLS over it, or a tunnel of HTTP requests.
+//! What carries a connection's bytes: TCP as it is, TLS over it, a tunnel of HTTP requests, or the body of a response that
+//! shares its connection with others.
 //!
 //! All are used in one way: wait until it is ready, then try; nothing waits in a call. Plain TCP goes straight
 //! to the socket. TLS encrypts in whatever thread writes, and takes nothing more while the socket has not taken
@@ -15,6 +16,7 @@ use tokio::io::{Interest, Ready};
 use tokio::net::TcpStream;
 
 use crate::net::listener::Stream;
+use crate::net::pipe::PipeWriter;
 use crate::net::tunnel::Tunnel;
 
 /// Plain bytes that are read in one go, at most; what one TLS record holds.
@@ -26,6 +28,7 @@ pub(crate) enum Transport {
     Tcp(TcpStream),
     Tls(Box<Tls>),
     Tunnel(Tunnel),
+    Pipe(PipeWriter),
 }
 
 /// TLS over TCP, its handshake done.
@@ -63,6 +66,7 @@ impl Transport {
             Self::Tcp(socket) => socket.ready(interest).await,
             Self::Tls(tls) => tls.socket.ready(interest).await,
             Self::Tunnel(tunnel) => tunnel.ready(interest).await,
+            Self::Pipe(pipe) => pipe.ready(interest).await,
         }
     }
 
@@ -72,6 +76,7 @@ impl Transport {
             Self::Tcp(socket) => socket.try_read_buf(input),
             Self::Tls(tls) => tls.try_read(input),
             Self::Tunnel(tunnel) => tunnel.try_read(input),
+            Self::Pipe(pipe) => pipe.try_read(),
         }
     }
 
@@ -83,6 +88,7 @@ impl Transport {
             (Self::Tcp(socket), _) => socket.try_write_vectored(slices),
             (Self::Tls(tls), _) => tls.try_write(slices),
             (Self::Tunnel(tunnel), _) => tunnel.try_write(slices),
+            (Self::Pipe(pipe), _) => pipe.try_write(slices),
         }
     }
 
@@ -90,7 +96,7 @@ impl Transport {
     pub(crate) fn flush(&self) -> io::Result<()> {
         match self {
             Self::Tls(tls) => flush(&tls.socket, &mut tls.session.lock()),
-            Self::Tcp(_) | Self::Tunnel(_) => Ok(()),
+            Self::Tcp(_) | Self::Tunnel(_) | Self::Pipe(_) => Ok(()),
         }
     }
 
@@ -109,6 +115,10 @@ impl Transport {
                 tunnel.shut_down();
                 Ok(())
             }
+            Self::Pipe(pipe) => {
+                pipe.shut_down();
+                Ok(())
+            }
         }
     }
 
@@ -116,7 +126,7 @@ impl Transport {
         match self {
             Self::Tcp(socket) => Some(socket),
             Self::Tls(tls) => Some(&tls.socket),
-            Self::Tunnel(_) => None,
+            Self::Tunnel(_) | Self::Pipe(_) => None,
         }
     }
 }

@@ -33,8 +33,9 @@ pub(crate) struct Protocol {
     pub(crate) name: &'static str,
     /// The same, behind TLS.
     pub(crate) tls_name: &'static str,
-    /// What TLS clients call it when they say what they will speak (ALPN, RFC 7301), where they do.
-    pub(crate) alpn: Option<&'static str>,
+    /// What TLS clients call it when they say what they will speak (ALPN, RFC 7301), where they do; several are its
+    /// versions, the one that it would rather speak in front.
+    pub(crate) alpn: &'static [&'static str],
     /// Whether a connection that begins with this byte speaks it; asked where one port takes several protocols.
     pub(crate) begins_with: fn(u8) -> bool,
 }
@@ -203,7 +204,7 @@ impl Acceptor {
     }
 
     fn door_by_alpn(&self, chosen: &[u8]) -> Option<&Door> {
-        self.doors.iter().find(|door| door.protocol.alpn.is_some_and(|name| name.as_bytes() == chosen))
+        self.doors.iter().find(|door| door.protocol.alpn.iter().any(|name| name.as_bytes() == chosen))
     }
 
     fn door_by(&self, first: u8) -> io::Result<&Door> {

@@ -136,9 +136,9 @@ mod tests {
     use crate::stop;
 
     static RED: Protocol =
-        Protocol { name: "red", tls_name: "reds", alpn: None, begins_with: |first| first == b'r' };
+        Protocol { name: "red", tls_name: "reds", alpn: &[], begins_with: |first| first == b'r' };
     static BLUE: Protocol =
-        Protocol { name: "blue", tls_name: "blues", alpn: Some("blue"), begins_with: |first| first == b'b' };
+        Protocol { name: "blue", tls_name: "blues", alpn: &["blue"], begins_with: |first| first == b'b' };
 
     fn bounds(connections_max: usize, setup_timeout_ms: u64) -> Limits {
         let setup_timeout = Duration::from_millis(setup_timeout_ms);

@@ -6,6 +6,7 @@ pub(crate) mod listen_address;
 pub(crate) mod listener;
 pub(crate) mod listeners;
 pub(crate) mod peer;
+pub(crate) mod pipe;
 pub(crate) mod proxy;
 pub(crate) mod seats;
 pub(crate) mod tls;

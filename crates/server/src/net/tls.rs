@@ -123,8 +123,8 @@ pub(crate) struct Tls {
 }
 
 impl Tls {
-    /// Reads the files; `None` if TLS is not wanted. `alpn` is what clients may say that they will speak; it binds
-    /// nobody, for RTMP clients say nothing.
+    /// Reads the files; `None` if TLS is not wanted. `alpn` is what clients may say that they will speak, the
+    /// first of these that they name holds; it binds nobody, for RTMP clients say nothing.
     pub(crate) fn open(
         config: &Config,
         alpn: impl IntoIterator<Item = &'static str>,

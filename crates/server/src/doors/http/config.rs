@@ -28,6 +28,8 @@ pub(crate) struct Config {
     pub(crate) write_min_bytes: u64,
     /// The same while a film is sent: its viewer may have paused it.
     pub(crate) film_write_timeout_ms: u64,
+    /// Requests under way at once on one HTTP/2 connection, at most.
+    pub(crate) http2_requests_max: u32,
     /// RTMP connections inside HTTP requests (RTMPT) at once, at most.
     pub(crate) tunnels_max: usize,
     /// Origins whose pages may show the watch page in a frame; `*` is all.
@@ -44,6 +46,7 @@ impl Default for Config {
             write_timeout_ms: 30_000,
             write_min_bytes: 16_384,
             film_write_timeout_ms: 3_600_000,
+            http2_requests_max: 100,
             tunnels_max: 1_000,
             embed_origins: Vec::new(),
         }
@@ -51,11 +54,16 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Refuses what is no origin: it would go into a header that browsers then do not understand.
+    /// Refuses what is no origin, which would go into a header that browsers then do not understand, and a connection on which
+    /// nothing can be asked.
     ///
     /// # Errors
     /// The key, the value, and what one looks like.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            self.http2_requests_max > 0,
+            "[http] http2_requests_max is 0: nobody could ask for anything over HTTP/2; 100 is usual"
+        );
         for origin in &self.embed_origins {
             anyhow::ensure!(
                 is_origin(origin),

@@ -39,7 +39,8 @@ pub(super) async fn watch(
     let key = ws::key(request);
     let (door, envelope) = match (key, request.version) {
         (Some(_), _) => ("ws-flv", Envelope::WebSocketMessage),
-        (None, Version::HTTP_10) => ("http-flv", Envelope::Bare),
+        // HTTP/2 has frames of its own.
+        (None, Version::HTTP_10 | Version::HTTP_2) => ("http-flv", Envelope::Bare),
         (None, _) => ("http-flv", Envelope::HttpChunk),
     };
     let counted = shared.metrics.viewer(door);

@@ -1,7 +1,8 @@
 //! How a connection leaves hyper: an answer that is a stream is written by the lanes, straight to the socket.
 //!
 //! A handler answers with a head and a [`Streaming`] beside it. Once hyper has sent everything that came before on the
-//! connection, its work is taken apart: the socket, and what was read of it, go to [`super::streaming`].
+//! connection, its work is taken apart: the socket, and what was read of it, go to [`super::streaming`]. An HTTP/2
+//! connection goes on: there [`super::http2`] makes a body of the stream.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -25,6 +26,12 @@ pub(super) fn stream(head: impl IntoResponse, streaming: Streaming) -> Response 
     let mut response = head.into_response();
     response.extensions_mut().insert(Attached(Arc::new(Mutex::new(Some(streaming)))));
     response
+}
+
+/// Takes the stream out of a response that has one.
+pub(super) fn detach(response: &mut Response) -> Option<Streaming> {
+    let attached = response.extensions_mut().remove::<Attached>()?;
+    attached.0.lock().take()
 }
 
 /// Where a connection finds the stream that it is to go over to.
@@ -76,8 +83,7 @@ where
             return Poll::Pending;
         }
         let mut response = ready!(this.answering.poll(context))?;
-        let attached = response.extensions_mut().remove::<Attached>();
-        match attached.and_then(|attached| attached.0.lock().take()) {
+        match detach(&mut response) {
             None => Poll::Ready(Ok(response)),
             Some(streaming) => {
                 *this.handover.streaming.lock() = Some((response.into_parts().0, streaming));

@@ -4,11 +4,14 @@
 //! seat, a deadline and a bounded farewell.
 
 mod api;
+mod asked;
 mod assets;
 mod body;
+mod caller;
 mod clips;
 mod config;
 mod cors;
+mod exchange;
 mod files;
 mod film_address;
 mod films;
@@ -16,6 +19,7 @@ mod flv;
 mod gate;
 mod handover;
 mod hls;
+mod http2;
 mod io;
 mod live_hls;
 mod live_picture;
@@ -47,19 +51,18 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::StatusCode;
-use axum::http::header::RETRY_AFTER;
 use axum::http::response::Parts;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use bytes::{Bytes, BytesMut};
-use futures_util::future::{self, Either, FutureExt, Ready};
+use futures_util::future;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
+use self::asked::{Asked, let_go, stalled};
+use self::caller::{Answer, Caller};
 pub(crate) use self::config::Config;
 pub(crate) use self::files::cuts::Cuts;
 use self::handover::{Answering, Handover};
@@ -68,22 +71,20 @@ pub(crate) use self::live_hls::{Audience, Playlists};
 use self::sendfile::Ranges;
 pub(crate) use self::shared::Shared;
 use self::stall::StallLimit;
-use self::streaming::{End, Streaming};
+use self::streaming::{Streaming, Watching};
 
-use crate::access::{Access, Origin};
-use crate::events::{Event, Events};
 use crate::fanout::Transport;
 use crate::live::Live;
 use crate::net::acceptor::Protocol;
 use crate::net::listener::{Accepted, Stream};
-use crate::net::seats::{GUEST_TIMEOUT, Seat};
+use crate::net::seats::Seat;
 use crate::stop::Stop;
 
 /// HTTP among the listeners: it begins with a method.
 pub(crate) static PROTOCOL: Protocol = Protocol {
     name: "http",
     tls_name: "https",
-    alpn: Some("http/1.1"),
+    alpn: &[http2::ALPN, "http/1.1"],
     begins_with: |first| first.is_ascii_uppercase(),
 };
 /// A request's head in memory, at most: thousands of peers may each send one slowly. What is written may wait in as
@@ -91,8 +92,6 @@ pub(crate) static PROTOCOL: Protocol = Protocol {
 const HEAD_BYTES_MAX: usize = 128 << 10;
 /// How often it is looked which viewers of HLS have gone.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
-/// What is logged of a request's path.
-const PLACE_LETTERS_MAX: usize = 200;
 
 /// Whether the console and the watch page are in this binary.
 pub(crate) fn pages_are_built() -> bool {
@@ -135,11 +134,6 @@ async fn connection(
     mut stop: Stop,
 ) {
     let asked = Arc::new(Asked::default());
-    let stall_limit = Arc::new(StallLimit::new(
-        Duration::from_millis(config.write_timeout_ms),
-        Duration::from_millis(config.film_write_timeout_ms),
-    ));
-    let write_min_bytes = config.write_min_bytes;
     let Accepted { stream, read, peer: origin, seat } = accepted;
     let seat = Arc::new(seat);
     let peer = origin.address;
@@ -151,29 +145,25 @@ async fn connection(
         origin,
         is_in_tls: matches!(stream, Stream::Tls(_)),
         seat: Arc::clone(&seat),
-        stall_limit: Arc::clone(&stall_limit),
         asked: Arc::clone(&asked),
     };
+    if http2::is_chosen(&stream) {
+        return Box::pin(http2::serve((stream, read), &shared, caller, &mut stop)).await;
+    }
+    let stall_limit = Arc::new(StallLimit::of(&config));
+    let write_min_bytes = config.write_min_bytes;
     // Boxed: what requests need is given back before a stream begins.
-    let handed_over = Box::pin(requests((stream, read), config, &shared, caller, &mut stop)).await;
+    let connection = (stream, read, Arc::clone(&stall_limit));
+    let handed_over = Box::pin(requests(connection, &shared, caller, &mut stop)).await;
     let Some(Handed { head, streaming, stream, mut input }) = handed_over else { return };
     stream.set_unacknowledged_bounded(!stall_limit.is_for_film());
     let transport = match Transport::new(stream, &mut input) {
         Ok(transport) => transport,
         Err(error) => return tracing::debug!(%peer, %error, "gone before its stream began"),
     };
-    let (door, name, agent) = (streaming.door, streaming.name.clone(), streaming.agent.clone());
-    shared.events.emit(Event::PlayBegan { door, peer, stream: name.clone(), agent });
-    let patience = (stall_limit.limit().0, write_min_bytes);
-    let (end, skipped) = streaming.run(head, (transport, input), patience, &mut stop).await;
-    match end {
-        End::Over | End::Left => {}
-        End::Stalled => shared.events.emit(stalled(peer, asked.place(&shared.access), &stall_limit)),
-        End::Broke(_, text) => {
-            shared.events.emit(Event::PlayBroke { door, peer, stream: name.clone(), text });
-        }
-    }
-    shared.events.emit(Event::PlayEnded { door, peer, stream: name, skipped });
+    let (events, stall_limit, place) = (&shared.events, &stall_limit, &|| asked.place(&shared.access));
+    let watching = Watching { peer, events, stall_limit, write_min_bytes, place };
+    streaming.play(Some(head), (transport, input), watching, &mut stop).await;
 }
 
 /// What a stream needs that follows requests.
@@ -186,14 +176,13 @@ struct Handed {
 
 /// Answers requests until the connection ends, or an answer is a stream.
 async fn requests(
-    (stream, read): (Stream, Bytes),
-    config: Arc<Config>,
+    (stream, read, stall_limit): (Stream, Bytes, Arc<StallLimit>),
     shared: &Arc<Shared>,
     caller: Caller,
     stop: &mut Stop,
 ) -> Option<Handed> {
     let (peer, asked, seat) = (caller.origin.address, Arc::clone(&caller.asked), Arc::clone(&caller.seat));
-    let stall_limit = Arc::clone(&caller.stall_limit);
+    let head_timeout = caller.head_timeout();
     let on_stall = {
         let (asked, shared, limit) = (Arc::clone(&asked), Arc::clone(shared), Arc::clone(&stall_limit));
         move || shared.events.emit(stalled(peer, asked.place(&shared.access), &limit))
@@ -201,12 +190,8 @@ async fn requests(
     let handover = Arc::new(Handover::default());
     let ranges = Ranges::of(&stream, shared.metrics.file_bytes("kernel"));
     let socket = Io::new(stream, read, ranges.clone(), Arc::clone(&handover));
-    let io = TokioIo::new(stall::Guarded::new(socket, stall_limit, on_stall));
-    let service = WithPeer { caller, ranges, handover: Arc::clone(&handover) };
-    let mut head_timeout = Duration::from_millis(config.head_timeout_ms);
-    if seat.guest().is_some() {
-        head_timeout = head_timeout.min(GUEST_TIMEOUT);
-    }
+    let io = TokioIo::new(stall::Guarded::new(socket, Arc::clone(&stall_limit), on_stall));
+    let service = WithPeer { caller, stall_limit, ranges, handover: Arc::clone(&handover) };
     let mut connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         // librtmp looks for `Content-Length`, not for `content-length`.
@@ -257,15 +242,6 @@ async fn gives_way(seat: &Seat) {
     }
 }
 
-/// It reads nothing and is let go.
-fn stalled(peer: SocketAddr, place: String, limit: &StallLimit) -> Event {
-    let (limit, key) = limit.limit();
-    let ms = limit.as_millis();
-    let little = if key == "write_timeout_ms" { ", or next to nothing (write_min_bytes)," } else { "" };
-    let text = format!("it read nothing{little} for {ms} ms (limit {key})");
-    let_go(peer, place, "stalled", text)
-}
-
 /// Tells why a connection was ended from here. One that was kept alive and has nothing more to ask is no
 /// news, nor is a peer that hangs up; a stall was told when it was noticed.
 fn report(shared: &Shared, peer: SocketAddr, asked: &Asked, head_timeout: Duration, error: &hyper::Error) {
@@ -281,111 +257,25 @@ fn report(shared: &Shared, peer: SocketAddr, asked: &Asked, head_timeout: Durati
     }
 }
 
-fn let_go(peer: SocketAddr, place: String, reason: &'static str, text: String) -> Event {
-    Event::LetGo { door: "http", reason, peer, place, text }
-}
-
-/// What a connection has asked for last.
-#[derive(Debug, Default)]
-struct Asked(Mutex<String>);
-
-impl Asked {
-    fn note<B>(&self, request: &Request<B>) {
-        let path = request.uri().path();
-        let end = path.char_indices().nth(PLACE_LETTERS_MAX).map_or(path.len(), |(end, _)| end);
-        // In the place of the one before: a connection that is kept asks for much.
-        let mut noted = self.0.lock();
-        noted.clear();
-        for part in [request.method().as_str(), " ", &path[..end]] {
-            noted.push_str(part);
-        }
-    }
-
-    fn is_nothing(&self) -> bool {
-        self.0.lock().is_empty()
-    }
-
-    /// For the log.
-    fn place(&self, access: &Access) -> String {
-        if self.is_nothing() {
-            return "before the first request".to_owned();
-        }
-        access.masked(&self.0.lock()).into_owned()
-    }
-}
-
-/// Whose requests these are, and who answers them.
-struct Caller {
-    router: Router,
-    config: Arc<Config>,
-    access: Arc<Access>,
-    events: Arc<Events>,
-    origin: Origin,
-    is_in_tls: bool,
-    seat: Arc<Seat>,
-    stall_limit: Arc<StallLimit>,
-    asked: Arc<Asked>,
-}
-
-/// The router's answer to come.
-type Routed = <Router as tower_service::Service<Request<Incoming>>>::Future;
-
 /// The router with what each request needs of its connection: the peer, where the kernel takes files for it, and who is
 /// told that a film is sent.
 struct WithPeer {
     caller: Caller,
+    stall_limit: Arc<StallLimit>,
     ranges: Option<Arc<Ranges>>,
     handover: Arc<Handover>,
-}
-
-impl WithPeer {
-    /// An answer that is there at once.
-    fn answer(&self, response: Response) -> <Self as hyper::service::Service<Request<Incoming>>>::Future {
-        Answering::new(future::ready(Ok(response)).right_future(), Arc::clone(&self.handover))
-    }
-}
-
-/// To somebody who was let in although all seats are taken, and wants more than a moment.
-fn refuse_guest(events: &Events) -> Response {
-    let text = "The server has no room for more connections now. Come again in a moment.".to_owned();
-    let answer = (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, "5")], format!("{text}\n"));
-    events.emit(Event::RequestRefused { door: "http", reason: "no_seat", text });
-    answer.into_response()
 }
 
 impl hyper::service::Service<Request<Incoming>> for WithPeer {
     type Response = Response;
     type Error = std::convert::Infallible;
-    type Future = Answering<Either<Routed, Ready<Result<Response, Self::Error>>>>;
+    type Future = Answering<Answer>;
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
-        let Caller { router, config, access, events, origin, is_in_tls, seat, stall_limit, asked } =
-            &self.caller;
-        asked.note(&request);
-        if let Err(malformed) = target::settle(&mut request) {
-            let (reason, text) = ("bad_request", malformed.text().to_owned());
-            events.emit(Event::RequestRefused { door: "http", reason, text });
-            return self.answer(malformed.into_response());
-        }
-        if let Some(guest) = seat.guest() {
-            guest.asks();
-            if !route::is_for_guests(request.uri().path()) {
-                return self.answer(refuse_guest(events));
-            }
-        }
-        let peer = gate::peer(access, *origin, request.headers());
-        request.extensions_mut().insert(peer);
-        if *is_in_tls {
-            request.extensions_mut().insert(gate::InTls);
-        }
-        request.extensions_mut().insert(Arc::clone(config));
-        stall_limit.sends_film(false);
-        request.extensions_mut().insert(Arc::clone(stall_limit));
+        self.caller.asked.note(&request);
         if let Some(ranges) = &self.ranges {
             request.extensions_mut().insert(Arc::clone(ranges));
         }
-        // A router is always ready.
-        let answering = tower_service::Service::call(&mut router.clone(), request);
-        Answering::new(answering.left_future(), Arc::clone(&self.handover))
+        Answering::new(self.caller.route(request, &self.stall_limit), Arc::clone(&self.handover))
     }
 }

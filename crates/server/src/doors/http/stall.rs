@@ -15,7 +15,9 @@ use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-/// How long one connection's peer may read nothing. Whoever answers a request says what is sent.
+use super::config::Config;
+
+/// How long a peer may read nothing: of a connection, or of one answer among those that share it. Whoever answers a request says what is sent.
 #[derive(Debug)]
 pub(super) struct StallLimit {
     usual: Duration,
@@ -26,6 +28,13 @@ pub(super) struct StallLimit {
 impl StallLimit {
     pub(super) fn new(usual: Duration, film: Duration) -> Self {
         Self { usual, film, sends_film: AtomicBool::new(false) }
+    }
+
+    /// As the door has it.
+    pub(super) fn of(config: &Config) -> Self {
+        let [usual, film] =
+            [config.write_timeout_ms, config.film_write_timeout_ms].map(Duration::from_millis);
+        Self::new(usual, film)
     }
 
     /// From now on a film is sent, or something else.

@@ -1,7 +1,8 @@
-//! A connection whose answer is a stream: lanes write it to the socket, this task listens to the peer and waits while the
-//! socket is full.
+//! An answer that is a stream: lanes write it to the socket, this task listens to the peer and waits while the socket is
+//! full. Over HTTP/2 a pipe is in the socket's place.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -15,7 +16,10 @@ use tokio::io::Interest;
 use tokio::time::{Instant, MissedTickBehavior};
 use tungstenite::protocol::frame::coding::CloseCode;
 
+use super::asked::stalled;
+use super::stall::StallLimit;
 use super::ws::{self, Said};
+use crate::events::{Event, Events};
 use crate::fanout::{Envelope, Flow, Format, Steps, Transport, Viewer, Wire};
 use crate::metrics::Guard;
 use crate::stop::Stop;
@@ -42,6 +46,18 @@ pub(super) struct Streaming {
     /// What the viewer calls itself.
     pub(super) agent: String,
     pub(super) counted: Guard,
+}
+
+/// Who watches a stream, as far as is told of it, and how long is waited for them.
+#[derive(Clone, Copy)]
+pub(super) struct Watching<'a> {
+    pub(super) peer: SocketAddr,
+    pub(super) events: &'a Events,
+    pub(super) stall_limit: &'a StallLimit,
+    /// Less than this counts as nothing taken.
+    pub(super) write_min_bytes: u64,
+    /// What was asked for, for the log.
+    pub(super) place: &'a (dyn Fn() -> String + Sync),
 }
 
 /// Why a stream was over.
@@ -72,16 +88,42 @@ struct Connection {
 }
 
 impl Streaming {
-    /// Streams behind `head`, to the end. Returns why it was over, and how many frames were skipped.
-    pub(super) async fn run(
+    /// Streams to the end, behind `head` where nobody else sends it, and tells of it. Returns why it was over.
+    pub(super) async fn play(
         self,
-        head: Parts,
+        head: Option<Parts>,
+        connection: (Transport, BytesMut),
+        watching: Watching<'_>,
+        stop: &mut Stop,
+    ) -> End {
+        let Watching { peer, events, stall_limit, write_min_bytes, place } = watching;
+        let (door, stream, agent) = (self.door, self.name.clone(), self.agent.clone());
+        events.emit(Event::PlayBegan { door, peer, stream: stream.clone(), agent });
+        let patience = (stall_limit.limit().0, write_min_bytes);
+        let (end, skipped) = self.run(head, connection, patience, stop).await;
+        match &end {
+            End::Over | End::Left => {}
+            End::Stalled => events.emit(stalled(peer, place(), stall_limit)),
+            End::Broke(_, text) => {
+                events.emit(Event::PlayBroke { door, peer, stream: stream.clone(), text: text.clone() });
+            }
+        }
+        events.emit(Event::PlayEnded { door, peer, stream, skipped });
+        end
+    }
+
+    /// Returns why it was over, and how many frames were skipped.
+    async fn run(
+        self,
+        head: Option<Parts>,
         (transport, input): (Transport, BytesMut),
         (stall_max, step_bytes): (Duration, u64),
         stop: &mut Stop,
     ) -> (End, u64) {
         let wire = Arc::new(Wire::new(transport));
-        wire.send(head_bytes(head, self.envelope));
+        if let Some(head) = head {
+            wire.send(head_bytes(head, self.envelope));
+        }
         let format = Format::Flv(self.envelope);
         let viewer = Arc::new(Viewer::new(Arc::clone(&wire), self.playback, format, self.dialect));
         let watch = Viewer::watch(&viewer);

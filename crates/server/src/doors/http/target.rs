@@ -1,5 +1,5 @@
-//! Whom a request is for: its target and its `Host`, as RFC 9112 (3.2) and RFC 9110 (7.2) have them. What hyper lets
-//! pass and is no request is refused here, before any route sees it.
+//! Whom a request is for: its target and its `Host`, as RFC 9112 (3.2), RFC 9113 (8.3.1) and RFC 9110 (7.2) have them.
+//! What hyper lets pass and is no request is refused here, before any route sees it.
 
 use axum::http::header::{CONNECTION, HOST, TRANSFER_ENCODING};
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, Version};
@@ -36,7 +36,8 @@ impl IntoResponse for Malformed {
 /// # Errors
 /// What is wrong with it.
 pub(super) fn settle<B>(request: &mut Request<B>) -> Result<(), Malformed> {
-    let host = host(request.version(), request.headers())?;
+    let is_named = request.version() == Version::HTTP_2 && request.uri().authority().is_some();
+    let host = host(request.version(), request.headers(), is_named)?;
     check_coding(request.headers())?;
     let uri = request.uri();
     if target_bytes(uri) > TARGET_BYTES_MAX {
@@ -44,6 +45,10 @@ pub(super) fn settle<B>(request: &mut Request<B>) -> Result<(), Malformed> {
     }
     match (uri.scheme_str(), uri.authority()) {
         (Some("http" | "https"), Some(authority)) if is_host(authority.as_str()) => {
+            let is_other = !host.is_empty() && !host.eq_ignore_ascii_case(authority.as_str());
+            if request.version() == Version::HTTP_2 && is_other {
+                return Err(Malformed::bad("Host is another one than :authority."));
+            }
             let named = HeaderValue::try_from(authority.as_str());
             let named = named.map_err(|_| Malformed::bad("The target names no host."))?;
             request.headers_mut().insert(HOST, named);
@@ -64,13 +69,13 @@ pub(super) fn settle<B>(request: &mut Request<B>) -> Result<(), Malformed> {
     Ok(())
 }
 
-/// The one `Host`; none in HTTP/1.0 is an empty one.
-fn host(version: Version, headers: &HeaderMap) -> Result<&str, Malformed> {
+/// The one `Host`; none is an empty one in HTTP/1.0, and where HTTP/2 `is_named` by its `:authority`.
+fn host(version: Version, headers: &HeaderMap, is_named: bool) -> Result<&str, Malformed> {
     let mut hosts = headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
         (Some(host), None) => host.to_str().map_err(|_| Malformed::bad("Host names no host.")),
-        (None, _) if version < Version::HTTP_11 => Ok(""),
-        (None, _) => Err(Malformed::bad("A request of HTTP/1.1 needs a Host.")),
+        (None, _) if is_named || version < Version::HTTP_11 => Ok(""),
+        (None, _) => Err(Malformed::bad("A request needs a Host.")),
         (Some(_), Some(_)) => Err(Malformed::bad("A request has one Host.")),
     }
 }
@@ -149,6 +154,17 @@ mod tests {
         let long = format!("/{}", "x".repeat(TARGET_BYTES_MAX));
         assert_eq!(to("GET", &long), Err(StatusCode::URI_TOO_LONG));
         assert_eq!(to("GET", &long[1..]), Err(StatusCode::BAD_REQUEST), "a name and no path");
+    }
+
+    #[test]
+    fn over_http_2_the_authority_is_the_host() {
+        let to = |target, hosts: &[&str]| settled("GET", target, hosts, Version::HTTP_2);
+        assert_eq!(to("https://b:81/c", &[]).as_deref(), Ok("b:81"));
+        assert_eq!(to("https://b:81/c", &["B:81"]).as_deref(), Ok("b:81"));
+        assert_eq!(to("/c", &["a"]).as_deref(), Ok("a"), "without :authority");
+        for (target, hosts) in [("https://b/c", &["a"][..]), ("https://b/c", &["b", "b"]), ("/c", &[])] {
+            assert_eq!(to(target, hosts), Err(StatusCode::BAD_REQUEST), "{target} {hosts:?}");
+        }
     }
 
     #[test]

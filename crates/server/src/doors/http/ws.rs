@@ -20,7 +20,7 @@ const CONTROL_BYTES_MAX: u64 = 125;
 pub(super) fn key(request: &Parts) -> Option<&[u8]> {
     let headers = &request.headers;
     let asks = request.method == Method::GET
-        && request.version >= Version::HTTP_11
+        && request.version == Version::HTTP_11
         && has_token(headers, &CONNECTION, "upgrade")
         && has_token(headers, &UPGRADE, "websocket")
         && headers.get(SEC_WEBSOCKET_VERSION).is_some_and(|version| version == "13");

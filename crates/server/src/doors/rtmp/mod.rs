@@ -26,12 +26,8 @@ use crate::net::tunnel;
 use crate::stop::Stop;
 
 /// RTMP among the listeners: it begins with its version, where HTTP begins with a word in capital letters.
-pub(crate) static PROTOCOL: Protocol = Protocol {
-    name: "rtmp",
-    tls_name: "rtmps",
-    alpn: None,
-    begins_with: |first| !first.is_ascii_uppercase(),
-};
+pub(crate) static PROTOCOL: Protocol =
+    Protocol { name: "rtmp", tls_name: "rtmps", alpn: &[], begins_with: |first| !first.is_ascii_uppercase() };
 /// Serves connections until `stop` turns true, then waits until each has said farewell. A connection keeps the
 /// `config` that it began with.
 pub(crate) async fn serve(
