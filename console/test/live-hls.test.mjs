@@ -8,7 +8,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openBrowser, openServer } from "./stage.mjs";
+import { awaitPhase, openBrowser, openPage, openServer, playback } from "./stage.mjs";
 
 const ONLY_REAL = { skip: process.env.HEADWATER_URL ? false : "needs a real server" };
 const SECONDS = Number(process.env.HEADWATER_HLS_SECONDS ?? 12);
@@ -152,3 +152,40 @@ for (const name of Object.keys(PLAYERS)) {
     assert.deepEqual((await state(page)).errors.filter((error) => !error.startsWith("bufferStalledError")), []);
   });
 }
+
+/** The watch page plays for a while. */
+async function watches(page) {
+  await awaitPhase(page, "playing", 30_000);
+  const before = await playback(page);
+  await sleep(4000);
+  const now = await playback(page);
+  assert.ok(now.time - before.time > 3, JSON.stringify([before, now]));
+}
+
+test("the watch page plays HLS where nothing that lasts comes through", ONLY_REAL, async (t) => {
+  const end = await server.publish("live/hls-page", "av");
+  t.after(end);
+  const { page, close } = await openPage(browser, "about:blank");
+  t.after(close);
+  // A proxy that lets nothing through before the end.
+  await page.routeWebSocket(/\.flv/, () => {});
+  await page.route(/\.flv/, (route) => route.abort());
+  await page.goto(`${server.url}/watch/live/hls-page`);
+  await watches(page);
+  const asked = await page.evaluate(() => performance.getEntriesByType("resource").some(({ name }) => name.includes(".m4s")));
+  assert.ok(asked, "no segment of HLS was asked for");
+});
+
+test("the watch page plays in a browser that has HLS and no Media Source Extensions", ONLY_REAL, async (t) => {
+  const end = await server.publish("live/hls-native", "av");
+  t.after(end);
+  await sleep(6000);
+  const { page, close } = await openPage(browser, "about:blank");
+  t.after(close);
+  await page.addInitScript(() => {
+    for (const name of ["MediaSource", "ManagedMediaSource", "WebKitMediaSource"]) delete window[name];
+  });
+  await page.goto(`${server.url}/watch/live/hls-native`);
+  await watches(page);
+  assert.equal(await page.evaluate(() => document.querySelector("video").src.includes("index.m3u8")), true);
+});

@@ -9,7 +9,7 @@ import { catchUp, initialState, type CatchUpState } from "./catch-up.ts";
 import { initialStandstill, movedTo, NOTICED_AFTER_S, standstill } from "./standstill.ts";
 import type { TrackSelection } from "./track-selection.ts";
 
-export type Transport = "http" | "ws";
+export type Transport = "http" | "ws" | "hls";
 
 /** How the attempt ended. */
 export type Ending =

@@ -3,7 +3,8 @@
  * end begins again, for as long as the page is open. What it is at, it tells in one `LiveView`; the page draws it.
  *
  * Media comes over a WebSocket: of plain requests a browser has six at once to one server, and a stream would hold one
- * for as long as its page is open. Where no media comes so, HTTP is tried, and the other way round.
+ * for as long as its page is open. Where no media comes so, HTTP is tried; where neither brings any, and where a browser has
+ * no Media Source Extensions, HLS.
  *
  * Where the server keeps a window, the viewer can go back in it: `#place` is where, `null` the head. Going elsewhere is
  * moving in what is buffered, else another attempt that begins there.
@@ -11,10 +12,11 @@
  *     look up → (absent: wait, and again) → select tracks → attempt → how did it end? → wait a little → look up …
  */
 import { lookUp, type Stream } from "../shared/api.ts";
-import { encodePath, httpFlvUrl, withQuery, wsFlvUrl, type StreamName } from "../shared/address.ts";
+import { encodePath, hlsUrl, httpFlvUrl, withQuery, wsFlvUrl, type StreamName } from "../shared/address.ts";
 import { isTypeSupported } from "../shared/player/element.ts";
 import type { Failure } from "../shared/player/failure.ts";
 import { Attempt, NO_FIGURES, type Beginning, type Ending, type Figures, type Transport } from "./attempt.ts";
+import { HlsAttempt, playsNatively } from "./hls-attempt.ts";
 import { HEAD_S, headOf, keptOf, placeOf, type Kept, type LivePlace } from "./kept.ts";
 import { selectTracks, NO_MEDIA_SOURCE, type TrackSelection } from "./track-selection.ts";
 
@@ -54,7 +56,7 @@ export class LivePlayer {
   readonly #query: string;
   readonly #onView: (view: LiveView) => void;
   readonly #closing = new AbortController();
-  #attempt: Attempt | null = null;
+  #attempt: Attempt | HlsAttempt | null = null;
   #wantsToPlay = true;
   /**
    * Codecs that the browser plays and the page does not get out of the stream: mpegts.js stumbles over AV1 of some
@@ -70,6 +72,8 @@ export class LivePlayer {
   /** Media has come over HTTP where a WebSocket brought none: a proxy breaks WebSockets. */
   #needsHttp = false;
   #wake: () => void = () => {};
+  /** By which the server knows this viewer over HLS, where there is no connection that is one. */
+  readonly #viewer = Math.random().toString(36).slice(2, 14);
 
   /** `query` (with its `?`, or empty) is handed on to the server with every request: a watch link may carry a key. */
   constructor(video: HTMLVideoElement, name: StreamName, query: string, onView: (view: LiveView) => void) {
@@ -139,7 +143,10 @@ export class LivePlayer {
   async #run(): Promise<void> {
     const mpegts = await this.#load();
     if (!mpegts) return;
-    if (!mpegts.isSupported()) return this.#tell({ phase: "failed", failure: NO_MEDIA_SOURCE });
+    if (!mpegts.isSupported()) {
+      if (!playsNatively(this.#video)) return this.#tell({ phase: "failed", failure: NO_MEDIA_SOURCE });
+      this.#tell({ transport: "hls" });
+    }
 
     let waits = 0;
     let retries = 0;
@@ -220,7 +227,8 @@ export class LivePlayer {
     return start === undefined ? null : { offset: start / 1000, skip: Math.max(0, place - start / 1000) };
   }
 
-  #open(mpegts: typeof import("mpegts.js").default, selection: TrackSelection, beginning: Beginning | null): Attempt {
+  #open(mpegts: typeof import("mpegts.js").default, selection: TrackSelection, beginning: Beginning | null): Attempt | HlsAttempt {
+    if (this.view.transport === "hls") return this.#openHls(selection);
     const address = this.view.transport === "ws" ? wsFlvUrl : httpFlvUrl;
     const start = beginning ? `?start=${beginning.offset.toFixed(3)}` : "";
     const url = withQuery(address(window.location, this.#name) + this.#query, start);
@@ -231,8 +239,17 @@ export class LivePlayer {
     return attempt;
   }
 
+  #openHls(selection: TrackSelection): HlsAttempt {
+    if (!keepsItsWords(this.view.phase)) this.#tell({ phase: "connecting", failure: null });
+    const url = withQuery(hlsUrl(window.location, this.#name) + this.#query, `?viewer=${this.#viewer}`);
+    const attempt = new HlsAttempt(this.#video, url, selection);
+    this.#attempt = attempt;
+    if (this.#wantsToPlay) void this.#play();
+    return attempt;
+  }
+
   /** Watches an attempt until it is over: draws it, notices silence, parks a long pause, follows new tracks. */
-  async #follow(attempt: Attempt): Promise<Ending> {
+  async #follow(attempt: Attempt | HlsAttempt): Promise<Ending> {
     let over = false;
     const done = attempt.over.finally(() => (over = true));
     let pausedFor = 0;
@@ -257,7 +274,7 @@ export class LivePlayer {
   }
 
   /** Asks the server again: for the figures it shows, for tracks that came or went, for the reason of a silence. */
-  async #reconsider(attempt: Attempt): Promise<void> {
+  async #reconsider(attempt: Attempt | HlsAttempt): Promise<void> {
     const answer = await lookUp(encodePath(this.#name), this.#query);
     if (this.#attempt !== attempt) return;
     const silence = performance.now() - attempt.mediaAt;
@@ -284,7 +301,7 @@ export class LivePlayer {
     if (silence > SILENCE_END_MS) attempt.giveUp();
   }
 
-  #draw(attempt: Attempt): void {
+  #draw(attempt: Attempt | HlsAttempt): void {
     const flowing = this.#video.readyState >= HTMLMediaElement.HAVE_FUTURE_DATA;
     const shown = flowing && attempt.gotMedia && !attempt.stands;
     const phase: LivePhase = !this.#wantsToPlay
@@ -301,7 +318,7 @@ export class LivePlayer {
   }
 
   /** Where the viewer is; noted, so that another attempt goes on there. */
-  #placeIn(attempt: Attempt): LivePlace | null {
+  #placeIn(attempt: Attempt | HlsAttempt): LivePlace | null {
     if (!this.#kept) return null;
     // Until it has come to its place, that is where it is.
     if (this.#moves && this.view.place) return { ...this.view.place, to: headOf(this.#kept, seconds()) };
@@ -316,7 +333,7 @@ export class LivePlayer {
     this.#tell({ stream });
   }
 
-  async #afterwards(attempt: Attempt, ending: Ending, retries: number): Promise<void> {
+  async #afterwards(attempt: Attempt | HlsAttempt, ending: Ending, retries: number): Promise<void> {
     if (this.#closing.signal.aborted) return;
     if (!this.#wantsToPlay) {
       this.#tell({ phase: "paused" });
@@ -339,9 +356,16 @@ export class LivePlayer {
     if (this.#emptyAttempts >= EMPTY_ATTEMPTS_MAX && codec?.startsWith("av01")) this.#undemuxed.add(codec);
     if (ending.kind === "lost") {
       this.#tell({ phase: this.view.seen ? "buffering" : "connecting" });
-      if (!attempt.gotMedia) this.#tell({ transport: attempt.transport === "http" ? "ws" : "http" });
-    } else if (!this.#needsHttp) this.#tell({ transport: "ws" });
+      if (!attempt.gotMedia) this.#tell({ transport: this.#next(attempt.transport) });
+    } else if (!this.#needsHttp && this.view.transport !== "hls") this.#tell({ transport: "ws" });
     await this.#sleep(ending.kind === "failed" ? RETRY_MS.max : backOff(RETRY_MS, retries));
+  }
+
+  /** The way that is tried next where one has brought nothing. */
+  #next(transport: Transport): Transport {
+    if (transport === "ws") return "http";
+    // Neither did the other: HLS comes through where nothing that lasts does.
+    return transport === "http" && this.#emptyAttempts >= EMPTY_ATTEMPTS_MAX ? "hls" : "ws";
   }
 
   /** Sound needs the viewer's leave; without it the picture starts alone and the page offers the sound. */
@@ -377,7 +401,7 @@ export class LivePlayer {
 
   readonly #canPlay = (type: string): boolean => {
     for (const codec of this.#undemuxed) if (type.includes(codec)) return false;
-    return isTypeSupported(type);
+    return isTypeSupported(type) || (this.view.transport === "hls" && this.#video.canPlayType(type) !== "");
   };
 
   #tell(news: Partial<LiveView>): void {

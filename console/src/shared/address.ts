@@ -53,6 +53,10 @@ export function httpFlvUrl(origin: Origin, stream: StreamName): string {
   return `${origin.protocol}//${origin.host}/${encodePath(stream)}.flv`;
 }
 
+export function hlsUrl({ protocol, host }: Origin, stream: StreamName): string {
+  return `${protocol}//${host}/${encodePath(stream)}/index.m3u8`;
+}
+
 export function wsFlvUrl(origin: Origin, stream: StreamName): string {
   return `${origin.protocol === "https:" ? "wss:" : "ws:"}//${origin.host}/${encodePath(stream)}.flv`;
 }
