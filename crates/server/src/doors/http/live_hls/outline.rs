@@ -182,3 +182,145 @@ fn target(count: i64) -> Timestamp {
 fn target_ms(target: Timestamp) -> u64 {
     u64::try_from(target.as_nanos()).unwrap_or(0).div_ceil(1_000_000)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use bytes::Bytes;
+    use headwater_archive::{InAll, PartMaker, PartsConfig, WindowConfig};
+    use headwater_hub::{Batch, DecoderSetup, PartContent, StreamName};
+    use headwater_media::{Codec, Frame, Track, TrackId};
+
+    use super::*;
+
+    /// A publisher that comes and goes: what it sends is put into a window as it comes.
+    struct Publisher {
+        maker: PartMaker,
+        window: Window,
+        setup: Arc<DecoderSetup>,
+        sequence: u64,
+        /// Media time and the time on the wall, in milliseconds.
+        media: i64,
+        wall: i64,
+    }
+
+    impl Publisher {
+        fn new() -> Self {
+            let name = StreamName::parse("live/cam").unwrap();
+            let config = WindowConfig { length: Timestamp::from_ms(60_000), ..WindowConfig::default() };
+            let window = Window::new(name, 1, SystemTime::UNIX_EPOCH, config, 7, InAll::default());
+            let tracks = [
+                Track::new(TrackId::VIDEO, Codec::H264, Bytes::from_static(AVC)),
+                Track::new(TrackId::AUDIO, Codec::Aac, Bytes::from_static(&[0x11, 0x90])),
+            ];
+            let set = |setup: DecoderSetup, track: Track| setup.with(PartContent::Track(track), 0);
+            let setup = Arc::new(tracks.into_iter().fold(DecoderSetup::default(), set));
+            let maker = PartMaker::new(PartsConfig::default(), 500);
+            Self { maker, window, setup, sequence: 0, media: 0, wall: 0 }
+        }
+
+        fn put(&mut self, id: TrackId, codec: Codec, ms: i64, key: bool) {
+            let at = Timestamp::from_ms(ms);
+            let payload = Bytes::from_static(b"0123456789");
+            let mut batch = Batch::default();
+            let frame = Frame { track: id, codec, dts: at, pts: at, key, payload };
+            batch.refill(self.sequence, &self.setup, [frame]);
+            self.sequence += 1;
+            let now = Duration::from_millis(self.wall as u64);
+            while let Some(due) = self.maker.deadline().filter(|due| *due <= now) {
+                self.window.take(self.maker.due(due));
+            }
+            self.window.take(self.maker.put(&batch, now));
+        }
+
+        /// Sends for so many pictures, from a key frame on; is then away for so long.
+        fn broadcast(&mut self, pictures: i64, group: i64, away_ms: i64) {
+            for number in 0..pictures {
+                let at = self.media + number * 40;
+                self.put(TrackId::VIDEO, Codec::H264, at, number % group == 0);
+                self.put(TrackId::AUDIO, Codec::Aac, at, true);
+                self.put(TrackId::AUDIO, Codec::Aac, at + 21, true);
+                self.wall += 40;
+            }
+            // The hub closes the gap.
+            self.media += pictures * 40 + 40;
+            self.wall += away_ms;
+        }
+
+        fn playlist(&self, id: TrackId) -> MediaPlaylist {
+            let outline = self.window.outline(id).unwrap();
+            let (query, playlist_query) = (String::new(), String::new());
+            Showing { window: &self.window, line: LineName(id), outline, query, playlist_query }.media(false)
+        }
+    }
+
+    /// 640x360.
+    const AVC: &[u8] = &[
+        1, 77, 64, 31, 0xFF, 0xE1, 0, 26, 0x67, 0x4D, 0x40, 0x1F, 0xA6, 0x11, 0x02, 0x80, 0xBF, 0xE5, 0xC0,
+        0x44, 0, 0, 3, 0, 4, 0, 0, 3, 0, 0xC8, 0x3C, 0x60, 0xC8, 0x46, 1, 0, 5, 0x68, 0xE8, 0x43, 0x32, 0xC8,
+    ];
+
+    /// Of each segment that was ever listed: how many breaks lie before it, and what was said of it.
+    type Listed = BTreeMap<u64, (u64, Segment)>;
+
+    /// A segment is what it was, at the number and behind the breaks that it had; nothing is too long, nothing goes back.
+    fn check(playlist: &MediaPlaylist, listed: &mut Listed) {
+        let mut breaks = playlist.discontinuity_sequence;
+        for (number, segment) in (playlist.media_sequence..).zip(&playlist.segments) {
+            breaks += u64::from(segment.discontinuity);
+            let lasts = segment.end - segment.start;
+            assert!(lasts <= Timestamp::from_ms(6_499), "{number} lasts {lasts}");
+            for part in &segment.parts {
+                assert!(part.end - part.start <= Timestamp::from_ms(335), "{}", part.uri);
+            }
+            // Parts are not listed for ever.
+            let said = Segment { parts: Vec::new(), ..segment.clone() };
+            let before = listed.entry(number).or_insert_with(|| (breaks, said.clone()));
+            assert_eq!(*before, (breaks, said), "segment {number}");
+        }
+        let newest = playlist.media_sequence + playlist.segments.len() as u64;
+        assert!(listed.last_key_value().is_none_or(|(last, _)| *last < newest), "the newest was gone again");
+        for pair in playlist.segments.windows(2) {
+            let [first, second] = pair else { continue };
+            assert!(second.start >= first.end && second.program_date_time >= first.program_date_time);
+            let jumps = second.start - first.end > Timestamp::from_ms(60);
+            assert!(!jumps || second.discontinuity, "{} follows nothing", second.uri);
+        }
+    }
+
+    #[test]
+    fn a_thousand_reconnects_leave_every_segment_what_it_was() {
+        let mut publisher = Publisher::new();
+        let (mut video, mut audio) = (Listed::new(), Listed::new());
+        for turn in 0..1_000_i64 {
+            // Short and long stays and absences, groups of all lengths.
+            let pictures = 3 + turn * 37 % 190;
+            let group = 5 + turn * 11 % 170;
+            publisher.broadcast(pictures, group, turn * turn * 13 % 9_000);
+            check(&publisher.playlist(TrackId::VIDEO), &mut video);
+            check(&publisher.playlist(TrackId::AUDIO), &mut audio);
+        }
+        assert!(video.len() > 1_000 && audio.len() > 1_000);
+        for (number, (breaks, segment)) in &video {
+            let Some((others, other)) = audio.get(number) else { continue };
+            assert_eq!((breaks, segment.discontinuity), (others, other.discontinuity), "segment {number}");
+        }
+    }
+
+    #[test]
+    fn a_window_that_is_over_ends_and_has_no_edge() {
+        let mut publisher = Publisher::new();
+        publisher.broadcast(130, 50, 0);
+        let live = publisher.playlist(TrackId::VIDEO);
+        let edge = live.low_latency.unwrap();
+        assert!(edge.preload_hint.is_some() && edge.reports.len() == 1 && !live.ended);
+        publisher.window.take(publisher.maker.finish());
+        publisher.window.end();
+        let over = publisher.playlist(TrackId::VIDEO);
+        assert!(over.ended && over.low_latency.is_none() && over.segments.len() == 3);
+        assert_eq!(over.segments[2].end, Timestamp::from_ms(5_200));
+    }
+}
