@@ -6,7 +6,7 @@
 import type Mpegts from "mpegts.js";
 import { cannotPlay, NOT_ALLOWED, type Failure } from "../shared/player/failure.ts";
 import { catchUp, initialState, type CatchUpState } from "./catch-up.ts";
-import { initialStandstill, movedTo, NOTICED_AFTER_S, standstill } from "./standstill.ts";
+import { frozen, initialPictures, initialStandstill, movedTo, NOTICED_AFTER_S, standstill } from "./standstill.ts";
 import type { TrackSelection } from "./track-selection.ts";
 
 export type Transport = "http" | "ws" | "hls";
@@ -88,6 +88,7 @@ export class Attempt {
   #done = false;
   #state: CatchUpState = initialState(performance.now() / 1000);
   #standstill = initialStandstill(performance.now() / 1000);
+  #pictures = initialPictures(performance.now() / 1000);
   #edge = 0;
   #ranDry = false;
   #firstPlayedAt = Infinity;
@@ -241,8 +242,11 @@ export class Attempt {
     const video = this.#video;
     const rests = video.paused || document.hidden;
     const { state, remedy } = standstill(this.#standstill, { now, playhead: video.currentTime, ahead, rests });
+    const runs = !rests && video.currentTime !== this.#standstill.playhead;
+    const pictures = frozen(this.#pictures, { now, shown: video.getVideoPlaybackQuality?.().totalVideoFrames ?? 0, runs });
+    this.#pictures = pictures.state;
     this.#standstill = state;
-    if (remedy === "begin anew") this.#end({ kind: "stuck" });
+    if (remedy === "begin anew" || pictures.isFrozen) this.#end({ kind: "stuck" });
     if (remedy !== "move" || !last) return false;
     // A little on, where it is not to be at the head: what the decoder stumbled over is behind it then.
     video.currentTime = Math.max(last[0], this.atHead ? last[1] - this.#state.target : video.currentTime + INSIDE_S);

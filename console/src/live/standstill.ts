@@ -51,3 +51,29 @@ export function standstill(before: Standstill, { now, playhead, ahead, rests }: 
 export function movedTo(state: Standstill, playhead: number): Standstill {
   return { ...state, playhead };
 }
+
+/** The pictures of a player whose sound runs: they may stand while it does. */
+export interface Pictures {
+  /** How many were shown. */
+  shown: number;
+  /** Since when there was no new one, on the caller's clock. */
+  since: number;
+  /** The longest that there was none before one came, in seconds: some streams have one in ten seconds. */
+  longest: number;
+}
+
+/** A picture stands for this long at least, and for three times as long as any did before, until something is done. */
+export const FROZEN_AFTER_S = 6;
+const FROZEN_FACTOR = 3;
+
+export function initialPictures(now: number): Pictures {
+  return { shown: 0, since: now, longest: 0 };
+}
+
+/** Whether the picture stands though there were some, and time runs. Without any it is a stream of sound, or too early. */
+export function frozen(before: Pictures, { now, shown, runs }: { now: number; shown: number; runs: boolean }): { state: Pictures; isFrozen: boolean } {
+  if (!runs) return { state: { ...before, shown, since: now }, isFrozen: false };
+  const stood = now - before.since;
+  if (shown !== before.shown) return { state: { shown, since: now, longest: before.shown > 0 ? Math.max(before.longest, stood) : 0 }, isFrozen: false };
+  return { state: before, isFrozen: shown > 0 && stood > Math.max(FROZEN_AFTER_S, before.longest * FROZEN_FACTOR) };
+}
