@@ -3,10 +3,11 @@
 //!
 //! A file stays as long as any of its parts is kept. What waits for the disk is called where it may wait.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use crate::disk_use::DiskUse;
@@ -17,6 +18,8 @@ use crate::window::{Data, Kept};
 const FILE_BYTES: u64 = 64 << 20;
 /// How often it is looked how much room there is.
 const ROOM_EVERY: Duration = Duration::from_secs(1);
+/// Parts that are remembered while the disk is left alone: ten minutes of pictures and sound. Each is a pointer.
+const MISSED_MAX: usize = 4_096;
 /// How long a disk is left alone that has failed, or is full.
 const REST: Duration = Duration::from_secs(10);
 
@@ -30,11 +33,21 @@ pub struct Spool {
     looked: Option<Instant>,
     /// The disk has failed, and is left alone until then.
     rests_until: Option<Instant>,
+    /// Parts that were to be written meanwhile.
+    missed: VecDeque<Weak<Kept>>,
 }
 
 impl Spool {
     pub(crate) const fn new(directory: PathBuf, free_min: u64, used: Arc<DiskUse>) -> Self {
-        Self { directory, free_min, used, file: None, looked: None, rests_until: None }
+        Self {
+            directory,
+            free_min,
+            used,
+            file: None,
+            looked: None,
+            rests_until: None,
+            missed: VecDeque::new(),
+        }
     }
 
     /// Where its files are.
@@ -48,18 +61,41 @@ impl Spool {
     ///
     /// # Errors
     /// The disk's; also where too little of it is free.
-    pub fn write(&mut self, kept: &Kept) -> io::Result<()> {
+    pub fn write(&mut self, kept: &Arc<Kept>) -> io::Result<()> {
         let now = Instant::now();
-        if kept.is_written() || self.rests_until.is_some_and(|until| now < until) {
+        if kept.is_written() {
+            return Ok(());
+        }
+        if self.rests_until.is_some_and(|until| now < until) {
+            self.miss(kept);
             return Ok(());
         }
         self.rests_until = None;
-        let written = self.look_for_room(now).and_then(|()| self.append(kept));
+        let written = self.look_for_room(now).and_then(|()| self.catch_up()).and_then(|()| self.append(kept));
         if written.is_err() {
             self.rests_until = Some(now + REST);
             self.file = None;
+            self.miss(kept);
         }
         written
+    }
+
+    /// Writes what was missed and is still kept.
+    fn catch_up(&mut self) -> io::Result<()> {
+        while let Some(missed) = self.missed.front().map(Weak::upgrade) {
+            if let Some(kept) = missed.filter(|kept| !kept.is_written()) {
+                self.append(&kept)?;
+            }
+            self.missed.pop_front();
+        }
+        Ok(())
+    }
+
+    fn miss(&mut self, kept: &Arc<Kept>) {
+        if self.missed.len() >= MISSED_MAX {
+            self.missed.pop_front();
+        }
+        self.missed.push_back(Arc::downgrade(kept));
     }
 
     fn look_for_room(&mut self, now: Instant) -> io::Result<()> {
@@ -175,6 +211,27 @@ mod tests {
         assert!(own <= all / 2 + all / 20 && own > all / 3, "{own} of {all}");
         let range = window.range();
         assert!(range.to - range.from > Timestamp::from_ms(40_000), "{range:?}");
+    }
+
+    #[test]
+    fn what_was_missed_is_written_when_the_disk_is_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let window = window(WindowConfig::default());
+        let mut spool = Spool::new(directory.path().to_owned(), 0, Arc::clone(window.disk_use()));
+        let broadcast = broadcast(120);
+        for (number, made) in broadcast.made.iter().enumerate() {
+            if number == 100 {
+                spool.rests_until = Some(Instant::now() + REST);
+            } else if number == 400 {
+                spool.rests_until = None;
+            }
+            for kept in window.take(vec![made.clone()]) {
+                spool.write(&kept).unwrap();
+            }
+        }
+        let on_disk = |ordinal| matches!(window.lookup(ordinal), Lookup::Part(kept) if matches!(kept.data(), Data::File(..)));
+        assert!((0..400).all(on_disk), "some stayed in memory");
+        assert_eq!(window.range().from, Timestamp::ZERO);
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub(super) struct Contents {
     pub(super) setups: VecDeque<(u64, Arc<DecoderSetup>)>,
     /// Parts with lower ordinals have left memory.
     pub(super) in_memory_from: u64,
+    /// Parts that were to leave memory and are in no file, by their ordinals.
+    pub(super) unwritten: VecDeque<u64>,
     /// In memory.
     pub(super) bytes: usize,
     /// Bytes of parts, wherever they are.
@@ -64,17 +66,34 @@ impl Contents {
     /// Has the oldest part that is in memory leave it, if it was written and is older than what everybody asks for, or must
     /// go. False if none does.
     pub(super) fn leave_memory(&mut self, must_go: bool) -> bool {
+        while let Some(ordinal) = self.unwritten.front().copied() {
+            if ordinal >= self.first_ordinal {
+                // The disk is back, and what had to wait was written.
+                let Some(bytes) = self.part_at(ordinal).and_then(|kept| kept.leave_memory()) else { break };
+                self.bytes -= bytes;
+                self.unwritten.pop_front();
+                return true;
+            }
+            self.unwritten.pop_front();
+        }
         let ordinal = self.in_memory_from.max(self.first_ordinal);
-        let index = usize::try_from(ordinal - self.first_ordinal).unwrap_or(usize::MAX);
-        let Some(kept) = self.parts.get(index) else { return false };
+        let Some(kept) = self.part_at(ordinal) else { return false };
         let is_old = self.newest() - kept.part().until() > Self::MEMORY_KEPT;
         if !is_old && !must_go {
             return false;
         }
-        let Some(bytes) = kept.leave_memory() else { return false };
-        self.bytes -= bytes;
+        match kept.leave_memory() {
+            Some(bytes) => self.bytes -= bytes,
+            // What comes behind it may have been written all the same.
+            None if is_old => self.unwritten.push_back(ordinal),
+            None => return false,
+        }
         self.in_memory_from = ordinal + 1;
         true
+    }
+
+    fn part_at(&self, ordinal: u64) -> Option<&Arc<Kept>> {
+        self.parts.get(usize::try_from(ordinal.checked_sub(self.first_ordinal)?).ok()?)
     }
 
     pub(super) fn next_ordinal(&self) -> u64 {

@@ -215,9 +215,9 @@ impl Window {
         if let Some(last) = inner.segments.back_mut() {
             last.until = Some(until);
         }
-        inner.renditions.iter_mut().for_each(Rendition::end);
-        drop(inner);
+        // First, so that whoever is woken by a rendition's end sees that all is over.
         self.growth.send_modify(|growth| growth.is_ended = true);
+        inner.renditions.iter_mut().for_each(Rendition::end);
     }
 
     /// How far the broadcast has come; its receiver is woken once per part, and at the end.
@@ -251,8 +251,8 @@ impl Window {
     /// A rendition as it stands; `None` if there is none such.
     #[must_use]
     pub fn outline(&self, rendition: TrackId) -> Option<Outline> {
-        let is_ended = self.is_ended();
         let inner = self.inner.lock();
+        let is_ended = self.is_ended();
         let found = inner.find(rendition)?;
         Some(Outline {
             discontinuity_sequence: inner.discontinuities,

@@ -4,7 +4,7 @@
 //! asks once for all, the cache is what is seen.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use axum::http::header;
@@ -23,6 +23,9 @@ const DOOR: &str = "hls";
 /// Who has asked for nothing for so long has gone: playlists are loaded at least once in a target duration, and a request
 /// may wait for three.
 const GONE_AFTER: Duration = Duration::from_secs(4 * TARGET_DURATION.as_secs());
+/// Viewers of one address that are told apart: as many as it may have connections. More is a crowd behind a cache, or
+/// somebody who makes up names.
+const SESSIONS_PER_ADDRESS_MAX: usize = 2_000;
 /// Viewers that are told apart at once; a crowd beyond it is served, and not counted. Each takes less than a kilobyte.
 const SESSIONS_MAX: usize = 50_000;
 /// What is kept of a viewer's name for itself.
@@ -32,12 +35,25 @@ const VIEWER_LETTERS_MAX: usize = 64;
 
 /// All who watch over HLS.
 #[derive(Debug, Default)]
-pub(crate) struct Audience(Mutex<HashMap<(StreamName, String), Session>>);
+pub(crate) struct Audience(Mutex<Sessions>);
+
+#[derive(Debug, Default)]
+struct Sessions {
+    all: HashMap<(StreamName, String), Session>,
+    by_address: HashMap<IpAddr, usize>,
+}
 
 #[derive(Debug)]
 struct Session {
     peer: SocketAddr,
     last: Instant,
+    /// From the second request on.
+    watching: Option<Watching>,
+}
+
+/// Somebody who watches.
+#[derive(Debug)]
+struct Watching {
     /// A viewer's place at the stream that reads nothing: it makes the stream's figures true.
     viewer: Option<Subscriber>,
     _counted: Guard,
@@ -60,36 +76,49 @@ impl Audience {
             Some(viewer) => viewer.chars().take(VIEWER_LETTERS_MAX).collect(),
             None => format!("{} {agent}", peer.address.ip()),
         };
-        let name = window.name().clone();
+        let (name, address) = (window.name().clone(), peer.address.ip());
         let mut sessions = self.0.lock();
-        if let Some(session) = sessions.get_mut(&(name.clone(), who.clone())) {
-            session.last = Instant::now();
-            if session.viewer.as_ref().is_none_or(|viewer| viewer.state() == State::Ended) {
-                session.viewer = place(sources, &name);
+        let Sessions { all, by_address } = &mut *sessions;
+        let key = (name.clone(), who);
+        let Some(session) = all.get_mut(&key) else {
+            let own = by_address.entry(address).or_default();
+            if all.len() < SESSIONS_MAX && *own < SESSIONS_PER_ADDRESS_MAX {
+                *own += 1;
+                all.insert(key, Session { peer: peer.address, last: Instant::now(), watching: None });
+            }
+            return;
+        };
+        session.last = Instant::now();
+        if let Some(watching) = &mut session.watching {
+            if watching.viewer.as_ref().is_none_or(|viewer| viewer.state() == State::Ended) {
+                watching.viewer = place(sources, &name);
             }
             return;
         }
-        if sessions.len() >= SESSIONS_MAX {
-            return;
-        }
-        let (counted, stream) = (metrics.viewer(DOOR), name.to_string());
-        let viewer = place(sources, &name);
-        let session = Session { peer: peer.address, last: Instant::now(), viewer, _counted: counted };
-        sessions.insert((name, who), session);
+        session.watching = Some(Watching { viewer: place(sources, &name), _counted: metrics.viewer(DOOR) });
         drop(sessions);
+        let stream = name.to_string();
         events.emit(Event::PlayBegan { door: DOOR, peer: peer.address, stream, agent });
     }
 
     /// Lets go of who has gone. Call it about once a second.
     pub(crate) fn sweep(&self, events: &Events) {
         let mut gone = Vec::new();
-        self.0.lock().retain(|(name, _), session| {
-            let stays = session.last.elapsed() < GONE_AFTER;
-            if !stays {
-                gone.push((name.to_string(), session.peer));
-            }
-            stays
-        });
+        {
+            let mut sessions = self.0.lock();
+            let Sessions { all, by_address } = &mut *sessions;
+            all.retain(|(name, _), session| {
+                let stays = session.last.elapsed() < GONE_AFTER;
+                if !stays {
+                    if let Some(own) = by_address.get_mut(&session.peer.ip()) {
+                        *own -= 1;
+                    }
+                    gone.extend(session.watching.as_ref().map(|_| (name.to_string(), session.peer)));
+                }
+                stays
+            });
+            by_address.retain(|_, own| *own > 0);
+        }
         for (stream, peer) in gone {
             events.emit(Event::PlayEnded { door: DOOR, peer, stream, skipped: 0 });
         }

@@ -19,7 +19,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use headwater_archive::{Data, Kept, Window};
 use headwater_hub::StreamName;
-use headwater_media::MediaKind;
+use headwater_media::{MediaKind, Timestamp};
 
 pub(super) use self::address::LiveResource;
 pub(crate) use self::audience::Audience;
@@ -34,6 +34,8 @@ use super::query::Query;
 use super::shared::Shared;
 use crate::access::Peer;
 
+/// A key stands in every address of a playlist; no secret needs to be as long.
+const KEY_BYTES_MAX: usize = 256;
 /// How long the beginning of a stream is waited for: until its window is there, and all its tracks in it.
 const BEGINNING_MAX: Duration = Duration::from_secs(3);
 const BEGINNING_STEP: Duration = Duration::from_millis(100);
@@ -51,21 +53,31 @@ pub(super) async fn serve(
         Method::OPTIONS => return preflight(),
         _ => return method_not_allowed(),
     }
+    if shared.sources.archive.length().is_none() {
+        let text = "there is no HLS of live streams: it is made of their windows, which are turned off ([window] enabled)\n";
+        return (StatusCode::NOT_FOUND, text).into_response();
+    }
     let Some(window) = window(shared, name).await else {
         return (StatusCode::NOT_FOUND, format!("nobody publishes {name}\n")).into_response();
     };
     let query = Query::of(&request.uri);
+    if query.value("key").is_some_and(|key| key.len() > KEY_BYTES_MAX) {
+        return (StatusCode::BAD_REQUEST, "that is no key: it is too long\n").into_response();
+    }
     match resource {
         LiveResource::Master => {
             wait_for_tracks(&window).await;
             rendered::master(request, &window, query)
         }
         LiveResource::Media(line) => {
-            shared.audience.note(&shared.sources, (&shared.metrics, &shared.events), &window, peer, request);
             let delivery = match Delivery::read(query) {
                 Ok(delivery) => delivery,
                 Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
             };
+            if window.reach(line.0).is_some() {
+                let figures = (&*shared.metrics, &*shared.events);
+                shared.audience.note(&shared.sources, figures, &window, peer, request);
+            }
             if let Err(refusal) = delivery.wait(&window, line.0).await {
                 return refusal;
             }
@@ -102,8 +114,13 @@ async fn window(shared: &Shared, name: &StreamName) -> Option<Arc<Window>> {
     }
 }
 
-/// Waits until each track that has been announced has come, for a while: a master playlist is read once.
+/// Waits until each track that has been announced has come, for a while: a master playlist is read once. Of a stream that
+/// has lasted for longer, what has not come does not come (MP4 may not hold it).
 async fn wait_for_tracks(window: &Window) {
+    let is_young = || {
+        let range = window.range();
+        range.to - range.from < Timestamp::from_ms(BEGINNING_MAX.as_millis() as i64)
+    };
     let mut growth = window.growth();
     let has_all = || {
         let renditions = window.renditions();
@@ -116,7 +133,7 @@ async fn wait_for_tracks(window: &Window) {
             && renditions.iter().all(|init| have_parts(init.rendition))
     };
     let all = async {
-        while !has_all() && !window.is_ended() {
+        while is_young() && !has_all() && !window.is_ended() {
             if growth.changed().await.is_err() {
                 break;
             }

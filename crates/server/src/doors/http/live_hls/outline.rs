@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use headwater_archive::{Outline, Part as Kept, Segment as Held, TARGET_DURATION, Window};
+use headwater_archive::{Outline, Part as ArchivedPart, Segment as ArchivedSegment, TARGET_DURATION, Window};
 use headwater_media::hls::{ByteRange, LowLatency, MediaPlaylist, Part, RenditionReport, Segment};
 use headwater_media::{DateTime, MediaKind, Timestamp};
 
@@ -18,10 +18,8 @@ pub(super) struct Showing<'a> {
     pub(super) window: &'a Window,
     pub(super) line: LineName,
     pub(super) outline: Outline,
-    /// What the addresses of media end in.
+    /// What the addresses end in.
     pub(super) query: String,
-    /// What the addresses of playlists end in.
-    pub(super) playlist_query: String,
 }
 
 impl Showing<'_> {
@@ -70,7 +68,7 @@ impl Showing<'_> {
     }
 
     /// The segments that nothing is added to: those before the first that is open.
-    fn complete(&self) -> &[Held] {
+    fn complete(&self) -> &[ArchivedSegment] {
         let segments = &self.outline.segments;
         let open = segments.iter().position(|held| !held.is_complete && !self.outline.is_ended);
         &segments[..open.unwrap_or(segments.len())]
@@ -89,7 +87,7 @@ impl Showing<'_> {
         }
     }
 
-    fn segment(&self, held: &Held, until: Timestamp, end: Timestamp) -> Segment {
+    fn segment(&self, held: &ArchivedSegment, until: Timestamp, end: Timestamp) -> Segment {
         let start = own_start(held);
         let lists_parts = !self.outline.is_ended && end - until < target(PARTS_LISTED);
         Segment {
@@ -105,8 +103,8 @@ impl Showing<'_> {
         }
     }
 
-    fn parts(&self, held: &Held) -> Vec<Part> {
-        let part = |kept: &Kept| Part {
+    fn parts(&self, held: &ArchivedSegment) -> Vec<Part> {
+        let part = |kept: &ArchivedPart| Part {
             uri: format!("{}/{}.{}.m4s{}", self.line, held.number, kept.number, self.query),
             start: kept.from(),
             end: kept.until(),
@@ -137,38 +135,38 @@ impl Showing<'_> {
         let report = |id| {
             let reach = *self.window.reach(id)?.borrow();
             let last_part = u64::from(reach.parts).checked_sub(1)?;
-            let uri = format!("{}.m3u8{}", LineName(id), self.playlist_query);
+            let uri = format!("{}.m3u8{}", LineName(id), self.query);
             Some(RenditionReport { uri, last_msn: reach.segment, last_part })
         };
         others.filter_map(report).collect()
     }
 
     /// The initialisation segment; of a segment without frames, that of the next one that has some.
-    fn map(&self, held: &Held) -> Option<String> {
+    fn map(&self, held: &ArchivedSegment) -> Option<String> {
         let from = self.outline.segments.iter().skip_while(|it| it.number < held.number);
         let described = from.chain(self.outline.segments.iter().rev());
-        let number = described.filter_map(Held::init).next()?.number;
+        let number = described.filter_map(ArchivedSegment::init).next()?.number;
         let first = self.window.first_number()?;
         Some(format!("{}/init-{first}-{number}.mp4{}", self.line, self.query))
     }
 
     fn is_independent(&self) -> bool {
-        let is = |held: &Held| held.parts.first().is_none_or(|first| first.part().independent);
+        let is = |held: &ArchivedSegment| held.parts.first().is_none_or(|first| first.part().independent);
         self.line.0.kind == MediaKind::Audio || self.outline.segments.iter().all(is)
     }
 
-    fn date(&self, held: &Held, at: Timestamp) -> DateTime {
+    fn date(&self, held: &ArchivedSegment, at: Timestamp) -> DateTime {
         let began = self.window.began().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let began = i64::try_from((began + held.behind).as_millis()).unwrap_or(0);
         DateTime::from_unix_ms(began.saturating_add(at.as_ms()))
     }
 }
 
-fn own_start(held: &Held) -> Timestamp {
+fn own_start(held: &ArchivedSegment) -> Timestamp {
     held.parts.first().map_or(held.at, |first| first.part().from())
 }
 
-fn own_end(held: &Held) -> Timestamp {
+fn own_end(held: &ArchivedSegment) -> Timestamp {
     let end = held.parts.last().map(|last| last.part().until());
     end.unwrap_or_else(|| held.until.unwrap_or(held.at))
 }
@@ -252,8 +250,7 @@ mod tests {
 
         fn playlist(&self, id: TrackId) -> MediaPlaylist {
             let outline = self.window.outline(id).unwrap();
-            let (query, playlist_query) = (String::new(), String::new());
-            Showing { window: &self.window, line: LineName(id), outline, query, playlist_query }.media(false)
+            Showing { window: &self.window, line: LineName(id), outline, query: String::new() }.media(false)
         }
     }
 

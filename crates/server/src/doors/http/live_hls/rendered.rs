@@ -49,6 +49,8 @@ struct OfBroadcast {
 #[derive(Clone, Debug)]
 struct Made {
     of: Reach,
+    /// What its addresses end in.
+    query: String,
     text: Text,
 }
 
@@ -86,18 +88,15 @@ impl Playlists {
     /// The text as the rendition stands now; `None` if there is no such rendition.
     fn text(&self, window: &Arc<Window>, wanted: Wanted, query: Query<'_>) -> Option<Text> {
         let reach = *window.reach(wanted.line.0)?.borrow();
-        let (media, playlists) = (handed_on(query, true), handed_on(query, false));
-        if !(media.is_empty() && playlists.is_empty()) {
-            return render(window, wanted, media, playlists);
-        }
+        let query = handed_on(query, true);
         let place = self.place(window, wanted);
         // Who comes while it is made waits for that: it takes less than making it again.
         let mut made = place.lock();
-        if let Some(made) = made.as_ref().filter(|made| made.of == reach) {
+        if let Some(made) = made.as_ref().filter(|made| made.of == reach && made.query == query) {
             return Some(made.text.clone());
         }
-        let text = render(window, wanted, media, playlists)?;
-        *made = Some(Made { of: reach, text: text.clone() });
+        let text = render(window, wanted, query.clone())?;
+        *made = Some(Made { of: reach, query, text: text.clone() });
         Some(text)
     }
 
@@ -113,15 +112,15 @@ impl Playlists {
     }
 }
 
-fn render(window: &Window, wanted: Wanted, query: String, playlist_query: String) -> Option<Text> {
+fn render(window: &Window, wanted: Wanted, query: String) -> Option<Text> {
     let outline = window.outline(wanted.line.0)?;
-    let showing = Showing { window, line: wanted.line, outline, query, playlist_query };
+    let showing = Showing { window, line: wanted.line, outline, query };
     let playlist = if wanted.keys { showing.keys() } else { showing.media(wanted.skip) };
     Some(Text::new(playlist.to_string()))
 }
 
 /// The part of a query that addresses in a playlist bear too, with its `?`: a key goes everywhere, a viewer's own name
-/// only where playlists are asked for.
+/// only into the master playlist, so that all get the same media playlist.
 fn handed_on(query: Query<'_>, to_media: bool) -> String {
     let is_handed_on = |name: &str| name == "key" || (name == "viewer" && !to_media);
     let pairs: Vec<String> = query
@@ -204,6 +203,7 @@ pub(super) fn master(request: &Parts, window: &Window, query: Query<'_>) -> Resp
     let mut playlist = MasterPlaylist::default();
     let mut sound_codecs: Vec<String> =
         sounds.iter().filter_map(|line| line.details.codec_string.clone()).collect();
+    sound_codecs.sort();
     sound_codecs.dedup();
     let loudest = sounds.iter().map(|line| line.bandwidth()).max().unwrap_or_default();
     for line in &videos {
