@@ -133,6 +133,19 @@ impl Recordings {
         growing
     }
 
+    /// Whether the file at this path is one that grows, however one comes there. It may wait for the disk.
+    #[must_use]
+    pub fn is_growing(&self, path: &Path) -> bool {
+        let growing = self.growing();
+        if growing.is_empty() {
+            return false;
+        }
+        // Another app's directory, or a link, may lead to the same file.
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let asked = real(path);
+        growing.iter().any(|(_, file)| real(&self.root.join(file)) == asked)
+    }
+
     /// A path as it is below the directory, with `/`.
     #[must_use]
     pub fn below(&self, path: &Path) -> String {

@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
+use self::write::Grows;
 use crate::blob::{Blob, file_etag};
 use crate::blocking::blocking;
 use crate::cache::{Cache, Limits};
@@ -78,6 +79,7 @@ pub struct Library {
     names: Cache<Key, String>,
     files: Cache<Key, Arc<dyn Blob>>,
     films: Cache<Key, Indexed>,
+    grows: Grows,
 }
 
 /// A film in memory.
@@ -108,7 +110,16 @@ impl Library {
             names: Cache::new(believed(NAMES_MAX), |_| 0),
             files: Cache::new(believed(FILES_MAX), |_| 0),
             films: Cache::new(films, |indexed| indexed.film.weight()),
+            grows: Grows::default(),
         }
+    }
+
+    /// Files of which `grows` is true are being written: they are neither removed nor replaced nor renamed. It is asked by
+    /// path, on a thread that may wait.
+    #[must_use]
+    pub fn sparing(mut self, grows: impl Fn(&Path) -> bool + Send + Sync + 'static) -> Self {
+        self.grows = Grows::new(grows);
+        self
     }
 
     /// The apps that have films.

@@ -29,8 +29,12 @@ pub enum RefusalKind {
     Damaged,
     /// Not now; later.
     Busy,
-    /// The name of an upload is taken.
+    /// The name of a new file is taken.
     Taken,
+    /// The file is being written: it can be read, and neither removed nor replaced nor renamed.
+    Growing,
+    /// What is asked for can be of no file.
+    Invalid,
     /// The name was free when the upload began and is taken now that it is whole.
     TakenSince,
     /// The bytes do not begin where the upload stands: at this byte.

@@ -4,7 +4,7 @@
 //! killed loses nothing that was appended. The disk is told to keep it every [`SYNC_EVERY`], which is what a power cut may
 //! cost.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -115,10 +115,18 @@ impl GrowingFile {
         Ok(at)
     }
 
+    /// Whether the file still has its name: others may have removed, replaced or renamed it.
+    pub(super) fn has_its_name(&self) -> bool {
+        let found = fs::symlink_metadata(&self.path);
+        found.is_ok_and(|found| self.file.metadata().is_ok_and(|own| is_same(&found, &own)))
+    }
+
     /// Makes an ordinary film of it. Of a file in which there is nothing, nothing is left.
     pub(super) fn complete(self) -> io::Result<Option<Completed>> {
         if self.is_empty() {
-            fs::remove_file(&self.path)?;
+            if self.has_its_name() {
+                fs::remove_file(&self.path)?;
+            }
             return Ok(None);
         }
         complete(&self.file, self.end).map(Some)
@@ -142,6 +150,18 @@ pub(super) fn complete(file: &File, end: u64) -> io::Result<Completed> {
     write_at(file, seal_at, &seal)?;
     file.sync_all()?;
     Ok(Completed { bytes: at + movie.len() as u64, duration: index.duration() })
+}
+
+#[cfg(unix)]
+fn is_same(a: &Metadata, b: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+/// Elsewhere a file that is open keeps its name.
+#[cfg(not(unix))]
+fn is_same(_: &Metadata, _: &Metadata) -> bool {
+    true
 }
 
 fn write_at(mut file: &File, at: u64, bytes: &[u8]) -> io::Result<()> {

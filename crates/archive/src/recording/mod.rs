@@ -305,7 +305,13 @@ impl Recorder {
     fn complete(&mut self) {
         let Some(open) = self.file.take() else { return };
         let path = open.file.path().to_owned();
+        let has_its_name = open.file.has_its_name();
         match open.file.complete() {
+            Ok(_) if !has_its_name => {
+                let text = "it was removed, replaced or renamed by others while it was recorded; what was written is lost \
+                            unless it has another name";
+                self.happened.push(Happened::Failed { path, text: text.to_owned() });
+            }
             Ok(Some(done)) => {
                 self.happened.push(Happened::Ended { path, bytes: done.bytes, duration: done.duration });
             }

@@ -207,6 +207,29 @@ fn on_demand_nothing_is_written_until_somebody_asks_and_then_from_a_key_frame_on
     assert!(recorder.finish().is_empty());
 }
 
+#[test]
+#[cfg(unix)]
+fn a_file_that_others_take_away_is_not_said_to_be_recorded() {
+    let place = Place::new("taken");
+    let broadcast = usual(4);
+    for replace in [false, true] {
+        let mut recorder = place.recorder(always());
+        recorder.write(written(&broadcast.made));
+        let path = place.films().remove(0);
+        fs::remove_file(&path).unwrap();
+        if replace {
+            fs::write(&path, b"of somebody else").unwrap();
+        }
+        let ended = recorder.finish();
+        assert!(
+            matches!(&ended[..], [Happened::Failed { path: failed, text }] if *failed == path
+                && text.contains("removed, replaced or renamed")),
+            "{ended:?}"
+        );
+        assert!(!replace || fs::read(&path).unwrap() == b"of somebody else");
+    }
+}
+
 /// As power that is cut leaves it: any number of bytes at the end are missing.
 #[test]
 fn a_file_cut_at_any_byte_of_its_last_fragments_is_a_film_with_all_before() {

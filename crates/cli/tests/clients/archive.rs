@@ -86,6 +86,41 @@ fn a_broadcast_is_a_film_while_it_grows_and_when_it_has_ended() {
     }
 }
 
+/// Sends JSON; the status and what is answered.
+fn send(server: &Server, method: &str, path: &str, json: &str) -> String {
+    let mut command = Command::new("curl");
+    command.args(["-s", "-w", " %{http_code}", "-X", method, "-d", json]);
+    let output = command.arg(format!("http://{}{path}", server.http_address())).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn a_film_that_grows_is_neither_removed_nor_replaced_nor_renamed() {
+    needs!("ffmpeg", "ffprobe", "curl");
+    let source = sources::plain();
+    let server = Server::start_with(ALWAYS);
+    let mut publisher = server.publish(&source, NAME);
+    wait(&server, "a file that grows", || !growing(&server).is_empty());
+    let film = growing(&server).remove(0);
+    let name = film.trim_start_matches("/recordings/");
+    let order = format!(r#"{{"app": "recordings", "name": "{name}", "bytes": 5, "replace": true}}"#);
+    for (method, path, json) in [
+        ("DELETE", format!("/api/v1/films{film}"), ""),
+        ("PATCH", format!("/api/v1/films{film}"), r#"{"name": "else.mp4"}"#),
+        ("POST", "/api/v1/uploads".to_owned(), order.as_str()),
+    ] {
+        let refused = send(&server, method, &path, json);
+        assert!(refused.contains("is being recorded") && refused.ends_with(" 409"), "{method} {refused}");
+    }
+    publisher.wait(LIMIT_S);
+    wait(&server, "the end of the recording", || growing(&server).is_empty());
+    let [path] = files(&server).try_into().unwrap();
+    let source = Recording::read(&source);
+    compare(&source, &Recording::read(&path), whole(&source)).unwrap();
+    let other = send(&server, "PATCH", &format!("/api/v1/films{film}"), r#"{"name": "else.flv"}"#);
+    assert!(other.contains("ends otherwise") && other.ends_with(" 400"), "{other}");
+}
+
 #[test]
 fn a_publisher_that_comes_back_goes_on_in_the_same_film() {
     needs!("ffmpeg", "ffprobe");

@@ -139,3 +139,25 @@ async fn films_that_nobody_watches_leave_room_for_others() {
         assert_eq!(small.library.in_memory().0, 1);
     }
 }
+
+#[tokio::test]
+async fn what_is_being_written_stays_and_a_new_name_changes_no_kind() {
+    let mut films = Films::new("grows", &Config::default());
+    films.write("film.mp4", &fixture("bframes.mp4"));
+    films.write("other.mp4", &fixture("bframes.mp4"));
+    let path = films.directory.join("film.mp4");
+    let grows = path.clone();
+    films.library = Library::new(&films.directory, &Config::default()).sparing(move |path| path == grows);
+    let library = &films.library;
+    let kind = |refused: Result<(), Refusal>| refused.unwrap_err().kind;
+    assert_eq!(kind(library.remove("vod", "film.mp4").await), RefusalKind::Growing);
+    assert_eq!(kind(library.rename("vod", "film.mp4", "new.mp4").await), RefusalKind::Growing);
+    assert_eq!(kind(library.refuse_growing("vod", "film.mp4").await), RefusalKind::Growing);
+    assert!(path.exists());
+    assert_eq!(kind(library.rename("vod", "other.mp4", "film.mp4").await), RefusalKind::Taken);
+    for ending in ["other.flv", "other.vtt", "other"] {
+        assert_eq!(kind(library.rename("vod", "other.mp4", ending).await), RefusalKind::Invalid);
+    }
+    library.rename("vod", "other.mp4", "new.MP4").await.unwrap();
+    library.remove("vod", "new.MP4").await.unwrap();
+}

@@ -1,10 +1,17 @@
 //! New files for the library, and files taken out of it.
 
-use std::path::PathBuf;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::Library;
 use crate::blocking::blocking;
-use crate::refusal::Refusal;
+use crate::media_root::MediaRoot;
+use crate::refusal::{Refusal, RefusalKind};
+
+/// Whether the file at a path is being written.
+#[derive(Clone)]
+pub(super) struct Grows(Arc<dyn Fn(&Path) -> bool + Send + Sync>);
 
 impl Library {
     /// Whether a file of that name may be put into an app's directory, and whether there is one already.
@@ -28,10 +35,12 @@ impl Library {
     /// Gives a film, or a file beside one, another name in the same app. What has that name already stays what it is.
     ///
     /// # Errors
-    /// There is none, another has that name, no file may have it, or it cannot be done.
+    /// `Growing`, `Taken`, `Invalid` if the ending is another, which would make another kind of film of it; there is none, no
+    /// file may have that name, or it cannot be done.
     pub async fn rename(&self, app: &str, from: &str, to: &str) -> Result<(), Refusal> {
         let (root, old, new) = (self.root(app)?.clone(), from.to_owned(), to.to_owned());
-        blocking(move || root.rename(&old, &new)).await?;
+        let grows = self.grows.clone();
+        blocking(move || grows.refuse(&root, &old).and_then(|()| root.rename(&old, &new))).await?;
         self.forget(app, from);
         self.forget(app, to);
         Ok(())
@@ -40,11 +49,47 @@ impl Library {
     /// Removes a film, or a file beside one, by its exact path. Who is watching sees it to its end.
     ///
     /// # Errors
-    /// There is none, or it cannot be removed.
+    /// `Growing`; there is none, or it cannot be removed.
     pub async fn remove(&self, app: &str, name: &str) -> Result<(), Refusal> {
-        let (root, file) = (self.root(app)?.clone(), name.to_owned());
-        blocking(move || root.remove(&file)).await?;
+        let (root, file, grows) = (self.root(app)?.clone(), name.to_owned(), self.grows.clone());
+        blocking(move || grows.refuse(&root, &file).and_then(|()| root.remove(&file))).await?;
         self.forget(app, name);
         Ok(())
+    }
+
+    /// Refuses what nothing may be put in the place of.
+    ///
+    /// # Errors
+    /// `Growing`; the app has no films.
+    pub(crate) async fn refuse_growing(&self, app: &str, name: &str) -> Result<(), Refusal> {
+        let (root, file, grows) = (self.root(app)?.clone(), name.to_owned(), self.grows.clone());
+        blocking(move || grows.refuse(&root, &file)).await
+    }
+}
+
+impl Grows {
+    pub(super) fn new(grows: impl Fn(&Path) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(grows))
+    }
+
+    fn refuse(&self, root: &MediaRoot, name: &str) -> Result<(), Refusal> {
+        if (self.0)(&root.directory.join(name)) {
+            let text = format!("{name} is being recorded; end the recording first.");
+            return Err(Refusal::new(RefusalKind::Growing, text));
+        }
+        Ok(())
+    }
+}
+
+impl Default for Grows {
+    /// Nothing does.
+    fn default() -> Self {
+        Self::new(|_| false)
+    }
+}
+
+impl fmt::Debug for Grows {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Grows")
     }
 }

@@ -1,8 +1,9 @@
 //! Putting files into an app's directory and taking them out again.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{BESIDE, DEPTH_MAX, FILMS, MediaRoot, check_name, has_extension};
 use crate::refusal::{Refusal, RefusalKind};
@@ -51,12 +52,17 @@ impl MediaRoot {
     /// Gives a film, or what lies beside one, another name. Who has it open goes on reading it.
     pub(crate) fn rename(&self, from: &str, to: &str) -> Result<(), Refusal> {
         let (old, _) = self.check(from)?;
+        let ending = |name| Path::new(name).extension().map(OsStr::to_ascii_lowercase);
+        if ending(from) != ending(to) {
+            let text = format!("{to} ends otherwise than {from}; a name does not change what a file is.");
+            return Err(Refusal::new(RefusalKind::Invalid, text));
+        }
         let new = self.make_way(to)?;
         // A link is only made where nothing is: a rename would write over what has come in between.
         let moved = fs::hard_link(&old, &new).and_then(|()| fs::remove_file(&old));
         moved.map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => {
-                Refusal::new(RefusalKind::Forbidden, format!("There is a {to} already."))
+                Refusal::new(RefusalKind::Taken, format!("There is a {to} already."))
             }
             _ => Refusal::unreadable(from, &error),
         })

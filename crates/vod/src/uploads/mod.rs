@@ -123,7 +123,7 @@ impl Uploads {
     /// Begins an upload.
     ///
     /// # Errors
-    /// `TooLarge`, `Taken`, `TooMany` or `Full`; a name that no file may have; the disk fails.
+    /// `TooLarge`, `Taken`, `Growing`, `TooMany` or `Full`; a name that no file may have; the disk fails.
     pub async fn begin(&self, order: Order) -> Result<Arc<Upload>, Refusal> {
         let Config { uploads_max, upload_max_bytes, .. } = self.config;
         if order.bytes == 0 || order.bytes > upload_max_bytes {
@@ -138,6 +138,7 @@ impl Uploads {
         if self.library.holds(&order.app, &order.name).await? && !order.replace {
             return Err(Refusal::new(RefusalKind::Taken, format!("There is a file {} already.", order.name)));
         }
+        self.library.refuse_growing(&order.app, &order.name).await?;
         self.check_room(order.bytes)?;
         let upload = Arc::new(Upload::new(&self.directory, order).map_err(|error| self.failed(&error))?);
         let mut open = self.open.lock();
@@ -159,7 +160,7 @@ impl Uploads {
     ///
     /// # Errors
     /// `Offset` if it stands elsewhere, `Cut` if the body ends early, `TooLarge` if more comes than was announced,
-    /// `TakenSince`, `Full`; the disk fails.
+    /// `TakenSince`, `Growing`, `Full`; the disk fails.
     pub async fn append<E: std::fmt::Display>(
         &self,
         upload: &Upload,
@@ -246,6 +247,8 @@ impl Uploads {
     async fn finish(&self, upload: &Upload) -> Result<(), Refusal> {
         let Order { app, name, .. } = upload.order();
         let target = self.library.make_way(app, name).await?;
+        // What is recorded may have begun since.
+        self.library.refuse_growing(app, name).await?;
         match upload.move_to(target).await {
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {

@@ -12,7 +12,6 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use bytes::Bytes;
-use headwater_archive::RECORDINGS_APP;
 use headwater_media::index::Index;
 use headwater_media::{Codec, MediaKind, TrackDetails};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -242,11 +241,6 @@ pub(super) async fn rename(
             return (StatusCode::BAD_REQUEST, text).into_response();
         }
     };
-    let grows = shared.sources.archive.recordings().growing().into_iter().any(|(_, file)| file == name);
-    if app == RECORDINGS_APP && grows {
-        let text = format!("{name} is being recorded; end the recording first.");
-        return refused(&Refusal::new(RefusalKind::Busy, text));
-    }
     match shared.sources.library.rename(app, name, &to).await {
         Ok(()) => {
             shared.cuts.forget(app, name);

@@ -12,13 +12,14 @@ pub(super) fn refused(refusal: &Refusal) -> Response {
 /// What a kind of refusal is called in HTTP.
 pub(super) const fn status(kind: RefusalKind) -> StatusCode {
     match kind {
+        RefusalKind::Invalid => StatusCode::BAD_REQUEST,
         RefusalKind::NotFound => StatusCode::NOT_FOUND,
         RefusalKind::NoMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         RefusalKind::Forbidden => StatusCode::FORBIDDEN,
         RefusalKind::Unsupported => StatusCode::NOT_IMPLEMENTED,
         RefusalKind::Damaged => StatusCode::UNPROCESSABLE_ENTITY,
         RefusalKind::Busy => StatusCode::SERVICE_UNAVAILABLE,
-        RefusalKind::Taken | RefusalKind::Offset(_) => StatusCode::CONFLICT,
+        RefusalKind::Taken | RefusalKind::Growing | RefusalKind::Offset(_) => StatusCode::CONFLICT,
         RefusalKind::TakenSince => StatusCode::PRECONDITION_FAILED,
         RefusalKind::Cut(_) => StatusCode::REQUEST_TIMEOUT,
         RefusalKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
