@@ -208,6 +208,21 @@ fn a_second_server_on_one_data_directory_is_refused() {
     );
 }
 
+#[test]
+fn a_second_server_on_one_directory_of_recordings_is_refused() {
+    let server = Server::start_with(ALWAYS);
+    let config = server.file("second.toml");
+    fs::write(&config, format!("{ALWAYS}[recordings]\ndirectory = {:?}\n", server.file("data/recordings")))
+        .unwrap();
+    let mut command = headwater();
+    command.args(["serve", "--rtmp", "127.0.0.1:0", "--http", "127.0.0.1:0", "--config"]).arg(config);
+    command.arg("--data").arg(server.file("data-of-the-second"));
+    let mut second = server.run("second", command);
+    assert!(!second.wait(LIMIT_S).success());
+    let said = second.log();
+    assert!(said.contains("another Headwater keeps its recordings in"), "{said}");
+}
+
 /// A disk of a few megabytes, which is let go of at the end.
 struct SmallDisk(PathBuf);
 
