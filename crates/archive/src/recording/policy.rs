@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use headwater_hub::StreamName;
 use serde::{Deserialize, Serialize};
 
 use super::file_name;
@@ -83,6 +84,14 @@ impl AppConfig {
     /// # Errors
     /// A sentence that names the key and the mend; `app` is the section's name.
     pub fn check(&self, app: &str) -> Result<(), String> {
+        // Its directory is called so; a drive's letter or a backslash leads elsewhere on Windows.
+        let is_one_part = !app.contains(['/', '\\']) && !(cfg!(windows) && app.contains(':'));
+        if !is_one_part || StreamName::new(app, "name").is_err() {
+            return Err(format!(
+                "[apps.{app:?}] is no app: give the first part of a stream's name, without slashes or control characters, \
+                 and neither empty nor \".\" nor \"..\""
+            ));
+        }
         file_name::check(&self.name).map_err(|fault| {
             format!("[apps.{app}] name = {:?} {fault}; the default is \"{{name}}/{{time}}\"", self.name)
         })

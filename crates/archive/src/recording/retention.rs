@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use headwater_media::mp4::growing;
@@ -32,7 +32,7 @@ struct Recording {
 }
 
 /// Removes what `policy` of `app` does not keep from the recordings below `root`, but for what `is_spared` by its path
-/// below it. It may wait for the disk.
+/// below it. An app whose name leads elsewhere has none. It may wait for the disk.
 pub fn retain(
     root: &Path,
     app: &str,
@@ -40,6 +40,9 @@ pub fn retain(
     now: SystemTime,
     is_spared: impl Fn(&str) -> bool,
 ) -> Vec<Removed> {
+    if !stays_within(app) {
+        return Vec::new();
+    }
     let mut recordings = list(&root.join(app), app);
     recordings.sort_by(|a, b| (b.modified, &b.name).cmp(&(a.modified, &a.name)));
     let age_max = Duration::from_secs(u64::from(policy.keep_days) * 86_400);
@@ -68,6 +71,12 @@ pub fn retain(
         }
     }
     removed
+}
+
+/// Whether it is a directory below another, by its name.
+fn stays_within(app: &str) -> bool {
+    let mut parts = Path::new(app).components().peekable();
+    parts.peek().is_some() && parts.all(|part| matches!(part, Component::Normal(_)))
 }
 
 /// Bytes of all films below a directory.

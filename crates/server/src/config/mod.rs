@@ -220,6 +220,16 @@ mod tests {
     }
 
     #[test]
+    fn an_app_that_would_lead_out_of_its_directory_is_refused() {
+        for app in ["../x", ".", ".."] {
+            let error = Config::parse(&format!("[apps.\"{app}\"]\nkeep_days = 1\n")).unwrap_err().to_string();
+            assert!(error.contains(&format!("[apps.\"{app}\"] is no app")), "{error}");
+        }
+        assert!(Config::parse("[apps.\"\"]\nkeep_days = 1\n").is_err());
+        Config::parse("[apps.live]\nkeep_days = 1\n").unwrap();
+    }
+
+    #[test]
     fn a_wrong_value_is_named_with_its_place() {
         let error = Config::parse("[rtmp]\nlisten = \"everywhere\"\n").unwrap_err().to_string();
         assert!(error.contains("line 2") && error.contains("listen"), "{error}");
