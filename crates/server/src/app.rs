@@ -50,11 +50,7 @@ const COMPLETE_MAX: Duration = Duration::from_secs(20);
 /// be read.
 pub async fn run(origin: Origin, with_demo: bool) -> anyhow::Result<()> {
     let config = origin.load()?;
-    let _lock = DirectoryLock::take(&config.data).map_err(anyhow::Error::msg)?;
-    let recordings = config.recordings();
-    let _recordings_lock =
-        DirectoryLock::take_recordings(recordings.root(), &config.data, recordings.are_possible())
-            .map_err(anyhow::Error::msg)?;
+    let _locks = lock(&config)?;
     let settings = Settings::new(&config);
     let uptime = Uptime::start();
     let lanes = std::thread::available_parallelism().map_or(1, usize::from);
@@ -74,7 +70,7 @@ pub async fn run(origin: Origin, with_demo: bool) -> anyhow::Result<()> {
 
     let (tunnels, tunnel_arrivals) = Tunnels::new(settings.tunnels_max.live(), uptime);
     let windows = Some(config.data.join(WINDOWS));
-    let archive = Arc::new(Archive::new(config.window.archive(), recordings, windows));
+    let archive = Arc::new(Archive::new(config.window.archive(), config.recordings(), windows));
     let recorded = Arc::clone(&archive);
     let library = Library::new(&config.media, &config.libraries())
         .sparing(move |path| recorded.recordings().is_growing(path));
@@ -120,6 +116,15 @@ pub async fn run(origin: Origin, with_demo: bool) -> anyhow::Result<()> {
         complete_recordings(keeper).await;
     }
     Ok(())
+}
+
+/// What no other server may write to meanwhile.
+fn lock(config: &Config) -> anyhow::Result<(DirectoryLock, Option<DirectoryLock>)> {
+    let data = DirectoryLock::take(&config.data).map_err(anyhow::Error::msg)?;
+    let recordings = config.recordings();
+    let is_recorded = recordings.are_possible();
+    let recordings = DirectoryLock::take_recordings(recordings.root(), &config.data, is_recorded);
+    Ok((data, recordings.map_err(anyhow::Error::msg)?))
 }
 
 /// What doors and background tasks share.

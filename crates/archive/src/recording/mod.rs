@@ -46,6 +46,9 @@ pub enum Written {
     End,
     /// Writing begins at the next start of a segment.
     Begin,
+    /// Parts are missing here: the file ends, and what is written goes on at the next start of a segment. What comes before
+    /// that is lost too.
+    Gap,
 }
 
 impl Written {
@@ -124,8 +127,10 @@ struct Open {
 enum State {
     /// With whatever part comes next.
     AtOnce,
-    /// From the next start of a segment on.
+    /// From the next start of a segment on. Nobody misses what comes before.
     AtSegment,
+    /// The same behind a gap.
+    BehindGap,
     /// From the next start of a segment after this time on.
     After(Instant),
     Off,
@@ -176,7 +181,11 @@ impl Recorder {
                     self.state = State::Off;
                 }
                 Written::Begin if self.state == State::Off => self.state = State::AtSegment,
-                Written::Begin => {}
+                Written::Gap if self.file.is_some() => {
+                    self.complete();
+                    self.state = State::BehindGap;
+                }
+                Written::Begin | Written::Gap => {}
             }
         }
         std::mem::take(&mut self.happened)
@@ -211,7 +220,7 @@ impl Recorder {
             self.state = State::AtOnce;
         }
         if self.file.is_none() && !self.begins(part, starts) || self.is_out_of_room() {
-            self.lost += u64::from(self.state != State::Off);
+            self.lost += u64::from(matches!(self.state, State::BehindGap | State::After(_)));
             return;
         }
         let Data::Memory(bytes) = kept.data() else { return };
@@ -240,7 +249,7 @@ impl Recorder {
     fn begins(&self, part: &Part, starts: bool) -> bool {
         match self.state {
             State::AtOnce => part.rendition().kind != MediaKind::Data,
-            State::AtSegment => starts,
+            State::AtSegment | State::BehindGap => starts,
             State::After(time) => starts && Instant::now() >= time,
             State::Off => false,
         }

@@ -85,8 +85,8 @@ impl AppConfig {
     /// A sentence that names the key and the mend; `app` is the section's name.
     pub fn check(&self, app: &str) -> Result<(), String> {
         // Its directory is called so; a drive's letter or a backslash leads elsewhere on Windows.
-        let is_one_part = !app.contains(['/', '\\']) && !(cfg!(windows) && app.contains(':'));
-        if !is_one_part || StreamName::new(app, "name").is_err() {
+        let leads_on = app.contains(['/', '\\']) || cfg!(windows) && app.contains(':');
+        if leads_on || StreamName::new(app, "name").is_err() {
             return Err(format!(
                 "[apps.{app:?}] is no app: give the first part of a stream's name, without slashes or control characters, \
                  and neither empty nor \".\" nor \"..\""

@@ -127,6 +127,12 @@ impl Broadcast {
                     self.put(|maker, now| maker.due(now));
                     continue;
                 }
+                () = async {
+                    match &mut self.writing {
+                        Some(writing) => writing.deliver().await,
+                        None => std::future::pending().await,
+                    }
+                } => continue,
                 Ok(()) = self.wishes.changed() => {
                     self.take_wish();
                     continue;
@@ -189,7 +195,7 @@ impl Broadcast {
             match written {
                 Written::Head(file, bytes) => writing.head(file, bytes),
                 Written::Part(kept) => writing.part(&kept),
-                Written::Begin | Written::End => {}
+                Written::Begin | Written::End | Written::Gap => {}
             }
         }
     }

@@ -1,6 +1,7 @@
 //! A broadcast's parts on their way into files: a bounded queue, and a task that writes what is in it on a thread that may
 //! wait for the disk. A disk that is too slow loses parts, which is said; nobody waits for it.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -37,6 +38,8 @@ pub(super) struct Writing {
     head: Option<Written>,
     /// Whether it is to be written.
     is_wanted: bool,
+    /// What was asked for while the queue was full: an end, a beginning, or both in this order.
+    pending: VecDeque<Written>,
     teller: Teller,
 }
 
@@ -48,11 +51,13 @@ impl Writing {
         let is_wanted = recorder.as_ref().is_some_and(Recorder::is_on);
         let files = Files { recorder, spool };
         let task = tokio::spawn(write(parts, Arc::clone(&waiting), files, teller.clone()));
-        Self { queue, waiting, task, left_out: 0, head: None, is_wanted, teller }
+        let pending = VecDeque::new();
+        Self { queue, waiting, task, left_out: 0, head: None, is_wanted, pending, teller }
     }
 
     /// Another head holds for what comes.
     pub(super) fn head(&mut self, file: u32, bytes: Bytes) {
+        self.try_deliver();
         let head = Written::Head(file, bytes);
         // Without it nothing that comes can be written.
         if self.left_out == 0 && self.queue.try_send(head.clone()).is_err() {
@@ -63,6 +68,11 @@ impl Writing {
 
     /// Takes a part, unless too much waits. After such a gap the recording goes on in another file, from a key frame on.
     pub(super) fn part(&mut self, kept: &Arc<Kept>) {
+        if !self.try_deliver() {
+            // Nothing goes before what was asked for.
+            self.left_out += u64::from(self.is_wanted);
+            return;
+        }
         let has_room = self.waiting.load(Ordering::Relaxed) < WAITING_BYTES_MAX;
         if !self.is_wanted {
             // For the window alone: what finds no room stays in memory, and goes from there.
@@ -89,21 +99,58 @@ impl Writing {
     /// Somebody wants it to begin, or to end.
     pub(super) fn wish(&mut self, wanted: bool) {
         self.is_wanted = wanted;
-        if self.queue.try_send(if wanted { Written::Begin } else { Written::End }).is_err() {
-            self.left_out = self.left_out.max(1);
+        if !wanted {
+            // It takes back whatever nobody has heard of yet.
+            self.pending.clear();
+            self.pending.push_back(Written::End);
+        } else if !matches!(self.pending.back(), Some(Written::Begin)) {
+            self.pending.push_back(Written::Begin);
+        }
+        self.try_deliver();
+    }
+
+    /// Waits for room for what was asked for, if there was none; for ever if nothing waits.
+    pub(super) async fn deliver(&mut self) {
+        if self.pending.is_empty() {
+            return std::future::pending().await;
+        }
+        match self.queue.reserve().await {
+            Ok(place) => {
+                if let Some(order) = self.pending.pop_front() {
+                    place.send(order);
+                }
+            }
+            // Nobody writes any more.
+            Err(_) => self.pending.clear(),
         }
     }
 
+    /// Whether nothing waits that was asked for.
+    fn try_deliver(&mut self) -> bool {
+        while let Some(order) = self.pending.front() {
+            match self.queue.try_send(order.clone()) {
+                Err(mpsc::error::TrySendError::Full(_)) => return false,
+                Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => drop(self.pending.pop_front()),
+            }
+        }
+        true
+    }
+
     fn go_on(&mut self) {
-        let begins = self.is_wanted.then_some(Written::Begin);
-        let orders = [Some(Written::End), self.head.clone(), begins];
+        let orders = [Some(Written::Gap), self.head.clone()];
         // There is room for hundreds.
         orders.into_iter().flatten().for_each(|order| drop(self.queue.try_send(order)));
         self.teller.tell(Happened::Lost(std::mem::take(&mut self.left_out)));
     }
 
     /// Everything that waits is written, and the file completed.
-    pub(super) async fn end(self) {
+    pub(super) async fn end(mut self) {
+        while !self.pending.is_empty() {
+            self.deliver().await;
+        }
+        if self.left_out > 0 {
+            self.teller.tell(Happened::Lost(self.left_out));
+        }
         drop(self.queue);
         // A panic of the task was told where it happened.
         let _ = self.task.await;
@@ -174,7 +221,10 @@ async fn write(
             let happened = files.write(all);
             Ok::<_, JoinError>((files, happened))
         });
-        let Ok((back, (happened, failed))) = done.await else { return };
+        let (back, (happened, failed)) = match done.await {
+            Ok(done) => done,
+            Err(error) => return teller.tell_panic(&error),
+        };
         files = back;
         waiting.fetch_sub(len, Ordering::Relaxed);
         happened.into_iter().for_each(|happened| teller.tell(happened));
@@ -241,9 +291,92 @@ impl Teller {
         self.events.emit(event);
     }
 
+    /// Nothing of this broadcast is written any more; the file that grew is completed at the next start.
+    fn tell_panic(&mut self, error: &JoinError) {
+        let recordings = self.archive.recordings();
+        let growing = recordings.growing().into_iter().find(|(stream, _)| *stream == self.stream);
+        let path =
+            growing.map_or_else(|| recordings.root().to_owned(), |(_, file)| recordings.root().join(file));
+        let text = format!(
+            "its writer failed ({error}), nothing more of this broadcast is written; what was written is completed at the next start"
+        );
+        self.tell(Happened::Failed { path, text });
+    }
+
     fn close(&mut self, bytes: u64) {
         self.growing = None;
         self.archive.recordings().set_file(&self.stream, None);
         self.metrics.recorded(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use headwater_archive::{AppConfig, ArchiveConfig, Record, Recordings};
+
+    use super::*;
+
+    fn teller() -> Teller {
+        let metrics = Arc::new(Metrics::default());
+        let app = AppConfig { record: Record::OnDemand, ..AppConfig::default() };
+        let apps = BTreeMap::from([("live".to_owned(), app)]);
+        let recordings = Recordings::new("/nowhere".into(), Default::default(), apps);
+        Teller {
+            stream: StreamName::parse("live/a").unwrap(),
+            archive: Arc::new(Archive::new(ArchiveConfig::default(), recordings, None)),
+            events: Arc::new(Events::new(Arc::clone(&metrics))),
+            metrics,
+            growing: None,
+        }
+    }
+
+    /// Whose queue is full, as with a disk that does nothing.
+    fn full() -> (Writing, mpsc::Receiver<Written>) {
+        let (queue, parts) = mpsc::channel(WAITING_MAX);
+        (0..WAITING_MAX).for_each(|_| queue.try_send(Written::Head(1, Bytes::new())).unwrap());
+        let (waiting, task, pending) = (Arc::default(), tokio::spawn(async {}), VecDeque::new());
+        let (is_wanted, teller) = (true, teller());
+        (Writing { queue, waiting, task, left_out: 0, head: None, is_wanted, pending, teller }, parts)
+    }
+
+    #[tokio::test]
+    async fn an_end_that_finds_no_room_comes_as_soon_as_there_is_some() {
+        let (mut writing, mut parts) = full();
+        for wanted in [false, true, false] {
+            writing.wish(wanted);
+        }
+        parts.recv().await.unwrap();
+        writing.deliver().await;
+        assert!(writing.pending.is_empty());
+        let last = (0..WAITING_MAX).map(|_| parts.try_recv().unwrap()).last();
+        assert!(matches!(last, Some(Written::End)) && parts.try_recv().is_err(), "{last:?}");
+
+        // And at the end of the broadcast at the latest.
+        let (mut writing, mut parts) = full();
+        writing.wish(false);
+        let end = tokio::spawn(writing.end());
+        let mut last = None;
+        while let Some(written) = parts.recv().await {
+            last = Some(written);
+        }
+        assert!(matches!(last, Some(Written::End)), "{last:?}");
+        end.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_fails_is_told_and_its_file_grows_no_more() {
+        let mut teller = teller();
+        let mut heard = teller.events.listen();
+        let path = Path::new("/nowhere/live/a/x.mp4");
+        teller.tell(Happened::Began(path.to_owned()));
+        assert_eq!(teller.archive.recordings().growing().len(), 1);
+        let error = tokio::spawn(async { panic!("as a fault of ours") }).await.unwrap_err();
+        teller.tell_panic(&error);
+        assert!(teller.archive.recordings().growing().is_empty() && teller.growing.is_none());
+        heard.next().await.unwrap();
+        let said = format!("{:?}", heard.next().await);
+        assert!(said.contains("RecordingFailed") && said.contains("live/a/x.mp4"), "{said}");
     }
 }
