@@ -21,7 +21,7 @@ const UNEVEN: Timestamp = Timestamp::from_ms(2_000);
 /// film's own time a time of the broadcast is says [`index().clock()`](headwater_media::index::Index::clock).
 ///
 /// # Errors
-/// `NotFound` if the window does not hold it (any more); `NoMedia` if codec or size change within it; `Busy` if it is larger
+/// `NotFound` if the window does not hold it (any more); `NoMedia` if codec or size change within it; `TooLarge` if it is larger
 /// than [`CLIP_BYTES_MAX`]; `Failed`.
 pub async fn clip(window: &Window, from: Timestamp, until: Timestamp) -> Result<Film, Refusal> {
     let parts = gather(window, from, until)?;
@@ -72,7 +72,7 @@ fn gather(window: &Window, from: Timestamp, until: Timestamp) -> Result<Vec<Arc<
         bytes += u64::from(part.len);
         if bytes > CLIP_BYTES_MAX {
             let text = format!("This span has more than {CLIP_BYTES_MAX} bytes; ask for a shorter one.");
-            return Err(Refusal::new(RefusalKind::Busy, text));
+            return Err(Refusal::new(RefusalKind::TooLarge, text));
         }
         parts.push(kept);
     }

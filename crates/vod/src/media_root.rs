@@ -2,6 +2,8 @@
 
 mod write;
 
+pub(crate) use self::write::appear;
+
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};

@@ -312,26 +312,29 @@ fn a_clip_is_just_its_span_live_and_recorded() {
     assert_eq!(fetch(&server, &api("1", "3", "flv"), "live.flv"), "200");
     compare(&units, &Recording::read(&server.file("live.flv")), Wanted { units_min: 45, ..some }).unwrap();
     for (from, until, format, status) in [
-        ("3", "1", "mp4", "404"),
+        ("-3", "0", "mp4", "200"),
+        ("3", "1", "mp4", "400"),
         ("900", "901", "mp4", "404"),
-        ("NaN", "1", "mp4", "403"),
+        ("NaN", "1", "mp4", "400"),
+        ("0", "1e300", "mp4", "400"),
         ("x", "1", "mp4", "400"),
         ("0", "1", "avi", "400"),
     ] {
         assert_eq!(fetch(&server, &api(from, until, format), "refused"), status, "{from} {until} {format}");
     }
-    let mut command = Command::new("curl");
-    let body =
-        format!(r#"{{"stream": "live/{NAME}", "from": -2.5, "until": -0.5, "name": "clips/a goal.mp4"}}"#);
-    command.args(["-s", "-d", &body, &format!("http://{}/api/v1/clips", server.http_address())]);
-    let made: Value = serde_json::from_slice(&command.output().unwrap().stdout).unwrap();
+    let keep = |name| {
+        let body =
+            format!(r#"{{"stream": "live/{NAME}", "from": -2.5, "until": -0.5, "name": "clips/{name}"}}"#);
+        send(&server, "POST", "/api/v1/clips", &body)
+    };
+    let answer = keep("a goal.mp4");
+    let made: Value = serde_json::from_str(answer.trim_end_matches(" 201")).unwrap();
     assert_eq!(made["url"], "/recordings/clips/a%20goal.mp4", "{made}");
     assert_eq!(fetch(&server, made["url"].as_str().unwrap(), "kept.mp4"), "200");
     compare(&units, &Recording::read(&server.file("kept.mp4")), Wanted { units_min: 45, ..some }).unwrap();
-    assert!(
-        String::from_utf8_lossy(&command.output().unwrap().stdout).contains("already"),
-        "it was written over"
-    );
+    let taken = keep("a goal.mp4");
+    assert!(taken.contains("already") && taken.ends_with(" 409"), "{taken}");
+    assert!(keep("a goal.mkv").ends_with(" 400"));
 
     publisher.wait(LIMIT_S);
     wait(&server, "the end of the recording", || growing(&server).is_empty());

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::Library;
 use crate::blocking::blocking;
 use crate::media_root::MediaRoot;
@@ -30,6 +32,17 @@ impl Library {
     pub async fn make_way(&self, app: &str, name: &str) -> Result<PathBuf, Refusal> {
         let (root, name) = (self.root(app)?.clone(), name.to_owned());
         blocking(move || root.make_way(&name)).await
+    }
+
+    /// Makes a new file; it appears under its name when it is whole.
+    ///
+    /// # Errors
+    /// As [`holds`](Self::holds); `Taken`, `Full`, or it cannot be written.
+    pub async fn put(&self, app: &str, name: &str, bytes: Bytes) -> Result<(), Refusal> {
+        let (root, file) = (self.root(app)?.clone(), name.to_owned());
+        blocking(move || root.put(&file, &bytes)).await?;
+        self.forget(app, name);
+        Ok(())
     }
 
     /// Gives a film, or a file beside one, another name in the same app. What has that name already stays what it is.

@@ -1,8 +1,8 @@
 //! Putting files into an app's directory and taking them out again.
 
 use std::ffi::OsStr;
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::{BESIDE, DEPTH_MAX, FILMS, MediaRoot, check_name, has_extension};
@@ -68,10 +68,57 @@ impl MediaRoot {
         })
     }
 
+    /// Makes a new file, which appears under its name when it is whole.
+    pub(crate) fn put(&self, name: &str, bytes: &[u8]) -> Result<(), Refusal> {
+        let target = self.make_way(name)?;
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::AlreadyExists => {
+                Refusal::new(RefusalKind::Taken, format!("There is a {name} already."))
+            }
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Refusal::new(RefusalKind::Full, "The disk is full.")
+            }
+            _ => Refusal::new(RefusalKind::Failed, format!("{name} cannot be written: {error}.")),
+        };
+        if target.exists() {
+            return Err(failed(io::ErrorKind::AlreadyExists.into()));
+        }
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).map_err(|error| failed(io::Error::other(error.to_string())))?;
+        // Hidden names are not served.
+        let beside = target.with_file_name(format!(".headwater-{:016x}", u64::from_ne_bytes(random)));
+        let written = File::create_new(&beside)
+            .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+            .and_then(|()| appear(&beside, &target, false));
+        written.map_err(|error| {
+            let _ = fs::remove_file(&beside);
+            failed(error)
+        })
+    }
+
     /// Takes a film, or what lies beside one, out of the directory. Who has it open goes on reading it.
     pub(crate) fn remove(&self, name: &str) -> Result<(), Refusal> {
         let (path, _) = self.check(name)?;
         fs::remove_file(path).map_err(|error| Refusal::unreadable(name, &error))
+    }
+}
+
+/// Moves a file within its file system, over another one or not.
+pub(crate) fn appear(from: &Path, target: &Path, replace: bool) -> io::Result<()> {
+    if replace {
+        return fs::rename(from, target);
+    }
+    // A link fails where there is a file, even one that appears at this moment; a rename would not.
+    match fs::hard_link(from, target) {
+        Ok(()) => fs::remove_file(from),
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::CrossesDevices) =>
+        {
+            Err(error)
+        }
+        // Not every file system has links.
+        Err(_) if !target.exists() => fs::rename(from, target),
+        Err(_) => Err(io::ErrorKind::AlreadyExists.into()),
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::{MutexGuard, watch};
 
 use super::Order;
 use crate::blocking::blocking;
+use crate::media_root::appear;
 
 const PART: &str = "part";
 const NOTE: &str = "toml";
@@ -158,25 +159,6 @@ impl Upload {
 
     fn path(&self, kind: &str) -> PathBuf {
         self.directory.join(format!("{}.{kind}", self.id))
-    }
-}
-
-/// Moves a file within its file system, over another one or not.
-fn appear(from: &Path, target: &Path, replace: bool) -> io::Result<()> {
-    if replace {
-        return fs::rename(from, target);
-    }
-    // A link fails where there is a file, even one that appears at this moment; a rename would not.
-    match fs::hard_link(from, target) {
-        Ok(()) => fs::remove_file(from),
-        Err(error)
-            if matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::CrossesDevices) =>
-        {
-            Err(error)
-        }
-        // Not every file system has links.
-        Err(_) if !target.exists() => fs::rename(from, target),
-        Err(_) => Err(io::ErrorKind::AlreadyExists.into()),
     }
 }
 

@@ -1,7 +1,6 @@
 //! Clips: a span of a broadcast, live or recorded, as a file of its own: to be fetched, or as a film among the recordings.
 //! Nothing is coded anew: a clip begins with the key frame before the span, and says by an edit list what is shown first.
 
-use std::io::Write as _;
 use std::sync::Arc;
 
 use axum::Json;
@@ -14,7 +13,7 @@ use headwater_hub::StreamName;
 use headwater_media::Timestamp;
 use headwater_media::cut::{Cut, CutPosition, Piece, Span};
 use headwater_media::flv::Dialect;
-use headwater_vod::{Film, Refusal, RefusalKind, blocking};
+use headwater_vod::{Film, Refusal, RefusalKind};
 use serde::{Deserialize, Serialize};
 
 use super::films;
@@ -32,7 +31,7 @@ const SECONDS_MAX: f64 = 1e8;
 pub(super) struct Wanted {
     /// A live stream, or a film: app and name.
     stream: String,
-    /// Seconds from its beginning; of a live stream below 0: before now.
+    /// Seconds from its beginning; of a live stream below 0: before now, and `until` 0 is now then.
     from: f64,
     until: f64,
     /// What the film is to be called below the recordings, with its ending.
@@ -103,29 +102,15 @@ async fn keep_as_film(shared: &Shared, wanted: Wanted) -> Result<Made, Refusal> 
         Some("flv") => Form::Flv,
         _ => {
             let text = format!("The name {name} has to end in .mp4 or .flv.");
-            return Err(Refusal::new(RefusalKind::Forbidden, text));
+            return Err(Refusal::new(RefusalKind::Invalid, text));
         }
     };
+    if shared.sources.library.holds(RECORDINGS_APP, &name).await? {
+        return Err(Refusal::new(RefusalKind::Taken, format!("There is a {name} already.")));
+    }
     let bytes = make(shared, &stream, (from, until), form).await?;
     let len = bytes.len() as u64;
-    let path = shared.sources.library.make_way(RECORDINGS_APP, &name).await?;
-    let named = name.clone();
-    let written = blocking(move || {
-        let mut file = std::fs::File::options().write(true).create_new(true).open(&path)?;
-        let written = file.write_all(&bytes).and_then(|()| file.sync_all());
-        if written.is_err() {
-            // Half a clip is none.
-            let _ = std::fs::remove_file(&path);
-        }
-        written
-    });
-    written.await.map_err(|error| match error.kind() {
-        std::io::ErrorKind::AlreadyExists => {
-            Refusal::new(RefusalKind::Forbidden, format!("There is a {named} already."))
-        }
-        _ => Refusal::new(RefusalKind::Failed, format!("{named} cannot be written: {error}.")),
-    })?;
-    shared.sources.library.forget(RECORDINGS_APP, &name);
+    shared.sources.library.put(RECORDINGS_APP, &name, bytes).await?;
     shared.events.emit(Event::ClipMade { stream, file: name.clone(), bytes: len });
     let url = films::address(RECORDINGS_APP, &name);
     Ok(Made { app: RECORDINGS_APP, name, bytes: len, url })
@@ -135,17 +120,11 @@ async fn keep_as_film(shared: &Shared, wanted: Wanted) -> Result<Made, Refusal> 
 async fn make(shared: &Shared, path: &str, span: (f64, f64), form: Form) -> Result<Bytes, Refusal> {
     let is_possible = |seconds: f64| (-SECONDS_MAX..=SECONDS_MAX).contains(&seconds);
     if !is_possible(span.0) || !is_possible(span.1) {
-        return Err(Refusal::new(
-            RefusalKind::Forbidden,
-            "from and until are no times of a broadcast.".to_owned(),
-        ));
+        let text = "from and until are seconds of a broadcast, like 12.5 and 20; these are none.";
+        return Err(Refusal::new(RefusalKind::Invalid, text));
     }
     let time = |seconds: f64| Timestamp::from_nanos((seconds * 1e9) as i64);
     let (film, span) = open(shared, path, (time(span.0), time(span.1))).await?;
-    if span.until <= span.from {
-        let text = "The end asked for is not behind the start.".to_owned();
-        return Err(Refusal::new(RefusalKind::Forbidden, text));
-    }
     let cut = match form {
         Form::Mp4 => Cut::mp4(film.index(), span),
         Form::Flv => Cut::flv(film.index(), span, Dialect::PLAIN),
@@ -157,7 +136,7 @@ async fn make(shared: &Shared, path: &str, span: (f64, f64), form: Form) -> Resu
             "This clip would have {} bytes; {CLIP_BYTES_MAX} are as many as one may have.",
             cut.len()
         );
-        return Err(Refusal::new(RefusalKind::Busy, text));
+        return Err(Refusal::new(RefusalKind::TooLarge, text));
     }
     put_together(&film, &cut)
         .await
@@ -175,13 +154,15 @@ async fn open(
     let window = stream.as_ref().and_then(|name| sources.archive.broadcast(name));
     if let Some(window) = window {
         let now = window.range().to;
-        let counted = |at: Timestamp| if at < Timestamp::ZERO { now + at } else { at };
-        let (from, until) = (counted(from), counted(until));
+        let (from, until) = counted((from, until), now);
+        must_follow(from, until)?;
         let film = clip(&window, from, until).await?;
         let clock = film.index().clock();
         let span = Span { from: Some((from - clock).max(Timestamp::ZERO)), until: Some(until - clock) };
         return Ok((Arc::new(film), span));
     }
+    let from = from.max(Timestamp::ZERO);
+    must_follow(from, until)?;
     let film = match path.split_once('/') {
         Some((app, name)) if sources.library.has_app(app) => sources.library.open(app, name).await?,
         _ => {
@@ -189,7 +170,22 @@ async fn open(
             return Err(Refusal::new(RefusalKind::NotFound, text));
         }
     };
-    Ok((film, Span { from: Some(from.max(Timestamp::ZERO)), until: Some(until) }))
+    Ok((film, Span { from: Some(from), until: Some(until) }))
+}
+
+/// Times of a live broadcast whose newest is `now`: those below zero are before now, and until 0 is until now if it begins
+/// before now.
+fn counted((from, until): (Timestamp, Timestamp), now: Timestamp) -> (Timestamp, Timestamp) {
+    let is_until_now = from < Timestamp::ZERO && until == Timestamp::ZERO;
+    let counted = |at: Timestamp| if at < Timestamp::ZERO { now + at } else { at };
+    (counted(from), if is_until_now { now } else { counted(until) })
+}
+
+fn must_follow(from: Timestamp, until: Timestamp) -> Result<(), Refusal> {
+    if until > from {
+        return Ok(());
+    }
+    Err(Refusal::new(RefusalKind::Invalid, "The end asked for is not behind the start."))
 }
 
 async fn put_together(film: &Film, cut: &Cut) -> anyhow::Result<Bytes> {
@@ -209,4 +205,26 @@ async fn put_together(film: &Film, cut: &Cut) -> anyhow::Result<Bytes> {
         }
     }
     Ok(out.freeze())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_below_zero_are_before_now() {
+        let seconds = |seconds: i64| Timestamp::from_ms(seconds * 1_000);
+        for (asked, meant) in [
+            ((-5, 0), (95, 100)),
+            ((-5, -2), (95, 98)),
+            ((3, 5), (3, 5)),
+            ((0, 0), (0, 0)),
+            ((-5, 97), (95, 97)),
+        ] {
+            let counted = counted((seconds(asked.0), seconds(asked.1)), seconds(100));
+            assert_eq!(counted, (seconds(meant.0), seconds(meant.1)), "{asked:?}");
+        }
+        assert_eq!(must_follow(seconds(1), seconds(1)).unwrap_err().kind, RefusalKind::Invalid);
+        assert!(must_follow(seconds(1), seconds(2)).is_ok());
+    }
 }
