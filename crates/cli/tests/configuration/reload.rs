@@ -1,7 +1,7 @@
 //! SIGHUP: what changes, what waits for a restart, and what a wrong file does.
 
 use std::fs;
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -49,6 +49,14 @@ fn live_keys_change_at_once_and_a_wrong_file_changes_nothing() {
     let mut server = Server::start("[rtmp]\nsetup_timeout_ms = 60000\n[http]\nhead_timeout_ms = 60000\n");
     let mut stands = TcpStream::connect(server.http).unwrap();
     stands.set_read_timeout(Some(Duration::from_secs(4))).unwrap();
+    // Once it is answered, it has begun with what holds now.
+    stands.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"ok\n") {
+        let mut byte = [0];
+        stands.read_exact(&mut byte).unwrap();
+        answer.extend(byte);
+    }
 
     let config = "[rtmp]\nsetup_timeout_ms = 700\n[http]\nhead_timeout_ms = 700\n[vod]\nfilms_max = 7\n";
     let line = reload(
