@@ -57,7 +57,10 @@ const NEEDED_LONG = [["mp4", LONG_SECONDS], ["flv", LONG_SECONDS], ["sounds", LO
 /** Puts the film `name` of `kind` into `folder`; returns its path. */
 export async function makeFilm(folder, name, kind, seconds = SECONDS) {
   const path = join(folder, name);
-  await copyFile(await keptFilm(kind, seconds), path);
+  // A library that is being watched never sees half a film.
+  const half = join(folder, `.half-${process.pid}-${name}`);
+  await copyFile(await keptFilm(kind, seconds), half);
+  await rename(half, path);
   return path;
 }
 
