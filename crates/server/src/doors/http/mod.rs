@@ -21,6 +21,7 @@ mod handover;
 mod hls;
 mod http2;
 mod io;
+mod line_name;
 mod live_hls;
 mod live_picture;
 mod negotiation;

@@ -1,8 +1,6 @@
 //! What an address below a film names.
 
-use std::fmt;
-
-use headwater_media::{MediaKind, TrackId};
+use crate::doors::http::line_name::{LineName, number};
 
 /// A playlist, or something that a playlist names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -25,10 +23,6 @@ pub(in crate::doors::http) enum HlsResource {
     SubtitleText(usize),
 }
 
-/// `video-0`, `audio-1`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(in crate::doors::http) struct LineName(pub(in crate::doors::http) TrackId);
-
 impl HlsResource {
     /// By what stands behind the film's name.
     pub(in crate::doors::http) fn parse(part: &str) -> Option<Self> {
@@ -43,14 +37,14 @@ impl HlsResource {
             }
             let file = file.strip_suffix(".m4s")?;
             return match file.strip_prefix("key-") {
-                Some(key) => Some(Self::Key(line, number(key)? as usize)),
-                None => Some(Self::Segment(line, number(file)? as usize)),
+                Some(key) => Some(Self::Key(line, number::<u32>(key)? as usize)),
+                None => Some(Self::Segment(line, number::<u32>(file)? as usize)),
             };
         }
         if let Some(rest) = part.strip_prefix("subtitles-") {
             return match rest.split_once('.')? {
-                (at, "m3u8") => Some(Self::Subtitles(number(at)? as usize)),
-                (at, "vtt") => Some(Self::SubtitleText(number(at)? as usize)),
+                (at, "m3u8") => Some(Self::Subtitles(number::<u32>(at)? as usize)),
+                (at, "vtt") => Some(Self::SubtitleText(number::<u32>(at)? as usize)),
                 _ => None,
             };
         }
@@ -62,40 +56,10 @@ impl HlsResource {
     }
 }
 
-impl LineName {
-    pub(in crate::doors::http) fn parse(name: &str) -> Option<Self> {
-        let (kind, index) = name.split_once('-')?;
-        let kind = match kind {
-            "video" => MediaKind::Video,
-            "audio" => MediaKind::Audio,
-            _ => return None,
-        };
-        Some(Self(TrackId { kind, index: u8::try_from(number(index)?).ok()? }))
-    }
-
-    pub(in crate::doors::http) const fn content_type(self) -> &'static str {
-        match self.0.kind {
-            MediaKind::Audio => "audio/mp4",
-            _ => "video/mp4",
-        }
-    }
-}
-
-impl fmt::Display for LineName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if self.0.kind == MediaKind::Audio { "audio" } else { "video" };
-        write!(f, "{kind}-{}", self.0.index)
-    }
-}
-
-/// Digits as this program writes them: one address for one thing.
-fn number(digits: &str) -> Option<u32> {
-    let number: u32 = digits.parse().ok()?;
-    (number.to_string() == digits).then_some(number)
-}
-
 #[cfg(test)]
 mod tests {
+    use headwater_media::{MediaKind, TrackId};
+
     use super::*;
 
     #[test]

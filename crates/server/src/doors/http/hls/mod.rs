@@ -16,11 +16,12 @@ use bytes::Bytes;
 use headwater_media::Timestamp;
 use headwater_media::hls::{Presentation, SegmentedTrack};
 
-pub(super) use self::address::{HlsResource, LineName};
+pub(super) use self::address::HlsResource;
 use self::subtitles::Subtitle;
 use super::cors::{method_not_allowed, preflight};
 use super::files::{Piece, Plan, Representation, respond};
 use super::film_address::FilmAddress;
+use super::line_name::LineName;
 use super::preconditions::Validators;
 use super::query::Query;
 use super::refusals::refused;

@@ -6,7 +6,8 @@ use headwater_media::hls::{
 };
 use headwater_media::{Codec, MediaKind, Timestamp, TrackDetails};
 
-use super::{LineName, Showing, subtitles};
+use super::{Showing, subtitles};
+use crate::doors::http::line_name::LineName;
 use headwater_vod::Refusal;
 
 const SOUND: &str = "sound";

@@ -1,6 +1,6 @@
 //! What an address below a live stream names.
 
-use super::super::hls::LineName;
+use crate::doors::http::line_name::{LineName, number};
 
 /// A playlist of a live stream, or something that a playlist names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,22 +42,14 @@ impl LiveResource {
         let line = LineName::parse(line)?;
         if let Some(init) = file.strip_prefix("init-").and_then(|file| file.strip_suffix(".mp4")) {
             let (first, number_of_init) = init.split_once('-')?;
-            return Some(Self::Init(line, number(first)?, u32::try_from(number(number_of_init)?).ok()?));
+            return Some(Self::Init(line, number(first)?, number(number_of_init)?));
         }
         let file = file.strip_suffix(".m4s")?;
         match file.split_once('.') {
-            Some((segment, part)) => {
-                Some(Self::Part(line, number(segment)?, u32::try_from(number(part)?).ok()?))
-            }
+            Some((segment, part)) => Some(Self::Part(line, number(segment)?, number(part)?)),
             None => Some(Self::Segment(line, number(file)?)),
         }
     }
-}
-
-/// Digits as this program writes them: one address for one thing.
-fn number(digits: &str) -> Option<u64> {
-    let number: u64 = digits.parse().ok()?;
-    (number.to_string() == digits).then_some(number)
 }
 
 #[cfg(test)]

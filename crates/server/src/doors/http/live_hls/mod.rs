@@ -28,7 +28,7 @@ pub(crate) use self::rendered::Playlists;
 use self::rendered::{Wanted, gone};
 use super::cors::{method_not_allowed, preflight};
 use super::files::{Piece, Plan, Representation, respond};
-use super::hls::LineName;
+use super::line_name::LineName;
 use super::preconditions::Validators;
 use super::query::Query;
 use super::shared::Shared;

@@ -6,7 +6,7 @@ use headwater_archive::{Outline, Part as ArchivedPart, Segment as ArchivedSegmen
 use headwater_media::hls::{ByteRange, LowLatency, MediaPlaylist, Part, RenditionReport, Segment};
 use headwater_media::{DateTime, MediaKind, Timestamp};
 
-use crate::doors::http::hls::LineName;
+use crate::doors::http::line_name::LineName;
 
 /// From so far before the end on, parts are listed (RFC 8216bis, 4.4.4.9), in target durations.
 const PARTS_LISTED: i64 = 3;

@@ -17,7 +17,7 @@ use headwater_media::{Codec, MediaKind, TrackDetails};
 use parking_lot::Mutex;
 
 use super::outline::Showing;
-use crate::doors::http::hls::LineName;
+use crate::doors::http::line_name::LineName;
 use crate::doors::http::negotiation::{Coding, codings};
 use crate::doors::http::preconditions::if_none_match;
 use crate::doors::http::query::Query;
