@@ -160,6 +160,41 @@ fn who_watches_over_hls_is_counted_until_it_has_gone() {
     }
 }
 
+/// The live edge of a stream that is older than that: legal, no longer than it must be, with the numbers that the whole has.
+#[test]
+fn the_live_edge_alone_is_a_stream_that_breaks_no_rule_either() {
+    needs!("ffmpeg");
+    let server = Server::start();
+    let _publisher = server.publish(&films::made(&source("live-long.flv", "160x90", 48)), "cam");
+    server.wait_live("cam");
+    thread::sleep(Duration::from_secs(30));
+    let mut check = headwater();
+    let edge = format!("{}?dvr=0&key=k&viewer=v", playlist(&server, "cam"));
+    check.args(["check-hls", &edge, "--json", "--duration", "8"]);
+    let mut watching = server.run("check-edge", check);
+    let (_, master) = ask(&server, "/live/cam/index.m3u8?dvr=0&key=k&viewer=v");
+    for line in ["audio-0.m3u8?dvr=0&key=k&viewer=v\"", "\nhls/video-0.m3u8?dvr=0", "video-0-keys.m3u8?dvr=0"]
+    {
+        assert!(master.contains(line), "{line} is not in\n{master}");
+    }
+    let (_, whole) = ask(&server, "/live/cam/hls/video-0.m3u8");
+    let (_, edge) = ask(&server, "/live/cam/hls/video-0.m3u8?dvr=0&key=k");
+    let first = |text: &str| number(text, "#EXT-X-MEDIA-SEQUENCE:");
+    assert!(first(&edge) > first(&whole), "{edge}");
+    assert!(edge.contains(".m4s?key=k\n") && edge.contains("audio-0.m3u8?dvr=0&key=k\""), "{edge}");
+    let lasts: f64 = edge
+        .lines()
+        .filter_map(|line| line.strip_prefix("#EXTINF:")?.strip_suffix(',')?.parse::<f64>().ok())
+        .sum();
+    assert!((24.0..28.0).contains(&lasts), "{lasts} s: {edge}");
+    for path in ["index.m3u8?dvr=2", "hls/video-0.m3u8?dvr=no", "hls/video-0-keys.m3u8?dvr="] {
+        let (status, text) = ask(&server, &format!("/live/cam/{path}"));
+        assert!(status == 400 && text.starts_with("dvr is 0"), "{path}: {status} {text}");
+    }
+    let report = report(&mut watching);
+    assert!(report["renditions"][0]["parts"].as_u64() > Some(15), "{report}");
+}
+
 #[test]
 fn what_there_is_not_is_answered_clearly_and_at_once() {
     needs!("ffmpeg");
