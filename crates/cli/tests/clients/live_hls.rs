@@ -152,6 +152,29 @@ fn who_watches_over_hls_is_counted_until_it_has_gone() {
     server.wait_viewers("cam", 3);
     let (_, metrics) = ask(&server, "/metrics");
     assert!(metrics.contains("headwater_viewers{door=\"hls\"} 3"), "{metrics}");
+    // Beside them one with a connection.
+    let mut socket = TcpStream::connect(server.http_address()).unwrap();
+    socket.write_all(b"GET /live/cam.flv HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    thread::sleep(Duration::from_millis(2_500));
+    ask(&server, "/live/cam/hls/video-0.m3u8?viewer=a");
+    drop(socket);
+    let watched = |door: &str| {
+        let (_, metrics) = ask(&server, "/metrics");
+        ["watched_seconds_total{".to_owned(), "stream_watched_seconds_total{stream=\"live/cam\",".to_owned()]
+            .map(|name| {
+                let name = format!("headwater_{name}door=\"{door}\"}} ");
+                let line = metrics.lines().find_map(|line| line.strip_prefix(&name));
+                line.unwrap_or_else(|| panic!("{name}: {metrics}")).parse::<f64>().unwrap()
+            })
+    };
+    for door in ["hls", "http-flv"] {
+        for seconds in watched(door) {
+            assert!((1.5..20.0).contains(&seconds), "{seconds} s over {door}");
+        }
+    }
+    let (_, stream) = ask(&server, "/api/v1/streams/live/cam");
+    let stream: Value = serde_json::from_str(&stream).unwrap();
+    assert!(stream["watched_s"]["hls"].as_u64() >= Some(2), "{stream}");
     // A playlist is loaded at least every target duration, four of which are waited for.
     let began = Instant::now();
     while ask(&server, "/metrics").1.contains("headwater_viewers{door=\"hls\"} 3") {
