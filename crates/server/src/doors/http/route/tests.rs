@@ -163,7 +163,7 @@ impl House {
         let name = StreamName::parse("live/cam").unwrap();
         let publisher = hub.publish(&name, PublisherInfo::default(), Duration::ZERO).unwrap();
         let library = Arc::new(Library::new(&config.media, &config.libraries()));
-        let (tunnels, opened) = Tunnels::new(settings.tunnels_max.live(), uptime);
+        let (tunnels, opened) = Tunnels::new(settings.tunnels.live(), uptime);
         let shared = Arc::new(Shared {
             uploads: Arc::new(Uploads::open(&config.uploads, &config.data, Arc::clone(&library))),
             sources: Sources {
