@@ -121,7 +121,7 @@ fn conforms(document: &Value, schema: &Value, value: &Value, place: &str) {
     }
     for (name, value) in fields {
         let place = format!("{place}.{name}");
-        let property = schema["properties"].get(name).or(schema.get("additionalProperties"));
+        let property = schema["properties"].get(name).or_else(|| schema.get("additionalProperties"));
         conforms(document, property.unwrap_or_else(|| panic!("{place} is not documented")), value, &place);
     }
 }
