@@ -2,7 +2,7 @@
 //!
 //! A track is described by its sample entry *and* its first frames: parameter sets may lie among the pictures (`avc3`,
 //! `hev1`, an empty record), AC-3, MP3, VP8, VP9 and the codecs of the Flash age say in their frames how large or how
-//! fast they are, and whether decoding can start at a picture is what the picture says, not what a table claims of it.
+//! fast they are, and whether decoding can start at a picture is what the picture says, not what a table claims of it. Frames of AAC may carry SBR that is announced nowhere.
 //!
 //! No I/O: [`FirstFrames`] names the bytes that it wants, as [`Scan`](crate::mp4::Scan) does. That is little: of each
 //! configuration the beginning of a frame or a few, and of each track of pictures a few bytes of at most five key
@@ -11,6 +11,7 @@
 //! read whole. All of it has a limit (`LOOKS_MAX`, `BYTES_MAX`).
 
 mod describe;
+mod hidden_sbr;
 mod key_frames;
 mod lead_ins;
 
@@ -21,6 +22,7 @@ use bytes::Bytes;
 use self::describe::{bytes_wanted, describe, leading_record};
 use self::key_frames::start;
 use self::lead_ins::shorten;
+use crate::codec::sbr::{SBR_FRAME_BYTES, SbrSearch};
 use crate::index::{Index, Sample};
 use crate::picture_start::PictureStart;
 use crate::{DescribedTrack, Error, MediaKind};
@@ -74,6 +76,8 @@ struct Left {
 enum Work {
     /// A configuration is looked for from this sample on.
     Describe { configuration: Configuration, sample: usize, tries: usize },
+    /// SBR is looked for in these samples, the next one last.
+    FindSbr { configuration: Configuration, samples: Vec<usize>, search: SbrSearch },
     /// A record that stands in front of this key frame and perhaps of those behind it is no part of them.
     Strip { place: usize, sample: usize, record: Bytes },
     /// Whether these samples, the next one last, are the key frames that the table calls them.
@@ -109,6 +113,7 @@ impl FirstFrames {
         let first = (0..frames.index.tracks.len()).map(|place| Configuration { place, change: None });
         let configurations: Vec<_> = first.chain(changes).take(DESCRIBED_MAX).collect();
         for configuration in configurations.into_iter().rev() {
+            frames.work.extend(frames.sbr_of(configuration));
             frames.work.extend(frames.description_of(configuration));
         }
         frames
@@ -121,6 +126,7 @@ impl FirstFrames {
             Work::Describe { configuration, sample, .. } => {
                 (*sample, self.described(*configuration).and_then(bytes_wanted).unwrap_or(0))
             }
+            Work::FindSbr { samples, .. } => (*samples.last()?, SBR_FRAME_BYTES as u32),
             Work::Strip { sample, record, .. } => (*sample, record.len() as u32),
             Work::Check { samples, head, .. } => (*samples.last()?, head_bytes(*head)),
             Work::FindKeys { sample, head, .. } => (*sample, head_bytes(*head)),
@@ -136,6 +142,9 @@ impl FirstFrames {
         let next = match self.work.pop() {
             Some(Work::Describe { configuration, sample, tries }) => {
                 self.read_description(configuration, sample, tries, bytes)
+            }
+            Some(Work::FindSbr { configuration, samples, search }) => {
+                self.find_sbr(configuration, samples, search, bytes)
             }
             Some(Work::Strip { place, sample, record }) => self.strip(place, sample, record, bytes),
             Some(Work::Check { place, samples, head }) => self.check(place, samples, head, bytes),
@@ -156,7 +165,7 @@ impl FirstFrames {
             match work {
                 Work::Describe { configuration, .. } => self.give_up(configuration),
                 Work::FindKeys { place, found, .. } => self.set_keys(place, found),
-                Work::Strip { .. } | Work::Check { .. } => {}
+                Work::FindSbr { .. } | Work::Strip { .. } | Work::Check { .. } => {}
             }
         }
         self.index.note(
