@@ -146,6 +146,10 @@ def descriptions() -> list[Recipe]:
         Recipe("colours.mp4", f"{both} {B0}", in_entry(colours)),
         Recipe("pixels.mp4", f"{both} {B0}", in_entry(pixels)),
         Recipe("wide-pixels.mp4", f"{picture(3)},setsar=16/11 {sound(3)} {X264} {B0} {AAC}"),
+        Recipe("sizes-in-band.mp4", "", lambda _: sizes_in_band(X264, "")),
+        Recipe("sizes-in-band-avc3.mp4", "", lambda _: sizes_in_band(X264, "-tag:v avc3")),
+        Recipe("sizes-in-band-hev1.mp4", "", lambda _: sizes_in_band(HEVC, "-tag:v hev1")),
+        Recipe("record-in-front.mp4", both, lambda data: copied([data], "mp4", "-bsf:v dump_extra")),
         Recipe("sound-for-years.mp4", f"{both} {B2}", lambda data: boxes.lasting_for_years(data, "audio")),
         Recipe("two-descriptions.mp4", alone, lambda data: boxes.joined(data, made_bytes(f"{picture(3, '120x160')} {X264} {B0} {FRONT}"))),
     ]
@@ -184,6 +188,22 @@ def made_bytes(arguments: str, ending: str = "mp4", newer: bool = False) -> byte
         if done.returncode:
             raise RuntimeError(f"ffmpeg {arguments}: {done.stderr.decode()}")
         return path.read_bytes()
+
+
+def copied(films: list[bytes], ending: str, arguments: str) -> bytes:
+    """The films one behind the other, their frames as they are."""
+    with tempfile.TemporaryDirectory(prefix="headwater-recipe-") as folder:
+        paths = [Path(folder) / f"{number}.{ending}" for number in range(len(films))]
+        for path, film in zip(paths, films):
+            path.write_bytes(film)
+        return made_bytes(f"-i concat:{'|'.join(map(str, paths))} -c copy {arguments}")
+
+
+def sizes_in_band(coder: str, tag: str) -> bytes:
+    """The size changes twice, which nothing but parameter sets in front of key frames says."""
+    part = lambda size: made_bytes(f"{picture(2, size)} {sound(2)} {coder} {B0} {AAC}", "ts")
+    small, large = part("160x120"), part("320x240")
+    return copied([small, large, small], "ts", f"{FRONT} {tag}")
 
 
 def he_aac() -> list[Recipe]:
