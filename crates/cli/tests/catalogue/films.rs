@@ -60,10 +60,8 @@ fn probed(file: &Path) -> serde_json::Value {
 fn frames_that_describe_themselves_do_so_in_the_report_of_probe() {
     let number = |track: &serde_json::Value, key: &str| track[key].as_u64();
     let probed = |name: &str| probed(&testdata(name))["tracks"].clone();
-    for (name, place) in [("vp9.flv", 0), ("mp3.flv", 0)] {
-        let pictures = &probed(name)[place];
-        assert_eq!((number(pictures, "width"), number(pictures, "height")), (Some(160), Some(120)), "{name}");
-    }
+    let pictures = &probed("vp9.flv")[0];
+    assert_eq!((number(pictures, "width"), number(pictures, "height")), (Some(160), Some(90)));
     let [mp3, ac3] = [probed("mp3.flv"), probed("ac3.flv")];
     assert_eq!((number(&mp3[1], "sample_rate"), number(&mp3[1], "channels")), (Some(44_100), Some(2)));
     assert_eq!((number(&ac3[0], "sample_rate"), number(&ac3[0], "channels")), (Some(48_000), Some(6)));
@@ -235,7 +233,7 @@ fn a_film_that_is_removed_is_played_to_its_end() {
     let rtmp = server.get("/api/v1/films/vod/film.mp4").must_be(200).json();
     let rtmp = rtmp["urls"]["rtmp"].as_str().unwrap().replace("localhost", "127.0.0.1");
     let out = server.data().join("played.flv");
-    let mut player = std::process::Command::new(env!("CARGO_BIN_EXE_headwater"))
+    let mut player = Command::new(env!("CARGO_BIN_EXE_headwater"))
         .args(["play", &rtmp, "-o"])
         .arg(&out)
         .stdout(std::process::Stdio::null())
