@@ -123,7 +123,7 @@ fn visual_entry(body: &[u8]) -> SampleEntry {
         size: size().ok().filter(is_some),
         pixel_aspect: boxes().find_kind(b"pasp").and_then(|pasp| aspect(pasp).ok()).filter(is_some),
         boxes: kept.freeze(),
-        frame: Bytes::new(),
+        ..SampleEntry::NONE
     }
 }
 
