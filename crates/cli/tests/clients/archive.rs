@@ -364,6 +364,30 @@ fn a_picture_of_a_live_stream_is_made_when_somebody_looks() {
     assert_eq!(fetch(&server, &format!("{address}?width=9999"), "refused"), "400");
 }
 
+#[cfg(feature = "thumbnails")]
+#[test]
+fn a_picture_of_a_place_in_the_window_is_that_of_its_keyframe() {
+    needs!("ffmpeg", "curl");
+    let server = Server::start();
+    let address = format!("/live/{NAME}/thumbnail.jpg");
+    let _publisher = server.publish(&sources::plain(), NAME);
+    server.wait_live(NAME);
+    let window_ms = || body(&server, &format!("/api/v1/streams/live/{NAME}"))["window"]["to_ms"].as_i64();
+    wait(&server, "a window", || window_ms() > Some(4_000));
+    let picture = |query: &str| {
+        assert_eq!(fetch(&server, &format!("{address}?width=160&{query}"), "picture.jpg"), "200", "{query}");
+        fs::read(server.file("picture.jpg")).unwrap()
+    };
+    let (first, third) = (picture("t=0"), picture("t=3"));
+    assert_ne!(first, third, "each place has its own");
+    assert_eq!(picture("t=0.1"), first, "until the next key frame it is the same");
+    assert_eq!(picture("t=-1000000"), first, "what is out of range is the nearest that is kept");
+    assert_ne!(picture("t=1000000"), first);
+    for nonsense in ["t=", "t=x", "t=NaN", "t=inf", "t=1e99", "t=3s", "t=3&width=0"] {
+        assert_eq!(fetch(&server, &format!("{address}?{nonsense}"), "refused"), "400", "{nonsense}");
+    }
+}
+
 #[test]
 fn nobody_publishes_under_a_name_whose_address_is_ours() {
     needs!("ffmpeg");
