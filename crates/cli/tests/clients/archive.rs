@@ -182,14 +182,37 @@ fn recording_on_demand_begins_and_ends_when_somebody_asks() {
     assert!(server.request("DELETE", "/api/v1/recordings/live/nobody").starts_with("HTTP/1.1 404"));
     assert!(growing(&server).is_empty());
     assert!(server.request("POST", &api).starts_with("HTTP/1.1 202"));
+    assert_eq!(body(&server, &format!("/api/v1/streams/live/{NAME}"))["record"], "on-demand");
     wait(&server, "a file that grows", || !growing(&server).is_empty());
     thread::sleep(Duration::from_secs(1));
+    let since = body(&server, "/api/v1/recordings")["recordings"][0]["since"].clone();
+    assert!(since.is_null() || since.as_str().is_some_and(|since| since.starts_with("20")), "{since}");
+    let film = || body(&server, "/api/v1/films?app=recordings")["films"][0].clone();
+    assert_eq!(film()["growing"], true, "{}", film());
     assert!(server.request("DELETE", &api).starts_with("HTTP/1.1 202"));
     wait(&server, "the end of the recording", || growing(&server).is_empty());
+    assert_eq!(film()["growing"], Value::Null);
     publisher.wait(LIMIT_S);
     let [film] = files(&server).try_into().unwrap();
     let some = Wanted { units_min: 20, from_start: false, to_end: false };
     compare(&Recording::read(&source), &Recording::read(&film), some).unwrap();
+
+    // With the last recording goes the directory that was made for it, and not the app's own.
+    let name = format!("live/{NAME}/{}", film.file_name().unwrap().to_str().unwrap());
+    let moved = send(
+        &server,
+        "PATCH",
+        &format!("/api/v1/films/recordings/{name}"),
+        r#"{"name": "live/of us/a.mp4"}"#,
+    );
+    assert_eq!(moved.trim(), "204");
+    assert!(!server.file("data/recordings/live").join(NAME).exists());
+    assert!(
+        server.request("DELETE", "/api/v1/films/recordings/live/of%20us/a.mp4").starts_with("HTTP/1.1 204")
+    );
+    assert!(
+        !server.file("data/recordings/live/of us").exists() && server.file("data/recordings/live").exists()
+    );
 }
 
 #[test]
