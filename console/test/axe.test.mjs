@@ -12,6 +12,7 @@ setStage(() => server.publish("live/for axe", "av"));
 const PAGES = [
   { name: "console", path: "/", there: "article" },
   { name: "share", path: "/", there: "article", act: (page) => page.locator("article .icon").first().click() },
+  { name: "clip", path: "/", there: "article .recording", act: (page) => page.locator("article .icon").nth(1).click(), real: true },
   { name: "films", path: "/#films", there: ".panel" },
   { name: "watch", path: "/watch/live/for%20axe", there: "video", playing: true },
   { name: "waiting", path: "/watch/live/nobody", there: ".notice h2" },
