@@ -47,10 +47,15 @@ impl GrowingFile {
     pub(super) fn create(path: &Path, head: &Bytes) -> io::Result<Self> {
         let beginning = growing::begin_file(head, ROOM).map_err(io::Error::other)?;
         let movie = growing::first_movie(head).map_err(io::Error::other)?;
-        if let Some(directory) = path.parent() {
-            fs::create_dir_all(directory)?;
-        }
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+        let create = || {
+            path.parent().map_or(Ok(()), fs::create_dir_all)?;
+            OpenOptions::new().read(true).write(true).create_new(true).open(path)
+        };
+        // Once more, where the directory was empty and has just been removed.
+        let file = create().or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => create(),
+            _ => Err(error),
+        })?;
         let mut growing = Self {
             reader: Arc::new(File::open(path)?),
             file,

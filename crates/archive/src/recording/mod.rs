@@ -24,7 +24,7 @@ use crate::window::{Data, Kept, Window};
 pub use self::policy::{AppConfig, Record, RecordingsConfig};
 pub use self::repair::{Outcome, Repaired, repair_all};
 pub(crate) use self::retention::bytes_below;
-pub use self::retention::{Removed, retain};
+pub use self::retention::{Removed, remove_emptied, retain};
 
 /// After something went wrong a new file is tried for so much later.
 const RETRY_AFTER: Duration = Duration::from_secs(10);

@@ -440,3 +440,41 @@ fn an_app_that_leads_elsewhere_is_refused_and_nothing_there_is_removed() {
         policy.check(app).unwrap();
     }
 }
+
+#[test]
+fn directories_that_have_become_empty_go_but_for_the_root_and_the_app() {
+    let place = Place::new("emptied");
+    let there = |path: &str| place.0.join(path).exists();
+    for film in ["live/a/b/one.mp4", "live/a/b/two.mp4", "live/a/three.mp4", "live/four.mp4"] {
+        fs::create_dir_all(place.0.join(film).parent().unwrap()).unwrap();
+        fs::write(place.0.join(film), b"a film").unwrap();
+    }
+    let remove = |film: &str| {
+        fs::remove_file(place.0.join(film)).unwrap();
+        remove_emptied(&place.0, film);
+    };
+    remove("live/a/b/one.mp4");
+    assert!(there("live/a/b/two.mp4"));
+    remove("live/a/b/two.mp4");
+    assert!(!there("live/a/b") && there("live/a/three.mp4"));
+    remove("live/a/three.mp4");
+    assert!(!there("live/a") && there("live/four.mp4"));
+    remove("live/four.mp4");
+    assert!(there("live"), "an app's own stays");
+    fs::create_dir_all(place.0.join("root/live")).unwrap();
+    fs::create_dir_all(place.0.join("outside/empty")).unwrap();
+    for elsewhere in ["../outside/empty/x.mp4", "/x/y/z.mp4", "", ".."] {
+        remove_emptied(&place.0.join("root"), elsewhere);
+    }
+    assert!(there("outside/empty") && there("root/live"));
+
+    // By policy, all of them at once.
+    for film in ["live/a/b/one.mp4", "live/a/b/c/two.mp4"] {
+        fs::create_dir_all(place.0.join(film).parent().unwrap()).unwrap();
+        fs::write(place.0.join(film), b"a film").unwrap();
+    }
+    let removed =
+        retain(&place.0, "live", &AppConfig { keep_bytes: 1, ..always() }, SystemTime::now(), |_| false);
+    assert_eq!(removed.len(), 2);
+    assert!(there("live") && !there("live/a"));
+}
