@@ -189,8 +189,11 @@ mod tests {
     use super::*;
     use crate::bits::BitWriter;
 
+    /// Values and how many bits each takes.
+    type Bits = &'static [(u32, u32)];
+
     /// A frame: some bits for the spectrum, elements, the end mark.
-    fn frame(elements: &[&[(u32, u32)]]) -> Vec<u8> {
+    fn frame(elements: &[Bits]) -> Vec<u8> {
         let mut writer = BitWriter::default();
         for (value, count) in [&[(0x2A_1234, 23), (0x55, 8)][..]].iter().chain(elements).copied().flatten() {
             writer.bits(*value, *count);
@@ -204,12 +207,11 @@ mod tests {
     }
 
     /// SBR of five bytes, and the same with parametric stereo of two bytes at its end.
-    const SBR: &[(u32, u32)] = &[(ID_FILL, 3), (5, 4), (13, 4), (0x77_7777, 24), (0x777, 12)];
-    const STEREO: &[(u32, u32)] =
+    const SBR: Bits = &[(ID_FILL, 3), (5, 4), (13, 4), (0x77_7777, 24), (0x777, 12)];
+    const STEREO: Bits =
         &[(ID_FILL, 3), (5, 4), (14, 4), (0x777, 12), (1, 1), (2, 4), (2, 2), (0x155, 14), (0, 3)];
-    const PADDING: &[(u32, u32)] =
-        &[(ID_FILL, 3), (15, 4), (1, 8), (0, 24), (0, 24), (0, 24), (0, 24), (0, 24)];
-    const DATA: &[(u32, u32)] = &[(ID_DATA_STREAM, 3), (3, 4), (0, 1), (2, 8), (0x1234, 16)];
+    const PADDING: Bits = &[(ID_FILL, 3), (15, 4), (1, 8), (0, 24), (0, 24), (0, 24), (0, 24), (0, 24)];
+    const DATA: Bits = &[(ID_DATA_STREAM, 3), (3, 4), (0, 1), (2, 8), (0x1234, 16)];
 
     #[test]
     fn elements_lead_from_the_end_of_a_frame_to_sbr() {
@@ -231,7 +233,7 @@ mod tests {
 
     #[test]
     fn several_frames_say_it_together() {
-        let search = |frames: &[(&[&[(u32, u32)]], usize)]| {
+        let search = |frames: &[(&[Bits], usize)]| {
             let mut search = SbrSearch::default();
             frames
                 .iter()
