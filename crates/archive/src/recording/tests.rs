@@ -79,7 +79,6 @@ fn published(broadcast: &Broadcast) -> BTreeMap<TrackId, Vec<Vec<u8>>> {
     for (_, frame) in &broadcast.frames {
         all.entry(frame.track).or_default().push(frame.payload.to_vec());
     }
-    all.remove(&TrackId::DATA);
     all
 }
 
@@ -92,7 +91,9 @@ fn is_same(films: &[PathBuf], broadcast: &Broadcast) -> bool {
 
 fn usual(seconds: i64) -> Broadcast {
     let mut broadcast = Broadcast::new(&[video(), sound(AAC)]);
-    broadcast.play(0, seconds * 1000, 40.0, 50);
+    broadcast.play(0, seconds * 500, 40.0, 50);
+    broadcast.put(TrackId::DATA, seconds * 500 - 10, true);
+    broadcast.play(seconds * 500, seconds * 1000, 40.0, 50);
     broadcast.put(TrackId::DATA, seconds * 1000 - 30, true);
     broadcast.end()
 }

@@ -36,6 +36,8 @@ pub(crate) struct Player {
     pub(crate) stream: MessageStreamId,
     /// All media that has come.
     pub(crate) media: Vec<Tag>,
+    /// All script data that has come.
+    pub(crate) data: Vec<Tag>,
 }
 
 impl Player {
@@ -57,13 +59,14 @@ impl Player {
         Self::connect_to(server, &server.rtmp_film("x"))
     }
 
-    fn connect_to(server: &Server, url: &str) -> Self {
+    pub(crate) fn connect_to(server: &Server, url: &str) -> Self {
         let socket = TcpStream::connect(server.rtmp_address()).unwrap();
         let url = url.parse::<RtmpUrl>().unwrap();
         let session =
             ClientSession::new(Arc::new(ClientConfig::default()), url, Nonce([7; 32]), Duration::ZERO);
         let stream = MessageStreamId(1);
-        let mut player = Self { socket, session, input: BytesMut::new(), stream, media: Vec::new() };
+        let mut player =
+            Self { socket, session, input: BytesMut::new(), stream, media: Vec::new(), data: Vec::new() };
         player.until("connected");
         player
     }
@@ -110,6 +113,9 @@ impl Player {
             if let ClientEvent::Media { kind, timestamp, body, .. } = &event {
                 let kind = if *kind == MediaKind::Video { 9 } else { 8 };
                 self.media.push((kind, *timestamp, body.to_vec()));
+            }
+            if let ClientEvent::Data { timestamp, payload, .. } = &event {
+                self.data.push((18, *timestamp, payload.to_vec()));
             }
             send(&mut self.socket, self.session.output());
         }
