@@ -147,6 +147,39 @@ fn sound_that_comes_late_is_in_the_same_film() {
 }
 
 #[test]
+fn after_a_restart_numbers_go_on_from_the_recordings_whatever_the_clock_says() {
+    let place = Place::new("numbers");
+    let name = StreamName::parse("live/cam").unwrap();
+    let apps = || std::collections::BTreeMap::from([("live".to_owned(), always())]);
+    let archive = || {
+        let config = RecordingsConfig { free_min_bytes: 0, ..RecordingsConfig::default() };
+        let recordings = crate::Recordings::new(place.0.clone(), config, apps()).recalled();
+        crate::Archive::new(crate::ArchiveConfig::default(), recordings, None)
+    };
+    let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    let broadcast = usual(9);
+    let first = archive();
+    // In the year 2030; a server whose clock was lost then believes that it is 1970.
+    let (window, maker) = first.begin(&name, 1, at(1_900_000_000));
+    assert_eq!(maker.segment(), 1_900_000_000);
+    let mut recorder = first.recordings().recorder(&name, at(1_900_000_000)).unwrap().numbered_by(&window);
+    // The maker of these begins with 100; the window keeps the numbers that it is given.
+    let parts = Written::through(&window, broadcast.made.clone());
+    recorder.write(parts);
+    drop((recorder, first));
+    let given = window.numbers();
+    assert!(given.segment > 100 && given.discontinuities > 200_000);
+    let second = archive();
+    let (window, maker) = second.begin(&name, 1, at(50));
+    assert!(maker.segment() >= given.segment, "{} {given:?}", maker.segment());
+    assert!(window.numbers().discontinuities > given.discontinuities);
+    // Another name has had none, and what is newer than the files is the clock's.
+    let other = StreamName::parse("live/other").unwrap();
+    assert_eq!(second.begin(&other, 2, at(50)).1.segment(), 50);
+    assert_eq!(archive().begin(&name, 3, at(1_900_000_000)).1.segment(), 1_900_000_000);
+}
+
+#[test]
 fn another_configuration_goes_on_in_another_film() {
     let place = Place::new("changes");
     let mut broadcast = Broadcast::new(&[video(), sound(AAC)]);
