@@ -456,7 +456,7 @@ fn any_seek_lands_where_ffprobe_sees_a_key_frame() {
         for _ in 0..12 {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let to = (seed >> 33) % 6_000;
-            player.session.seek(player.stream, to).unwrap();
+            player.session.seek(player.stream, i64::try_from(to).unwrap()).unwrap();
             let lines = [player.until("Seek.Notify"), player.hear(Duration::from_millis(120))].concat();
             let at = lines.iter().position(|line| line.starts_with("Seek.Notify")).unwrap();
             let found = times(&lines[at..], &["key"])[0];

@@ -558,6 +558,46 @@ fn a_live_stream_is_sought_in_and_paused_as_a_film_is() {
 }
 
 #[test]
+fn who_joined_at_the_head_goes_back_before_its_own_beginning() {
+    let server = Server::start();
+    let mut publisher = Publisher::new(&server);
+    publisher.play(&server, 20);
+    let going = publisher.go_on();
+    let options = PlayOptions { start: PlayStart::Live, buffer_ms: 1_000, ..PlayOptions::default() };
+    let mut player = Player::watch(&server, NAME, options);
+    player.until("key 0");
+    let joined = player.media.iter().find_map(number).unwrap();
+    player.hear(BRIEFLY);
+    player.media.clear();
+    // Ten seconds before it came; its time begins anew there.
+    player.session.seek(player.stream, -10_000).unwrap();
+    player.until("Seek.Notify");
+    let enough = up_to(joined - 750 + 75);
+    let end = Instant::now() + SOON;
+    let behind = |media: &[Tag]| media.iter().rposition(|tag| number(tag) == Some(joined - 750));
+    while behind(&player.media).is_none() || !enough(&player.media[behind(&player.media).unwrap()..]) {
+        assert!(Instant::now() < end, "ten seconds before {joined} do not come");
+        player.turn();
+    }
+    let from = behind(&player.media).unwrap();
+    let sent = going.sent.lock().unwrap().clone();
+    assert_eq!(check(&player.media[from..], &sent), joined - 750);
+    // On in that time, and back beyond all that is kept.
+    for (place, first, at) in [(3_100, joined - 750 + 225, 3_000), (-3_600_000, 0, 0)] {
+        player.media.clear();
+        player.session.seek(player.stream, place).unwrap();
+        let end = Instant::now() + SOON;
+        while !player.media.iter().any(|tag| number(tag) == Some(first)) {
+            assert!(Instant::now() < end, "{place} does not come");
+            player.turn();
+        }
+        let tag = player.media.iter().find(|tag| number(tag) == Some(first)).unwrap();
+        assert_eq!(tag.1, at, "at {place}");
+    }
+    going.stop();
+}
+
+#[test]
 fn without_a_window_a_live_stream_is_not_sought_in() {
     let server = Server::start_with("[window]\nenabled = false\n");
     let publisher = Publisher::new(&server);
