@@ -22,7 +22,7 @@ use crate::dialogues::{Player, assert_order, pictures};
 use crate::flv_tags::{self, Tag};
 use crate::harness::{Server, headwater};
 
-const NAME: &str = "test";
+pub(crate) const NAME: &str = "test";
 const SOON: Duration = Duration::from_secs(20);
 const BRIEFLY: Duration = Duration::from_millis(400);
 /// Pictures are so far apart, in milliseconds; a group is one second long.
@@ -47,7 +47,7 @@ const AVC_OTHER: &[u8] = &[
 const AAC: &[u8] = &[0xAF, 0, 0x12, 0x10];
 
 /// A publisher of made-up pictures and sound, each with its number in it.
-struct Publisher {
+pub(crate) struct Publisher {
     socket: TcpStream,
     session: ClientSession,
     stream: MessageStreamId,
@@ -61,7 +61,7 @@ struct Publisher {
 }
 
 impl Publisher {
-    fn new(server: &Server) -> Self {
+    pub(crate) fn new(server: &Server) -> Self {
         let sent = Arc::default();
         let (socket, session, stream) = dial(server);
         let mut publisher =
@@ -119,7 +119,7 @@ impl Publisher {
     }
 
     /// Publishes so many seconds at once, and waits until they are kept.
-    fn play(&mut self, server: &Server, seconds: u32) {
+    pub(crate) fn play(&mut self, server: &Server, seconds: u32) {
         for _ in 0..seconds {
             (0..25).for_each(|_| self.picture());
             let end = Instant::now() + SOON;
@@ -130,6 +130,16 @@ impl Publisher {
                 thread::sleep(Duration::from_millis(2));
             }
         }
+    }
+
+    /// Remembers nothing of what was sent.
+    pub(crate) fn forget(&self) {
+        self.sent.lock().unwrap().clear();
+    }
+
+    /// Sends frames of so many bytes from now on.
+    pub(crate) const fn enlarge(&mut self, size: usize) {
+        self.size = size;
     }
 
     /// Goes on at its natural pace until it is stopped.
