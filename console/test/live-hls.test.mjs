@@ -34,9 +34,9 @@ const PLAYERS = {
       hls.attachMedia(document.querySelector("video"));
     },
   },
-  // With fewer than four segments it asks for the text of one that is not there yet, and gives up.
+  // It comes right after the publisher, when there is no complete segment yet.
   shaka: {
-    segmentsMin: 6,
+    age: 0,
     script: () => file("shaka-player", "dist/shaka-player.compiled.js"),
     begin: async (url) => {
       window.shaka.polyfill.installAll();
@@ -122,7 +122,7 @@ for (const name of Object.keys(PLAYERS)) {
     const path = `live/hls-${name.replace(".", "-")}`;
     let end = await server.publish(path, "av");
     t.after(() => end());
-    await sleep(2000 * (PLAYERS[name].segmentsMin ?? 2) + 1000);
+    await sleep(PLAYERS[name].age ?? 5000);
     const { page, firstPicture } = await play(t, name, path);
     // The player comes to its place behind the live edge.
     await sleep(3000);

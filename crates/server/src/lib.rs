@@ -6,7 +6,7 @@
 //! 2. the doors (`doors/rtmp`, `doors/http`) and the workers; none names another, nor `app` or `config`
 //! 3. `sources`, `track_selection`, `access`, `fanout`: what doors and workers share
 //! 4. `net`: what happens before a protocol
-//! 5. `events`, `metrics`, `live`, `stop`, `uptime`: what everything reports to or listens to
+//! 5. `events`, `metrics`, `watched`, `live`, `stop`, `uptime`: what everything reports to or listens to
 
 mod access;
 mod app;
@@ -21,6 +21,7 @@ mod sources;
 mod stop;
 mod track_selection;
 mod uptime;
+mod watched;
 mod workers;
 
 pub use app::run;

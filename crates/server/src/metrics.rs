@@ -1,7 +1,7 @@
 //! Figures for operators, in the OpenMetrics text format. The hub's counters are read when somebody asks,
 //! so counting costs the media nothing.
 
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use headwater_hub::Snapshot;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -10,6 +10,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+
+use crate::watched::{Presence, Watched};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Door {
@@ -37,10 +39,17 @@ struct StreamLabel {
     stream: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StreamDoor {
+    stream: String,
+    door: String,
+}
+
 /// What the program counts about itself.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
     viewers: Family<Door, Gauge>,
+    watched: Watched,
     connections: Family<Door, Counter>,
     http2: Gauge<i64, AtomicI64>,
     refused: Family<Refusal, Counter>,
@@ -69,6 +78,13 @@ pub(crate) struct Held {
     pub(crate) recordings_bytes: u64,
 }
 
+/// A viewer with a connection, counted as long as this lives, and for how long.
+#[derive(Debug)]
+pub(crate) struct Viewing {
+    _counted: Guard,
+    _there: Presence,
+}
+
 /// Something that is counted as long as this lives.
 #[derive(Debug)]
 pub(crate) struct Guard(Gauge<i64, AtomicI64>);
@@ -90,6 +106,16 @@ impl Metrics {
     /// Counts a viewer of a door while the guard lives.
     pub(crate) fn viewer(&self, door: &'static str) -> Guard {
         Guard::new(self.viewers.get_or_create(&Door { door: door.to_owned() }).clone())
+    }
+
+    /// Counts a viewer of a stream, and how long it is there, while it lives.
+    pub(crate) fn viewing(&self, door: &'static str, stream: &str) -> Viewing {
+        Viewing { _counted: self.viewer(door), _there: self.watched.begin(door, stream) }
+    }
+
+    /// How long viewers were there.
+    pub(crate) const fn watched(&self) -> &Watched {
+        &self.watched
     }
 
     /// Counts a client that comes again elsewhere when it is asked to, while the guard lives.
@@ -167,6 +193,11 @@ impl Metrics {
     pub(crate) fn encode(&self, streams: &[Snapshot], held: Held) -> String {
         let mut registry = Registry::with_prefix("headwater");
         registry.register("viewers", "Viewers connected", self.viewers.clone());
+        let watched = Family::<Door, Counter<f64, AtomicU64>>::default();
+        for (door, time) in self.watched.of_doors() {
+            watched.get_or_create(&Door { door: door.to_owned() }).inc_by(time.as_secs_f64());
+        }
+        registry.register("watched_seconds", "Time that viewers were there", watched);
         registry.register("connections", "Connections accepted", self.connections.clone());
         registry.register("http2_connections", "Connections that speak HTTP/2", self.http2.clone());
         registry.register("refused", "Peers refused or let go, by reason", self.refused.clone());
@@ -196,7 +227,7 @@ impl Metrics {
         registry.register("window_disk_bytes", "What they have on the disk", gauge(disk));
         registry.register("window_lost_frames", "Frames that windows have lost", self.window_lost.clone());
         let gauges = StreamFigures::default();
-        streams.iter().for_each(|stream| gauges.take(stream));
+        streams.iter().for_each(|stream| gauges.take(stream, &self.watched));
         gauges.register(&mut registry);
         let mut text = String::new();
         // Writing into a string does not fail.
@@ -222,6 +253,7 @@ impl Metrics {
 #[derive(Default)]
 struct StreamFigures {
     viewers: Family<StreamLabel, Gauge>,
+    watched: Family<StreamDoor, Counter<f64, AtomicU64>>,
     bytes_in: Family<StreamLabel, Counter>,
     frames_in: Family<StreamLabel, Counter>,
     frames_skipped: Family<StreamLabel, Counter>,
@@ -231,7 +263,12 @@ struct StreamFigures {
 }
 
 impl StreamFigures {
-    fn take(&self, stream: &Snapshot) {
+    fn take(&self, stream: &Snapshot, watched: &Watched) {
+        let path = stream.name.path();
+        for (door, time) in watched.of_stream(path) {
+            let label = StreamDoor { stream: path.to_owned(), door: door.to_owned() };
+            self.watched.get_or_create(&label).inc_by(time.as_secs_f64());
+        }
         let label = StreamLabel { stream: stream.name.path().to_owned() };
         let gauge = |family: &Family<StreamLabel, Gauge>, value: usize| {
             family.get_or_create(&label).set(i64::try_from(value).unwrap_or(i64::MAX));
@@ -250,6 +287,7 @@ impl StreamFigures {
 
     fn register(self, registry: &mut Registry) {
         registry.register("stream_viewers", "Cursors open on the stream", self.viewers);
+        registry.register("stream_watched_seconds", "Time that its viewers were there", self.watched);
         registry.register("stream_log_bytes", "Payload bytes in the stream's log", self.log_bytes);
         registry.register("stream_in_bytes", "Payload bytes received", self.bytes_in);
         registry.register("stream_in_frames", "Frames received", self.frames_in);

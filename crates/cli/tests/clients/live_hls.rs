@@ -152,12 +152,70 @@ fn who_watches_over_hls_is_counted_until_it_has_gone() {
     server.wait_viewers("cam", 3);
     let (_, metrics) = ask(&server, "/metrics");
     assert!(metrics.contains("headwater_viewers{door=\"hls\"} 3"), "{metrics}");
+    // Beside them one with a connection.
+    let mut socket = TcpStream::connect(server.http_address()).unwrap();
+    socket.write_all(b"GET /live/cam.flv HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    thread::sleep(Duration::from_millis(2_500));
+    ask(&server, "/live/cam/hls/video-0.m3u8?viewer=a");
+    drop(socket);
+    let watched = |door: &str| {
+        let (_, metrics) = ask(&server, "/metrics");
+        ["watched_seconds_total{".to_owned(), "stream_watched_seconds_total{stream=\"live/cam\",".to_owned()]
+            .map(|name| {
+                let name = format!("headwater_{name}door=\"{door}\"}} ");
+                let line = metrics.lines().find_map(|line| line.strip_prefix(&name));
+                line.unwrap_or_else(|| panic!("{name}: {metrics}")).parse::<f64>().unwrap()
+            })
+    };
+    for door in ["hls", "http-flv"] {
+        for seconds in watched(door) {
+            assert!((1.5..20.0).contains(&seconds), "{seconds} s over {door}");
+        }
+    }
+    let (_, stream) = ask(&server, "/api/v1/streams/live/cam");
+    let stream: Value = serde_json::from_str(&stream).unwrap();
+    assert!(stream["watched_s"]["hls"].as_u64() >= Some(2), "{stream}");
     // A playlist is loaded at least every target duration, four of which are waited for.
     let began = Instant::now();
     while ask(&server, "/metrics").1.contains("headwater_viewers{door=\"hls\"} 3") {
         assert!(began.elapsed() < Duration::from_secs(40), "nobody is let go of");
         thread::sleep(Duration::from_millis(500));
     }
+}
+
+/// The live edge of a stream that is older than that: legal, no longer than it must be, with the numbers that the whole has.
+#[test]
+fn the_live_edge_alone_is_a_stream_that_breaks_no_rule_either() {
+    needs!("ffmpeg");
+    let server = Server::start();
+    let _publisher = server.publish(&films::made(&source("live-long.flv", "160x90", 48)), "cam");
+    server.wait_live("cam");
+    thread::sleep(Duration::from_secs(30));
+    let mut check = headwater();
+    let edge = format!("{}?dvr=0&key=k&viewer=v", playlist(&server, "cam"));
+    check.args(["check-hls", &edge, "--json", "--duration", "8"]);
+    let mut watching = server.run("check-edge", check);
+    let (_, master) = ask(&server, "/live/cam/index.m3u8?dvr=0&key=k&viewer=v");
+    for line in ["audio-0.m3u8?dvr=0&key=k&viewer=v\"", "\nhls/video-0.m3u8?dvr=0", "video-0-keys.m3u8?dvr=0"]
+    {
+        assert!(master.contains(line), "{line} is not in\n{master}");
+    }
+    let (_, whole) = ask(&server, "/live/cam/hls/video-0.m3u8");
+    let (_, edge) = ask(&server, "/live/cam/hls/video-0.m3u8?dvr=0&key=k");
+    let first = |text: &str| number(text, "#EXT-X-MEDIA-SEQUENCE:");
+    assert!(first(&edge) > first(&whole), "{edge}");
+    assert!(edge.contains(".m4s?key=k\n") && edge.contains("audio-0.m3u8?dvr=0&key=k\""), "{edge}");
+    let lasts: f64 = edge
+        .lines()
+        .filter_map(|line| line.strip_prefix("#EXTINF:")?.strip_suffix(',')?.parse::<f64>().ok())
+        .sum();
+    assert!((24.0..28.0).contains(&lasts), "{lasts} s: {edge}");
+    for path in ["index.m3u8?dvr=2", "hls/video-0.m3u8?dvr=no", "hls/video-0-keys.m3u8?dvr="] {
+        let (status, text) = ask(&server, &format!("/live/cam/{path}"));
+        assert!(status == 400 && text.starts_with("dvr is 0"), "{path}: {status} {text}");
+    }
+    let report = report(&mut watching);
+    assert!(report["renditions"][0]["parts"].as_u64() > Some(15), "{report}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Connections in masses: nothing of them remains, and their number has a limit.
 
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use headwater_rtmp::command::Command;
 use socket2::SockRef;
@@ -165,4 +165,40 @@ fn a_crowd_of_bad_peers_does_not_fill_the_log() {
     let lines = log.iter().filter(|line| line.contains("let go: ") && line.contains("peer=")).count();
     assert!((32..=160).contains(&lines), "{lines} lines, {log:#?}");
     bench.finish(8);
+}
+
+#[test]
+fn a_thousand_who_wait_for_hls_and_hang_up_leave_nothing() {
+    let bench = Bench::start(QUICK);
+    let newest = || {
+        let media = bench.request("GET /live/healthy/hls/video-0.m3u8 HTTP/1.1\r\nHost: localhost\r\n");
+        let first = media.lines().find_map(|line| line.strip_prefix("#EXT-X-MEDIA-SEQUENCE:"));
+        let first: u64 = first.unwrap_or_else(|| panic!("{media}")).parse().unwrap();
+        first + media.matches("#EXTINF").count() as u64
+    };
+    for _ in 0..2 {
+        // As far ahead as one may ask.
+        let awaited = newest() + 1;
+        let wait = |number: usize| {
+            let mut peer = bench.http_peer();
+            let path = format!("video-0.m3u8?_HLS_msn={awaited}&_HLS_part={}", number % 3);
+            peer.send(format!("GET /live/healthy/hls/{path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes());
+            peer
+        };
+        let waiting: Vec<Peer> = (0..1_000).map(wait).collect();
+        let deadline = Instant::now() + Duration::from_secs(5);
+        // On a busy machine the first of them have been answered by now.
+        while bench.server.descriptors() < 200 {
+            assert!(
+                Instant::now() < deadline,
+                "{} descriptors: they do not wait",
+                bench.server.descriptors()
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        waiting.iter().step_by(2).for_each(|peer| reset(&peer.socket));
+        drop(waiting);
+        bench.must_be_quiet();
+    }
+    bench.finish(48);
 }

@@ -415,7 +415,7 @@ pub(crate) const ROOMS: &[Room] = &[
     room(
         "server signals",
         "server",
-        &["events", "live", "metrics", "stop", "uptime"],
+        &["events", "live", "metrics", "stop", "uptime", "watched"],
         &[],
         "what every room reports to or listens to names none of them",
     ),

@@ -120,7 +120,8 @@ impl MediaPlaylist {
         self.target_duration_s.max((longest + 500_000) / 1_000_000).max(1)
     }
 
-    /// The tags that hold for the playlist as a whole.
+    /// The tags that hold for the playlist as a whole. `EXT-X-START` is none of them: where a live playlist lacks it, players
+    /// begin as far behind the live edge as `HOLD-BACK` or `PART-HOLD-BACK` says, and one value cannot be right for both.
     fn write_head(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let version = if self.low_latency.is_some() { 9 } else { 7 };
         let target = self.target_duration();

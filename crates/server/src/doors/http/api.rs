@@ -1,5 +1,6 @@
 //! The API as JSON, and the metrics.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -71,6 +72,8 @@ struct Stream {
     state: &'static str,
     uptime_ms: u128,
     viewers: usize,
+    /// How long viewers were there, all together, by door.
+    watched_s: BTreeMap<&'static str, u64>,
     bitrate_bps: u64,
     bytes_in: u64,
     frames_in: u64,
@@ -284,9 +287,11 @@ fn describe(shared: &Shared, snapshot: Snapshot, admin: bool, start: Option<Mome
     let policy =
         || shared.sources.archive.recordings().policy(snapshot.name.app()).map(|policy| policy.record);
     let record = admin.then(|| policy().unwrap_or_default());
+    let watched = shared.metrics.watched().of_stream(snapshot.name.path());
     Stream {
         thumbnail,
         record,
+        watched_s: watched.into_iter().map(|(door, time)| (door, time.as_secs())).collect(),
         app: snapshot.name.app().to_owned(),
         name: snapshot.name.name().to_owned(),
         path: snapshot.name.path().to_owned(),

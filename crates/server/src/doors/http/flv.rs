@@ -43,7 +43,7 @@ pub(super) async fn watch(
         (None, Version::HTTP_10 | Version::HTTP_2) => ("http-flv", Envelope::Bare),
         (None, _) => ("http-flv", Envelope::HttpChunk),
     };
-    let counted = shared.metrics.viewer(door);
+    let counted = shared.metrics.viewing(door, name.path());
     let mut playback = match open(shared, name, from).await {
         Ok(playback) => playback,
         Err(refusal) => return refusal,

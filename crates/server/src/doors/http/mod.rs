@@ -57,6 +57,7 @@ use axum::http::response::Parts;
 use axum::response::Response;
 use bytes::{Bytes, BytesMut};
 use futures_util::future;
+use headwater_hub::StreamName;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::mpsc;
@@ -120,11 +121,19 @@ pub(crate) async fn serve(
                 connections.spawn(connection(accepted, config.get(), shared, router, stop));
             }
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
-            _ = sweeps.tick() => shared.audience.sweep(&shared.events),
+            _ = sweeps.tick() => sweep(&shared),
             () = stop.requested() => break,
         }
     }
     while connections.join_next().await.is_some() {}
+}
+
+/// Lets go of what nobody says is over.
+fn sweep(shared: &Shared) {
+    shared.audience.sweep(&shared.events);
+    let (hub, now) = (&shared.sources.hub, shared.sources.uptime.now());
+    let is_there = |name: StreamName| hub.snapshot(&name, now).is_some();
+    shared.metrics.watched().sweep(|stream| StreamName::parse(stream).is_ok_and(is_there));
 }
 
 /// Serves one connection: requests, and then perhaps a stream to its end.

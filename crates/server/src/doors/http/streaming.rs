@@ -21,7 +21,7 @@ use super::stall::StallLimit;
 use super::ws::{self, Said};
 use crate::events::{Event, Events};
 use crate::fanout::{Envelope, Flow, Format, Steps, Transport, Viewer, Wire};
-use crate::metrics::Guard;
+use crate::metrics::Viewing;
 use crate::stop::Stop;
 
 /// What the peer of an HTTP response may say behind its request, in bytes.
@@ -45,7 +45,7 @@ pub(super) struct Streaming {
     pub(super) name: String,
     /// What the viewer calls itself.
     pub(super) agent: String,
-    pub(super) counted: Guard,
+    pub(super) counted: Viewing,
 }
 
 /// Who watches a stream, as far as is told of it, and how long is waited for them.

@@ -12,7 +12,7 @@ use super::conversation::Conversation;
 use super::end::sentence;
 use super::queued::{Queued, player_time};
 use crate::fanout::Viewer;
-use crate::metrics::Guard;
+use crate::metrics::Viewing;
 
 /// A message stream that plays.
 pub(super) struct PlayingStream {
@@ -22,7 +22,7 @@ pub(super) struct PlayingStream {
     /// What follows when it is over.
     pub(super) playlist: VecDeque<Queued>,
     pub(super) watch: Watch,
-    pub(super) _counted: Guard,
+    pub(super) _counted: Viewing,
 }
 
 impl PlayingStream {

@@ -181,13 +181,14 @@ impl Connection {
         self.prepare(&mut playback, stream, duration_ms, data_first);
         let viewer = Arc::new(Viewer::new(Arc::clone(&self.conversation.wire), playback, format, dialect));
         self.stop_playing(stream);
+        let counted = self.shared.metrics.viewing("rtmp", &name);
         self.playing.push(PlayingStream {
             stream,
             name,
             watch: Viewer::watch(&viewer),
             viewer,
             playlist: VecDeque::new(),
-            _counted: self.shared.metrics.viewer("rtmp"),
+            _counted: counted,
         });
         Ok(())
     }

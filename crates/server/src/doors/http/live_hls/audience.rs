@@ -88,7 +88,10 @@ impl Audience {
             }
             return;
         };
-        session.last = Instant::now();
+        let now = Instant::now();
+        // Of its last moments nothing is known: it may have gone right after it has asked.
+        metrics.watched().add(DOOR, name.path(), now.saturating_duration_since(session.last).min(GONE_AFTER));
+        session.last = now;
         if let Some(watching) = &mut session.watching {
             if watching.viewer.as_ref().is_none_or(|viewer| viewer.state() == State::Ended) {
                 watching.viewer = place(sources, &name);

@@ -8,6 +8,7 @@ mod address;
 mod audience;
 mod cue_points;
 mod delivery;
+mod extent;
 mod outline;
 mod rendered;
 
@@ -18,13 +19,14 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use headwater_archive::{Data, Kept, Window};
+use headwater_archive::{Data, Kept, TARGET_DURATION, Window};
 use headwater_hub::StreamName;
 use headwater_media::{MediaKind, Timestamp};
 
 pub(super) use self::address::LiveResource;
 pub(crate) use self::audience::Audience;
 use self::delivery::{BLOCKED_MAX, Delivery};
+use self::extent::Extent;
 pub(crate) use self::rendered::Playlists;
 use self::rendered::{Wanted, gone};
 use super::cors::{method_not_allowed, preflight};
@@ -65,6 +67,10 @@ pub(super) async fn serve(
     if query.value("key").is_some_and(|key| key.len() > KEY_BYTES_MAX) {
         return (StatusCode::BAD_REQUEST, "that is no key: it is too long\n").into_response();
     }
+    let extent = match Extent::read(query) {
+        Ok(extent) => extent,
+        Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
+    };
     match resource {
         LiveResource::Master => {
             wait_for_tracks(&window).await;
@@ -79,14 +85,19 @@ pub(super) async fn serve(
                 let figures = (&*shared.metrics, &*shared.events);
                 shared.audience.note(&shared.sources, figures, &window, peer, request);
             }
+            if !delivery.is_blocked() {
+                wait_for_segment(&window, line).await;
+            }
             if let Err(refusal) = delivery.wait(&window, line.0).await {
                 return refusal;
             }
-            let wanted = Wanted { line, skip: delivery.skip, keys: false };
+            // At the edge alone there is nothing that a client need not have again.
+            let skip = delivery.skip && extent == Extent::Window;
+            let wanted = Wanted { line, extent, skip, keys: false };
             shared.playlists.answer(request, &window, wanted, query, delivery.is_blocked())
         }
         LiveResource::Keys(line) => {
-            let wanted = Wanted { line, skip: false, keys: true };
+            let wanted = Wanted { line, extent, skip: false, keys: true };
             shared.playlists.answer(request, &window, wanted, query, false)
         }
         LiveResource::Init(line, first_segment, number) => {
@@ -142,6 +153,14 @@ async fn wait_for_tracks(window: &Window) {
     };
     // One that does not come is left out.
     let _ = tokio::time::timeout(BEGINNING_MAX, all).await;
+}
+
+/// Waits until the first segment of a stream is complete. Players that know no parts find nothing in a playlist without
+/// one, and give up: FFmpeg ("Empty segment"), shaka 5.2 unless it is told of low latency.
+async fn wait_for_segment(window: &Window, line: LineName) {
+    let Some(first) = window.first_number() else { return };
+    let complete = window.reached(line.0, first, None);
+    let _ = tokio::time::timeout(TARGET_DURATION, complete).await;
 }
 
 fn init(

@@ -19,8 +19,10 @@ pub(super) struct Showing<'a> {
     pub(super) window: &'a Window,
     pub(super) line: LineName,
     pub(super) outline: Outline,
-    /// What the addresses end in.
+    /// What the addresses of fragments end in.
     pub(super) query: String,
+    /// And those of the other renditions' playlists.
+    pub(super) reports_query: String,
 }
 
 impl Showing<'_> {
@@ -149,7 +151,7 @@ impl Showing<'_> {
         let report = |id| {
             let reach = *self.window.reach(id)?.borrow();
             let last_part = u64::from(reach.parts).checked_sub(1)?;
-            let uri = format!("{}.m3u8{}", LineName(id), self.query);
+            let uri = format!("{}.m3u8{}", LineName(id), self.reports_query);
             Some(RenditionReport { uri, last_msn: reach.segment, last_part })
         };
         others.filter_map(report).collect()
@@ -207,6 +209,7 @@ mod tests {
     use headwater_media::{Codec, Frame, Track, TrackId};
 
     use super::*;
+    use crate::doors::http::live_hls::extent::Extent;
 
     /// A publisher that comes and goes: what it sends is put into a window as it comes.
     struct Publisher {
@@ -279,8 +282,14 @@ mod tests {
         }
 
         fn playlist(&self, id: TrackId) -> MediaPlaylist {
-            let outline = self.window.outline(id).unwrap();
-            Showing { window: &self.window, line: LineName(id), outline, query: String::new() }.media(false)
+            self.showing(id, Extent::Window)
+        }
+
+        fn showing(&self, id: TrackId, extent: Extent) -> MediaPlaylist {
+            let mut outline = self.window.outline(id).unwrap();
+            extent.cut(&mut outline);
+            let [query, reports_query] = [String::new(), String::new()];
+            Showing { window: &self.window, line: LineName(id), outline, query, reports_query }.media(false)
         }
     }
 
@@ -322,6 +331,7 @@ mod tests {
     fn a_thousand_reconnects_leave_every_segment_what_it_was() {
         let mut publisher = Publisher::new();
         let (mut video, mut audio) = (Listed::new(), Listed::new());
+        let mut edge_begins = 0;
         for turn in 0..1_000_i64 {
             // Short and long stays and absences, groups of all lengths.
             let pictures = 3 + turn * 37 % 190;
@@ -329,6 +339,23 @@ mod tests {
             publisher.broadcast(pictures, group, turn * turn * 13 % 9_000);
             check(&publisher.playlist(TrackId::VIDEO), &mut video);
             check(&publisher.playlist(TrackId::AUDIO), &mut audio);
+            // The live edge alone says the same of what it has, and has enough.
+            let edge = publisher.showing(TrackId::VIDEO, Extent::Edge);
+            check(&edge, &mut video);
+            let all = publisher.playlist(TrackId::VIDEO).segments.len();
+            let length =
+                edge.segments.iter().map(|segment| (segment.end - segment.start).as_ms()).sum::<i64>();
+            let has_enough = length >= 24_000 && edge.segments.len() >= 6;
+            assert!(
+                has_enough || edge.segments.len() == all,
+                "{length} ms, {} of {all}",
+                edge.segments.len()
+            );
+            let most =
+                24_000 + edge.segments.iter().take(1).map(|it| (it.end - it.start).as_ms()).sum::<i64>();
+            assert!(length < most + 1_000 || edge.segments.len() == 6, "{length} ms");
+            assert!(edge.media_sequence >= edge_begins, "the edge goes back");
+            edge_begins = edge.media_sequence;
         }
         assert!(video.len() > 1_000 && audio.len() > 1_000);
         for (number, (breaks, segment)) in &video {

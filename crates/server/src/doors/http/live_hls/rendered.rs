@@ -16,6 +16,7 @@ use headwater_media::hls::{IFrameVariant, MasterPlaylist, Rendition, RenditionKi
 use headwater_media::{Codec, MediaKind, TrackDetails};
 use parking_lot::Mutex;
 
+use super::extent::{Extent, TO_FRAGMENTS, TO_PLAYLISTS, TO_REPORTS, handed_on};
 use super::outline::Showing;
 use crate::doors::http::line_name::LineName;
 use crate::doors::http::negotiation::{Coding, codings};
@@ -29,6 +30,7 @@ const SOUND: &str = "sound";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Wanted {
     pub(super) line: LineName,
+    pub(super) extent: Extent,
     /// Whether segments that the client has are left out.
     pub(super) skip: bool,
     /// Whether it is the one of the key frames.
@@ -88,14 +90,15 @@ impl Playlists {
     /// The text as the rendition stands now; `None` if there is no such rendition.
     fn text(&self, window: &Arc<Window>, wanted: Wanted, query: Query<'_>) -> Option<Text> {
         let reach = *window.reach(wanted.line.0)?.borrow();
-        let query = handed_on(query, true);
+        let reports_query = handed_on(query, TO_REPORTS);
+        let query = handed_on(query, TO_FRAGMENTS);
         let place = self.place(window, wanted);
         // Who comes while it is made waits for that: it takes less than making it again.
         let mut made = place.lock();
         if let Some(made) = made.as_ref().filter(|made| made.of == reach && made.query == query) {
             return Some(made.text.clone());
         }
-        let text = render(window, wanted, query.clone())?;
+        let text = render(window, wanted, query.clone(), reports_query)?;
         *made = Some(Made { of: reach, query, text: text.clone() });
         Some(text)
     }
@@ -112,23 +115,12 @@ impl Playlists {
     }
 }
 
-fn render(window: &Window, wanted: Wanted, query: String) -> Option<Text> {
-    let outline = window.outline(wanted.line.0)?;
-    let showing = Showing { window, line: wanted.line, outline, query };
+fn render(window: &Window, wanted: Wanted, query: String, reports_query: String) -> Option<Text> {
+    let mut outline = window.outline(wanted.line.0)?;
+    wanted.extent.cut(&mut outline);
+    let showing = Showing { window, line: wanted.line, outline, query, reports_query };
     let playlist = if wanted.keys { showing.keys() } else { showing.media(wanted.skip) };
     Some(Text::new(playlist.to_string()))
-}
-
-/// The part of a query that addresses in a playlist bear too, with its `?`: a key goes everywhere, a viewer's own name
-/// only into the master playlist, so that all get the same media playlist.
-fn handed_on(query: Query<'_>, to_media: bool) -> String {
-    let is_handed_on = |name: &str| name == "key" || (name == "viewer" && !to_media);
-    let pairs: Vec<String> = query
-        .pairs()
-        .filter(|(name, _)| is_handed_on(name))
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
-    if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
 }
 
 impl Text {
@@ -181,7 +173,7 @@ struct Line {
 
 /// Answers with the master playlist.
 pub(super) fn master(request: &Parts, window: &Window, query: Query<'_>) -> Response {
-    let query = handed_on(query, false);
+    let query = handed_on(query, TO_PLAYLISTS);
     let lines: Vec<Line> = window
         .renditions()
         .iter()
@@ -313,17 +305,4 @@ pub(super) fn gone(window: &Window, what: &str) -> Response {
     let mut response = (StatusCode::NOT_FOUND, text).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_key_goes_everywhere_and_a_viewers_name_to_playlists() {
-        let query = Query::new("viewer=v&_HLS_msn=7&key=k&x=y");
-        assert_eq!(handed_on(query, true), "?key=k");
-        assert_eq!(handed_on(query, false), "?viewer=v&key=k");
-        assert_eq!(handed_on(Query::new("_HLS_msn=7"), false), "");
-    }
 }
