@@ -150,7 +150,7 @@ fn sound_that_comes_late_is_in_the_same_film() {
 fn after_a_restart_numbers_go_on_from_the_recordings_whatever_the_clock_says() {
     let place = Place::new("numbers");
     let name = StreamName::parse("live/cam").unwrap();
-    let apps = || std::collections::BTreeMap::from([("live".to_owned(), always())]);
+    let apps = || BTreeMap::from([("live".to_owned(), always())]);
     let archive = || {
         let config = RecordingsConfig { free_min_bytes: 0, ..RecordingsConfig::default() };
         let recordings = crate::Recordings::new(place.0.clone(), config, apps()).recalled();
