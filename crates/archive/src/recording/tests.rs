@@ -164,7 +164,7 @@ fn after_a_restart_numbers_go_on_from_the_recordings_whatever_the_clock_says() {
     assert_eq!(maker.segment(), 1_900_000_000);
     let mut recorder = first.recordings().recorder(&name, at(1_900_000_000)).unwrap().numbered_by(&window);
     // The maker of these begins with 100; the window keeps the numbers that it is given.
-    let parts = Written::through(&window, broadcast.made.clone());
+    let parts = Written::through(&window, broadcast.made);
     recorder.write(parts);
     drop((recorder, first));
     let given = window.numbers();

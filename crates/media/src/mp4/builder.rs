@@ -119,6 +119,9 @@ impl IndexBuilder {
 
     /// Takes the body of an `emsg` box, which starts at byte `at`.
     pub(super) fn add_message(&mut self, body: &[u8], at: u64) {
+        if (self.index.samples.len() + self.script.len()) as u64 >= MAX_SAMPLES {
+            return;
+        }
         if let Err(error) = self.script.add(body, at) {
             self.index.note(format!("the message at byte {at} is left out: {error}"));
         }

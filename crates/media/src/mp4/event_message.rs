@@ -5,7 +5,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::boxes::{Fields, children, put_box, put_full};
-use crate::index::{Index, IndexedTrack, MAX_SAMPLES, SAMPLE_LEN_MAX, Sample};
+use crate::index::{Index, IndexedTrack, SAMPLE_LEN_MAX, Sample};
 use crate::presented::LONE;
 use crate::{Codec, Error, Frame, Orientation, SampleEntry, Timestamp, Track, TrackId};
 
@@ -57,7 +57,7 @@ impl ScriptMessages {
     pub(super) fn add(&mut self, body: &[u8], at: u64) -> Result<(), Error> {
         let Some((begins, due)) = read_message(body)? else { return Ok(()) };
         let len = (body.len() - begins) as u64;
-        if len == 0 || len > SAMPLE_LEN_MAX || self.samples.len() as u64 >= MAX_SAMPLES {
+        if len == 0 || len > SAMPLE_LEN_MAX {
             return Ok(());
         }
         self.samples.push(Sample {
@@ -124,4 +124,35 @@ pub(super) fn is_script_entry(body: &[u8]) -> Result<bool, Error> {
     let (_, _, fields) = Fields::full(uri, "uri ")?;
     let uri = fields.rest();
     Ok(uri.strip_suffix(&[0]).unwrap_or(uri) == SCRIPT_SCHEME.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_read_as_it_was_written_and_others_are_passed_over() {
+        let at = Timestamp::from_ms(83_040);
+        let payload = Bytes::from_static(b"\x02\0\x0AonTextData\x05");
+        let frame =
+            Frame { track: TrackId::DATA, codec: Codec::Script, dts: at, pts: at, key: true, payload };
+        let message = script_message(7, &frame);
+        let body = &message[8..];
+        let (begins, due) = read_message(body).unwrap().unwrap();
+        assert_eq!((&body[begins..], due), (&frame.payload[..], at));
+        for end in 0..begins {
+            assert!(!matches!(read_message(&body[..end]), Ok(Some(_))), "cut at {end}");
+        }
+        let mut other = body.to_vec();
+        other[30] ^= 1;
+        assert_eq!(read_message(&other).unwrap(), None, "another scheme");
+        other[0] = 0;
+        assert_eq!(read_message(&other).unwrap(), None, "another version");
+        // Of no more bytes than that, nothing is a frame.
+        let mut messages = ScriptMessages::default();
+        messages.add(&body[..begins], 100).unwrap();
+        assert_eq!(messages.len(), 0);
+        messages.add(body, 100).unwrap();
+        assert_eq!(messages.samples[0].offset, 100 + begins as u64);
+    }
 }
