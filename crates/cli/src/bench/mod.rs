@@ -7,6 +7,7 @@ pub(super) mod bare_loop;
 mod chart;
 mod cost;
 mod feed;
+mod hls_player;
 mod player;
 mod report;
 mod stamp;
@@ -40,7 +41,7 @@ const RAMP_PER_SECOND: f64 = 1_000.0;
 ///
 /// Each TARGET is one of: `serve` (this program, started for the measurement), `loop` or `loop:MS` (a bare loop that
 /// writes the same bytes, each frame at once or gathered for so many milliseconds), `nginx` (its RTMP module, if it
-/// is installed), or the address of a running server: rtmp://…, http://….flv, ws://….flv. A made stream is published
+/// is installed), or the address of a running server: rtmp://…, http://….flv, ws://….flv, http://…/index.m3u8. A made stream is published
 /// to each, players watch it, and windows are taken in turns.
 ///
 /// CPU is microseconds of the server's time per player and second, memory what the server grew by for each player. On
@@ -138,6 +139,8 @@ pub(super) enum Format {
     HttpFlv,
     /// WebSocket-FLV.
     WsFlv,
+    /// HLS with low latency: all renditions, each on a connection of its own.
+    Hls,
 }
 
 /// Runs the command.
@@ -260,7 +263,8 @@ fn numbered(url: &str, stream: u32, streams: u32) -> String {
         return url.to_owned();
     }
     let (path, query) = url.split_once('?').map_or((url, ""), |(path, query)| (path, query));
-    let (stem, end) = path.strip_suffix(".flv").map_or((path, ""), |stem| (stem, ".flv"));
+    let split = |end: &'static str| path.strip_suffix(end).map(|stem| (stem, end));
+    let (stem, end) = split(".flv").or_else(|| split("/index.m3u8")).unwrap_or((path, ""));
     let mark = if query.is_empty() { "" } else { "?" };
     format!("{stem}_{stream}{end}{mark}{query}")
 }
@@ -273,6 +277,7 @@ mod tests {
     fn streams_are_numbered_behind_their_names() {
         assert_eq!(numbered("rtmp://h/live/a?key=k", 3, 4), "rtmp://h/live/a_3?key=k");
         assert_eq!(numbered("http://h/live/a.flv", 0, 2), "http://h/live/a_0.flv");
+        assert_eq!(numbered("http://h/live/a/index.m3u8", 1, 2), "http://h/live/a_1/index.m3u8");
         assert_eq!(numbered("http://h/live/a.flv", 0, 1), "http://h/live/a.flv");
     }
 }

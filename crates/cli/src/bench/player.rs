@@ -15,6 +15,7 @@ use hyper::Uri;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
+use super::hls_player;
 use super::stamp::{Stamp, now};
 use super::tally::Tally;
 use crate::incoming::{dial, http, refuse};
@@ -25,30 +26,44 @@ const TAG_BYTES_MAX: u32 = 16 << 20;
 
 /// Watches `url` until it is stopped; `number` is its own.
 pub(super) async fn watch(url: String, tally: Arc<Tally>, number: usize) {
-    let began = now();
-    let ended = async {
-        let mut messages = Messages::open(&url).await?;
-        let mut has_joined = false;
-        let mut last = None;
-        while let Some((kind, body)) = messages.next().await? {
-            if kind == MediaKind::Video && !has_joined && is_keyframe(&body) {
-                has_joined = true;
-                tally.joined(now() - began);
-            }
-            let stamp = Stamp::read(&body).filter(|_| kind == MediaKind::Video);
-            tally.message(number, body.len(), stamp, last);
-            last = stamp.map(|stamp| stamp.number).or(last);
-        }
-        bail!("the stream has ended")
+    let ended = match is_playlist(&url) {
+        true => hls_player::watch(&url, &tally, number).await,
+        false => follow(&url, &tally, number).await,
     };
-    let Err::<(), anyhow::Error>(error) = ended.await else { return };
+    let Err(error) = ended else { return };
     tally.failed(&error);
+}
+
+/// Whether an address is one of HLS.
+fn is_playlist(url: &str) -> bool {
+    url.split('?').next().is_some_and(|path| path.ends_with(".m3u8"))
+}
+
+/// Gets message after message.
+async fn follow(url: &str, tally: &Tally, number: usize) -> anyhow::Result<()> {
+    let began = now();
+    let mut messages = Messages::open(url).await?;
+    let mut has_joined = false;
+    let mut last = None;
+    while let Some((kind, body)) = messages.next().await? {
+        if kind == MediaKind::Video && !has_joined && is_keyframe(&body) {
+            has_joined = true;
+            tally.joined(now() - began);
+        }
+        let stamp = Stamp::read(&body).filter(|_| kind == MediaKind::Video);
+        tally.message(number, body.len(), stamp, last);
+        last = stamp.map(|stamp| stamp.number).or(last);
+    }
+    bail!("the stream has ended")
 }
 
 /// Joins, and leaves at the first picture.
 pub(super) async fn join(url: String, tally: Arc<Tally>) {
     let began = now();
     let joined = async {
+        if is_playlist(&url) {
+            return hls_player::join(&url).await;
+        }
         let mut messages = Messages::open(&url).await?;
         while let Some((kind, body)) = messages.next().await? {
             if kind == MediaKind::Video && is_keyframe(&body) {

@@ -174,7 +174,7 @@ impl Report {
             })
         });
         json!({
-            "format": match format { Format::Rtmp => "rtmp", Format::HttpFlv => "http-flv", Format::WsFlv => "ws-flv" },
+            "format": match format { Format::Rtmp => "rtmp", Format::HttpFlv => "http-flv", Format::WsFlv => "ws-flv", Format::Hls => "hls" },
             "stalled": stalled,
             "burst_s": burst,
             "joins_per_s": joins,

@@ -61,6 +61,27 @@ impl Stamp {
         let number = |range| u64::from_str_radix(letters.get(range)?, 16).ok();
         Some(Self { number: number(0..16)?, sent: number(16..32)? })
     }
+
+    /// The stamps of all pictures in a fragment, where they lie one behind the other.
+    pub(super) fn read_all(fragment: &[u8]) -> Vec<Self> {
+        let mut stamps = Vec::new();
+        let user_data = fragment.windows(UUID.len()).position(|bytes| bytes == UUID);
+        // The unit's length, its type, and the kind and the length of what it has.
+        let mut rest = user_data.and_then(|at| fragment.get(at.checked_sub(7)?..));
+        while let Some(picture) = rest
+            && let Some(stamp) = Self::read(picture)
+        {
+            stamps.push(stamp);
+            rest = behind_unit(picture).and_then(behind_unit);
+        }
+        stamps
+    }
+}
+
+/// What lies behind a unit that its length stands before.
+fn behind_unit(bytes: &[u8]) -> Option<&[u8]> {
+    let (len, rest) = bytes.split_first_chunk()?;
+    rest.get(u32::from_be_bytes(*len) as usize..)
 }
 
 #[cfg(test)]
@@ -76,6 +97,10 @@ mod tests {
             let body = [&[0x17, 1, 0, 0, 0][..], &picture].concat();
             assert_eq!(Stamp::read(&body), Some(stamp));
         }
+        let pictures = [7, 8, 9].map(|number| Stamp { number, sent: 5 });
+        let bytes: Vec<u8> = pictures.iter().flat_map(|stamp| stamp.picture(false, 900)).collect();
+        assert_eq!(Stamp::read_all(&[&b"a head"[..], &bytes].concat()), pictures);
+        assert_eq!(Stamp::read_all(b"sound"), []);
         assert_eq!(Stamp::read(b"\x17\x01\0\0\0another publisher's picture"), None);
         assert_eq!(Stamp::read(UUID), None);
     }

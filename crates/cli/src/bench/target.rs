@@ -116,6 +116,9 @@ impl Target {
             .with_context(|| format!("cannot make {}", directory.display()))?;
         match self {
             Self::Nginx => return nginx(label, directory, arguments).await,
+            Self::Loop(_) if arguments.format == Format::Hls => {
+                bail!("it has no HLS: leave --format out, or loop");
+            }
             Self::Loop(ms) => {
                 command.args(["bench-loop", "--gather-ms", &ms.to_string()]);
             }
@@ -132,6 +135,7 @@ impl Target {
         let play = match arguments.format {
             Format::Rtmp => format!("{rtmp}/{STREAM}"),
             Format::HttpFlv => format!("{http}/{STREAM}.flv"),
+            Format::Hls => format!("{http}/{STREAM}/index.m3u8"),
             Format::WsFlv => format!("{}/{STREAM}.flv", http.replacen("http", "ws", 1)),
         };
         let publish = Some(format!("{rtmp}/{STREAM}"));
@@ -247,7 +251,8 @@ fn publish_address(play: &str) -> anyhow::Result<String> {
                 Some((host, port)) if port.bytes().all(|digit| digit.is_ascii_digit()) => host,
                 _ => authority,
             };
-            Ok(format!("rtmp://{host}/{}", name.strip_suffix(".flv").unwrap_or(name)))
+            let stem = name.strip_suffix(".flv").or_else(|| name.strip_suffix("/index.m3u8"));
+            Ok(format!("rtmp://{host}/{}", stem.unwrap_or(name)))
         }
         None => bail!("{play} names no stream"),
     }
@@ -263,6 +268,7 @@ mod tests {
         assert_eq!(publish("rtmp://h:1936/live/a").as_deref(), Some("rtmp://h:1936/live/a"));
         assert_eq!(publish("http://h:8080/live/a.flv?x=1").as_deref(), Some("rtmp://h/live/a"));
         assert_eq!(publish("wss://[::1]:8443/live/a/b.flv").as_deref(), Some("rtmp://[::1]/live/a/b"));
+        assert_eq!(publish("http://h/live/a/index.m3u8").as_deref(), Some("rtmp://h/live/a"));
         assert_eq!((publish("serve2"), publish("file:///a"), publish("http://h")), (None, None, None));
     }
 }

@@ -15,27 +15,27 @@ use crate::line::{Trust, WAIT_MAX};
 const ANSWER_BYTES_MAX: usize = 400 << 20;
 
 /// What a server has answered.
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
     /// From the request to the last byte.
-    pub(super) took: Duration,
+    pub(crate) took: Duration,
 }
 
 /// A connection that is opened when it is needed.
-pub(super) struct Client {
+pub(crate) struct Client {
     trust: Trust,
     open: Option<(String, SendRequest<Empty<Bytes>>)>,
 }
 
 impl Client {
-    pub(super) fn new(trust: &Trust) -> Self {
+    pub(crate) fn new(trust: &Trust) -> Self {
         Self { trust: trust.clone(), open: None }
     }
 
     /// Asks for an address, or for a range (offset, length) of it.
-    pub(super) async fn get(&mut self, target: &str, range: Option<(u64, u64)>) -> anyhow::Result<Answer> {
+    pub(crate) async fn get(&mut self, target: &str, range: Option<(u64, u64)>) -> anyhow::Result<Answer> {
         let began = Instant::now();
         let asked = tokio::time::timeout(WAIT_MAX, self.ask(target, range));
         let (status, headers, body) = asked
@@ -102,7 +102,7 @@ impl Client {
 }
 
 /// Where `place` leads that stands in what lies at `base`.
-pub(super) fn resolve(base: &str, place: &str) -> String {
+pub(crate) fn resolve(base: &str, place: &str) -> String {
     if place.contains("://") {
         return place.to_owned();
     }
@@ -118,6 +118,6 @@ pub(super) fn resolve(base: &str, place: &str) -> String {
 }
 
 /// The address with more parameters.
-pub(super) fn with_query(target: &str, query: &str) -> String {
+pub(crate) fn with_query(target: &str, query: &str) -> String {
     format!("{target}{}{query}", if target.contains('?') { '&' } else { '?' })
 }

@@ -6,15 +6,15 @@ use serde::Serialize;
 
 /// Something that breaks a rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Finding {
+pub(crate) struct Finding {
     /// Which rule, in a word or two.
-    pub(super) rule: &'static str,
+    pub(crate) rule: &'static str,
     /// What was seen, and what it should have been.
-    pub(super) what: String,
+    pub(crate) what: String,
 }
 
 impl Finding {
-    pub(super) fn new(rule: &'static str, what: impl Into<String>) -> Self {
+    pub(crate) fn new(rule: &'static str, what: impl Into<String>) -> Self {
         Self { rule, what: what.into() }
     }
 }

@@ -14,9 +14,10 @@ use anyhow::{bail, ensure};
 use clap::Args;
 use serde::Serialize;
 
-use self::client::{Client, resolve};
+pub(crate) use self::client::{Client, resolve, with_query};
 use self::finding::Finding;
 use self::playlist::Attributes;
+pub(crate) use self::playlist::{MediaPlaylist, Part};
 use self::rendition::Rendition;
 use super::incoming::shown;
 use super::line::Trust;
@@ -112,7 +113,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 /// The media playlists behind an address, and what is wrong with the master playlist.
-async fn renditions(target: &str, trust: &Trust) -> anyhow::Result<(Vec<String>, Vec<Finding>)> {
+pub(crate) async fn renditions(target: &str, trust: &Trust) -> anyhow::Result<(Vec<String>, Vec<Finding>)> {
     let answer = Client::new(trust).get(target, None).await?;
     let text = String::from_utf8_lossy(&answer.body).into_owned();
     if !answer.status.is_success() {

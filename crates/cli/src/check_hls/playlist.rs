@@ -7,78 +7,78 @@ use super::finding::Finding;
 
 /// A place, and a range of it (offset, length).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Place {
-    pub(super) uri: String,
-    pub(super) range: Option<(u64, u64)>,
+pub(crate) struct Place {
+    pub(crate) uri: String,
+    pub(crate) range: Option<(u64, u64)>,
 }
 
 /// A part of a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Part {
-    pub(super) place: Place,
+pub(crate) struct Part {
+    pub(crate) place: Place,
     /// Microseconds.
-    pub(super) lasts_us: u64,
-    pub(super) independent: bool,
+    pub(crate) lasts_us: u64,
+    pub(crate) independent: bool,
 }
 
 /// A segment; of the one that is not complete yet, what is known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Segment {
-    pub(super) place: Place,
+pub(crate) struct Segment {
+    pub(crate) place: Place,
     /// Microseconds; 0 as long as it is not complete.
-    pub(super) lasts_us: u64,
-    pub(super) discontinuity: bool,
+    pub(crate) lasts_us: u64,
+    pub(crate) discontinuity: bool,
     /// Whether there is nothing to be had.
-    pub(super) gap: bool,
+    pub(crate) gap: bool,
     /// `EXT-X-PROGRAM-DATE-TIME` in milliseconds of the Unix epoch.
-    pub(super) date_ms: Option<i64>,
+    pub(crate) date_ms: Option<i64>,
     /// What its initialisation segment is.
-    pub(super) map: Option<Place>,
-    pub(super) parts: Vec<Part>,
+    pub(crate) map: Option<Place>,
+    pub(crate) parts: Vec<Part>,
 }
 
 /// `EXT-X-SERVER-CONTROL`, in microseconds.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Control {
-    pub(super) can_block: bool,
-    pub(super) part_hold_back_us: Option<u64>,
-    pub(super) hold_back_us: Option<u64>,
-    pub(super) skip_until_us: Option<u64>,
+pub(crate) struct Control {
+    pub(crate) can_block: bool,
+    pub(crate) part_hold_back_us: Option<u64>,
+    pub(crate) hold_back_us: Option<u64>,
+    pub(crate) skip_until_us: Option<u64>,
 }
 
 /// `EXT-X-RENDITION-REPORT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Report {
-    pub(super) uri: String,
-    pub(super) last_msn: u64,
-    pub(super) last_part: Option<u64>,
+pub(crate) struct Report {
+    pub(crate) uri: String,
+    pub(crate) last_msn: u64,
+    pub(crate) last_part: Option<u64>,
 }
 
 /// A media playlist.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct MediaPlaylist {
-    pub(super) version: u64,
-    pub(super) target_s: Option<u64>,
-    pub(super) media_sequence: u64,
-    pub(super) discontinuity_sequence: u64,
-    pub(super) kind: Option<String>,
-    pub(super) independent: bool,
-    pub(super) i_frames_only: bool,
-    pub(super) part_target_us: Option<u64>,
-    pub(super) control: Option<Control>,
+pub(crate) struct MediaPlaylist {
+    pub(crate) version: u64,
+    pub(crate) target_s: Option<u64>,
+    pub(crate) media_sequence: u64,
+    pub(crate) discontinuity_sequence: u64,
+    pub(crate) kind: Option<String>,
+    pub(crate) independent: bool,
+    pub(crate) i_frames_only: bool,
+    pub(crate) part_target_us: Option<u64>,
+    pub(crate) control: Option<Control>,
     /// Segments that are left out since the client has them.
-    pub(super) skipped: u64,
-    pub(super) segments: Vec<Segment>,
+    pub(crate) skipped: u64,
+    pub(crate) segments: Vec<Segment>,
     /// The segment that is not complete: its parts.
-    pub(super) open: Segment,
-    pub(super) hint: Option<Place>,
-    pub(super) reports: Vec<Report>,
-    pub(super) ended: bool,
+    pub(crate) open: Segment,
+    pub(crate) hint: Option<Place>,
+    pub(crate) reports: Vec<Report>,
+    pub(crate) ended: bool,
 }
 
 impl MediaPlaylist {
     /// Reads a text; what cannot be read is told.
-    pub(super) fn parse(text: &str) -> (Self, Vec<Finding>) {
+    pub(crate) fn parse(text: &str) -> (Self, Vec<Finding>) {
         let mut reading = Reading::default();
         if text.lines().next() != Some("#EXTM3U") {
             reading.wrong("the first line is not #EXTM3U");
@@ -92,23 +92,23 @@ impl MediaPlaylist {
     }
 
     /// The number behind the last segment that is complete: that of the open one.
-    pub(super) fn next_msn(&self) -> u64 {
+    pub(crate) fn next_msn(&self) -> u64 {
         self.media_sequence + self.skipped + self.segments.len() as u64
     }
 
     /// The segments with their numbers.
-    pub(super) fn numbered(&self) -> impl Iterator<Item = (u64, &Segment)> {
+    pub(crate) fn numbered(&self) -> impl Iterator<Item = (u64, &Segment)> {
         (self.media_sequence + self.skipped..).zip(&self.segments)
     }
 
     /// The segment with a number, be it complete or open.
-    pub(super) fn segment(&self, msn: u64) -> Option<&Segment> {
+    pub(crate) fn segment(&self, msn: u64) -> Option<&Segment> {
         let at = msn.checked_sub(self.media_sequence + self.skipped)? as usize;
         if at == self.segments.len() { Some(&self.open) } else { self.segments.get(at) }
     }
 
     /// The newest part: its segment's number and its own. Without parts, the newest segment.
-    pub(super) fn newest(&self) -> Option<(u64, Option<u64>)> {
+    pub(crate) fn newest(&self) -> Option<(u64, Option<u64>)> {
         match self.open.parts.len() as u64 {
             0 => {
                 let msn = self.next_msn().checked_sub(1)?;
@@ -261,11 +261,11 @@ impl Reading {
 }
 
 /// A list of attributes (4.2).
-pub(super) struct Attributes<'a>(pub(super) &'a str);
+pub(crate) struct Attributes<'a>(pub(crate) &'a str);
 
 impl<'a> Attributes<'a> {
     /// The value with a name, without its quotes.
-    pub(super) fn of(&self, name: &str) -> Option<&'a str> {
+    pub(crate) fn of(&self, name: &str) -> Option<&'a str> {
         let mut rest = self.0;
         loop {
             let (key, after) = rest.split_once('=')?;

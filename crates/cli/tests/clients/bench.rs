@@ -11,7 +11,8 @@ use crate::harness::headwater;
 const QUICK: [&str; 8] = ["--players", "4", "--rounds", "1", "--window", "2", "--warmup", "1"];
 
 fn bench(more: &[&str]) -> Output {
-    headwater().args(["--log", "warn", "bench"]).args(more).args(QUICK).arg("--json").output().unwrap()
+    let quick = QUICK.chunks(2).filter(|pair| !more.contains(&pair[0])).flatten();
+    headwater().args(["--log", "warn", "bench"]).args(more).args(quick).arg("--json").output().unwrap()
 }
 
 fn rows(output: &Output) -> Vec<Value> {
@@ -47,6 +48,23 @@ fn every_format_is_counted_from_its_first_picture_to_its_last() {
             }
         }
     }
+}
+
+#[test]
+fn players_of_hls_get_every_picture_in_parts() {
+    let output = bench(&["serve", "--format", "hls", "--warmup", "6", "--joins", "2"]);
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+    let rows = rows(&output);
+    let window = &rows[0]["windows"][0];
+    let lost = (&window["pictures_lost"], &window["players_failed"]);
+    assert_eq!(lost, (&Value::from(0), &Value::from(0)), "{text}");
+    assert!(window["mbit_s"].as_f64().unwrap() > 3.0, "{window}");
+    // A part is complete a third of a second after its first picture.
+    assert!(window["latency_ms"]["p50"].as_f64().unwrap() > 20.0, "{window}");
+    assert!(window["join_ms"]["p50"].as_f64().unwrap() > 0.0, "{window}");
+    let refused = bench(&["loop", "--format", "hls"]);
+    assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("has no HLS"));
 }
 
 #[test]

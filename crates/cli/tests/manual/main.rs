@@ -35,12 +35,13 @@ const NOT_RUN: [(&str, &str, &str); 5] = [
 ];
 
 /// Commands that are not run, only held against the program's help: command, reason.
-const NOT_STARTED: [(&str, &str); 9] = [
+const NOT_STARTED: [(&str, &str); 10] = [
     ("headwater demo", "the server that all others are run against is one, on free ports"),
     ("headwater trace --listen 1936 --to localhost:1935", "ends by a signal; clients::trace runs it"),
     ("headwater bench serve loop --players 1000", MEASURES),
     ("headwater bench serve loop nginx --players 100,1000 --cpu 0", MEASURES),
     ("headwater bench serve loop:100 --format http-flv --players 500", MEASURES),
+    ("headwater bench serve --format hls --players 100,1000", MEASURES),
     ("headwater bench rtmp://localhost/live/x rtmp://localhost:1945/live/x --pid 4711 --pid 4712", MEASURES),
     ("headwater bench rtmp://localhost/vod/film.mp4 --no-publish --pid 4711", MEASURES),
     ("headwater bench serve loop --players 10,100,1000 --chart growth.svg", MEASURES),
