@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes every file of this folder anew. Needs ffmpeg and ffprobe (Debian: apt install ffmpeg fonts-dejavu-core),
+# Makes every file of this folder anew. Needs ffmpeg and ffprobe (Debian: apt install ffmpeg fonts-dejavu-core), fdkaac,
 # and in MODERN_FFMPEG one that writes Enhanced RTMP with several tracks (9.0 was used; static builds are around).
 # The results are kept in the repository, so nobody has to run this; see README.md.
 set -eu
@@ -80,12 +80,25 @@ $modern $picture $tone -map 0 -map 0 -map 1 -map 1 -map 1 -c:v:0 libx264 -c:v:1 
   $exact multitrack.flv
 $modern $tone -map 0 -map 0 -c:a:0 ac3 -ac:0 6 -c:a:1 eac3 -ac:1 2 -b:a 96k $exact ac3.flv
 
+# HE-AAC, from ADTS, which cannot announce it: nor can the MP4. fdkaac is in Debian's contrib, its library in non-free.
+he_aac() {
+  $encode -f lavfi -i "anoisesrc=d=1.5:c=pink:a=0.3:r=48000:seed=1" -f lavfi -i "sine=440:r=48000:d=1.5" \
+    -filter_complex "[0][1]join=inputs=2:channel_layout=stereo" -ac "$3" /tmp/he.$$.wav
+  fdkaac --silent -p "$2" -f 2 -b "$4" -o /tmp/he.$$.aac /tmp/he.$$.wav
+  $encode -i /tmp/he.$$.aac -c copy $exact "$1"
+  rm /tmp/he.$$.wav /tmp/he.$$.aac
+}
+he_aac he-aac.mp4 5 2 32000
+he_aac he-aac-mono.mp4 5 1 24000
+he_aac he-aac-v2.mp4 29 2 24000
+
 enhanced="hevc.flv av1.flv vp9.flv vvc.flv multitrack.flv ac3.flv"
 
 # What ffprobe read from each: stream, decoding and presentation time in the stream's ticks, flags, size,
 # checksum. advanced_editlist=0 makes it treat edit lists as a plain shift, as we do.
 for file in *.flv *.mp4 *.f4v; do
   edits=""
+  case $file in he-aac*) continue ;; esac
   case " $enhanced " in *" $file "*) continue ;; esac
   case $file in *.mp4 | *.f4v) edits="-advanced_editlist 0" ;; esac
   {

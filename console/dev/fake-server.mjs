@@ -130,9 +130,24 @@ async function answer(world, server, request, response) {
     if (!stream && url.searchParams.get("absent") === "null") return json(response, null);
     return stream ? json(response, describe(stream)) : fail(response, 404);
   }
+  if (path.startsWith("/api/v1/recordings")) return recordings(world, request, response, decode(path.slice("/api/v1/recordings/".length)));
   if (await world.films.answer(request, response, url)) return;
   if (path.endsWith(".flv") && !path.startsWith("/watch/")) return flv(world, path, response);
   return file(path, response);
+}
+
+/** Whether a stream is recorded is only said: there is no file. */
+function recordings(world, request, response, path) {
+  if (request.method === "GET") {
+    const growing = [...world.streams.values()].filter((stream) => stream.recorded);
+    return json(response, {
+      recordings: growing.map((stream) => ({ stream: stream.path, app: "recordings", name: `${stream.path}/now.mp4`, url: encodeURI(`/recordings/${stream.path}/now.mp4`), since: stream.recorded })),
+    });
+  }
+  const stream = world.streams.get(path);
+  if (!stream) return fail(response, 404);
+  stream.recorded = request.method === "POST" ? new Date().toISOString() : null;
+  response.writeHead(202).end();
 }
 
 function describe(stream) {
@@ -154,6 +169,7 @@ function describe(stream) {
     audio,
     left_out: [],
     health: stream.health ?? [],
+    record: stream.record ?? "on-demand",
     publisher: live ? { address: "127.0.0.1:50412", agent: "FMLE/3.0 (compatible; Lavf59.27.100)", protocol: "rtmp" } : null,
   };
 }

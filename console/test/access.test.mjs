@@ -1,22 +1,13 @@
 /** What the console says to who may publish only with the key, and how somebody logs out. */
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { openBrowser, openPage, openServer, shoot } from "./stage.mjs";
+import { test } from "node:test";
+import { browser, openPage, server, setStage, shoot } from "./stage.mjs";
 
 const ONLY_FAKE = { skip: process.env.HEADWATER_URL ? "needs the fake server" : false };
 const KEY = "a/b+c=%2F";
 const CODED = encodeURIComponent(KEY);
 
-let server;
-let browser;
-before(async () => {
-  server = await openServer();
-  browser = await openBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
-});
+setStage();
 
 async function onConsole(t, access, settings) {
   server.fake.admit({ publish_key: KEY, session_ends_in_ms: null, ...access });

@@ -2,28 +2,17 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { after, before, test } from "node:test";
-import { awaitPhase, openBrowser, openPage, openServer, shoot } from "./stage.mjs";
+import { test } from "node:test";
+import { awaitPhase, browser, openPage, server, setStage, shoot } from "./stage.mjs";
 
 const AXE = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-let server;
-let browser;
-let end;
-before(async () => {
-  server = await openServer();
-  browser = await openBrowser();
-  end = await server.publish("live/for axe", "av");
-});
-after(async () => {
-  await end?.();
-  await browser?.close();
-  await server?.close();
-});
+setStage(() => server.publish("live/for axe", "av"));
 
 const PAGES = [
   { name: "console", path: "/", there: "article" },
   { name: "share", path: "/", there: "article", act: (page) => page.locator("article .icon").first().click() },
+  { name: "clip", path: "/", there: "article .recording", act: (page) => page.locator("article .icon").nth(1).click(), real: true },
   { name: "films", path: "/#films", there: ".panel" },
   { name: "watch", path: "/watch/live/for%20axe", there: "video", playing: true },
   { name: "waiting", path: "/watch/live/nobody", there: ".notice h2" },

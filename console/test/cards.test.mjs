@@ -1,19 +1,10 @@
 /** What a card of the console offers beside its figures: the link, a QR code, a frame to embed, stopping, what is wrong. */
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import jsQR from "jsqr";
-import { awaitPhase, openBrowser, openPage, openServer, shoot } from "./stage.mjs";
+import { awaitPhase, browser, openPage, server, setStage, shoot } from "./stage.mjs";
 
-let server;
-let browser;
-before(async () => {
-  server = await openServer();
-  browser = await openBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
-});
+setStage();
 
 const ONLY_FAKE = { skip: process.env.HEADWATER_URL ? "needs the fake server" : false };
 const ONLY_REAL = { skip: process.env.HEADWATER_URL ? false : "needs the real server" };

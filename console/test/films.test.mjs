@@ -7,21 +7,17 @@ import assert from "node:assert/strict";
 import { rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { makeFilm, SECONDS, SUBTITLES } from "../dev/films.mjs";
 import { begin, seekTo, shownSecond, showsPlaces, timeOf, video, watch } from "./film-stage.mjs";
-import { awaitPhase, openBrowser, openPage, openServer, phaseOf, shoot } from "./stage.mjs";
+import { awaitPhase, browser, openPage, phaseOf, server, setStage, shoot } from "./stage.mjs";
 
 const ONLY_FAKE = { skip: process.env.HEADWATER_URL ? "needs the fake server" : false };
 const PLACES = [0, 13.2, 27, 41.5, 5.3, 88.5, 60, 33.3, 75.7, 2];
 const FILMS = { "check film.mp4": "mp4", "check old.flv": "flv", "check sounds.mp4": "sounds", "check speex.flv": "speex", "check sound.mp4": "sound" };
 
-let server;
-let browser;
-before(async () => {
-  server = await openServer();
-  browser = await openBrowser();
+setStage(async () => {
   if (!server.media) return;
   for (const [name, kind] of Object.entries(FILMS)) await makeFilm(server.media, name, kind);
   await makeFilm(server.media, "check hevc.mp4", "hevc", 10);
@@ -30,8 +26,6 @@ before(async () => {
 }, { timeout: 180_000 });
 after(async () => {
   for (const name of [...Object.keys(FILMS), "check hevc.mp4", "check film.en.vtt", "check broken.mp4"]) if (server.media) await rm(join(server.media, name), { force: true });
-  await browser?.close();
-  await server?.close();
 });
 
 async function onStage(t, open, settings) {

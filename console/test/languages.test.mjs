@@ -4,9 +4,9 @@
 import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { awaitPhase, openBrowser, openPage, openServer, shoot } from "./stage.mjs";
+import { awaitPhase, browser, openPage, server, setStage, shoot } from "./stage.mjs";
 import { source } from "./sources.mjs";
 
 const SRC = fileURLToPath(new URL("../src", import.meta.url));
@@ -14,16 +14,7 @@ const SRC = fileURLToPath(new URL("../src", import.meta.url));
 const NAMES =
   /Headwater|OBS|ffmpeg|ffplay|mpv|VLC|RTMP|HTTP|WS|FLV|HLS|WebSocket|H\.26[45]|AAC|Mbit\/s|kbit\/s|kHz|fps|MP4|MOV|M4V|F4V|M4A|VTT|SRT|NAME|KEY|key|toml|\[http\]|\.mp4|embed_origins|iframe|[kMGT]B/g;
 
-let server;
-let browser;
-before(async () => {
-  server = await openServer();
-  browser = await openBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
-});
+setStage();
 
 test("the browser's dearest language of ours is taken", async () => {
   const { chooseLanguage } = await source("shared/language.ts");

@@ -1,9 +1,9 @@
 /** The two pages in a real browser, against the fake server or (with `HEADWATER_URL`) the real one: see `stage.mjs`. */
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startFake } from "../dev/fake-server.mjs";
-import { awaitPhase, MODERN, openBrowser, openPage, openServer, phaseOf, playback, shoot } from "./stage.mjs";
+import { awaitPhase, browser, MODERN, openPage, phaseOf, playback, server, setStage, shoot } from "./stage.mjs";
 
 const LONGEST_BEHIND_S = 1.5;
 const HOSTILE = `<img src=x onerror=window.hit=1>"'><svg onload=window.hit=1>`;
@@ -11,16 +11,7 @@ const HOSTILE = `<img src=x onerror=window.hit=1>"'><svg onload=window.hit=1>`;
 /** What a real server can not be asked to do. */
 const ONLY_FAKE = { skip: process.env.HEADWATER_URL ? "needs the fake server" : false };
 
-let server;
-let browser;
-before(async () => {
-  server = await openServer();
-  browser = await openBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
-});
+setStage();
 
 /** Publishes, opens a page, and clears both away whatever happens. */
 async function onStage(t, { path, kind = "av", open, settings }) {

@@ -8,6 +8,7 @@ import { awaitPhase, openBrowser, openPage, playback, shoot } from "./stage.mjs"
 
 const { behindInWords, headOf, keptOf, placeOf } = await source("live/kept.ts");
 const { catchUp, initialState } = await source("live/catch-up.ts");
+const { pictureUrl, Previews } = await source("live/previews.ts");
 
 const url = process.env.HEADWATER_URL?.replace(/\/$/, "");
 const rtmp = (process.env.HEADWATER_RTMP ?? "rtmp://127.0.0.1:1935").replace(/\/$/, "");
@@ -40,6 +41,35 @@ test("who has gone back is neither hurried nor moved on, but over a gap", () => 
   assert.deepEqual([catchUp(state, seen).rate, catchUp(state, seen).seekTo], [1, null]);
   const gap = catchUp({ ...state, playhead: 9.9 }, { ...seen, playhead: 10, ranges: [[0, 9.95], [12, 40]] });
   assert.equal(gap.seekTo, 12);
+});
+
+test("of pictures over the line one is asked for at a time, and of those passed over only the last", async () => {
+  const [asked, seen] = [[], []];
+  const previews = new Previews((url) => new Promise((resolve) => asked.push([url, resolve])), (preview) => seen.push(preview?.url ?? null));
+  const arrives = async () => {
+    const [url, resolve] = asked.at(-1);
+    resolve({ url, width: 160, height: 90 });
+    await sleep(0);
+  };
+  for (const url of ["a", "a", "b", "c"]) previews.want(url);
+  assert.deepEqual(asked.map(([url]) => url), ["a"]);
+  await arrives();
+  await arrives();
+  assert.deepEqual([asked.map(([url]) => url), seen], [["a", "c"], ["a", "c"]]);
+  previews.want("d");
+  previews.want(null);
+  await arrives();
+  assert.deepEqual(seen, ["a", "c", null], "nobody looks any more");
+  previews.want("e");
+  await arrives();
+  assert.deepEqual(seen.at(-1), "e");
+
+  const place = { from: 10.5, to: 70.25 };
+  const url = (at) => pictureUrl("/live/a/thumbnail.jpg?key=x", place, at);
+  assert.equal(url(33.7), "/live/a/thumbnail.jpg?key=x&t=32.0&width=400");
+  assert.equal(url(33.7), url(32.1));
+  assert.match(url(10.6), /t=10\.5&/, "never before what is kept");
+  assert.match(url(70.25), /t=70\.0&/);
 });
 
 let browser;
@@ -101,8 +131,27 @@ test("the line goes back, stays behind, and comes to the head again", { ...ONLY_
   const behind = seen.to - seen.at;
   assert.match(await badge(page), /^\d+ s behind$/);
   assert.ok(Math.abs(parseInt(await badge(page)) - behind) < 3, `${await badge(page)}: ${behind} s`);
-  await page.mouse.move(box.x + box.width * 0.3, box.y + box.height / 2);
+  // The picture of a place is shown over it; of another place, another one.
+  const shownOver = async (share) => {
+    const before = await page.evaluate(() => document.querySelector(".peek .picture")?.style.backgroundImage ?? "");
+    await page.mouse.move(box.x + box.width * share, box.y + box.height / 2);
+    await page.waitForFunction((old) => !["", old].includes(document.querySelector(".peek .picture")?.style.backgroundImage ?? ""), before, { timeout: 8000 });
+    return page.evaluate(async () => {
+      const picture = document.querySelector(".peek .picture");
+      const url = picture.style.backgroundImage.slice(5, -2);
+      const bytes = new Uint8Array(await (await fetch(url)).arrayBuffer());
+      return { seconds: Number(new URL(url, location.href).searchParams.get("t")), size: [picture.clientWidth, picture.clientHeight], bytes: bytes.join() };
+    });
+  };
+  const [one, other] = [await shownOver(0.3), await shownOver(0.72)];
+  const { from, to } = await slider(page);
+  for (const [share, { seconds, size }] of [[0.3, one], [0.72, other]]) {
+    assert.ok(Math.abs(from + (to - from) * share - seconds) < 3, `over ${share} of ${from} to ${to} it is of ${seconds}`);
+    assert.deepEqual(size, [400, 225]);
+  }
   await shoot(page, "rewind-behind");
+  await page.mouse.move(640, 300);
+  await page.waitForFunction(() => document.querySelector(".peek") === null);
   await plays(page, 3);
   seen = await slider(page);
   assert.ok(Math.abs(seen.to - seen.at - behind) <= 1, `it was ${behind} s behind, and is ${JSON.stringify(seen)}`);

@@ -9,6 +9,7 @@
 import { spawn } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { after, before } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { chromium } from "playwright-core";
 import { startFake } from "../dev/fake-server.mjs";
@@ -29,6 +30,23 @@ export const MODERN = {
   "h264+ac3": [...H264, "-c:a", "ac3"],
   "vp9+aac": ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-g", "25", ...AAC],
 };
+
+/** What the tests of a file play on, from before its first test to behind its last. */
+export let server;
+export let browser;
+
+/** Has `server` and `browser` opened for the tests of a file; then it prepares what it plays. */
+export function setStage(prepare = async () => {}, options = {}) {
+  before(async () => {
+    server = await openServer();
+    browser = await openBrowser();
+    await prepare();
+  }, options);
+  after(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+}
 
 /** `publish(path, kind)` resolves when the server lists the stream, to a function that ends it. */
 export async function openServer() {

@@ -1,8 +1,8 @@
 /** More tabs of live pages than a browser opens connections to a server: all play, and none takes another's place. */
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { awaitPhase, openBrowser, openServer, playback, shoot } from "./stage.mjs";
+import { awaitPhase, browser, playback, server, setStage, shoot } from "./stage.mjs";
 
 /** HTTP/1.1 has six connections for each server. */
 const TABS = 7;
@@ -10,16 +10,7 @@ const TABS = 7;
 /** The fake server encodes for each viewer anew. */
 const REAL = { skip: process.env.HEADWATER_URL ? false : "needs the real server" };
 
-let server;
-let browser;
-before(async () => {
-  server = await openServer();
-  browser = await openBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
-});
+setStage();
 
 test("seven tabs of one browser play at once", REAL, async (t) => {
   const end = await server.publish("live/tabs", "av");

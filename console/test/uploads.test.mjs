@@ -1,20 +1,11 @@
 /** What the console says of uploads in their own rows: films, subtitles, what is none, and what can't be played. */
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { openBrowser, openPage, openServer, shoot } from "./stage.mjs";
+import { test } from "node:test";
+import { browser, openPage, server, setStage, shoot } from "./stage.mjs";
 
 const ONLY_REAL = { skip: process.env.HEADWATER_URL ? false : "needs the real server" };
 
-let server;
-let browser;
-before(async () => {
-  server = await openServer();
-  browser = await openBrowser();
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
-});
+setStage();
 
 test("subtitles are taken, and a film that is cut says so in its own row", ONLY_REAL, async (t) => {
   const { page, close } = await openPage(browser, `${server.url}/#films`);

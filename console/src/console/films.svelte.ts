@@ -2,7 +2,7 @@
  * The catalogue as the console shows it: one page of it, for one search, both kept in the address (`#films?search=…`)
  * so that a reload and the browser's back button are where one was.
  */
-import { deleteFilm, fetchFilms, HttpError, type Film } from "../shared/api.ts";
+import { deleteFilm, fetchFilms, HttpError, reasonOf, renameFilm, type Film } from "../shared/api.ts";
 import { encodePath } from "../shared/address.ts";
 import { formatHash, parseHash } from "./route.ts";
 import { t } from "../shared/language.ts";
@@ -10,6 +10,8 @@ import { t } from "../shared/language.ts";
 export const PER_PAGE = 24;
 const SEARCH_DEBOUNCE_MS = 250;
 const RETRY_MS = 4000;
+/** What grows is asked for again, so that it is seen to end. */
+const GROWING_MS = 5000;
 
 export class Films {
   list = $state.raw<Film[] | null>(null);
@@ -62,6 +64,7 @@ export class Films {
       const { films, total } = await fetchFilms(this.search, (this.page - 1) * PER_PAGE, PER_PAGE);
       if (turn !== this.#turn) return;
       [this.list, this.total, this.error, this.unauthorized] = [films, total, "", false];
+      if (films.some((film) => film.growing)) this.#timer = setTimeout(() => void this.refresh(), GROWING_MS);
       // The last film of the last page is gone: there is a page before it.
       if (films.length === 0 && total > 0 && this.page > this.pages) window.location.hash = formatHash(this.search, this.pages);
     } catch (error) {
@@ -81,6 +84,17 @@ export class Films {
     } catch (error) {
       if (!(error instanceof HttpError)) return t("The server does not answer; the film is still there.", "服务器没有响应；影片仍在。");
       if (error.status !== 404) return error.message;
+    }
+    await this.refresh();
+    return "";
+  }
+
+  /** Empty when it has the name, else why it has not. */
+  async rename(film: Film, name: string): Promise<string> {
+    try {
+      await renameFilm(encodePath(film), name);
+    } catch (error) {
+      return reasonOf(error, t("The server does not answer; the film keeps its name.", "服务器没有响应；影片名称未变。"));
     }
     await this.refresh();
     return "";

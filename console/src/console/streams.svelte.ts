@@ -2,7 +2,7 @@
  * What the console knows of the server, kept fresh: asked once a second while the page is looked at, not at all
  * while it is hidden, more rarely while the server does not answer.
  */
-import { fetchInfo, fetchStreams, HttpError, type ServerInfo, type Stream } from "../shared/api.ts";
+import { fetchInfo, fetchRecordings, fetchStreams, HttpError, type Growing, type ServerInfo, type Stream } from "../shared/api.ts";
 import { t } from "../shared/language.ts";
 
 const POLL_MS = 1000;
@@ -12,6 +12,8 @@ const HISTORY_SAMPLES = 60;
 export class Streams {
   list = $state.raw<Stream[] | null>(null);
   info = $state.raw<ServerInfo | null>(null);
+  /** The recordings that grow, by the paths of their streams. */
+  recordings = $state.raw<ReadonlyMap<string, Growing>>(new Map());
   /** Why there is nothing new to show; empty while all is well. */
   error = $state("");
   /** The error is that the admin token is missing. */
@@ -42,7 +44,10 @@ export class Streams {
     this.#polling = true;
     try {
       this.info ??= await fetchInfo();
-      this.#take(await fetchStreams());
+      const streams = await fetchStreams();
+      const growing = streams.some(isRecordable) ? await fetchRecordings() : [];
+      this.recordings = new Map(growing.map((one) => [one.stream, one]));
+      this.#take(streams);
       this.error = "";
       this.unauthorized = false;
       this.#wait = POLL_MS;
@@ -67,6 +72,11 @@ export class Streams {
     this.history = history;
     this.list = [...streams].sort(liveFirst);
   }
+}
+
+/** Whether its app's policy allows it to be recorded. */
+export function isRecordable({ record }: Stream): boolean {
+  return record === "on-demand" || record === "always";
 }
 
 /** One key for one stream, whatever slashes its parts hold. */

@@ -85,6 +85,25 @@ export interface Stream {
   thumbnail?: string | null;
   /** What can be gone back to; `start_ms`: where who asks for `start` begins. Milliseconds behind the broadcast's begin. */
   window?: { from_ms: number; to_ms: number; start_ms?: number } | null;
+  /** Whether streams of its app are recorded; only admins are told. */
+  record?: "never" | "on-demand" | "always" | null;
+}
+
+/** A recording that grows. */
+export interface Growing {
+  /** The path of the stream. */
+  stream: string;
+  app: string;
+  name: string;
+  url: string;
+  /** RFC 3339; `null` where the disk does not tell. */
+  since: string | null;
+}
+
+/** A span of a stream or film, in seconds from its beginning. */
+export interface Span {
+  from: number;
+  until: number;
 }
 
 export interface FilmTrack {
@@ -136,6 +155,8 @@ export interface Film {
   /** What is wrong with the file, in words. */
   notes?: string[];
   error?: string;
+  /** It is a recording that grows: neither removed nor renamed. */
+  growing?: boolean;
   /** Of a file of another container: which, and the line that makes a film of it. */
   container?: string;
   command?: string;
@@ -238,23 +259,59 @@ export function fetchFilms(search: string, offset: number, limit: number): Promi
 }
 
 export async function deleteFilm(encodedPath: string): Promise<void> {
-  const response = await fetch(`/api/v1/films/${encodedPath}`, { method: "DELETE", signal: AbortSignal.timeout(TIMEOUT_MS) });
-  if (!response.ok) throw new HttpError(response.status, refusalReason(await response.text()));
+  await ask(`/api/v1/films/${encodedPath}`, { method: "DELETE" });
+}
+
+/** `name`: below its app, with its ending. */
+export async function renameFilm(encodedPath: string, name: string): Promise<void> {
+  await ask(`/api/v1/films/${encodedPath}`, { method: "PATCH", body: JSON.stringify({ name }) });
 }
 
 export async function stopStream(encodedPath: string): Promise<void> {
-  const response = await fetch(`/api/v1/streams/${encodedPath}`, { method: "DELETE", signal: AbortSignal.timeout(TIMEOUT_MS) });
-  if (!response.ok && response.status !== 404) throw new HttpError(response.status, refusalReason(await response.text()));
+  try {
+    await ask(`/api/v1/streams/${encodedPath}`, { method: "DELETE" });
+  } catch (error) {
+    if (!(error instanceof HttpError) || error.status !== 404) throw error;
+  }
+}
+
+/** The recordings that grow. */
+export async function fetchRecordings(): Promise<Growing[]> {
+  return (await getJson<{ recordings: Growing[] }>("/api/v1/recordings")).recordings;
+}
+
+/** It begins with the next key frame, or ends, a moment later. */
+export async function recordStream(encodedPath: string, wanted: boolean): Promise<void> {
+  await ask(`/api/v1/recordings/${encodedPath}`, { method: wanted ? "POST" : "DELETE" });
+}
+
+/** The file itself. */
+export async function fetchClip(encodedPath: string, { from, until }: Span, format: "mp4" | "flv"): Promise<Blob> {
+  const response = await ask(`/api/v1/clips/${encodedPath}?from=${from}&until=${until}&format=${format}`, {}, FILM_TIMEOUT_MS);
+  return response.blob();
+}
+
+/** Makes a film of it, `name` below the recordings; `stream`: not percent-encoded. */
+export async function keepClip(stream: string, span: Span, name: string): Promise<{ name: string; url: string }> {
+  const body = JSON.stringify({ stream, from: span.from, until: span.until, name });
+  return (await ask("/api/v1/clips", { method: "POST", body }, FILM_TIMEOUT_MS)).json();
 }
 
 async function getJson<T>(url: string, timeoutMs = TIMEOUT_MS): Promise<T> {
-  const response = await fetch(url, {
-    headers: { accept: "application/json" },
-    cache: "no-store",
-    signal: AbortSignal.timeout(timeoutMs),
-  });
-  if (!response.ok) throw new HttpError(response.status, refusalReason(await response.text()));
+  const response = await ask(url, { headers: { accept: "application/json" }, cache: "no-store" }, timeoutMs);
   return (await response.json()) as T;
+}
+
+/** Throws what is no success. */
+async function ask(url: string, request: RequestInit, timeoutMs = TIMEOUT_MS): Promise<Response> {
+  const response = await fetch(url, { ...request, signal: AbortSignal.timeout(timeoutMs) });
+  if (!response.ok) throw new HttpError(response.status, refusalReason(await response.text()));
+  return response;
+}
+
+/** Why something was not done, for people; `silent`: where the server did not answer. */
+export function reasonOf(error: unknown, silent: string): string {
+  return error instanceof HttpError ? error.message : silent;
 }
 
 /** A refusal is a line of text, or JSON with it in `error`. Whatever else comes is not for people. */

@@ -52,6 +52,12 @@ export function day(rfc3339: string, locale?: string): string {
   return Number.isNaN(date.getTime()) ? "" : date.toLocaleDateString(locale, { year: "numeric", month: "short", day: "numeric" });
 }
 
+/** The time of day, likewise. */
+export function timeOfDay(rfc3339: string, locale?: string): string {
+  const date = new Date(rfc3339);
+  return Number.isNaN(date.getTime()) ? "" : date.toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit" });
+}
+
 /** `eng` or `de` as a word of the reader's language; what is no language stays as it is. */
 export function language(code: string | null | undefined, locale?: string): string {
   if (!code || code === "und") return "";

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use headwater_hub::StreamName;
 use parking_lot::Mutex;
 
+use crate::numbers::Numbers;
 use crate::parts::{PartMaker, PartsConfig};
 use crate::recordings::Recordings;
 use crate::spool::Spool;
@@ -95,26 +96,32 @@ impl Archive {
 
     /// Begins a broadcast: an empty window, and the maker that fills it. `clock` is the time on the wall at media time
     /// zero. Segment numbers, and the count of discontinuities, go on from the last broadcast of that name, if that is
-    /// known, else from the clock on the wall: segments in seconds, for none is shorter for long, so that a server that was
-    /// started anew never gives a number again; discontinuities more coarsely, for players keep a list of them.
+    /// known, also by its recordings, and are never below the clock on the wall: segments in seconds, for none is shorter for
+    /// long, so that a server that was started anew gives no number again; discontinuities more coarsely, for players keep a
+    /// list of them.
     pub fn begin(&self, name: &StreamName, broadcast: u64, clock: SystemTime) -> (Arc<Window>, PartMaker) {
         let mut windows = self.windows.lock();
         let seconds = clock.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let coarse = seconds.saturating_sub(YEAR_2026) / DISCONTINUITY_SECONDS;
-        let last = windows.get(name).map(|last| last.window.next_numbers());
+        let last = windows.get(name).map(|last| last.window.numbers());
+        let recorded = self.recordings.numbers(name).unwrap_or_default();
+        let floor = Numbers { segment: seconds, discontinuities: last.map_or(coarse, |_| 0) };
         // Parts of what was before do not go on in what begins.
-        let (next, discontinuities) = last.map_or((None, coarse), |(next, count)| (next, count + 1));
+        let behind = |last: Numbers| Numbers { discontinuities: last.discontinuities + 1, ..last };
+        let Numbers { segment, discontinuities } =
+            last.map(behind).unwrap_or_default().max(recorded).max(floor);
         let config = self.config;
         let in_all = self.in_all.clone();
         let window =
             Arc::new(Window::new(name.clone(), broadcast, clock, config.window, discontinuities, in_all));
         windows.insert(name.clone(), Entry { window: Arc::clone(&window), until: None });
-        (window, PartMaker::new(config.parts, next.unwrap_or(seconds).max(seconds)))
+        (window, PartMaker::new(config.parts, segment))
     }
 
     /// The broadcast of this window is over: nothing more comes. It is let go of after its own length.
     pub fn end(&self, window: &Window, now: Duration) {
         window.end();
+        self.recordings.remember(window.name(), window.numbers());
         let length = u64::try_from(self.config.window.length.as_nanos()).unwrap_or(0);
         let mut windows = self.windows.lock();
         if let Some(entry) =

@@ -29,6 +29,8 @@ pub async fn clip(window: &Window, from: Timestamp, until: Timestamp) -> Result<
     for kept in &parts {
         let init = &kept.part().init;
         match inits.iter().find(|known| known.rendition == init.rendition) {
+            // Script data is read where it stands, and has no place in a head.
+            None if init.track_number == 0 => {}
             None => inits.push(init),
             Some(known) if known.number == init.number => {}
             Some(_) => {
@@ -64,8 +66,7 @@ fn gather(window: &Window, from: Timestamp, until: Timestamp) -> Result<Vec<Arc<
         if part.from() > until + UNEVEN {
             break;
         }
-        // Script data has no track in such a film.
-        let is_within = part.from() < until && part.until() > entry.at && part.init.track_number > 0;
+        let is_within = part.from() < until && part.until() > entry.at;
         if !is_within || part.last_sequence() < entry.sequence {
             continue;
         }

@@ -20,6 +20,8 @@
 //! [`Window::began`] plus media time plus [`Segment::behind`]. Durations that a playlist tells are from one segment's `at` to the next (`until`),
 //! so that their sum has no drift.
 //!
+//! Moments that publishers mark are [`Window::cue_points`].
+//!
 //! **A server of bytes** sends [`Window::init`]'s bytes, or [`Kept::data`] of a part, or of all parts of
 //! [`Window::segment`] one after the other.
 //!
@@ -35,9 +37,11 @@
 mod archive;
 mod clip;
 mod config;
+mod cue_point;
 mod cursor;
 mod disk_use;
 mod lock;
+mod numbers;
 mod part;
 mod parts;
 mod recording;
@@ -49,13 +53,14 @@ mod window;
 pub use archive::{Archive, ArchiveConfig};
 pub use clip::{CLIP_BYTES_MAX, clip};
 pub use config::Config;
+pub use cue_point::CuePoint;
 pub use cursor::{BroadcastCursor, Moment};
 pub use lock::DirectoryLock;
 pub use part::{Init, Part, PartSample};
 pub use parts::{Made, PartMaker, PartsConfig, TARGET_DURATION};
 pub use recording::{
-    AppConfig, Happened, Outcome, Record, Recorder, RecordingsConfig, Removed, Repaired, Written, repair_all,
-    retain,
+    AppConfig, Happened, Outcome, Record, Recorder, RecordingsConfig, Removed, Repaired, Written,
+    remove_emptied, repair_all, retain,
 };
 pub use recordings::{RECORDINGS_APP, Recordings};
 pub use spool::Spool;

@@ -9,7 +9,10 @@ use headwater_hub::StreamName;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use crate::recording::{AppConfig, Record, Recorder, RecordingsConfig, Removed, retain};
+use crate::numbers::Numbers;
+use crate::recording::{
+    AppConfig, NAMES_MAX, Record, Recorder, RecordingsConfig, Removed, numbers_below, retain,
+};
 
 /// The app that recordings are films of.
 pub const RECORDINGS_APP: &str = "recordings";
@@ -23,6 +26,8 @@ pub struct Recordings {
     streams: Mutex<HashMap<StreamName, Status>>,
     /// Counts wishes.
     wishes: watch::Sender<u64>,
+    /// Where the numbers of streams with recordings go on.
+    numbers: Mutex<HashMap<StreamName, Numbers>>,
     /// Bytes of all recordings, as they were counted last.
     bytes: AtomicU64,
 }
@@ -40,6 +45,28 @@ impl Recordings {
     #[must_use]
     pub fn new(root: PathBuf, config: RecordingsConfig, apps: BTreeMap<String, AppConfig>) -> Self {
         Self { root, config, apps, ..Self::default() }
+    }
+
+    /// Learns from the recordings that are there which numbers their streams' segments had. It opens each of them: once, at
+    /// the start, before anybody publishes.
+    #[must_use]
+    pub fn recalled(mut self) -> Self {
+        *self.numbers.get_mut() = numbers_below(&self.root);
+        self
+    }
+
+    /// Where the numbers of a stream go on, if it has recordings.
+    pub(crate) fn numbers(&self, name: &StreamName) -> Option<Numbers> {
+        self.numbers.lock().get(name).copied()
+    }
+
+    /// The broadcast of a stream that may be recorded has come to these numbers.
+    pub(crate) fn remember(&self, name: &StreamName, numbers: Numbers) {
+        let mut all = self.numbers.lock();
+        if self.policy(name.app()).is_some() && (all.len() < NAMES_MAX || all.contains_key(name)) {
+            let known = all.entry(name.clone()).or_default();
+            *known = known.max(numbers);
+        }
     }
 
     /// The directory.

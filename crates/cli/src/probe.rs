@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use headwater_media::{Frame, MediaKind, Timestamp, Track};
+use headwater_media::codec::sbr::{ImplicitSbr, SbrSearch};
+use headwater_media::{Codec, DescribedTrack, Frame, MediaKind, SampleEntry, Timestamp, Track};
 use headwater_rtmp::session::PlayOptions;
 use serde::Serialize;
 
@@ -78,6 +79,9 @@ struct TrackReport {
 /// What is gathered of one track.
 struct Tally {
     track: Track,
+    /// What frames say of it, since the first that decoding can start with.
+    entry: Option<SampleEntry>,
+    sbr: SbrSearch,
     frames: u64,
     bytes: u64,
     keyframes: u64,
@@ -165,6 +169,7 @@ impl Gathered {
                 Some(known) => {
                     known.configurations += 1;
                     known.track = track;
+                    (known.entry, known.sbr) = (None, SbrSearch::default());
                 }
                 None => self.tracks.push(Tally::new(track)),
             },
@@ -208,6 +213,8 @@ impl Tally {
     fn new(track: Track) -> Self {
         Self {
             track,
+            entry: None,
+            sbr: SbrSearch::default(),
             frames: 0,
             bytes: 0,
             keyframes: 0,
@@ -226,6 +233,7 @@ impl Tally {
     }
 
     fn take(&mut self, frame: &Frame) {
+        self.look(frame);
         self.frames += 1;
         self.bytes += frame.payload.len() as u64;
         self.reordered |= frame.pts != frame.dts;
@@ -248,8 +256,24 @@ impl Tally {
         }
     }
 
+    /// Takes what a frame says of its track. Of AAC the first and some that lie apart are asked for SBR that is announced
+    /// nowhere: silence says little.
+    fn look(&mut self, frame: &Frame) {
+        const APART: u64 = 16;
+        if !frame.key {
+            return;
+        }
+        let entry = self.entry.get_or_insert_with(|| SampleEntry::of_frame(&frame.payload));
+        let is_asked = self.frames < APART || self.frames.is_multiple_of(APART);
+        if is_asked && self.track.codec == Codec::Aac && ImplicitSbr::may_be_in(&self.track.config) {
+            self.sbr.look(&frame.payload);
+            entry.sbr = self.sbr.found();
+        }
+    }
+
     fn report(self, duration: Timestamp) -> TrackReport {
-        let details = self.track.details();
+        let entry = self.entry.unwrap_or_default();
+        let details = DescribedTrack { track: &self.track, entry: &entry }.details();
         let span = self.last.zip(self.first).map(|(last, first)| (last - first).as_seconds());
         TrackReport {
             kind: match self.track.id.kind {
@@ -331,8 +355,8 @@ fn health(track: &TrackReport) -> String {
 mod tests {
     use super::*;
     use bytes::Bytes;
+    use headwater_media::TrackId;
     use headwater_media::flv::LeftOut;
-    use headwater_media::{Codec, TrackId};
 
     fn frame(track: TrackId, ms: i64, key: bool) -> Item {
         let at = Timestamp::from_ms(ms);

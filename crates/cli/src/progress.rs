@@ -164,12 +164,16 @@ pub(super) fn clock(at: Timestamp) -> String {
     format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }
 
-/// The stream that an address names, `live/x`; nothing for a file, which nobody has to wait for.
+/// The stream that an address names, `live/x`, or its playlist; nothing for a file, which nobody has to wait for.
 fn stream_of(target: &str) -> Option<String> {
     let (_, rest) = target.split_once("://")?;
     let path = rest.split('?').next().unwrap_or_default().split_once('/')?.1;
     let path = path.trim_matches('/').trim_end_matches(".flv");
-    (!path.is_empty()).then(|| path.to_owned())
+    let awaited = match path.strip_suffix("/index.m3u8") {
+        Some(stream) => format!("{stream}'s playlist"),
+        None => path.to_owned(),
+    };
+    (!path.is_empty()).then_some(awaited)
 }
 
 fn millis(at: Timestamp) -> u64 {
@@ -186,6 +190,8 @@ mod tests {
             ("rtmp://localhost/live/x", Some("live/x")),
             ("rtmp://localhost:1935/live/a/b?key=…", Some("live/a/b")),
             ("http://localhost:8080/live/x.flv", Some("live/x")),
+            ("http://localhost:8080/live/a/b/index.m3u8?key=…", Some("live/a/b's playlist")),
+            ("https://localhost/live/x.m3u8", Some("live/x.m3u8")),
             ("film.mp4", None),
             ("rtmp://localhost", None),
         ] {

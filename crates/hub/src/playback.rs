@@ -253,7 +253,8 @@ impl Playback {
     }
 
     /// Goes to a place of the player's time; what follows comes with everything that a decoder must know. While it
-    /// stands, one picture of the new place is shown.
+    /// stands, one picture of the new place is shown. A place before the player's beginning, below 0, is its beginning from
+    /// then on: no protocol has times below 0.
     ///
     /// # Errors
     /// What is watched cannot be sought in, or has no such place.
@@ -266,7 +267,10 @@ impl Playback {
         if self.duration().is_some_and(|length| at > length + SEEK_BEYOND_MAX) {
             return Err(SeekError::BeyondEnd);
         }
-        self.cursor.seek(at);
+        let place = self.cursor.seek(at);
+        if self.origin.is_some_and(|origin| place < origin) {
+            (self.origin, self.elapsed) = (Some(place), Timestamp::ZERO);
+        }
         self.breaks += 1;
         self.reopen();
         if self.pause == Pause::Stands {

@@ -75,6 +75,13 @@ impl Changes {
         self.list.push(change);
     }
 
+    /// Adds those of a track, in order of their times, each in place of the one that it had at the same time; likewise.
+    pub(crate) fn put(&mut self, id: TrackId, found: Vec<Change>) {
+        let is_found = |from: Timestamp| found.binary_search_by_key(&from, |change| change.from).is_ok();
+        self.list.retain(|change| change.track.id != id || !is_found(change.from));
+        self.list.extend(found);
+    }
+
     /// Puts all in order, `shift` earlier. Of a track's changes at the same time the one that came last holds.
     pub(crate) fn settle(&mut self, shift: Timestamp) {
         for change in &mut self.list {

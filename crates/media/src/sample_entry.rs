@@ -3,7 +3,9 @@
 
 use bytes::Bytes;
 
-use crate::{MediaKind, Track, TrackDetails};
+use crate::codec::aac::AudioSpecificConfig;
+use crate::codec::sbr::ImplicitSbr;
+use crate::{Codec, MediaKind, Track, TrackDetails};
 
 /// What a film's file says of the samples of a track that the decoder configuration does not. Everything may be
 /// missing; FLV has no sample entries.
@@ -19,14 +21,18 @@ pub struct SampleEntry {
     pub(crate) boxes: Bytes,
     /// The beginning of the first frame, of codecs whose frames describe themselves.
     pub(crate) frame: Bytes,
+    /// What frames of AAC carry and the configuration does not announce.
+    pub sbr: Option<ImplicitSbr>,
 }
 
 impl SampleEntry {
     /// Nothing is said.
-    pub const NONE: Self = Self { size: None, pixel_aspect: None, boxes: Bytes::new(), frame: Bytes::new() };
+    pub const NONE: Self =
+        Self { size: None, pixel_aspect: None, boxes: Bytes::new(), frame: Bytes::new(), sbr: None };
 
     /// What a frame says of its track, by its head.
-    pub(crate) fn of_frame(frame: &[u8]) -> Self {
+    #[must_use]
+    pub fn of_frame(frame: &[u8]) -> Self {
         /// The heads of frames that describe themselves are shorter.
         const HEAD_BYTES: usize = 64;
         Self { frame: Bytes::copy_from_slice(&frame[..frame.len().min(HEAD_BYTES)]), ..Self::NONE }
@@ -61,6 +67,15 @@ impl<'a> DescribedTrack<'a> {
         {
             details.width = Some(width);
             details.height = Some(height);
+        }
+        if self.track.codec == Codec::Aac
+            && let Some(sbr) = self.entry.sbr
+            && let Ok(config) = AudioSpecificConfig::parse(&self.track.config)
+        {
+            let config = sbr.announced(config);
+            details.codec_string = Some(config.codec_string());
+            details.sample_rate = Some(config.output_rate());
+            details.channels = config.channels();
         }
         details
     }

@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 use headwater_media::codec::aac::{AdtsHeader, AudioSpecificConfig};
+use headwater_media::first_frames::FirstFrames;
 use headwater_media::flv::{
     self, Indexer, MediaItem, TagKind, TagReader, file_header, previous_tag_size, tag_head,
 };
@@ -229,6 +230,45 @@ fn several_frames_of_sound_in_a_tag_are_samples_of_their_own() {
         assert!(apart.abs() <= 1, "{apart} ms");
     }
     assert!(index.samples().iter().all(|sample| !sample.needs_repair), "they lie as they are");
+}
+
+/// What an encoder made, in MP4 whose configuration announces AAC-LC alone; and AAC-LC.
+#[test]
+fn he_aac_that_nobody_announces_is_what_frames_say() {
+    let details = |index: Index, file: &[u8]| {
+        let sound = |index: &Index| {
+            index.tracks().iter().find(|it| it.track.id.kind == MediaKind::Audio).unwrap().clone()
+        };
+        let before = sound(&index);
+        let mut frames = FirstFrames::new(index);
+        while let Some(range) = frames.wants() {
+            frames.supply(&file[range.start as usize..range.end as usize]);
+        }
+        let after = sound(&frames.finish().unwrap());
+        assert_eq!((&after.track, after.end, after.timescale), (&before.track, before.end, before.timescale));
+        let details = after.described().details();
+        (details.codec_string.unwrap(), details.sample_rate.unwrap(), details.channels.unwrap())
+    };
+    for (name, codec, channels) in [
+        ("he-aac.mp4", "mp4a.40.5", 2),
+        ("he-aac-mono.mp4", "mp4a.40.5", 1),
+        ("he-aac-v2.mp4", "mp4a.40.29", 2),
+    ] {
+        let file = fixture(name);
+        let (lasts, frames) = (scan(&file).duration(), scan(&file).samples().len() as i64);
+        assert_eq!(lasts.as_ms(), Timestamp::from_ticks(2048 * frames, 48_000).as_ms(), "{name}");
+        assert_eq!(details(scan(&file), &file), (codec.to_owned(), 48_000, channels), "{name}");
+    }
+    // These deny it in their configuration. Without that their frames are asked.
+    let open = |name| {
+        let mut file = fixture(name);
+        let denial = file.windows(3).position(|bytes| bytes == [0x56, 0xE5, 0]).unwrap();
+        file[denial..denial + 2].fill(0);
+        file
+    };
+    let (mp4, flv) = (open("faststart.mp4"), open("audio.flv"));
+    assert_eq!(details(scan(&mp4), &mp4), ("mp4a.40.2".to_owned(), 44_100, 2));
+    assert_eq!(details(index(&flv), &flv).0, "mp4a.40.2");
 }
 
 #[test]

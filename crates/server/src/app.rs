@@ -68,9 +68,9 @@ pub async fn run(origin: Origin, with_demo: bool) -> anyhow::Result<()> {
     };
     let (acceptors, addresses) = listeners::open(&table(&config, &settings, to_rtmp, to_http), &shared)?;
 
-    let (tunnels, tunnel_arrivals) = Tunnels::new(settings.tunnels_max.live(), uptime);
+    let (tunnels, tunnel_arrivals) = Tunnels::new(settings.tunnels.live(), uptime);
     let windows = Some(config.data.join(WINDOWS));
-    let archive = Arc::new(Archive::new(config.window.archive(), config.recordings(), windows));
+    let archive = Arc::new(Archive::new(config.window.archive(), config.recordings().recalled(), windows));
     let recorded = Arc::clone(&archive);
     let library = Library::new(&config.media, &config.libraries())
         .sparing(move |path| recorded.recordings().is_growing(path));

@@ -2,9 +2,13 @@
 
 use bytes::Bytes;
 
+use crate::numbers::NOTE_LEN;
+
 /// Bytes from a file's beginning to its first part: heads as they grow are written into it one after the other, so that
 /// none is ever written over. A head of pictures and sound takes about 1,300.
 const ROOM: u64 = 64 << 10;
+/// Of that, what heads may take.
+const HEADS_MAX: u64 = ROOM - NOTE_LEN;
 
 /// What lies before the first part of the file at hand.
 #[derive(Debug, Default)]
@@ -33,7 +37,7 @@ impl Head {
 
     /// Whether another head of this size fits into the file; `free` boxes stand around it.
     pub(super) fn fits(&self, head: &Bytes) -> bool {
-        self.has_begun() && self.taken + head.len() as u64 + 32 <= ROOM
+        self.has_begun() && self.taken + head.len() as u64 + 32 <= HEADS_MAX
     }
 
     /// The file has this head from now on.
@@ -43,7 +47,7 @@ impl Head {
 
     /// Begins a file with this head; false if it fits into none.
     pub(super) fn begin_file(&mut self, head: &Bytes) -> bool {
-        if head.len() as u64 + 32 > ROOM {
+        if head.len() as u64 + 32 > HEADS_MAX {
             return false;
         }
         *self = Self { file: self.file + 1, offset: ROOM, taken: 0, fragments: 0 };

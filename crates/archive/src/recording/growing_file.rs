@@ -11,14 +11,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use headwater_hub::StreamName;
 use headwater_media::Timestamp;
 use headwater_media::mp4::growing;
 use headwater_vod::{FileBlob, read_index};
 
+use crate::numbers::{NOTE_LEN, NUMBERS_AT, Numbers};
+
 /// Between two times that the disk is told to keep what there is.
 const SYNC_EVERY: Duration = Duration::from_secs(5);
-/// Bytes from the beginning to the first part: every head of the file goes in there, one behind the other.
+/// Bytes from the beginning to the first part.
 const ROOM: u64 = 64 << 10;
+/// Where in it the note of numbers begins: every head of the file goes before it, one behind the other.
+pub(super) const NOTE_AT: u64 = ROOM - NOTE_LEN;
 
 /// A file that grows.
 #[derive(Debug)]
@@ -43,14 +48,20 @@ pub(super) struct Completed {
 }
 
 impl GrowingFile {
-    /// Makes the file with its head. Directories on the way are made.
-    pub(super) fn create(path: &Path, head: &Bytes) -> io::Result<Self> {
-        let beginning = growing::begin_file(head, ROOM).map_err(io::Error::other)?;
+    /// Makes the file with its head and the numbers of its stream. Directories on the way are made.
+    pub(super) fn create(path: &Path, head: &Bytes, name: &StreamName, numbers: Numbers) -> io::Result<Self> {
+        let beginning = growing::begin_file(head, NOTE_AT).map_err(io::Error::other)?;
+        let beginning = [beginning, numbers.note(name)].concat();
         let movie = growing::first_movie(head).map_err(io::Error::other)?;
-        if let Some(directory) = path.parent() {
-            fs::create_dir_all(directory)?;
-        }
-        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+        let create = || {
+            path.parent().map_or(Ok(()), fs::create_dir_all)?;
+            OpenOptions::new().read(true).write(true).create_new(true).open(path)
+        };
+        // Once more, where the directory was empty and has just been removed.
+        let file = create().or_else(|error| match error.kind() {
+            io::ErrorKind::NotFound => create(),
+            _ => Err(error),
+        })?;
         let mut growing = Self {
             reader: Arc::new(File::open(path)?),
             file,
@@ -91,12 +102,17 @@ impl GrowingFile {
         if *head == self.head {
             return Ok(());
         }
-        let (writes, movie) = growing::grow_head(self.movie, head, ROOM).map_err(io::Error::other)?;
+        let (writes, movie) = growing::grow_head(self.movie, head, NOTE_AT).map_err(io::Error::other)?;
         for (at, bytes) in writes {
             write_at(&self.file, at, &bytes)?;
         }
         (self.head, self.movie) = (head.clone(), movie);
         Ok(())
+    }
+
+    /// Writes the numbers of its stream over those that it was told before.
+    pub(super) fn note(&self, numbers: Numbers) -> io::Result<()> {
+        write_at(&self.file, NOTE_AT + NUMBERS_AT, &numbers.to_bytes())
     }
 
     /// Appends bytes; where they lie comes back. What goes wrong leaves the file as it was.

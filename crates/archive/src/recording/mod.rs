@@ -4,12 +4,13 @@
 mod file_name;
 mod growing_file;
 mod policy;
+mod remembered;
 mod repair;
 mod retention;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
@@ -17,19 +18,23 @@ use headwater_hub::StreamName;
 use headwater_media::{MediaKind, Timestamp};
 
 use self::growing_file::GrowingFile;
+use crate::numbers::Numbers;
 use crate::part::Part;
 use crate::parts::Made;
 use crate::window::{Data, Kept, Window};
 
 pub use self::policy::{AppConfig, Record, RecordingsConfig};
+pub(crate) use self::remembered::{NAMES_MAX, numbers_below};
 pub use self::repair::{Outcome, Repaired, repair_all};
 pub(crate) use self::retention::bytes_below;
-pub use self::retention::{Removed, retain};
+pub use self::retention::{Removed, remove_emptied, retain};
 
 /// After something went wrong a new file is tried for so much later.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 /// How often the disk's room is looked at.
 const ROOM_EVERY: Duration = Duration::from_secs(1);
+/// How often a file is told the numbers of its stream's segments.
+const NOTE_EVERY: Duration = Duration::from_secs(1);
 /// Sound begins a file once pictures have stayed away for so long.
 const WITHOUT_PICTURES: Timestamp = Timestamp::from_ms(10_000);
 /// Files of one name in one second: beyond, something is broken.
@@ -110,6 +115,8 @@ pub struct Recorder {
     /// When the last picture was decoded: as long as there are some, files begin with them.
     pictured: Option<Timestamp>,
     lost: u64,
+    /// Who gives the stream's segments their numbers.
+    window: Weak<Window>,
     looked: Option<Instant>,
     happened: Vec<Happened>,
 }
@@ -120,6 +127,8 @@ struct Open {
     /// Which head it was begun under.
     number: u32,
     from: Timestamp,
+    /// When it was told the numbers of segments.
+    noted: Instant,
 }
 
 /// Whether there is to be a file.
@@ -159,9 +168,21 @@ impl Recorder {
             file: None,
             pictured: None,
             lost: 0,
+            window: Weak::new(),
             looked: None,
             happened: Vec::new(),
         }
+    }
+
+    /// Files remember the numbers that this window's segments have.
+    #[must_use]
+    pub fn numbered_by(mut self, window: &Arc<Window>) -> Self {
+        self.window = Arc::downgrade(window);
+        self
+    }
+
+    fn numbers(&self) -> Option<Numbers> {
+        self.window.upgrade().map(|window| window.numbers())
     }
 
     /// Whether there is to be a file.
@@ -266,8 +287,13 @@ impl Recorder {
         if self.file.is_none() {
             self.begin(kept.part())?;
         }
+        let numbers = self.numbers();
         if let Some(open) = &mut self.file {
             let at = open.file.append(bytes)?;
+            if let Some(numbers) = numbers.filter(|_| open.noted.elapsed() >= NOTE_EVERY) {
+                open.file.note(numbers)?;
+                open.noted = Instant::now();
+            }
             kept.lies_at(open.file.reader(), at);
         }
         Ok(())
@@ -280,11 +306,11 @@ impl Recorder {
         let name = |alike| file_name::fill(&self.policy.name, &self.stream, began, alike);
         for alike in 1..=ALIKE_MAX {
             let path = self.root.join(self.stream.app()).join(name(alike) + ".mp4");
-            match GrowingFile::create(&path, &head) {
+            match GrowingFile::create(&path, &head, &self.stream, self.numbers().unwrap_or_default()) {
                 Ok(file) => {
                     self.tell_lost();
                     self.happened.push(Happened::Began(path));
-                    self.file = Some(Open { file, number, from: part.from() });
+                    self.file = Some(Open { file, number, from: part.from(), noted: Instant::now() });
                     self.state = State::AtOnce;
                     return Ok(());
                 }
@@ -315,7 +341,8 @@ impl Recorder {
         let Some(open) = self.file.take() else { return };
         let path = open.file.path().to_owned();
         let has_its_name = open.file.has_its_name();
-        match open.file.complete() {
+        let noted = self.numbers().map_or(Ok(()), |numbers| open.file.note(numbers));
+        match noted.and_then(|()| open.file.complete()) {
             Ok(_) if !has_its_name => {
                 let text = "it was removed, replaced or renamed by others while it was recorded; what was written is lost \
                             unless it has another name";

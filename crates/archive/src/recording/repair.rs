@@ -14,7 +14,7 @@ use headwater_media::mp4::{BoxHeader, growing};
 use super::growing_file::complete;
 
 /// Directories within each other, at most: as many as the library looks into.
-const DEPTH_MAX: usize = 16;
+pub(super) const DEPTH_MAX: usize = 16;
 
 /// What has become of a file that was found unfinished.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -62,15 +62,26 @@ pub fn retain(
         {
             count -= 1;
             bytes -= recording.bytes;
-            // Its directory goes with the last of them; it stays if it is not empty.
-            if let Some(directory) = recording.path.parent().filter(|directory| *directory != root.join(app))
-            {
-                let _ = fs::remove_dir(directory);
-            }
+            remove_emptied(root, &recording.name);
             removed.push(Removed { name: recording.name, bytes: recording.bytes });
         }
     }
     removed
+}
+
+/// Removes the directories that have become empty since the recording at this path below `root` is there no more: all on the
+/// way to it, but for `root` and the app's own. It may wait for the disk.
+pub fn remove_emptied(root: &Path, recording: &str) {
+    if !stays_within(recording) {
+        return;
+    }
+    let above = Path::new(recording).ancestors().skip(1);
+    for directory in above.take_while(|directory| directory.components().count() > 1) {
+        // One that is not empty stays, and so do those around it.
+        if fs::remove_dir(root.join(directory)).is_err() {
+            return;
+        }
+    }
 }
 
 /// Whether it is a directory below another, by its name.

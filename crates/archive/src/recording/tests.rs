@@ -79,7 +79,6 @@ fn published(broadcast: &Broadcast) -> BTreeMap<TrackId, Vec<Vec<u8>>> {
     for (_, frame) in &broadcast.frames {
         all.entry(frame.track).or_default().push(frame.payload.to_vec());
     }
-    all.remove(&TrackId::DATA);
     all
 }
 
@@ -92,7 +91,9 @@ fn is_same(films: &[PathBuf], broadcast: &Broadcast) -> bool {
 
 fn usual(seconds: i64) -> Broadcast {
     let mut broadcast = Broadcast::new(&[video(), sound(AAC)]);
-    broadcast.play(0, seconds * 1000, 40.0, 50);
+    broadcast.play(0, seconds * 500, 40.0, 50);
+    broadcast.put(TrackId::DATA, seconds * 500 - 10, true);
+    broadcast.play(seconds * 500, seconds * 1000, 40.0, 50);
     broadcast.put(TrackId::DATA, seconds * 1000 - 30, true);
     broadcast.end()
 }
@@ -143,6 +144,39 @@ fn sound_that_comes_late_is_in_the_same_film() {
     assert!(is_same(std::slice::from_ref(&path), &broadcast));
     let kept = payloads(&[path]);
     assert!((kept[&TrackId::AUDIO][0].1 - 3_000).abs() < 3);
+}
+
+#[test]
+fn after_a_restart_numbers_go_on_from_the_recordings_whatever_the_clock_says() {
+    let place = Place::new("numbers");
+    let name = StreamName::parse("live/cam").unwrap();
+    let apps = || BTreeMap::from([("live".to_owned(), always())]);
+    let archive = || {
+        let config = RecordingsConfig { free_min_bytes: 0, ..RecordingsConfig::default() };
+        let recordings = crate::Recordings::new(place.0.clone(), config, apps()).recalled();
+        crate::Archive::new(crate::ArchiveConfig::default(), recordings, None)
+    };
+    let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    let broadcast = usual(9);
+    let first = archive();
+    // In the year 2030; a server whose clock was lost then believes that it is 1970.
+    let (window, maker) = first.begin(&name, 1, at(1_900_000_000));
+    assert_eq!(maker.segment(), 1_900_000_000);
+    let mut recorder = first.recordings().recorder(&name, at(1_900_000_000)).unwrap().numbered_by(&window);
+    // The maker of these begins with 100; the window keeps the numbers that it is given.
+    let parts = Written::through(&window, broadcast.made);
+    recorder.write(parts);
+    drop((recorder, first));
+    let given = window.numbers();
+    assert!(given.segment > 100 && given.discontinuities > 200_000);
+    let second = archive();
+    let (window, maker) = second.begin(&name, 1, at(50));
+    assert!(maker.segment() >= given.segment, "{} {given:?}", maker.segment());
+    assert!(window.numbers().discontinuities > given.discontinuities);
+    // Another name has had none, and what is newer than the files is the clock's.
+    let other = StreamName::parse("live/other").unwrap();
+    assert_eq!(second.begin(&other, 2, at(50)).1.segment(), 50);
+    assert_eq!(archive().begin(&name, 3, at(1_900_000_000)).1.segment(), 1_900_000_000);
 }
 
 #[test]
@@ -439,4 +473,42 @@ fn an_app_that_leads_elsewhere_is_refused_and_nothing_there_is_removed() {
     for app in ["live", "l\u{e9}v", "..a", "a b"] {
         policy.check(app).unwrap();
     }
+}
+
+#[test]
+fn directories_that_have_become_empty_go_but_for_the_root_and_the_app() {
+    let place = Place::new("emptied");
+    let there = |path: &str| place.0.join(path).exists();
+    for film in ["live/a/b/one.mp4", "live/a/b/two.mp4", "live/a/three.mp4", "live/four.mp4"] {
+        fs::create_dir_all(place.0.join(film).parent().unwrap()).unwrap();
+        fs::write(place.0.join(film), b"a film").unwrap();
+    }
+    let remove = |film: &str| {
+        fs::remove_file(place.0.join(film)).unwrap();
+        remove_emptied(&place.0, film);
+    };
+    remove("live/a/b/one.mp4");
+    assert!(there("live/a/b/two.mp4"));
+    remove("live/a/b/two.mp4");
+    assert!(!there("live/a/b") && there("live/a/three.mp4"));
+    remove("live/a/three.mp4");
+    assert!(!there("live/a") && there("live/four.mp4"));
+    remove("live/four.mp4");
+    assert!(there("live"), "an app's own stays");
+    fs::create_dir_all(place.0.join("root/live")).unwrap();
+    fs::create_dir_all(place.0.join("outside/empty")).unwrap();
+    for elsewhere in ["../outside/empty/x.mp4", "/x/y/z.mp4", "", ".."] {
+        remove_emptied(&place.0.join("root"), elsewhere);
+    }
+    assert!(there("outside/empty") && there("root/live"));
+
+    // By policy, all of them at once.
+    for film in ["live/a/b/one.mp4", "live/a/b/c/two.mp4"] {
+        fs::create_dir_all(place.0.join(film).parent().unwrap()).unwrap();
+        fs::write(place.0.join(film), b"a film").unwrap();
+    }
+    let removed =
+        retain(&place.0, "live", &AppConfig { keep_bytes: 1, ..always() }, SystemTime::now(), |_| false);
+    assert_eq!(removed.len(), 2);
+    assert!(there("live") && !there("live/a"));
 }

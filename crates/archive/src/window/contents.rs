@@ -8,6 +8,7 @@ use headwater_media::{MediaKind, Timestamp, TrackId};
 
 use super::kept::Kept;
 use super::rendition::{Head, Rendition};
+use crate::cue_point::{CUE_POINTS_MAX, CuePoint};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -23,6 +24,7 @@ pub(super) struct Contents {
     pub(super) parts: VecDeque<Arc<Kept>>,
     pub(super) first_ordinal: u64,
     pub(super) setups: VecDeque<(u64, Arc<DecoderSetup>)>,
+    pub(super) cue_points: VecDeque<CuePoint>,
     /// Parts with lower ordinals have left memory.
     pub(super) in_memory_from: u64,
     /// Parts that were to leave memory and are in no file, by their ordinals.
@@ -54,6 +56,13 @@ impl Contents {
         self.held += u64::from(kept.part().len);
         self.rendition(kept.part().rendition()).add(&kept);
         self.parts.push_back(kept);
+    }
+
+    pub(super) fn add_cue_point(&mut self, cue: CuePoint) {
+        if self.cue_points.len() >= CUE_POINTS_MAX {
+            self.cue_points.pop_front();
+        }
+        self.cue_points.push_back(cue);
     }
 
     pub(super) fn add_setup(&mut self, since: u64, setup: Arc<DecoderSetup>) {
@@ -112,6 +121,9 @@ impl Contents {
                 self.held -= u64::from(kept.part().len);
                 self.first_ordinal += 1;
             }
+        }
+        while self.cue_points.front().is_some_and(|cue| cue.segment <= gone.number) {
+            self.cue_points.pop_front();
         }
         let oldest = self.parts.front().map_or(0, |kept| kept.part().first_sequence());
         while self.setups.get(1).is_some_and(|(since, _)| *since <= oldest) {

@@ -19,7 +19,9 @@ use tokio::sync::watch;
 
 use self::contents::Contents;
 use self::rendition::{Head, Rendition};
+use crate::cue_point::CuePoint;
 use crate::disk_use::DiskUse;
+use crate::numbers::Numbers;
 use crate::part::Init;
 use crate::parts::Made;
 
@@ -188,6 +190,10 @@ impl Window {
                 }
                 Made::Init(init) => inner.rendition(init.rendition).describe(init),
                 Made::Part(part, bytes) => {
+                    let is_data = part.rendition().kind == MediaKind::Data;
+                    if let Some(cue) = is_data.then(|| CuePoint::of(&part, &bytes)).flatten() {
+                        inner.add_cue_point(cue);
+                    }
                     let kept = Arc::new(Kept::new(part, bytes));
                     fresh.push(Arc::clone(&kept));
                     inner.add(kept);
@@ -327,12 +333,27 @@ impl Window {
         self.inner.lock().first_number
     }
 
-    /// The number behind the last segment, and all discontinuities so far: where another broadcast of that name goes on.
+    /// The cue points of the segments that are kept, oldest first; not more than a playlist can list.
     #[must_use]
-    pub fn next_numbers(&self) -> (Option<u64>, u64) {
+    pub fn cue_points(&self) -> Vec<CuePoint> {
+        self.inner.lock().cue_points.iter().cloned().collect()
+    }
+
+    /// The number behind the last segment; `None` before there is one.
+    #[must_use]
+    pub fn next_number(&self) -> Option<u64> {
+        self.inner.lock().segments.back().map(|last| last.number + 1)
+    }
+
+    /// The number behind the last segment, 0 before there is one, and all discontinuities so far: where another broadcast of
+    /// that name goes on.
+    pub(crate) fn numbers(&self) -> Numbers {
         let inner = self.inner.lock();
         let kept = inner.segments.iter().filter(|segment| segment.discontinuity).count() as u64;
-        (inner.segments.back().map(|last| last.number + 1), inner.discontinuities + kept)
+        Numbers {
+            segment: inner.segments.back().map_or(0, |last| last.number + 1),
+            discontinuities: inner.discontinuities + kept,
+        }
     }
 
     pub(crate) const fn disk_use(&self) -> &Arc<DiskUse> {

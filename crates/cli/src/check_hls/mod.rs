@@ -19,8 +19,10 @@ use self::finding::Finding;
 use self::playlist::Attributes;
 pub(crate) use self::playlist::{MediaPlaylist, Part};
 use self::rendition::Rendition;
+use super::incoming::shown;
 use super::line::Trust;
 use super::output;
+use super::progress::Progress;
 
 /// Renditions that are watched side by side, at most.
 const RENDITIONS_MAX: usize = 16;
@@ -75,7 +77,13 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         "--duration is a number of seconds"
     );
     let until = Instant::now() + Duration::from_secs_f64(arguments.duration);
-    let (playlists, mut findings) = renditions(&arguments.target, &arguments.trust).await?;
+    let (playlists, mut findings) = {
+        // A server may hold the answer until there is a stream.
+        let mut progress = Progress::new(&shown(&arguments.target), None);
+        let found = progress.wait(renditions(&arguments.target, &arguments.trust)).await;
+        progress.finish();
+        found?
+    };
     let quiet = arguments.json;
     let watching = playlists.into_iter().map(|uri| {
         let trust = arguments.trust.clone();

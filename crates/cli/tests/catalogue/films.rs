@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::io::Read;
+use std::path::Path;
+use std::process::Command;
 use std::time::Instant;
 
 use crate::server::{Server, testdata};
@@ -45,6 +47,54 @@ fn a_film_is_described() {
     server.get("/api/v1/films/vod/nothing.mp4").must_be(404);
     server.get("/api/v1/films/live/film.mp4").must_be(404);
     server.get("/api/v1/films/vod/..%2F..%2Fdata%2Fsecrets.toml").must_be(403);
+}
+
+/// What `headwater probe` says of a file.
+fn probed(file: &Path) -> serde_json::Value {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_headwater"));
+    let output = command.args(["probe", "--json"]).arg(file).output().unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn frames_that_describe_themselves_do_so_in_the_report_of_probe() {
+    let number = |track: &serde_json::Value, key: &str| track[key].as_u64();
+    let probed = |name: &str| probed(&testdata(name))["tracks"].clone();
+    let pictures = &probed("vp9.flv")[0];
+    assert_eq!((number(pictures, "width"), number(pictures, "height")), (Some(160), Some(90)));
+    let [mp3, ac3] = [probed("mp3.flv"), probed("ac3.flv")];
+    assert_eq!((number(&mp3[1], "sample_rate"), number(&mp3[1], "channels")), (Some(44_100), Some(2)));
+    assert_eq!((number(&ac3[0], "sample_rate"), number(&ac3[0], "channels")), (Some(48_000), Some(6)));
+}
+
+#[test]
+fn he_aac_is_described_by_its_frames_though_its_configuration_does_not_announce_it() {
+    let server = Server::start("");
+    for (name, codec, channels) in [
+        ("he-aac.mp4", "mp4a.40.5", 2),
+        ("he-aac-mono.mp4", "mp4a.40.5", 1),
+        ("he-aac-v2.mp4", "mp4a.40.29", 2),
+    ] {
+        fs::copy(testdata(name), server.media().join(name)).unwrap();
+        let about = server.get(&format!("/api/v1/films/vod/{name}")).must_be(200).json();
+        let sound = &about["tracks"][0];
+        assert_eq!(sound["codec_string"], codec, "{about}");
+        assert_eq!(
+            (sound["sample_rate"].as_u64(), sound["channels"].as_u64()),
+            (Some(48_000), Some(channels))
+        );
+        let playlist = server.get(&format!("/vod/{name}/index.m3u8")).must_be(200);
+        assert!(playlist.text().contains(&format!("CODECS=\"{codec}\"")), "{}", playlist.text());
+        let probed = probed(&server.media().join(name));
+        let sound = &probed["tracks"][0];
+        assert_eq!(
+            (&sound["codec_string"], &sound["sample_rate"]),
+            (&codec.into(), &48_000.into()),
+            "{name}"
+        );
+        let lasts = |about: &serde_json::Value, key: &str| about[key].as_f64().unwrap();
+        assert!((lasts(&about, "duration") - lasts(&probed, "duration_seconds")).abs() < 0.001);
+    }
 }
 
 #[test]
@@ -183,7 +233,7 @@ fn a_film_that_is_removed_is_played_to_its_end() {
     let rtmp = server.get("/api/v1/films/vod/film.mp4").must_be(200).json();
     let rtmp = rtmp["urls"]["rtmp"].as_str().unwrap().replace("localhost", "127.0.0.1");
     let out = server.data().join("played.flv");
-    let mut player = std::process::Command::new(env!("CARGO_BIN_EXE_headwater"))
+    let mut player = Command::new(env!("CARGO_BIN_EXE_headwater"))
         .args(["play", &rtmp, "-o"])
         .arg(&out)
         .stdout(std::process::Stdio::null())

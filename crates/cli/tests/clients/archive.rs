@@ -17,7 +17,7 @@ use crate::sources;
 const NAME: &str = "kept";
 const LIMIT_S: u64 = 30;
 const ALWAYS: &str = "[apps.live]\nrecord = \"always\"\n[streams]\nreconnect_window_ms = 300\n";
-/// How often a server is killed while it records.
+/// How often a server is killed while it records; `HEADWATER_KILLS` says another number.
 const KILLS: u64 = 10;
 
 fn body(server: &Server, path: &str) -> Value {
@@ -149,12 +149,13 @@ fn a_server_that_is_killed_leaves_films_that_lack_a_part_at_most() {
     let source = sources::plain();
     let mut server = Server::start_with(ALWAYS);
     let units = Recording::read(&source);
-    for kill in 0..KILLS {
+    let kills = std::env::var("HEADWATER_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(KILLS);
+    for kill in 0..kills {
         let publisher = server.publish(&source, NAME);
         let before = files(&server).len();
         wait(&server, "a file", || files(&server).len() > before);
         // At every place within a part and within a group.
-        thread::sleep(Duration::from_millis(310 + 137 * kill));
+        thread::sleep(Duration::from_millis(310 + 137 * kill % 4_001));
         server.program.kill();
         drop(publisher);
         let left = files(&server).pop().unwrap();
@@ -168,7 +169,7 @@ fn a_server_that_is_killed_leaves_films_that_lack_a_part_at_most() {
         let count = |recording: &Recording| (recording.video.len(), recording.audio.len());
         assert_eq!(count(&completed), count(&unfinished), "kill {kill}");
     }
-    assert_eq!(files(&server).len() as u64, KILLS);
+    assert_eq!(files(&server).len() as u64, kills);
 }
 
 #[test]
@@ -182,14 +183,37 @@ fn recording_on_demand_begins_and_ends_when_somebody_asks() {
     assert!(server.request("DELETE", "/api/v1/recordings/live/nobody").starts_with("HTTP/1.1 404"));
     assert!(growing(&server).is_empty());
     assert!(server.request("POST", &api).starts_with("HTTP/1.1 202"));
+    assert_eq!(body(&server, &format!("/api/v1/streams/live/{NAME}"))["record"], "on-demand");
     wait(&server, "a file that grows", || !growing(&server).is_empty());
     thread::sleep(Duration::from_secs(1));
+    let since = body(&server, "/api/v1/recordings")["recordings"][0]["since"].clone();
+    assert!(since.is_null() || since.as_str().is_some_and(|since| since.starts_with("20")), "{since}");
+    let film = || body(&server, "/api/v1/films?app=recordings")["films"][0].clone();
+    assert_eq!(film()["growing"], true, "{}", film());
     assert!(server.request("DELETE", &api).starts_with("HTTP/1.1 202"));
     wait(&server, "the end of the recording", || growing(&server).is_empty());
+    assert_eq!(film()["growing"], Value::Null);
     publisher.wait(LIMIT_S);
     let [film] = files(&server).try_into().unwrap();
     let some = Wanted { units_min: 20, from_start: false, to_end: false };
     compare(&Recording::read(&source), &Recording::read(&film), some).unwrap();
+
+    // With the last recording goes the directory that was made for it, and not the app's own.
+    let name = format!("live/{NAME}/{}", film.file_name().unwrap().to_str().unwrap());
+    let moved = send(
+        &server,
+        "PATCH",
+        &format!("/api/v1/films/recordings/{name}"),
+        r#"{"name": "live/of us/a.mp4"}"#,
+    );
+    assert_eq!(moved.trim(), "204");
+    assert!(!server.file("data/recordings/live").join(NAME).exists());
+    assert!(
+        server.request("DELETE", "/api/v1/films/recordings/live/of%20us/a.mp4").starts_with("HTTP/1.1 204")
+    );
+    assert!(
+        !server.file("data/recordings/live/of us").exists() && server.file("data/recordings/live").exists()
+    );
 }
 
 #[test]
@@ -362,6 +386,30 @@ fn a_picture_of_a_live_stream_is_made_when_somebody_looks() {
         assert_eq!(&picture[..2], [0xFF, 0xD8], "a JPEG");
     }
     assert_eq!(fetch(&server, &format!("{address}?width=9999"), "refused"), "400");
+}
+
+#[cfg(feature = "thumbnails")]
+#[test]
+fn a_picture_of_a_place_in_the_window_is_that_of_its_keyframe() {
+    needs!("ffmpeg", "curl");
+    let server = Server::start();
+    let address = format!("/live/{NAME}/thumbnail.jpg");
+    let _publisher = server.publish(&sources::plain(), NAME);
+    server.wait_live(NAME);
+    let window_ms = || body(&server, &format!("/api/v1/streams/live/{NAME}"))["window"]["to_ms"].as_i64();
+    wait(&server, "a window", || window_ms() > Some(4_000));
+    let picture = |query: &str| {
+        assert_eq!(fetch(&server, &format!("{address}?width=160&{query}"), "picture.jpg"), "200", "{query}");
+        fs::read(server.file("picture.jpg")).unwrap()
+    };
+    let (first, third) = (picture("t=0"), picture("t=3"));
+    assert_ne!(first, third, "each place has its own");
+    assert_eq!(picture("t=0.1"), first, "until the next key frame it is the same");
+    assert_eq!(picture("t=-1000000"), first, "what is out of range is the nearest that is kept");
+    assert_ne!(picture("t=1000000"), first);
+    for nonsense in ["t=", "t=x", "t=NaN", "t=inf", "t=1e99", "t=3s", "t=3&width=0"] {
+        assert_eq!(fetch(&server, &format!("{address}?{nonsense}"), "refused"), "400", "{nonsense}");
+    }
 }
 
 #[test]

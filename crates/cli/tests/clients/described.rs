@@ -171,6 +171,65 @@ fn shape_colours_and_turn_of_a_film_are_in_its_parts_and_segments() {
     }
 }
 
+/// The widths of the pictures as ffmpeg decodes them, each with how many in a row have it.
+fn widths(input: &str) -> Vec<(u32, usize)> {
+    let mut ffprobe = Command::new("ffprobe");
+    ffprobe.args([
+        "-v",
+        "error",
+        "-select_streams",
+        "v",
+        "-show_entries",
+        "frame=width",
+        "-of",
+        "csv=p=0",
+        input,
+    ]);
+    let output = String::from_utf8(ffprobe.output().unwrap().stdout).unwrap();
+    let widths: Vec<u32> = output
+        .lines()
+        .filter(|line| !line.is_empty())
+        .map(|line| line.trim_end_matches(',').parse().unwrap())
+        .collect();
+    widths.chunk_by(|a, b| a == b).map(|run| (run[0], run.len())).collect()
+}
+
+/// Nothing but the parameter sets in front of key frames says it: the film is of two joined ones.
+#[test]
+fn a_size_that_changes_among_the_pictures_changes_at_every_door() {
+    needs!("ffmpeg", "ffprobe", "curl");
+    let server = Server::start_with_films(None);
+    let part = |name, size| {
+        let video =
+            format!("-f lavfi -i testsrc2=size={size}:rate=25:duration=2 -c:v libx264 -preset veryfast");
+        films::made(&Recipe(name, format!("{video} -pix_fmt yuv420p -bf 0 -g 25 -f mpegts")))
+    };
+    let (small, large) = (part("size-small.ts", "160x120"), part("size-large.ts", "320x240"));
+    let (small, large) = (small.display(), large.display());
+    for (name, tag) in [("avc1", "avc1"), ("avc3", "avc3")] {
+        let joined = format!("-i concat:{small}|{large}|{small} -c copy -tag:v {tag}");
+        server.ffmpeg(name, &joined, server.file("media").join(format!("{name}.mp4"))).succeed(LIMIT_S);
+        let whole = [(160, 50), (320, 50), (160, 50)];
+        for input in [
+            server.rtmp_film(name),
+            server.http_film(&format!("{name}.flv")),
+            server.http_film(&format!("{name}.mp4?start=0")),
+            server.http_film(&format!("{name}.mp4/index.m3u8")),
+        ] {
+            assert_eq!(widths(&input), whole, "{input}");
+        }
+        assert_eq!(widths(&server.http_film(&format!("{name}.flv?start=3"))), [(320, 25), (160, 50)]);
+        let playlist = text(&server, &format!("{name}.mp4/hls/video-0.m3u8"));
+        assert_eq!(playlist.matches("#EXT-X-DISCONTINUITY\n#EXT-X-MAP:").count(), 2, "{playlist}");
+        for (at, expected) in [(1, 160), (3, 320), (5, 160)] {
+            let part = bytes(&server, &format!("{name}.mp4/hls/video-0/init-{}.mp4", at / 2));
+            // Behind the head of the table, that of the entry, and 24 bytes of it.
+            let size = body_of(&part, b"stsd").unwrap() + 8 + 8 + 24;
+            assert_eq!(part[size..size + 2], u16::to_be_bytes(expected), "{name} at {at} s");
+        }
+    }
+}
+
 #[test]
 fn text_inside_a_film_is_subtitles_over_hls() {
     needs!("ffmpeg", "curl");

@@ -36,6 +36,8 @@ pub(crate) struct Player {
     pub(crate) stream: MessageStreamId,
     /// All media that has come.
     pub(crate) media: Vec<Tag>,
+    /// All script data that has come.
+    pub(crate) data: Vec<Tag>,
 }
 
 impl Player {
@@ -57,13 +59,14 @@ impl Player {
         Self::connect_to(server, &server.rtmp_film("x"))
     }
 
-    fn connect_to(server: &Server, url: &str) -> Self {
+    pub(crate) fn connect_to(server: &Server, url: &str) -> Self {
         let socket = TcpStream::connect(server.rtmp_address()).unwrap();
         let url = url.parse::<RtmpUrl>().unwrap();
         let session =
             ClientSession::new(Arc::new(ClientConfig::default()), url, Nonce([7; 32]), Duration::ZERO);
         let stream = MessageStreamId(1);
-        let mut player = Self { socket, session, input: BytesMut::new(), stream, media: Vec::new() };
+        let mut player =
+            Self { socket, session, input: BytesMut::new(), stream, media: Vec::new(), data: Vec::new() };
         player.until("connected");
         player
     }
@@ -110,6 +113,9 @@ impl Player {
             if let ClientEvent::Media { kind, timestamp, body, .. } = &event {
                 let kind = if *kind == MediaKind::Video { 9 } else { 8 };
                 self.media.push((kind, *timestamp, body.to_vec()));
+            }
+            if let ClientEvent::Data { timestamp, payload, .. } = &event {
+                self.data.push((18, *timestamp, payload.to_vec()));
             }
             send(&mut self.socket, self.session.output());
         }
@@ -450,7 +456,7 @@ fn any_seek_lands_where_ffprobe_sees_a_key_frame() {
         for _ in 0..12 {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let to = (seed >> 33) % 6_000;
-            player.session.seek(player.stream, to).unwrap();
+            player.session.seek(player.stream, i64::try_from(to).unwrap()).unwrap();
             let lines = [player.until("Seek.Notify"), player.hear(Duration::from_millis(120))].concat();
             let at = lines.iter().position(|line| line.starts_with("Seek.Notify")).unwrap();
             let found = times(&lines[at..], &["key"])[0];

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
 use headwater_media::MediaKind;
+use headwater_media::amf::{Object, Value as AmfValue, amf0};
 use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::command::{PlayStart, PublishKind};
 use headwater_rtmp::handshake::Nonce;
@@ -21,7 +22,7 @@ use crate::dialogues::{Player, assert_order, pictures};
 use crate::flv_tags::{self, Tag};
 use crate::harness::{Server, headwater};
 
-const NAME: &str = "test";
+pub(crate) const NAME: &str = "test";
 const SOON: Duration = Duration::from_secs(20);
 const BRIEFLY: Duration = Duration::from_millis(400);
 /// Pictures are so far apart, in milliseconds; a group is one second long.
@@ -46,7 +47,7 @@ const AVC_OTHER: &[u8] = &[
 const AAC: &[u8] = &[0xAF, 0, 0x12, 0x10];
 
 /// A publisher of made-up pictures and sound, each with its number in it.
-struct Publisher {
+pub(crate) struct Publisher {
     socket: TcpStream,
     session: ClientSession,
     stream: MessageStreamId,
@@ -60,7 +61,7 @@ struct Publisher {
 }
 
 impl Publisher {
-    fn new(server: &Server) -> Self {
+    pub(crate) fn new(server: &Server) -> Self {
         let sent = Arc::default();
         let (socket, session, stream) = dial(server);
         let mut publisher =
@@ -118,7 +119,7 @@ impl Publisher {
     }
 
     /// Publishes so many seconds at once, and waits until they are kept.
-    fn play(&mut self, server: &Server, seconds: u32) {
+    pub(crate) fn play(&mut self, server: &Server, seconds: u32) {
         for _ in 0..seconds {
             (0..25).for_each(|_| self.picture());
             let end = Instant::now() + SOON;
@@ -129,6 +130,16 @@ impl Publisher {
                 thread::sleep(Duration::from_millis(2));
             }
         }
+    }
+
+    /// Remembers nothing of what was sent.
+    pub(crate) fn forget(&self) {
+        self.sent.lock().unwrap().clear();
+    }
+
+    /// Sends frames of so many bytes from now on.
+    pub(crate) const fn enlarge(&mut self, size: usize) {
+        self.size = size;
     }
 
     /// Goes on at its natural pace until it is stopped.
@@ -201,12 +212,18 @@ fn asked(server: &Server, query: &str) -> Value {
     serde_json::from_str(body).unwrap_or(Value::Null)
 }
 
-/// The stream over HTTP-FLV until `is_enough`.
+/// The stream over HTTP-FLV until `is_enough`, without script data.
 fn over_http(server: &Server, query: &str, is_enough: impl Fn(&[Tag]) -> bool) -> Vec<Tag> {
+    let media = |tags: Vec<Tag>| -> Vec<Tag> { tags.into_iter().filter(|tag| tag.0 != 18).collect() };
+    media(tags(server, &format!("/live/{NAME}.flv{query}"), |tags| is_enough(&media(tags.to_vec()))))
+}
+
+/// What lies at an address, until `is_enough`.
+fn tags(server: &Server, query: &str, is_enough: impl Fn(&[Tag]) -> bool) -> Vec<Tag> {
     let mut socket = TcpStream::connect(server.http_address()).unwrap();
     socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     // Without chunks.
-    write!(socket, "GET /live/{NAME}.flv{query} HTTP/1.0\r\n\r\n").unwrap();
+    write!(socket, "GET {query} HTTP/1.0\r\n\r\n").unwrap();
     let (mut input, end) = (Vec::new(), Instant::now() + SOON);
     let mut bytes = vec![0; 1 << 20];
     let mut head = None;
@@ -220,12 +237,29 @@ fn over_http(server: &Server, query: &str, is_enough: impl Fn(&[Tag]) -> bool) -
         if head.is_none() {
             head = input.windows(4).position(|at| at == b"\r\n\r\n").map(|at| at + 4);
         }
-        if let Some(tags) = head.filter(|at| input.len() >= at + 13).map(|at| flv_tags::of(&input[at..]).1) {
-            let tags: Vec<_> = tags.into_iter().filter(|tag| tag.0 != 18).collect();
-            if is_enough(&tags) {
-                return tags;
-            }
+        let tags = head.filter(|at| input.len() >= at + 13).map(|at| flv_tags::of(&input[at..]).1);
+        if let Some(tags) = tags.filter(|tags| is_enough(tags)) {
+            return tags;
         }
+    }
+}
+
+/// A film over HTTP, as soon as it goes so far.
+fn fetched(server: &Server, path: &str, last: usize) -> Vec<Tag> {
+    let end = Instant::now() + SOON;
+    loop {
+        let mut socket = TcpStream::connect(server.http_address()).unwrap();
+        write!(socket, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer).unwrap();
+        let head = answer.windows(4).position(|at| at == b"\r\n\r\n").unwrap() + 4;
+        let tags = flv_tags::of(&answer[head..]).1;
+        if tags.iter().filter(|tag| tag.0 != 18).rev().find_map(number) >= Some(last) {
+            return tags;
+        }
+        let got = tags.iter().rev().find_map(number);
+        assert!(Instant::now() < end, "{path} goes to {got:?} and not to {last}");
+        thread::sleep(Duration::from_millis(100));
     }
 }
 
@@ -379,6 +413,97 @@ fn a_publisher_that_comes_back_with_another_clock_is_gone_back_over() {
     going.stop();
 }
 
+/// Script data as players and encoders send it, and such as nobody sends.
+fn sayings(number: u32) -> [Vec<u8>; 3] {
+    let cue = Object::new()
+        .with("name", format!("goal {number}").as_str())
+        .with("time", f64::from(number))
+        .with("type", "event")
+        .with("parameters", Object::new().with("minute", "12"));
+    let odd = b"\x02\0\x03odd\x0B\x42\x70\0\0\0\0\0\0\0\x10\x06\x0D\x08\0\0\0\x63\0\x01a\x05\0\0\x09";
+    [
+        amf0::encode_all(&["onCuePoint".into(), AmfValue::EcmaArray(cue)]).to_vec(),
+        amf0::encode_all(&["onTextData".into(), Object::new().with("text", "say \u{2603}").into()]).to_vec(),
+        odd.to_vec(),
+    ]
+}
+
+/// What came of script data is what was sent from `begun` on, byte for byte, at its times.
+#[track_caller]
+fn check_said(got: &[Tag], said: &[Tag], begun: u32) {
+    let own =
+        |tag: &&Tag| tag.0 == 18 && [b"onC", b"onT", b"odd"].iter().any(|it| tag.2[3..].starts_with(*it));
+    let got: Vec<_> = got.iter().filter(own).collect();
+    let wanted: Vec<_> = said.iter().filter(|tag| tag.1 >= begun).collect();
+    assert_eq!(got.len(), wanted.len(), "{:?}", got.iter().map(|tag| tag.1).collect::<Vec<_>>());
+    for (got, wanted) in got.iter().zip(wanted) {
+        assert_eq!(got.2, wanted.2);
+        let off = i64::from(got.1) - i64::from(wanted.1 - begun);
+        assert!(off.abs() <= 1, "what was said at {} comes {off} ms late", wanted.1);
+    }
+}
+
+#[test]
+fn script_data_comes_again_in_rewind_and_in_the_recording() {
+    let server =
+        Server::start_with("[apps.live]\nrecord = \"always\"\n[streams]\nreconnect_window_ms = 300\n");
+    let mut publisher = Publisher::new(&server);
+    let mut said: Vec<Tag> = Vec::new();
+    for second in 1..7 {
+        publisher.play(&server, 1);
+        for (at, body) in (0..).map(|nth| second * 1_000 - 10 + 3 * nth).zip(sayings(second)) {
+            publisher.send(MediaKind::Data, at, body.clone().into());
+            said.push((18, at, body));
+        }
+    }
+    publisher.play(&server, 1);
+    let last = publisher.sent.lock().unwrap().len() - 40;
+    let watch = |name: &str, options: PlayOptions, count: usize| {
+        let mut player = Player::watch(&server, name, options);
+        let end = Instant::now() + SOON;
+        while player.data.iter().filter(|tag| !tag.2[3..].starts_with(b"onM")).count() < count {
+            assert!(Instant::now() < end, "only {:?} comes", player.data);
+            player.turn();
+        }
+        player.hear(BRIEFLY);
+        player.data
+    };
+    // One of each second, and the access to samples.
+    check_said(&watch(NAME, from(2_000), 4 * 3 + 1), &said, 2_000);
+    let live = format!("/live/{NAME}.flv?start=2");
+    let got = tags(&server, &live, |tags| {
+        tags.iter().filter(|tag| tag.0 != 18).rev().find_map(number) >= Some(last)
+    });
+    check_said(&got, &said, 2_000);
+    // The film, while it grows and when it is complete.
+    for is_complete in [false, true] {
+        if is_complete {
+            publisher.socket.shutdown(std::net::Shutdown::Both).unwrap();
+            let end = Instant::now() + SOON;
+            while !server.request("GET", "/api/v1/recordings").contains("\"recordings\":[]") {
+                assert!(Instant::now() < end, "the recording does not end");
+                thread::sleep(Duration::from_millis(20));
+            }
+        }
+        let directory = server.file("data/recordings/live").join(NAME);
+        let file = std::fs::read_dir(&directory).unwrap().next().unwrap().unwrap().path();
+        let film = format!("recordings/live/{NAME}/{}", file.file_stem().unwrap().to_str().unwrap());
+        // Its newest group is not whole yet.
+        let last = if is_complete { last } else { 6 * 75 - 1 };
+        check_said(&fetched(&server, &format!("/{film}.flv"), last), &said, 0);
+        check_said(&fetched(&server, &format!("/{film}.flv?start=2"), last), &said, 2_000);
+        let (app, name) = film.split_once('/').unwrap();
+        let mut player = Player::connect_to(&server, &format!("rtmp://{}/{app}/x", server.rtmp_address()));
+        player.session.play(name, from(0)).unwrap();
+        let end = Instant::now() + SOON;
+        while player.media.iter().rev().find_map(number) < Some(last) {
+            assert!(Instant::now() < end, "the film does not come");
+            player.turn();
+        }
+        check_said(&player.data, &said, 0);
+    }
+}
+
 #[test]
 fn a_live_stream_is_sought_in_and_paused_as_a_film_is() {
     let server = Server::start();
@@ -440,6 +565,46 @@ fn a_live_stream_is_sought_in_and_paused_as_a_film_is() {
     while !player.turn().iter().any(|line| line.starts_with("end Play.Stop")) {
         assert!(Instant::now() < end, "the end of the broadcast is not told");
     }
+}
+
+#[test]
+fn who_joined_at_the_head_goes_back_before_its_own_beginning() {
+    let server = Server::start();
+    let mut publisher = Publisher::new(&server);
+    publisher.play(&server, 20);
+    let going = publisher.go_on();
+    let options = PlayOptions { start: PlayStart::Live, buffer_ms: 1_000, ..PlayOptions::default() };
+    let mut player = Player::watch(&server, NAME, options);
+    player.until("key 0");
+    let joined = player.media.iter().find_map(number).unwrap();
+    player.hear(BRIEFLY);
+    player.media.clear();
+    // Ten seconds before it came; its time begins anew there.
+    player.session.seek(player.stream, -10_000).unwrap();
+    player.until("Seek.Notify");
+    let enough = up_to(joined - 750 + 75);
+    let end = Instant::now() + SOON;
+    let behind = |media: &[Tag]| media.iter().rposition(|tag| number(tag) == Some(joined - 750));
+    while behind(&player.media).is_none() || !enough(&player.media[behind(&player.media).unwrap()..]) {
+        assert!(Instant::now() < end, "ten seconds before {joined} do not come");
+        player.turn();
+    }
+    let from = behind(&player.media).unwrap();
+    let sent = going.sent.lock().unwrap().clone();
+    assert_eq!(check(&player.media[from..], &sent), joined - 750);
+    // On in that time, and back beyond all that is kept.
+    for (place, first, at) in [(3_100, joined - 750 + 225, 3_000), (-3_600_000, 0, 0)] {
+        player.media.clear();
+        player.session.seek(player.stream, place).unwrap();
+        let end = Instant::now() + SOON;
+        while !player.media.iter().any(|tag| number(tag) == Some(first)) {
+            assert!(Instant::now() < end, "{place} does not come");
+            player.turn();
+        }
+        let tag = player.media.iter().find(|tag| number(tag) == Some(first)).unwrap();
+        assert_eq!(tag.1, at, "at {place}");
+    }
+    going.stop();
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::io::Read;
+use std::net::TcpListener;
 use std::process::Stdio;
+use std::thread;
 use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
@@ -35,6 +37,25 @@ fn who_waits_for_a_stream_is_told_so_and_no_file_stays_behind() {
         assert_eq!(place.names(), before, "{arguments:?}");
     }
     assert_eq!(fs::read(place.file("older.mp4")).unwrap(), b"an older recording");
+}
+
+#[test]
+fn who_waits_for_a_playlist_is_told_so() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/live/slow/index.m3u8?key=not-for-others", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let (held, _) = listener.accept().unwrap();
+        thread::sleep(Duration::from_secs(3));
+        drop(held);
+    });
+    let ended = Place::new().run(&["check-hls", &url]);
+    assert!(!ended.is_good, "{ended:?}");
+    let waits: Vec<_> = ended.said.lines().filter(|line| line.starts_with("waiting for ")).collect();
+    assert_eq!(waits.len(), 1, "{ended:?}");
+    assert!(
+        waits[0].starts_with("waiting for live/slow's playlist …, 5") && waits[0].ends_with(" s left"),
+        "{waits:?}"
+    );
 }
 
 #[test]

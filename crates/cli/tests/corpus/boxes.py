@@ -133,6 +133,20 @@ def without_table(data: bytes, kind: bytes) -> bytes:
         data, lambda moov: [trak.child(b"mdia", b"minf", b"stbl").remove(kind) for trak in moov.all(b"trak")])
 
 
+def lasting_for_years(data: bytes, kind: str) -> bytes:
+    """Whose table has each sample of those tracks last as long as its field can say, in seconds."""
+
+    def change(moov: Box) -> None:
+        for trak in moov.all(b"trak"):
+            if is_kind(trak, kind):
+                head, table = trak.child(b"mdia", b"mdhd"), trak.child(b"mdia", b"minf", b"stbl", b"stts")
+                head.body = head.body[:12] + struct.pack(">I", 1) + head.body[16:]
+                count = int.from_bytes(trak.child(b"mdia", b"minf", b"stbl", b"stsz").body[8:12], "big")
+                table.body = struct.pack(">IIII", 0, 1, count, 0x7FFFFFFF)
+
+    return with_moov_changed(data, change)
+
+
 def turned(data: bytes) -> bytes:
     """Shown turned by a quarter, as a telephone notes it (the matrix of `tkhd`)."""
     matrix = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, 0, 0, 1 << 30)

@@ -11,6 +11,9 @@ DRIFT_MS_MAX = 2.1
 REORDERED_MAX = 3
 # Before the first thing that is heard, a decoder may be given so many frames of sound to prime it.
 PRIMING_UNITS_MAX = 3
+# What begins longer before the first shown moment (a frame of sound that its table has last for years) is heard from there
+# on: when it came is no time to compare.
+BEGUN_BEFORE_S_MAX = 0.25
 
 
 @dataclass
@@ -53,7 +56,7 @@ def compare(wanted: Wanted, got: list, label: str) -> Run:
     if missing and not problem:
         run.problems.append(f"{label}: {len(missing)} of {len(wanted.must)} did not come, the first is number "
                             f"{missing[0]} at {reference[missing[0]].pts:.3f} s")
-    timed = [(at, unit) for at, unit in pairs if at in wanted.must]
+    timed = [(at, unit) for at, unit in pairs if at in wanted.must and reference[at].pts > -BEGUN_BEFORE_S_MAX]
     if not timed:
         run.problems += [f"{label}: {text}" for text in _extra(wanted, pairs, pairs)]
         return run

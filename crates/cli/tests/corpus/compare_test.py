@@ -44,6 +44,28 @@ class Compare(unittest.TestCase):
         self.assertEqual(self.found(lambda got: setattr(got[9], "pts", got[9].pts + 0.001)), "")
         self.assertIn("back in time", self.found(lambda got: setattr(got[9], "dts", 0.0)))
 
+    def test_what_begins_long_before_the_film_says_nothing_of_its_times(self):
+        track = sounds(3)
+        for unit in track.units[:2]:
+            unit.pts -= 1024
+        self.assertEqual(self.found(lambda got: [setattr(u, "pts", max(u.pts, -0.08)) for u in got], track), "")
+        track = sounds(1)
+        track.units[0].pts -= 1024
+        run = compare.compare(compare.whole(track), copy.deepcopy(track.units), "it")
+        self.assertEqual((run.problems, run.moved), ([], None))
+
+    def test_a_record_in_front_of_a_picture_is_no_part_of_it(self):
+        import libav
+
+        record = bytes([1, 100, 0, 10, 255, 225, 0, 4, 103, 1, 2, 3, 1, 0, 2, 104, 9])
+        chroma, picture = bytes([253, 248, 248, 0]), bytes([0, 0, 0, 3, 101, 5, 6])
+        for front in [b"", record, record + chroma]:
+            self.assertEqual(libav._payload(front + picture, "h264", 4), picture)
+        hevc = bytes([1]) + bytes(21) + bytes([1, 32, 0, 1, 0, 2, 64, 1])
+        picture = bytes([0, 0, 0, 3, 38, 1, 6])
+        self.assertEqual(libav._payload(hevc + picture, "hevc", 4), picture)
+        self.assertEqual(libav._payload(bytes([1, 0, 0]), "h264", 4), b"")
+
     def test_what_is_cut_away_may_come_but_not_be_shown(self):
         track = pictures()
         for number in range(5, 8):

@@ -194,6 +194,7 @@ def _length_size(codec: str, extradata: bytes | None) -> int | None:
 
 def _payload(payload: bytes, codec: str, length_size: int | None) -> bytes:
     """The same for every framing and whether or not parameter sets are repeated."""
+    payload = payload[_record_len(payload, codec, length_size):]
     if codec == "h264":
         return _without(_nals(payload, length_size), SETS_H264, lambda nal: nal[0] & 31)
     if codec == "hevc":
@@ -205,6 +206,31 @@ def _payload(payload: bytes, codec: str, length_size: int | None) -> bytes:
     if codec == "aac" and payload[:1] == b"\xff" and len(payload) > 7 and payload[1] & 0xF6 == 0xF0:
         return payload[7 if payload[1] & 1 else 9:]
     return payload
+
+
+def _record_len(payload: bytes, codec: str, length_size: int | None) -> int:
+    """Of the configuration record that programs put in front of key frames (`dump_extra`); the decoders of libav pass over
+    it. As the length of a NAL unit, its first bytes lead beyond the frame."""
+    if length_size != 4 or payload[:1] != b"\1" or int.from_bytes(payload[:4], "big") < len(payload):
+        return 0
+    if codec not in ("h264", "hevc") or len(payload) < 24:
+        return 0
+
+    def behind(at: int, count: int) -> int:
+        for _ in range(count):
+            at += 2 + int.from_bytes(payload[at:at + 2], "big")
+        return at
+
+    if codec == "hevc":
+        at = 23
+        for _ in range(payload[22]):
+            at = behind(at + 3, int.from_bytes(payload[at + 1:at + 3], "big"))
+        return at
+    at = behind(6, payload[5] & 31)
+    at = behind(at + 1, payload[at]) if at < len(payload) else at
+    # Chroma format and depths of the high profiles: a length does not begin so.
+    has_chroma = [byte >> bits for byte, bits in zip(payload[at:at + 3], (2, 3, 3))] == [63, 31, 31]
+    return at + 4 if has_chroma else at
 
 
 def _without(nals: list[bytes], left_out: set[int], kind) -> bytes:

@@ -24,6 +24,7 @@ import boxes
 PICTURE = "-f lavfi -i testsrc2=size={size}:rate=25:duration={seconds},hue=h='100*floor(t)'"
 SOUND = "-f lavfi -i anoisesrc=r={rate}:d={seconds}:seed={seed}:a=0.2"
 X264 = "-c:v libx264 -preset veryfast -g 25 -keyint_min 25 -sc_threshold 0 -pix_fmt yuv420p"
+HEVC = "-c:v libx265 -preset ultrafast -x265-params log-level=error:keyint=25:min-keyint=25:scenecut=0"
 B2, B0 = "-bf 2 -b_strategy 0", "-bf 0"
 AAC = "-c:a aac -b:a 64k"
 FRONT = "-movflags +faststart"
@@ -54,7 +55,7 @@ class Recipe:
 
 
 def films() -> list[Recipe]:
-    return [*containers(), *edits(), *codecs(), *tracks(), *descriptions(), *refusals()]
+    return [*containers(), *edits(), *codecs(), *tracks(), *he_aac(), *descriptions(), *refusals()]
 
 
 def containers() -> list[Recipe]:
@@ -97,7 +98,7 @@ def edits() -> list[Recipe]:
 
 def codecs() -> list[Recipe]:
     both = f"{picture(3)} {sound(3, 48000)}"
-    hevc = "-c:v libx265 -preset ultrafast -x265-params log-level=error:keyint=25:min-keyint=25:scenecut=0"
+    hevc = HEVC
     av1 = "-c:v libaom-av1 -cpu-used 8 -g 25 -row-mt 1 -lag-in-frames 0"
     vp9 = "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -g 25"
     enhanced = f"{picture(3)} {sound(3, 48000)}"
@@ -111,7 +112,7 @@ def codecs() -> list[Recipe]:
         Recipe("eac3.mp4", f"{both} {X264} {B0} -c:a eac3"),
         Recipe("mp3-mono.flv", f"{picture(3)} {sound(3)} {X264} {B0} -c:a libmp3lame -b:a 64k -ac 1"),
         Recipe("sorenson.flv", f"{picture(3)} {sound(3)} -c:v flv1 -g 25 -c:a libmp3lame -ar 44100"),
-        Recipe("hevc-aac.flv", f"{enhanced} {hevc.replace('libx265', 'libx265')} {AAC}", newer=True),
+        Recipe("hevc-aac.flv", f"{enhanced} {hevc} {AAC}", newer=True),
         Recipe("av1-opus.flv", f"{enhanced} {av1} -c:a libopus", newer=True),
         Recipe("vp9-flac.flv", f"{enhanced} {vp9} -c:a flac", newer=True),
     ]
@@ -145,6 +146,11 @@ def descriptions() -> list[Recipe]:
         Recipe("colours.mp4", f"{both} {B0}", in_entry(colours)),
         Recipe("pixels.mp4", f"{both} {B0}", in_entry(pixels)),
         Recipe("wide-pixels.mp4", f"{picture(3)},setsar=16/11 {sound(3)} {X264} {B0} {AAC}"),
+        Recipe("sizes-in-band.mp4", "", lambda _: sizes_in_band(X264, "")),
+        Recipe("sizes-in-band-avc3.mp4", "", lambda _: sizes_in_band(X264, "-tag:v avc3")),
+        Recipe("sizes-in-band-hev1.mp4", "", lambda _: sizes_in_band(HEVC, "-tag:v hev1")),
+        Recipe("record-in-front.mp4", both, lambda data: copied([data], "mp4", "-bsf:v dump_extra")),
+        Recipe("sound-for-years.mp4", f"{both} {B2}", lambda data: boxes.lasting_for_years(data, "audio")),
         Recipe("two-descriptions.mp4", alone, lambda data: boxes.joined(data, made_bytes(f"{picture(3, '120x160')} {X264} {B0} {FRONT}"))),
     ]
 
@@ -182,6 +188,29 @@ def made_bytes(arguments: str, ending: str = "mp4", newer: bool = False) -> byte
         if done.returncode:
             raise RuntimeError(f"ffmpeg {arguments}: {done.stderr.decode()}")
         return path.read_bytes()
+
+
+def copied(films: list[bytes], ending: str, arguments: str) -> bytes:
+    """The films one behind the other, their frames as they are."""
+    with tempfile.TemporaryDirectory(prefix="headwater-recipe-") as folder:
+        paths = [Path(folder) / f"{number}.{ending}" for number in range(len(films))]
+        for path, film in zip(paths, films):
+            path.write_bytes(film)
+        return made_bytes(f"-i concat:{'|'.join(map(str, paths))} -c copy {arguments}")
+
+
+def sizes_in_band(coder: str, tag: str) -> bytes:
+    """The size changes twice, which nothing but parameter sets in front of key frames says."""
+    part = lambda size: made_bytes(f"{picture(2, size)} {sound(2)} {coder} {B0} {AAC}", "ts")
+    small, large = part("160x120"), part("320x240")
+    return copied([small, large, small], "ts", f"{FRONT} {tag}")
+
+
+def he_aac() -> list[Recipe]:
+    """HE-AAC that no configuration announces: no encoder of it is free, so the films are among the test data."""
+    data = Path(__file__).parents[4] / "testdata"
+    return [Recipe(name, "", lambda _, name=name: (data / name).read_bytes())
+            for name in ("he-aac.mp4", "he-aac-mono.mp4", "he-aac-v2.mp4")]
 
 
 def make(recipe: Recipe, directory: Path) -> None:

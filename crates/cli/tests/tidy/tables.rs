@@ -322,7 +322,7 @@ pub(crate) const ROOMS: &[Room] = &[
     Room {
         name: "archive parts",
         krate: "archive",
-        places: &["part", "parts"],
+        places: &["part", "parts", "cue_point", "numbers"],
         may: &[],
         never: &["tokio", "std::fs", "std::time::Instant", "std::time::SystemTime", "std::thread"],
         why: "parts are made without I/O, clock and task",

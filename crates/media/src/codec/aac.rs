@@ -54,6 +54,11 @@ impl AudioSpecificConfig {
     /// # Errors
     /// `Malformed` if it ends too early or uses a reserved sample rate index.
     pub fn parse(config: &[u8]) -> Result<Self, Error> {
+        Self::parse_whole(config).map(|(parsed, _)| parsed)
+    }
+
+    /// The same, and whether the config says outright that SBR or parametric stereo is not there.
+    pub(super) fn parse_whole(config: &[u8]) -> Result<(Self, bool), Error> {
         let mut reader = BitReader::new(config, "AudioSpecificConfig");
         let mut object_type = read_object_type(&mut reader)?;
         let sample_rate = read_sample_rate(&mut reader)?;
@@ -81,10 +86,8 @@ impl AudioSpecificConfig {
             sbr_rate,
             parametric_stereo,
         };
-        if sbr_rate.is_none() {
-            parsed.read_sync_extension(reader);
-        }
-        Ok(parsed)
+        let is_denied = sbr_rate.is_none() && parsed.read_sync_extension(reader);
+        Ok((parsed, is_denied))
     }
 
     /// Channels that come out of the decoder; `None` if only a program config element says.
@@ -136,26 +139,32 @@ impl AudioSpecificConfig {
         format!("mp4a.40.{object_type}")
     }
 
-    /// The backward-compatible announcement of HE-AAC behind a plain config. What does not parse is
-    /// taken for the padding that some writers add.
-    fn read_sync_extension(&mut self, mut reader: BitReader<'_>) {
-        let mut scan = || -> Result<Option<(u32, bool)>, Error> {
+    /// The backward-compatible announcement of HE-AAC behind a plain config, and whether it denies something. What does
+    /// not parse is taken for the padding that some writers add.
+    fn read_sync_extension(&mut self, mut reader: BitReader<'_>) -> bool {
+        let mut scan = || -> Result<(Option<(u32, bool)>, bool), Error> {
             let depends_on_core = reader.flag()?;
             if depends_on_core {
                 reader.skip(14)?;
             }
             reader.skip(1)?;
-            if reader.bits(11)? != SYNC_EXTENSION || reader.bits(5)? != u32::from(SBR) || !reader.flag()? {
-                return Ok(None);
+            if reader.bits(11)? != SYNC_EXTENSION || reader.bits(5)? != u32::from(SBR) {
+                return Ok((None, false));
+            }
+            if !reader.flag()? {
+                return Ok((None, true));
             }
             let rate = read_sample_rate(&mut reader)?;
-            let stereo = reader.left() >= 12 && reader.bits(11)? == SYNC_EXTENSION_PS && reader.flag()?;
-            Ok(Some((rate, stereo)))
+            let says_stereo = reader.left() >= 12 && reader.bits(11)? == SYNC_EXTENSION_PS;
+            let stereo = says_stereo && reader.flag()?;
+            Ok((Some((rate, stereo)), says_stereo && !stereo))
         };
-        if let Ok(Some((rate, stereo))) = scan() {
+        let Ok((announced, is_denied)) = scan() else { return false };
+        if let Some((rate, stereo)) = announced {
             self.sbr_rate = Some(rate);
             self.parametric_stereo = stereo;
         }
+        is_denied
     }
 }
 
@@ -310,9 +319,9 @@ mod tests {
         assert_eq!(again.codec_string(), "mp4a.40.29");
     }
 
-    /// SBR that nobody announces is found by decoders. What the core says of times is true with it too.
+    /// What the core says of times is true with SBR too, which frames carry unannounced (`sbr`).
     #[test]
-    fn he_aac_that_is_not_announced_is_described_by_its_core() {
+    fn he_aac_that_is_not_announced_lasts_as_long_as_its_core() {
         let core = AudioSpecificConfig::parse(&[0x13, 0x10]).unwrap();
         assert_eq!((core.output_rate(), core.channels(), core.frame_length), (24_000, Some(2), 1024));
         assert_eq!(core.codec_string(), "mp4a.40.2");

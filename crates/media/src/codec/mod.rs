@@ -16,5 +16,6 @@ pub mod mp3;
 pub mod nal;
 pub mod nal_search;
 pub mod opus;
+pub mod sbr;
 pub mod vp9;
 mod vui;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::codec::ac3::Ac3Header;
-use crate::codec::av1::Av1Config;
+use crate::codec::av1::{self, Av1Config};
 use crate::codec::flash;
 use crate::codec::h264::AvcConfig;
 use crate::codec::h265::HevcConfig;
@@ -12,7 +12,7 @@ use crate::codec::nal::nals;
 use crate::codec::opus;
 use crate::codec::vp9::VpKeyFrame;
 use crate::parameter_sets::ParameterSets;
-use crate::{Codec, DescribedTrack, SampleEntry, Track, TrackId};
+use crate::{Codec, DescribedTrack, SampleEntry, Track};
 
 /// The heads of frames that describe themselves are shorter.
 const HEAD_BYTES: u32 = 64;
@@ -70,61 +70,8 @@ pub(super) fn describe(track: &mut Track, entry: &mut SampleEntry, frame: &[u8])
     said
 }
 
-/// The configuration record that stands whole in front of the NAL units of a frame: programs that repeat "extra data"
-/// before key frames (ffmpeg's `dump_extra`) put it there in MP4. `size` is that of the whole frame.
-pub(super) fn leading_record(codec: Codec, frame: &[u8], size: u32) -> Option<&[u8]> {
-    // As the length of a unit, its first bytes lead beyond the frame.
-    let length = u32::from_be_bytes(*frame.first_chunk()?);
-    if frame.first() != Some(&1) || length < size {
-        return None;
-    }
-    let len = match codec {
-        Codec::H264 => avc_record_len(frame)?,
-        Codec::H265 => hevc_record_len(frame)?,
-        _ => return None,
-    };
-    let record = frame.get(..len)?;
-    let track = Track::new(TrackId::VIDEO, codec, Bytes::copy_from_slice(record));
-    is_complete(&track).then_some(record)
-}
-
-fn avc_record_len(frame: &[u8]) -> Option<usize> {
-    let mut at = 5;
-    for (mask, reserved) in [(0x1F, 0xE0), (0xFF, 0)] {
-        let &count = frame.get(at)?;
-        at += 1;
-        if count & reserved != reserved {
-            return None;
-        }
-        at = skip_sets(frame, at, (count & mask).into())?;
-    }
-    // Chroma format and depths of the high profiles; a length does not begin so.
-    let has_chroma =
-        matches!(frame.get(at..at + 4)?, &[a, b, c, _] if a >> 2 == 0x3F && b >> 3 == 0x1F && c >> 3 == 0x1F);
-    Some(if has_chroma { at + 4 } else { at })
-}
-
-fn hevc_record_len(frame: &[u8]) -> Option<usize> {
-    let &arrays = frame.get(22)?;
-    let mut at = 23;
-    for _ in 0..arrays {
-        let &[_, high, low] = frame.get(at..at + 3)?.first_chunk::<3>()?;
-        at = skip_sets(frame, at + 3, u16::from_be_bytes([high, low]).into())?;
-    }
-    Some(at)
-}
-
-/// Where so many units behind lengths of 16 bits end.
-fn skip_sets(frame: &[u8], mut at: usize, count: usize) -> Option<usize> {
-    for _ in 0..count {
-        let length = u16::from_be_bytes(*frame.get(at..)?.first_chunk()?);
-        at += 2 + usize::from(length);
-    }
-    (at <= frame.len()).then_some(at)
-}
-
 /// Whether a decoder can start with the configuration alone.
-fn is_complete(track: &Track) -> bool {
+pub(super) fn is_complete(track: &Track) -> bool {
     match track.codec {
         Codec::H264 => AvcConfig::parse(&track.config).is_ok_and(|avc| avc.has_parameter_sets()),
         Codec::H265 => HevcConfig::parse(&track.config).is_ok_and(|hevc| hevc.has_parameter_sets()),
@@ -135,29 +82,39 @@ fn is_complete(track: &Track) -> bool {
 
 /// Parameter sets that lie among the pictures become part of the record.
 fn take_parameter_sets(track: &mut Track, frame: &[u8]) -> bool {
+    if let Some(config) = updated_config(track, frame) {
+        track.config = config;
+    }
+    is_complete(track)
+}
+
+/// The configuration with the parameter sets of a frame; `None` if it holds none that are new.
+pub(super) fn updated_config(track: &Track, frame: &[u8]) -> Option<Bytes> {
     let frame = Bytes::copy_from_slice(frame);
     let find = |length_size| {
         ParameterSets::find(track.codec, &frame, nals(&frame, length_size).map_while(Result::ok))
     };
-    let record = if track.codec == Codec::H264 {
-        match AvcConfig::parse(&track.config) {
+    match track.codec {
+        Codec::H264 => match AvcConfig::parse(&track.config) {
             Ok(known) => {
                 let found = find(known.length_size);
                 known.updated(&found.sps, &found.pps).map(|record| record.to_bytes())
             }
             Err(_) => find(4).avc().ok().map(|record| record.to_bytes()),
-        }
-    } else {
-        match HevcConfig::parse(&track.config) {
+        },
+        Codec::H265 => match HevcConfig::parse(&track.config) {
             Ok(known) => {
                 let found = find(known.length_size);
                 known.updated(&found.vps, &found.sps, &found.pps).map(|record| record.to_bytes())
             }
             Err(_) => find(4).hevc().ok().map(|record| record.to_bytes()),
+        },
+        Codec::Av1 => {
+            let known = Av1Config::parse(&track.config).ok()?;
+            let found = av1::sequence_header(&frame)?;
+            let is_new = av1::sequence_header(&known.obus).is_some_and(|known| known != found);
+            is_new.then(|| Av1Config::from_temporal_unit(&frame).ok().map(|record| record.to_bytes()))?
         }
-    };
-    if let Some(record) = record {
-        track.config = record;
+        _ => None,
     }
-    is_complete(track)
 }

@@ -2,7 +2,7 @@
 //!
 //! A track is described by its sample entry *and* its first frames: parameter sets may lie among the pictures (`avc3`,
 //! `hev1`, an empty record), AC-3, MP3, VP8, VP9 and the codecs of the Flash age say in their frames how large or how
-//! fast they are, and whether decoding can start at a picture is what the picture says, not what a table claims of it.
+//! fast they are, and whether decoding can start at a picture is what the picture says, not what a table claims of it. Frames of AAC may carry SBR that is announced nowhere.
 //!
 //! No I/O: [`FirstFrames`] names the bytes that it wants, as [`Scan`](crate::mp4::Scan) does. That is little: of each
 //! configuration the beginning of a frame or a few, and of each track of pictures a few bytes of at most five key
@@ -11,16 +11,22 @@
 //! read whole. All of it has a limit (`LOOKS_MAX`, `BYTES_MAX`).
 
 mod describe;
+mod hidden_sbr;
 mod key_frames;
+mod later_sets;
 mod lead_ins;
+mod records_in_front;
 
 use std::ops::Range;
 
 use bytes::Bytes;
 
-use self::describe::{bytes_wanted, describe, leading_record};
+use self::describe::{bytes_wanted, describe};
 use self::key_frames::start;
+use self::later_sets::LaterSets;
 use self::lead_ins::shorten;
+use self::records_in_front::{RECORD_BYTES, leading_record};
+use crate::codec::sbr::{SBR_FRAME_BYTES, SbrSearch};
 use crate::index::{Index, Sample};
 use crate::picture_start::PictureStart;
 use crate::{DescribedTrack, Error, MediaKind};
@@ -59,6 +65,10 @@ pub struct FirstFrames {
     work: Vec<Work>,
     /// Places of tracks that nothing describes.
     undescribed: Vec<usize>,
+    /// Places of tracks of whose pictures some hold parameter sets.
+    with_sets: Vec<usize>,
+    /// Places of tracks in front of whose key frames a record has been looked for.
+    with_records: Vec<usize>,
     /// What may still be read.
     left: Left,
 }
@@ -74,12 +84,18 @@ struct Left {
 enum Work {
     /// A configuration is looked for from this sample on.
     Describe { configuration: Configuration, sample: usize, tries: usize },
+    /// SBR is looked for in these samples, the next one last.
+    FindSbr { configuration: Configuration, samples: Vec<usize>, search: SbrSearch },
+    /// A record may stand in front of this key frame.
+    FindRecord { place: usize, sample: usize },
     /// A record that stands in front of this key frame and perhaps of those behind it is no part of them.
     Strip { place: usize, sample: usize, record: Bytes },
     /// Whether these samples, the next one last, are the key frames that the table calls them.
     Check { place: usize, samples: Vec<usize>, head: usize },
     /// Whether this picture, and all behind it, are key frames. Those that are so far.
     FindKeys { place: usize, sample: usize, head: usize, found: Vec<usize> },
+    /// Which configurations the key frames of a track hold.
+    LaterSets(Box<LaterSets>),
 }
 
 /// One of the configurations of an index: the first of the track at that place, or that of a change.
@@ -97,7 +113,8 @@ impl FirstFrames {
     }
 
     fn within(index: Index, left: Left) -> Self {
-        let mut frames = Self { index, work: Vec::new(), undescribed: Vec::new(), left };
+        let [undescribed, with_sets, with_records] = [Vec::new(), Vec::new(), Vec::new()];
+        let mut frames = Self { index, work: Vec::new(), undescribed, with_sets, with_records, left };
         for place in (0..frames.index.tracks.len()).rev() {
             frames.work.extend(frames.key_frames_of(place));
         }
@@ -109,6 +126,7 @@ impl FirstFrames {
         let first = (0..frames.index.tracks.len()).map(|place| Configuration { place, change: None });
         let configurations: Vec<_> = first.chain(changes).take(DESCRIBED_MAX).collect();
         for configuration in configurations.into_iter().rev() {
+            frames.work.extend(frames.sbr_of(configuration));
             frames.work.extend(frames.description_of(configuration));
         }
         frames
@@ -121,9 +139,12 @@ impl FirstFrames {
             Work::Describe { configuration, sample, .. } => {
                 (*sample, self.described(*configuration).and_then(bytes_wanted).unwrap_or(0))
             }
+            Work::FindRecord { sample, .. } => (*sample, RECORD_BYTES),
+            Work::FindSbr { samples, .. } => (*samples.last()?, SBR_FRAME_BYTES as u32),
             Work::Strip { sample, record, .. } => (*sample, record.len() as u32),
             Work::Check { samples, head, .. } => (*samples.last()?, head_bytes(*head)),
             Work::FindKeys { sample, head, .. } => (*sample, head_bytes(*head)),
+            Work::LaterSets(sets) => sets.wants(),
         };
         let sample = self.index.samples.get(sample)?;
         Some(sample.offset..sample.offset + u64::from(sample.size.min(len)))
@@ -137,11 +158,16 @@ impl FirstFrames {
             Some(Work::Describe { configuration, sample, tries }) => {
                 self.read_description(configuration, sample, tries, bytes)
             }
+            Some(Work::FindRecord { place, sample }) => self.find_record(place, sample, bytes),
+            Some(Work::FindSbr { configuration, samples, search }) => {
+                self.find_sbr(configuration, samples, search, bytes)
+            }
             Some(Work::Strip { place, sample, record }) => self.strip(place, sample, record, bytes),
             Some(Work::Check { place, samples, head }) => self.check(place, samples, head, bytes),
             Some(Work::FindKeys { place, sample, head, found }) => {
                 self.find_keys(place, sample, head, found, bytes)
             }
+            Some(Work::LaterSets(sets)) => self.read_later_sets(sets, bytes),
             None => None,
         };
         self.work.extend(next);
@@ -156,7 +182,8 @@ impl FirstFrames {
             match work {
                 Work::Describe { configuration, .. } => self.give_up(configuration),
                 Work::FindKeys { place, found, .. } => self.set_keys(place, found),
-                Work::Strip { .. } | Work::Check { .. } => {}
+                Work::LaterSets(sets) => self.keep_sets(*sets),
+                Work::FindRecord { .. } | Work::FindSbr { .. } | Work::Strip { .. } | Work::Check { .. } => {}
             }
         }
         self.index.note(
@@ -231,23 +258,6 @@ impl FirstFrames {
         None
     }
 
-    fn strip(&mut self, place: usize, sample: usize, record: Bytes, bytes: &[u8]) -> Option<Work> {
-        if let Some(stripped) = self.index.samples.get_mut(sample)
-            && bytes == record
-        {
-            let len = record.len() as u32;
-            if stripped.size > len {
-                stripped.offset += u64::from(len);
-                stripped.size -= len;
-            }
-        }
-        let mut sample = self.next_of(place, sample + 1)?;
-        while !self.index.samples.get(sample)?.key {
-            sample = self.next_of(place, sample + 1)?;
-        }
-        Some(Work::Strip { place, sample, record })
-    }
-
     /// The frames do not say what they should.
     fn give_up(&mut self, configuration: Configuration) {
         let Some(DescribedTrack { track, .. }) = self.described(configuration) else { return };
@@ -291,6 +301,11 @@ impl FirstFrames {
 
     fn check(&mut self, place: usize, mut samples: Vec<usize>, head: usize, bytes: &[u8]) -> Option<Work> {
         let sample = samples.last().copied()?;
+        if self.may_have_record(place, sample, bytes) {
+            self.work.push(Work::Check { place, samples, head });
+            return Some(Work::FindRecord { place, sample });
+        }
+        self.look_for_sets(place, sample, bytes);
         let says = self.start_of(sample, bytes);
         match says {
             None if self.has_more(sample, head) => {
@@ -309,8 +324,10 @@ impl FirstFrames {
             return Some(Work::Check { place, samples, head: 0 });
         }
         // Who names one key frame among many pictures has often named the first and left it at that.
-        let first = self.next_of(place, 0).filter(|_| says.is_some() && self.has_lone_key(place))?;
-        Some(Work::FindKeys { place, sample: first, head: 0, found: Vec::new() })
+        match self.next_of(place, 0).filter(|_| says.is_some() && self.has_lone_key(place)) {
+            Some(sample) => Some(Work::FindKeys { place, sample, head: 0, found: Vec::new() }),
+            None => self.later_sets_of(place),
+        }
     }
 
     fn find_keys(
@@ -321,6 +338,7 @@ impl FirstFrames {
         mut found: Vec<usize>,
         bytes: &[u8],
     ) -> Option<Work> {
+        self.look_for_sets(place, sample, bytes);
         match self.start_of(sample, bytes) {
             None if self.has_more(sample, head) => {
                 return Some(Work::FindKeys { place, sample, head: head + 1, found });
@@ -337,7 +355,7 @@ impl FirstFrames {
             return Some(Work::FindKeys { place, sample, head: 0, found });
         }
         self.set_keys(place, found);
-        None
+        self.later_sets_of(place)
     }
 
     /// Whether the table names a single key frame of the track.

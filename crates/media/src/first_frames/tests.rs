@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::*;
+use crate::changes::CHANGES_MAX;
 use crate::codec::av1::Av1Config;
 use crate::codec::h264::AvcConfig;
 use crate::codec::h265::HevcConfig;
@@ -178,6 +179,13 @@ fn a_record_in_front_of_key_frames_is_the_configuration_and_no_part_of_them() {
             [(with_record.clone(), true), (inter.clone(), false), (with_record, true), (key.clone(), true)];
         let index = completed(film(video(codec, &bare), &frames)).0.unwrap();
         assert_eq!(index.tracks()[0].track.config, record, "{codec}");
+        // So too where the sample entry has the whole configuration.
+        let whole = completed(film(video(codec, &record), &frames)).0.unwrap();
+        assert_eq!(
+            (&whole.samples, &whole.tracks[0].track),
+            (&index.samples, &index.tracks[0].track),
+            "{codec}"
+        );
         let sizes: Vec<usize> = index.samples().iter().map(|sample| sample.size as usize).collect();
         assert_eq!(sizes, [key.len(), inter.len(), key.len(), key.len()], "{codec}");
         assert_eq!(index.samples()[0].offset, record.len() as u64);
@@ -194,6 +202,101 @@ fn clip(file: &[u8]) -> (Track, Vec<u8>) {
     let sample = index.samples().iter().find(|sample| usize::from(sample.track) == place).unwrap();
     let payload = &file[sample.offset as usize..sample.offset as usize + sample.size as usize];
     (index.tracks()[place].track.clone(), payload.to_vec())
+}
+
+/// Of pictures of 64 x 48.
+const SMALL_SPS: &[u8] = &[
+    0x67, 0x42, 0xC0, 0x0A, 0xD9, 0x04, 0x7B, 1, 0x10, 0, 0, 3, 0, 0x10, 0, 0, 3, 3, 0x20, 0xF1, 0x22, 0x64,
+    0x80,
+];
+
+/// The sizes of the pictures of a film, and the number of the first sample that each holds for.
+fn sizes(index: &Index) -> Vec<(usize, u32)> {
+    let (mut sizes, mut next) = (Vec::new(), Some(0));
+    while let Some(number) = next {
+        sizes.push((number, index.described_at(number)[0].details().width.unwrap()));
+        next = index.next_change(number);
+    }
+    sizes
+}
+
+#[test]
+fn parameter_sets_that_change_later_are_another_configuration() {
+    let long = [&[6, 5, 200][..], &[0x11; 4000]].concat();
+    let frames = [
+        (picture(&[SPS, PPS, IDR]), true),
+        (picture(&[P]), false),
+        (picture(&[SPS, PPS, IDR]), true),
+        (picture(&[&long, SMALL_SPS, PPS, IDR]), true),
+        (picture(&[P]), false),
+        (picture(&[IDR]), true),
+        (picture(&[SMALL_SPS, IDR]), true),
+        (picture(&[SPS, IDR]), true),
+    ];
+    for record in [avc(&[SPS], &[PPS]), Vec::new(), avc(&[SMALL_SPS], &[PPS])] {
+        let index = completed(film(video(Codec::H264, &record), &frames)).0.unwrap();
+        assert_eq!(sizes(&index), [(0, 640), (3, 64), (7, 640)]);
+        let small = AvcConfig::parse(&index.tracks_at(3)[0].config).unwrap();
+        assert_eq!((small.sps, small.pps), (vec![SMALL_SPS.into()], vec![PPS.into()]));
+        assert_eq!(index.notes(), [""; 0]);
+    }
+    // What the file's own tables say holds from where they say it.
+    let (mut index, file) = film(video(Codec::H264, &avc(&[SPS], &[PPS])), &frames);
+    for (number, record) in [(3, avc(&[SPS], &[PPS])), (5, avc(&[SPS], &[PPS]))] {
+        let (from, entry) = (index.samples[number].dts, SampleEntry::NONE);
+        index.changes.push(crate::changes::Change { from, track: video(Codec::H264, &record), entry });
+    }
+    index.changes.settle(Timestamp::ZERO);
+    let index = completed((index, file)).0.unwrap();
+    assert_eq!(sizes(&index), [(0, 640), (3, 64), (5, 640), (6, 64), (7, 640)]);
+}
+
+#[test]
+fn key_frames_are_read_for_sets_only_if_the_first_hold_some() {
+    let plain = (picture(&[IDR]), true);
+    let other = (picture(&[SMALL_SPS, PPS, &[0x65; 400]]), true);
+    let mut frames = vec![plain; 20];
+    frames[4] = other.clone();
+    let track = || video(Codec::H264, &avc(&[SPS], &[PPS]));
+    let (index, read) = completed(film(track(), &frames));
+    assert_eq!((sizes(&index.unwrap()), read), (vec![(0, 640)], 5 * 7));
+    frames[19] = other;
+    let (index, read) = completed(film(track(), &frames));
+    assert_eq!((sizes(&index.unwrap()), read), (vec![(0, 640), (4, 64)], 4 * 7 + 64 + 18 * 7 + 2 * 256));
+}
+
+#[test]
+fn a_track_changes_its_sets_so_often_and_no_more() {
+    let both = [(picture(&[SPS, PPS, IDR]), true), (picture(&[SMALL_SPS, PPS, IDR]), true)];
+    let frames: Vec<_> = both.into_iter().cycle().take(2 * CHANGES_MAX).collect();
+    let index = completed(film(video(Codec::H264, &[]), &frames)).0.unwrap();
+    assert_eq!(index.changes.list().len(), CHANGES_MAX);
+    assert!(index.notes()[0].contains("changes more than 1000 times"), "{:?}", index.notes());
+}
+
+#[test]
+fn parameter_sets_of_h265_and_sequence_headers_of_av1_change_likewise() {
+    let (track, large) = clip(include_bytes!("../../../../testdata/hevc.flv"));
+    let known = HevcConfig::parse(&track.config).unwrap();
+    let mut smaller = known.sps[0].to_vec();
+    // The last bits of it say something of colours.
+    let last = smaller.len() - 2;
+    smaller[last] ^= 0x10;
+    let sets = |sps: &[u8]| picture(&[&known.vps[0], sps, &known.pps[0], &[19 << 1, 1, 0xAF]]);
+    let frames = [(large, true), (sets(&known.sps[0]), true), (sets(&smaller), true)];
+    let index = completed(film(track, &frames)).0.unwrap();
+    assert_eq!(index.changes.list().len(), 1);
+    assert_eq!(index.next_change(0), Some(2));
+    assert_eq!(HevcConfig::parse(&index.tracks_at(2)[0].config).unwrap().sps[0], smaller);
+
+    let (track, unit) = clip(include_bytes!("../../../../testdata/av1.flv"));
+    let mut other = unit.clone();
+    // The level.
+    let header = crate::codec::av1::sequence_header(&unit).unwrap();
+    let at = header.as_ptr() as usize - unit.as_ptr() as usize;
+    other[at + 2] ^= 0x08;
+    let index = completed(film(track, &[(unit.clone(), true), (unit, true), (other, true)])).0.unwrap();
+    assert_eq!((index.next_change(0), index.changes.list().len()), (Some(2), 1));
 }
 
 #[test]

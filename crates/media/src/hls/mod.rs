@@ -8,6 +8,7 @@
 //! picture's size loads nothing twice, and a segment needs no interleaving. hls.js, FFmpeg, mpv and
 //! VLC take it; Safari was not tried.
 
+mod date_range;
 mod master;
 mod playlist;
 mod presentation;
@@ -15,6 +16,7 @@ mod quoted;
 mod segment_starts;
 mod segmented_track;
 
+pub use date_range::DateRange;
 pub use master::{IFrameVariant, MasterPlaylist, Rendition, RenditionKind, Variant};
 pub use playlist::{ByteRange, LowLatency, MediaPlaylist, Part, PlaylistType, RenditionReport, Segment};
 pub use presentation::{Presentation, SEGMENT_TARGET};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::date_range::DateRange;
 use super::quoted::quoted;
 use crate::{DateTime, Timestamp};
 
@@ -79,6 +80,8 @@ pub struct MediaPlaylist {
     pub skipped: u64,
     /// In their order, without those that are skipped.
     pub segments: Vec<Segment>,
+    /// What is said of moments within it.
+    pub date_ranges: Vec<DateRange>,
     /// What makes it a playlist of low latency.
     pub low_latency: Option<LowLatency>,
     /// Whether no segment will follow.
@@ -212,6 +215,7 @@ impl Segment {
 impl fmt::Display for MediaPlaylist {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write_head(f)?;
+        self.date_ranges.iter().try_for_each(|range| writeln!(f, "{range}"))?;
         let mut map: Option<String> = None;
         for segment in &self.segments {
             segment.write(f, &mut map)?;

@@ -2,6 +2,7 @@
 
 use super::boxes::children;
 use super::edits::{EditList, Media};
+use super::event_message::ScriptMessages;
 use super::fragments::{FragmentedTrack, SampleDefaults, read_moof};
 use super::headers::{movie_matrix, timescale};
 use super::parsed_track::ParsedTrack;
@@ -29,6 +30,7 @@ pub(super) struct IndexBuilder {
     fragments: u64,
     tracks: Vec<TrackBuilder>,
     texts: Vec<TextBuilder>,
+    script: ScriptMessages,
     /// Of each track.
     edits: Vec<EditList>,
     index: Index,
@@ -45,6 +47,7 @@ struct Overrun {
     text_budget: SampleBudget,
     tracks: Vec<TrackProgress>,
     texts: Vec<TextProgress>,
+    messages: usize,
 }
 
 impl IndexBuilder {
@@ -61,6 +64,7 @@ impl IndexBuilder {
             fragments: 0,
             tracks: Vec::new(),
             texts: Vec::new(),
+            script: ScriptMessages::default(),
             edits: Vec::new(),
             index: Index::default(),
             overrun: None,
@@ -102,6 +106,7 @@ impl IndexBuilder {
             text_budget: self.text_file.budget,
             tracks: self.tracks.iter().map(TrackBuilder::progress).collect(),
             texts: self.texts.iter().map(TextBuilder::progress).collect(),
+            messages: self.script.len(),
         });
         self.fragments += 1;
         let beyond_end = self.beyond_end();
@@ -110,6 +115,16 @@ impl IndexBuilder {
             self.overrun = self.overrun.take().or(before);
         }
         added
+    }
+
+    /// Takes the body of an `emsg` box, which starts at byte `at`.
+    pub(super) fn add_message(&mut self, body: &[u8], at: u64) {
+        if (self.index.samples.len() + self.script.len()) as u64 >= MAX_SAMPLES {
+            return;
+        }
+        if let Err(error) = self.script.add(body, at) {
+            self.index.note(format!("the message at byte {at} is left out: {error}"));
+        }
     }
 
     /// The file has grown. Where to go on, if that is not behind the last box: what could not be used of a
@@ -123,7 +138,8 @@ impl IndexBuilder {
         }
         self.budget.grow(by);
         self.text_file.budget.grow(by);
-        let Overrun { moof, samples, tracks, texts, .. } = overrun?;
+        let Overrun { moof, samples, tracks, texts, messages, .. } = overrun?;
+        self.script.truncate(messages);
         self.index.samples.truncate(samples);
         self.tracks.iter_mut().zip(tracks).for_each(|(track, progress)| track.go_back(progress));
         self.texts.iter_mut().zip(texts).for_each(|(text, progress)| text.go_back(progress));
@@ -217,7 +233,7 @@ impl IndexBuilder {
 
     /// Puts what was gathered on the film's presented time.
     fn present(&mut self) {
-        let Self { tracks, index, edits, fragmented, file_len, .. } = self;
+        let Self { tracks, index, edits, fragmented, file_len, script, .. } = self;
         let samples_max =
             SampleBudget::samples_max(*file_len).max(index.samples.len()).min(MAX_SAMPLES as usize);
         decode_before_show(&mut index.samples, tracks.len());
@@ -261,6 +277,9 @@ impl IndexBuilder {
         }
         index.samples = samples;
         index.tracks = tracks.iter().map(|track| track.indexed.clone()).collect();
+        if script.put_into(index) {
+            shown.push(Timestamp::ZERO..Timestamp::ZERO);
+        }
         let (clock, notes) =
             presented::settle(&mut index.tracks, &mut shown, &mut index.samples, &mut index.changes);
         index.clock = clock;
@@ -306,9 +325,13 @@ impl IndexBuilder {
         indexed.orientation = indexed.orientation.then(turned);
         let id = &mut indexed.track.id;
         let before = self.tracks.iter().filter(|track| track.indexed.track.id.kind == id.kind).count();
-        if before >= MAX_TRACKS {
-            let kind = if id.kind == MediaKind::Video { "video" } else { "audio" };
-            let reason = format!("only the first {MAX_TRACKS} {kind} tracks are played");
+        let (max, kind) = match id.kind {
+            MediaKind::Video => (MAX_TRACKS, "video"),
+            MediaKind::Audio => (MAX_TRACKS, "audio"),
+            MediaKind::Data => (1, "script data"),
+        };
+        if before >= max {
+            let reason = format!("only the first {max} {kind} tracks are played");
             self.index.skip(SkippedTrack { number: indexed.number, kind: handler, reason });
             return Ok(());
         }

@@ -3,6 +3,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::boxes::{put_box, put_full};
+use super::event_message::put_script_entry;
 use crate::codec::aac::AudioSpecificConfig;
 use crate::codec::ac3::Ac3Header;
 use crate::codec::flac::FlacConfig;
@@ -34,6 +35,7 @@ pub(super) enum Description {
         rate: u32,
         specific: Specific,
     },
+    Script,
 }
 
 /// What an audio description says beyond channels and rate.
@@ -103,6 +105,7 @@ impl Description {
                 let (entry, kind) = if head.is_enhanced() { (b"ec-3", b"dec3") } else { (b"ac-3", b"dac3") };
                 audio(entry, Specific::Box { kind: *kind, body: head.to_box_body().into() })
             }
+            Codec::Script => Ok(Self::Script),
             other => Err(unsupported(other)),
         }
     }
@@ -123,7 +126,7 @@ impl Description {
         Ok(Self::Video { entry, width, height, aspect, kind, record, boxes })
     }
 
-    /// The size that a player shows the picture in; 0 for sound.
+    /// The size that a player shows the picture in; 0 where there is none.
     pub(super) fn shown_size(&self) -> (u32, u32) {
         match self {
             Self::Video { width, height, aspect, .. } => {
@@ -131,7 +134,7 @@ impl Description {
                 let shown = u64::from(*width) * u64::from(num) / u64::from(den.max(1));
                 (u32::try_from(shown).unwrap_or(u32::MAX), *height)
             }
-            Self::Audio { .. } => (0, 0),
+            Self::Audio { .. } | Self::Script => (0, 0),
         }
     }
 
@@ -165,6 +168,7 @@ impl Description {
                     Specific::FullBox { kind, body } => put_full(out, kind, 0, 0, |out| out.put_slice(body)),
                 }
             }),
+            Self::Script => put_script_entry(out),
         }
     }
 }

@@ -3,6 +3,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::boxes::{BoxHeader, Fields, FourCc, children, put_box};
+use super::event_message::is_script_entry;
 use crate::codec::aac::AudioSpecificConfig;
 use crate::codec::av1::Av1Config;
 use crate::codec::colours::Colours;
@@ -11,7 +12,7 @@ use crate::codec::h264::AvcConfig;
 use crate::codec::h265::HevcConfig;
 use crate::codec::opus::OpusConfig;
 use crate::codec::vp9::VpConfig;
-use crate::{Codec, ColorInfo, Error, SampleEntry};
+use crate::{Codec, ColorInfo, Error, MediaKind, SampleEntry};
 
 const OTI_AAC: u8 = 0x40;
 const OTI_MPEG2_AAC: std::ops::RangeInclusive<u8> = 0x66..=0x68;
@@ -69,11 +70,15 @@ fn parse_entry(kind: FourCc, body: &[u8]) -> Entry {
         b"ac-3" => Ok(Ok((Codec::Ac3, Bytes::new()))),
         b"ec-3" => Ok(Ok((Codec::Eac3, Bytes::new()))),
         b".mp3" | b"ms\0\x55" => AudioHead::parse(body).map(|head| Ok((head.mp3(), Bytes::new()))),
+        b"urim" => is_script_entry(body).map(|is_script| {
+            let other = || "it is metadata of a kind that is not known".to_owned();
+            is_script.then_some((Codec::Script, Bytes::new())).ok_or_else(other)
+        }),
         b"encv" | b"enca" => Ok(Err("it is encrypted".to_owned())),
         _ => Ok(Err("its codec is not supported".to_owned())),
     };
     match parsed {
-        Ok(Ok((codec, config))) if is_video(codec) => {
+        Ok(Ok((codec, config))) if kind_of(codec) == MediaKind::Video => {
             let extra = parse_colours(body).to_extra();
             Entry::Known(Coding { codec, config, extra, entry: visual_entry(body) })
         }
@@ -88,10 +93,14 @@ fn parse_entry(kind: FourCc, body: &[u8]) -> Entry {
 /// A codec with its configuration, or why there is none; the outer error is a malformed entry.
 type Parsed = Result<Result<(Codec, Bytes), String>, Error>;
 
-/// Whether the codec is one of pictures, which decides in what kind of entry and track it stands.
-pub(super) const fn is_video(codec: Codec) -> bool {
-    use Codec::{Av1, FlvVideo, H264, H265, H266, Vp8, Vp9};
-    matches!(codec, H264 | H265 | H266 | Av1 | Vp8 | Vp9 | FlvVideo(_))
+/// What a codec is of, which decides in what kind of entry and track it stands.
+pub(super) const fn kind_of(codec: Codec) -> MediaKind {
+    use Codec::{Av1, FlvVideo, H264, H265, H266, Script, Vp8, Vp9};
+    match codec {
+        H264 | H265 | H266 | Av1 | Vp8 | Vp9 | FlvVideo(_) => MediaKind::Video,
+        Script => MediaKind::Data,
+        _ => MediaKind::Audio,
+    }
 }
 
 /// References, size, resolution and name of the encoder.
@@ -123,7 +132,7 @@ fn visual_entry(body: &[u8]) -> SampleEntry {
         size: size().ok().filter(is_some),
         pixel_aspect: boxes().find_kind(b"pasp").and_then(|pasp| aspect(pasp).ok()).filter(is_some),
         boxes: kept.freeze(),
-        frame: Bytes::new(),
+        ..SampleEntry::NONE
     }
 }
 

@@ -72,11 +72,9 @@ fn put_track(out: &mut BytesMut, number: u32, output: &OutputTrack) {
             });
             put_full(out, b"hdlr", 0, 0, |out| {
                 out.put_u32(0);
-                out.put_slice(if is_video { b"vide" } else { b"soun" });
-                out.put_slice(&[0; 12]);
-                out.put_slice(if is_video { b"video\0" } else { b"sound\0" });
+                put_handler(out, output.track.id.kind);
             });
-            put_media_information(out, is_video, std::slice::from_ref(description), |out| {
+            put_media_information(out, output.track.id.kind, std::slice::from_ref(description), |out| {
                 for table in [b"stts", b"stsc", b"stco"] {
                     put_full(out, table, 0, 0, |out| out.put_u32(0));
                 }
@@ -86,18 +84,30 @@ fn put_track(out: &mut BytesMut, number: u32, output: &OutputTrack) {
     });
 }
 
+/// What of `hdlr` says what a track is.
+pub(super) fn put_handler(out: &mut BytesMut, kind: MediaKind) {
+    let (handler, name): (&[u8; 4], &[u8]) = match kind {
+        MediaKind::Video => (b"vide", b"video\0"),
+        MediaKind::Audio => (b"soun", b"sound\0"),
+        MediaKind::Data => (b"meta", b"script data\0"),
+    };
+    out.put_slice(handler);
+    out.put_slice(&[0; 12]);
+    out.put_slice(name);
+}
+
 /// `minf`; `tables` writes the sample tables.
 pub(super) fn put_media_information(
     out: &mut BytesMut,
-    is_video: bool,
+    kind: MediaKind,
     descriptions: &[Description],
     tables: impl FnOnce(&mut BytesMut),
 ) {
     put_box(out, b"minf", |out| {
-        if is_video {
-            put_full(out, b"vmhd", 0, 1, |out| out.put_slice(&[0; 8]));
-        } else {
-            put_full(out, b"smhd", 0, 0, |out| out.put_slice(&[0; 4]));
+        match kind {
+            MediaKind::Video => put_full(out, b"vmhd", 0, 1, |out| out.put_slice(&[0; 8])),
+            MediaKind::Audio => put_full(out, b"smhd", 0, 0, |out| out.put_slice(&[0; 4])),
+            MediaKind::Data => put_full(out, b"nmhd", 0, 0, |_| {}),
         }
         put_box(out, b"dinf", |out| {
             put_full(out, b"dref", 0, 0, |out| {

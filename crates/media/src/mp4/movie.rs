@@ -4,7 +4,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::boxes::{put_box, put_full};
 use super::description::Description;
-use super::init::{language, put_matrix, put_media_information};
+use super::init::{language, put_handler, put_matrix, put_media_information};
 use super::movie_track::{MovieTrack, tracks_of};
 use super::sample_table_writer::{SampleTableWriter, patch_chunk_offsets};
 use crate::index::{Index, ROUNDING, Sample};
@@ -30,7 +30,7 @@ pub(crate) struct Movie {
 impl Movie {
     /// What stands before the samples comes with it.
     pub(crate) fn new(index: &Index, span: Span) -> Result<(Self, Bytes), Error> {
-        let tracks = tracks_of(index, span)?;
+        let tracks = tracks_of(index, span, false)?;
         let order = order(index, &tracks);
         let data_len: u64 =
             order.iter().filter_map(|&number| index.sample(number)).map(|s| len(index, s)).sum();
@@ -66,17 +66,16 @@ impl Movie {
 
     /// `moov` of samples that stay where they lie in the film's own file.
     pub(super) fn in_place(index: &Index) -> Result<Bytes, Error> {
-        let tracks = tracks_of(index, Span::default())?;
+        let tracks = tracks_of(index, Span::default(), true)?;
         let tables = SampleTableWriter::in_place(index, &tracks);
         let mut out = BytesMut::with_capacity(4096 + 16 * index.samples().len());
         put_box(&mut out, b"moov", |out| {
             let edits: Vec<_> =
                 tracks.iter().map(|track| Edit::new(index, track, Timestamp::ZERO, None)).collect();
-            put_movie_header(
-                out,
-                edits.iter().map(Edit::presented).max().unwrap_or(0),
-                tracks.len() as u32 + 1,
-            );
+            // Script data may come behind the last picture; no player waits for it.
+            let media = tracks.iter().zip(&edits).filter(|(track, _)| track.kind() != MediaKind::Data);
+            let lasts = media.map(|(_, edit)| edit.presented()).max().unwrap_or(0);
+            put_movie_header(out, lasts, tracks.len() as u32 + 1);
             for (number, (track, edit)) in (1..).zip(tracks.iter().zip(&edits)) {
                 put_track(out, index, number, track, edit, &tables);
             }
@@ -241,7 +240,7 @@ fn put_track(
 ) -> std::ops::Range<usize> {
     // Of several tracks of a kind the first is on.
     let flags = if track.indexed.track.id.index == 0 { 3 } else { 2 };
-    let is_video = track.indexed.track.id.kind == MediaKind::Video;
+    let kind = track.kind();
     let (width, height) = track.descriptions.first().map_or((0, 0), Description::shown_size);
     let mut offsets = 0..0;
     put_box(out, b"trak", |out| {
@@ -252,8 +251,8 @@ fn put_track(
             out.put_i64(edit.presented());
             out.put_slice(&[0; 10]);
             // Players choose one of an alternate group.
-            out.put_u16(if is_video { 0 } else { 1 });
-            out.put_u16(if is_video { 0 } else { 0x100 });
+            out.put_u16(u16::from(kind == MediaKind::Audio));
+            out.put_u16(if kind == MediaKind::Audio { 0x100 } else { 0 });
             out.put_u16(0);
             put_matrix(out, track.indexed.orientation);
             out.put_u32(width.min(0xFFFF) << 16);
@@ -272,11 +271,9 @@ fn put_track(
             });
             put_full(out, b"hdlr", 0, 0, |out| {
                 out.put_u32(0);
-                out.put_slice(if is_video { b"vide" } else { b"soun" });
-                out.put_slice(&[0; 12]);
-                out.put_slice(if is_video { b"video\0" } else { b"sound\0" });
+                put_handler(out, kind);
             });
-            put_media_information(out, is_video, &track.descriptions, |out| {
+            put_media_information(out, kind, &track.descriptions, |out| {
                 offsets = tables.put(out, index, track);
             });
         });

@@ -20,19 +20,23 @@ pub(super) struct MovieTrack<'a> {
 }
 
 impl MovieTrack<'_> {
+    pub(super) const fn kind(&self) -> MediaKind {
+        self.indexed.track.id.kind
+    }
+
     /// The number of the description that holds for a sample, from 1 on.
     pub(super) fn description_of(&self, sample: u32) -> u32 {
         self.changes.partition_point(|&change| change <= sample) as u32 + 1
     }
 }
 
-/// The tracks with their samples within the span.
-pub(super) fn tracks_of(index: &Index, span: Span) -> Result<Vec<MovieTrack<'_>>, Error> {
+/// The tracks with their samples within the span, with or without script data.
+pub(super) fn tracks_of(index: &Index, span: Span, with_script: bool) -> Result<Vec<MovieTrack<'_>>, Error> {
     let until = span.until.map_or_else(|| index.samples().len(), |until| index.shown_before(until));
     let starts = span.from.map(|from| index.starts_for(from));
     let mut tracks = Vec::new();
     for (place, indexed) in index.tracks().iter().enumerate() {
-        if indexed.track.id.kind == MediaKind::Data {
+        if indexed.track.id.kind == MediaKind::Data && !with_script {
             continue;
         }
         let start = starts.as_ref().map_or(0, |starts| starts.get(place).copied().unwrap_or(0));

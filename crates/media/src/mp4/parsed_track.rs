@@ -1,11 +1,13 @@
 //! The box of a track (`trak`) read: what the track is, and where its samples are described. Its samples are not looked at.
 
 use super::boxes::{FourCc, children, required};
-use super::entry::{Coding, Entry, is_video, parse_stsd};
+use super::entry::{Coding, Entry, kind_of, parse_stsd};
 use super::headers::{handler_type, language, matrix, timescale, track_number};
 use super::sample_table_reader::SampleTableReader;
 use crate::index::{IndexedTrack, SkippedTrack};
 use crate::{Error, MediaKind, Timestamp, Track, TrackId};
+
+const NEITHER: &str = "it holds neither pictures nor sound";
 
 /// A track box whose samples are of use.
 pub(super) struct ParsedTrack<'a> {
@@ -26,7 +28,8 @@ impl<'a> ParsedTrack<'a> {
         let kind = match &handler.0 {
             b"vide" => MediaKind::Video,
             b"soun" => MediaKind::Audio,
-            _ => return Err(skipped(handler, "it holds neither pictures nor sound".to_owned())),
+            b"meta" => MediaKind::Data,
+            _ => return Err(skipped(handler, NEITHER.to_owned())),
         };
         let timescale = required(mdia, b"mdhd").and_then(timescale).map_err(broken)?;
         let minf = required(mdia, b"minf").map_err(broken)?;
@@ -39,11 +42,12 @@ impl<'a> ParsedTrack<'a> {
         });
         let Some(Coding { codec, config, extra, entry }) = known else {
             return Err(match entries.into_iter().next() {
+                Some(Entry::Other(kind, _)) if handler.0 == *b"meta" => skipped(kind, NEITHER.to_owned()),
                 Some(Entry::Other(kind, reason)) => skipped(kind, reason),
                 _ => skipped(handler, "it has no sample description".to_owned()),
             });
         };
-        if is_video(codec) != (kind == MediaKind::Video) {
+        if kind_of(codec) != kind {
             return Err(skipped(handler, "its codec is not of the kind that it claims to hold".to_owned()));
         }
         let tables = SampleTableReader::parse(stbl).map_err(broken)?;

@@ -8,7 +8,7 @@ use crate::Error;
 use crate::container::Container;
 use crate::index::Index;
 
-/// A fragment's description is a few kilobytes; more than this is an attack.
+/// A fragment's description is a few kilobytes, and a message what a publisher may send at once; more than this is an attack.
 const MAX_MOOF_LEN: u64 = 16 * 1024 * 1024;
 /// Boxes of one file on its topmost level. A fragment is two of them: six days of two tracks in quarters of a second fit.
 const MAX_BOXES: u32 = 10_000_000;
@@ -143,7 +143,7 @@ impl Scan {
                 if (bytes.len() as u64) < end - body {
                     return Err(Error::malformed("MP4 file", format!("it ends inside {kind}")));
                 }
-                self.read_body(kind, bytes)?;
+                self.read_body(kind, bytes, body)?;
                 let fragmented = self.builder.as_ref().is_some_and(IndexBuilder::is_fragmented);
                 self.go_to(if fragmented { end } else { self.file_len });
                 Ok(())
@@ -172,7 +172,7 @@ impl Scan {
         }
         let limit = match &header.kind.0 {
             b"moov" if self.builder.is_none() => MAX_MOOV_LEN,
-            b"moof" if self.builder.is_some() => MAX_MOOF_LEN,
+            b"moof" | b"emsg" if self.builder.is_some() => MAX_MOOF_LEN,
             _ => {
                 self.go_to(end);
                 return Ok(());
@@ -195,8 +195,13 @@ impl Scan {
         Ok(())
     }
 
-    fn read_body(&mut self, kind: FourCc, body: &[u8]) -> Result<(), Error> {
+    /// `at`: where the body begins in the file.
+    fn read_body(&mut self, kind: FourCc, body: &[u8], at: u64) -> Result<(), Error> {
         match &mut self.builder {
+            Some(builder) if kind.0 == *b"emsg" => {
+                builder.add_message(body, at);
+                Ok(())
+            }
             Some(builder) => builder.add_fragment(body, self.position),
             None => {
                 debug_assert_eq!(kind.0, *b"moov");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::entry::{Coding, Entry, is_video};
+use super::entry::{Coding, Entry, kind_of};
 use super::fragments::{FragmentedTrack, SampleDefaults};
 use super::sample_table_reader::RawSample;
 use crate::changes::{Change, ChangesRoom};
@@ -96,7 +96,7 @@ impl TrackBuilder {
             pts: Timestamp::from_ticks(raw.dts.saturating_add(raw.composition), timescale),
             size: raw.size,
             track: number,
-            key: raw.key || self.indexed.track.id.kind == MediaKind::Audio,
+            key: raw.key || self.indexed.track.id.kind != MediaKind::Video,
             decode_only: false,
             needs_repair: false,
         });
@@ -134,7 +134,7 @@ impl TrackBuilder {
             Some(Entry::Other(kind, reason)) => return Err(format!("of its codec {kind}, {reason}")),
             None => return Err(format!("there is no sample description {description}")),
         };
-        if is_video(coding.codec) != (self.indexed.track.id.kind == MediaKind::Video) {
+        if kind_of(coding.codec) != self.indexed.track.id.kind {
             return Err("its codec is not of the kind that the track claims to hold".to_owned());
         }
         Ok(())

@@ -9,6 +9,7 @@ use crate::fanout::Gathering;
 use crate::live::Setting;
 use crate::net::listener::Limits;
 use crate::net::proxy;
+use crate::net::tunnel::TunnelLimits;
 use crate::sources::Viewing;
 
 /// What each part reads its live keys from.
@@ -18,7 +19,7 @@ pub(crate) struct Settings {
     pub(crate) rtmp_limits: Setting<Limits>,
     pub(crate) http: Setting<http::Config>,
     pub(crate) http_limits: Setting<Limits>,
-    pub(crate) tunnels_max: Setting<usize>,
+    pub(crate) tunnels: Setting<TunnelLimits>,
     pub(crate) proxy: Setting<proxy::Config>,
     pub(crate) viewing: Setting<Viewing>,
     pub(crate) gathering: Setting<Gathering>,
@@ -33,7 +34,7 @@ impl Settings {
             rtmp_limits: Setting::new(config.rtmp_limits()),
             http: Setting::new(config.http.clone()),
             http_limits: Setting::new(config.http_limits()),
-            tunnels_max: Setting::new(config.http.tunnels_max),
+            tunnels: Setting::new(config.tunnel_limits()),
             proxy: Setting::new(config.proxy.clone()),
             viewing: Setting::new(config.streams.viewing()),
             gathering: Setting::new(config.streams.gathering()),
@@ -47,7 +48,7 @@ impl Settings {
         self.rtmp_limits.set(config.rtmp_limits());
         self.http.set(config.http.clone());
         self.http_limits.set(config.http_limits());
-        self.tunnels_max.set(config.http.tunnels_max);
+        self.tunnels.set(config.tunnel_limits());
         self.proxy.set(config.proxy.clone());
         self.viewing.set(config.streams.viewing());
         self.gathering.set(config.streams.gathering());
@@ -63,6 +64,10 @@ impl Config {
             connections_per_address_max: self.rtmp.connections_per_address_max,
             setup_timeout,
         }
+    }
+
+    const fn tunnel_limits(&self) -> TunnelLimits {
+        TunnelLimits { count_max: self.http.tunnels_max, per_address_max: self.http.tunnels_per_address_max }
     }
 
     fn http_limits(&self) -> Limits {

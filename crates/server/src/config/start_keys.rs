@@ -111,20 +111,11 @@ mod tests {
 
     /// What the parts of the server are told.
     fn told(config: &Config) -> String {
-        let Settings {
-            rtmp,
-            rtmp_limits,
-            http,
-            http_limits,
-            tunnels_max,
-            proxy,
-            viewing,
-            gathering,
-            publish,
-        } = Settings::new(config);
+        let Settings { rtmp, rtmp_limits, http, http_limits, tunnels, proxy, viewing, gathering, publish } =
+            Settings::new(config);
         let doors = format!("{:?} {:?}", rtmp.live().get(), http.live().get());
         let limits = format!("{:?} {:?}", rtmp_limits.live().get(), http_limits.live().get());
-        let net = format!("{:?} {:?}", tunnels_max.live().get(), proxy.live().get());
+        let net = format!("{:?} {:?}", tunnels.live().get(), proxy.live().get());
         let streams = format!("{:?} {:?}", viewing.live().get(), gathering.live().get());
         format!("{doors} {limits} {net} {streams} {:?}", publish.live().get())
     }

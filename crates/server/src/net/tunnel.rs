@@ -15,6 +15,7 @@ use tokio::io::{Interest, Ready};
 use tokio::sync::{Notify, mpsc};
 
 use super::peer::Peer;
+use super::seats::{Addresses, Place};
 use crate::live::Live;
 use crate::uptime::Uptime;
 
@@ -34,11 +35,21 @@ const EMPTY_STEP: u32 = 10;
 /// How often that is halved at most: more seldom, and the first answer after a silence would come late.
 const INTERVAL_DOUBLINGS_MAX: u32 = 5;
 
+/// How many tunnels there may be at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TunnelLimits {
+    pub(crate) count_max: usize,
+    /// From one address but this machine's; 0 bounds nothing. A tunnel outlives the connections that bring its requests, so
+    /// that what bounds these does not bound it.
+    pub(crate) per_address_max: usize,
+}
+
 /// All tunnels.
 #[derive(Debug)]
 pub(crate) struct Tunnels {
     open: Mutex<HashMap<String, Arc<Pipe>>>,
-    count_max: Live<usize>,
+    addresses: Arc<Addresses>,
+    limits: Live<TunnelLimits>,
     uptime: Uptime,
     arrivals: mpsc::Sender<Opened>,
 }
@@ -61,6 +72,8 @@ struct Pipe {
     inward: Notify,
     /// Rung for requests: it is another one's turn, or there is something to take.
     outward: Notify,
+    /// Its place among those from its address.
+    _place: Option<Place>,
 }
 
 #[derive(Debug)]
@@ -83,6 +96,8 @@ pub(crate) enum Refusal {
     Unknown,
     #[error("there are too many tunnels; try again later")]
     TooMany,
+    #[error("there are too many tunnels from this address; close one first")]
+    TooManyFromThere,
     #[error("the request is out of order")]
     OutOfOrder,
     #[error("the tunnel is full: the server has not taken what was sent before")]
@@ -90,10 +105,10 @@ pub(crate) enum Refusal {
 }
 
 impl Tunnels {
-    /// At most `count_max` tunnels at once; new ones are handed over through the receiver.
-    pub(crate) fn new(count_max: Live<usize>, uptime: Uptime) -> (Self, mpsc::Receiver<Opened>) {
+    /// None yet; new ones are handed over through the receiver.
+    pub(crate) fn new(limits: Live<TunnelLimits>, uptime: Uptime) -> (Self, mpsc::Receiver<Opened>) {
         let (arrivals, opened) = mpsc::channel(64);
-        (Self { open: Mutex::default(), count_max, uptime, arrivals }, opened)
+        (Self { open: Mutex::default(), addresses: Arc::default(), limits, uptime, arrivals }, opened)
     }
 
     /// Opens a tunnel under this name, which nobody must be able to guess.
@@ -107,10 +122,18 @@ impl Tunnels {
             ended: false,
             shut: false,
         };
-        let pipe = Arc::new(Pipe { state: Mutex::new(state), inward: Notify::new(), outward: Notify::new() });
+        let TunnelLimits { count_max, per_address_max } = *self.limits.get();
+        let place = self.addresses.take(peer.address.ip(), per_address_max);
+        let place = place.map_err(|()| Refusal::TooManyFromThere)?;
+        let pipe = Arc::new(Pipe {
+            state: Mutex::new(state),
+            inward: Notify::new(),
+            outward: Notify::new(),
+            _place: place,
+        });
         {
             let mut open = self.open.lock();
-            if open.len() >= *self.count_max.get() {
+            if open.len() >= count_max {
                 return Err(Refusal::TooMany);
             }
             open.insert(name, Arc::clone(&pipe));
@@ -302,5 +325,34 @@ impl Tunnel {
 impl Drop for Tunnel {
     fn drop(&mut self) {
         self.shut_down();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::Setting;
+
+    #[tokio::test]
+    async fn one_address_has_its_part_of_the_tunnels_and_no_more() {
+        let limits = Setting::new(TunnelLimits { count_max: 5, per_address_max: 2 });
+        let (tunnels, mut opened) = Tunnels::new(limits.live(), Uptime::start());
+        let open = async |name: &str, address: &str| {
+            let peer = Peer { address: address.parse().unwrap(), is_local: false };
+            tunnels.open(name.to_owned(), peer).await
+        };
+        assert_eq!(open("a", "192.0.2.1:1").await, Ok(()));
+        assert_eq!(open("b", "192.0.2.1:2").await, Ok(()));
+        assert_eq!(open("c", "192.0.2.1:3").await, Err(Refusal::TooManyFromThere));
+        for name in ["d", "e", "f"] {
+            assert_eq!(open(name, "127.0.0.1:1").await, Ok(()), "this machine is not bounded so");
+        }
+        assert_eq!(open("g", "192.0.2.2:1").await, Err(Refusal::TooMany));
+        // A place is free when both ends have left, and one that was refused took none.
+        tunnels.close("d").unwrap();
+        tunnels.close("a").unwrap();
+        drop(opened.recv().await);
+        assert_eq!(open("c", "192.0.2.1:3").await, Ok(()));
+        assert_eq!(open("h", "192.0.2.1:4").await, Err(Refusal::TooManyFromThere));
     }
 }

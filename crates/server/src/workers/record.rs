@@ -172,6 +172,8 @@ impl Broadcast {
         self.kept = Some(archive.begin(reader.name(), reader.broadcast(), clock));
         self.wish = archive.recordings().wish(reader.name());
         let recorder = archive.recordings().recorder(reader.name(), clock);
+        let window = self.kept.as_ref().map(|(window, _)| window);
+        let recorder = recorder.zip(window).map(|(recorder, window)| recorder.numbered_by(window));
         let spool = self.kept.as_ref().and_then(|(window, _)| archive.spool(window));
         self.writing = (recorder.is_some() || spool.is_some()).then(|| {
             let teller = Teller {

@@ -97,11 +97,11 @@ impl ClientSession {
         self.steer(stream, &Command::new("pause", 0.0).with(pause).with(position_ms as f64))
     }
 
-    /// Goes to `position_ms`; [`super::ClientEvent::Status`] confirms.
+    /// Goes to `position_ms`; [`super::ClientEvent::Status`] confirms. Below 0 it is before the place where playing began.
     ///
     /// # Errors
     /// [`Error::Misuse`] unless the stream plays.
-    pub fn seek(&mut self, stream: MessageStreamId, position_ms: u64) -> Result<(), Error> {
+    pub fn seek(&mut self, stream: MessageStreamId, position_ms: i64) -> Result<(), Error> {
         self.steer(stream, &Command::new("seek", 0.0).with(position_ms as f64))
     }
 

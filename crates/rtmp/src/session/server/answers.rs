@@ -191,13 +191,13 @@ impl Pending<ReceiveRequest> {
     pub fn accept(self, session: &mut ServerSession, position_ms: u64) {
         let Ok((name, _)) = session.playing(self.stream) else { return };
         if self.on {
-            session.send_seek_notify(self.stream, &name, position_ms);
+            session.send_seek_notify(self.stream, &name, i64::try_from(position_ms).unwrap_or(i64::MAX));
         }
     }
 }
 
 impl ServerSession {
-    fn send_seek_notify(&mut self, stream: MessageStreamId, name: &str, position_ms: u64) {
+    fn send_seek_notify(&mut self, stream: MessageStreamId, name: &str, position_ms: i64) {
         let text = format!("Seeking {position_ms} ms in {name}.");
         self.link.send_status(stream, &Status::new(code::SEEK_NOTIFY, text).details(name));
         self.send_play_start(stream, name);

@@ -169,7 +169,8 @@ impl ServerSession {
         let on = command.argument(0).as_bool().unwrap_or(true);
         self.events.push_back(match command.name.as_str() {
             "seek" => {
-                let position_ms = milliseconds(0);
+                // Casts of floats go to the nearest that there is.
+                let position_ms = command.argument(0).as_number().unwrap_or(0.0) as i64;
                 ServerEvent::Seek(Pending::new(SeekRequest { stream, position_ms }))
             }
             "receiveAudio" | "receiveVideo" => {

@@ -191,8 +191,8 @@ pub struct PauseRequest {
 pub struct SeekRequest {
     /// The stream that plays.
     pub stream: MessageStreamId,
-    /// Where to, in milliseconds.
-    pub position_ms: u64,
+    /// Where to, in milliseconds. Below 0 it is before the player's beginning, as what is live may have such a place.
+    pub position_ms: i64,
 }
 
 /// A player wants audio or video, or wants it no more (RTMP 1.0 §7.2.2.4, §7.2.2.5).

@@ -8,6 +8,7 @@ use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use headwater_archive::Moment;
+use headwater_archive::Record;
 use headwater_hub::{Ailment, Snapshot, State as StreamState, StreamName};
 use headwater_media::{MediaKind, Timestamp, Track, TrackId};
 use serde::{Deserialize, Serialize};
@@ -86,6 +87,8 @@ struct Stream {
     window: Option<Kept>,
     /// Where there is a picture of it, once one can be made.
     thumbnail: Option<String>,
+    /// Whether its app's streams are recorded; only admins are told.
+    record: Option<Record>,
 }
 
 /// What can be gone back to, in milliseconds behind the broadcast's begin.
@@ -281,9 +284,13 @@ fn describe(shared: &Shared, snapshot: Snapshot, admin: bool, start: Option<Mome
     });
     let thumbnail = live_picture::is_possible(shared, &snapshot.name)
         .then(|| format!("{}/thumbnail.jpg", films::address(snapshot.name.app(), snapshot.name.name())));
+    let policy =
+        || shared.sources.archive.recordings().policy(snapshot.name.app()).map(|policy| policy.record);
+    let record = admin.then(|| policy().unwrap_or_default());
     let watched = shared.metrics.watched().of_stream(snapshot.name.path());
     Stream {
         thumbnail,
+        record,
         watched_s: watched.into_iter().map(|(door, time)| (door, time.as_secs())).collect(),
         app: snapshot.name.app().to_owned(),
         name: snapshot.name.name().to_owned(),

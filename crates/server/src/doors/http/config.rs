@@ -32,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) http2_requests_max: u32,
     /// RTMP connections inside HTTP requests (RTMPT) at once, at most.
     pub(crate) tunnels_max: usize,
+    /// The same from one address, but for this machine's; 0 bounds nothing.
+    pub(crate) tunnels_per_address_max: usize,
     /// Origins whose pages may show the watch page in a frame; `*` is all.
     pub(crate) embed_origins: Vec<String>,
 }
@@ -48,6 +50,7 @@ impl Default for Config {
             film_write_timeout_ms: 3_600_000,
             http2_requests_max: 100,
             tunnels_max: 1_000,
+            tunnels_per_address_max: 100,
             embed_origins: Vec::new(),
         }
     }

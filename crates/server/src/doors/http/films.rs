@@ -3,7 +3,7 @@
 //! What is in a film is known once it is indexed. Of a catalogue only the page that is shown is indexed, and
 //! only for so long as a person likes to wait; the rest is `pending` and known the next time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use bytes::Bytes;
+use headwater_archive::RECORDINGS_APP;
 use headwater_media::index::Index;
 use headwater_media::{Codec, MediaKind, TrackDetails};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -46,6 +47,9 @@ struct Description {
     modified: String,
     #[serde(flatten)]
     content: Content,
+    /// It is a recording that grows: it can be neither removed nor renamed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    growing: bool,
     subtitles: Vec<Subtitle>,
     urls: BTreeMap<&'static str, String>,
 }
@@ -185,7 +189,7 @@ pub(super) async fn film(
                 Entry { name: film.name().to_owned(), bytes: film.bytes(), modified: film.modified() };
             let content = content(film.index());
             let host = rtmp_host(&shared, &headers);
-            Json(describe(&shared, app, entry, content, &host).await).into_response()
+            Json(describe(&shared, app, entry, content, &growing(&shared), &host).await).into_response()
         }
         Err(refusal) => refused(&refusal),
     }
@@ -213,6 +217,7 @@ pub(super) async fn remove(
     match library.remove(app, name).await {
         Ok(()) => {
             shared.cuts.forget(app, name);
+            remove_emptied(&shared, app, name).await;
             shared.events.emit(Event::FilmRemoved { app: app.to_owned(), name: name.to_owned() });
             StatusCode::NO_CONTENT.into_response()
         }
@@ -244,11 +249,22 @@ pub(super) async fn rename(
     match shared.sources.library.rename(app, name, &to).await {
         Ok(()) => {
             shared.cuts.forget(app, name);
+            remove_emptied(&shared, app, name).await;
             shared.events.emit(Event::FilmRenamed { app: app.to_owned(), name: name.to_owned(), to });
             StatusCode::NO_CONTENT.into_response()
         }
         Err(refusal) => refused(&refusal),
     }
+}
+
+/// Recordings lie in directories that were made for them: one goes with the last film in it.
+async fn remove_emptied(shared: &Shared, app: &str, name: &str) {
+    if app != RECORDINGS_APP {
+        return;
+    }
+    let (root, name) = (shared.sources.archive.recordings().root().to_owned(), name.to_owned());
+    let removing = tokio::task::spawn_blocking(move || headwater_archive::remove_emptied(&root, &name));
+    let _ = removing.await;
 }
 
 /// The address of a film's file.
@@ -275,6 +291,7 @@ async fn describe_all(shared: &Arc<Shared>, page: Vec<(String, Entry)>, host: St
             tokio::spawn(async move { library.open(&app, &name).await.map(|film| content(film.index())) })
         })
         .collect();
+    let growing = growing(shared);
     let mut films = Vec::with_capacity(page.len());
     for ((app, entry), reading) in page.into_iter().zip(readings) {
         let content = match tokio::time::timeout_at(deadline, reading).await {
@@ -283,7 +300,7 @@ async fn describe_all(shared: &Arc<Shared>, page: Vec<(String, Entry)>, host: St
             Ok(Err(error)) => Content::Unreadable { error: format!("It cannot be read: {error}.") },
             Err(_) => Content::Unread { pending: true },
         };
-        films.push(describe(shared, &app, entry, content, &host).await);
+        films.push(describe(shared, &app, entry, content, &growing, &host).await);
     }
     films
 }
@@ -307,6 +324,7 @@ async fn describe(
     app: &str,
     entry: Entry,
     content: Content,
+    growing: &HashSet<String>,
     rtmp_host: &str,
 ) -> Description {
     let Entry { name, bytes, modified } = entry;
@@ -326,7 +344,22 @@ async fn describe(
         urls.insert("thumbnail", format!("{file}/thumbnail.jpg"));
         urls.insert("sprite", format!("{file}/sprite.vtt"));
     }
-    Description { app: app.to_owned(), name, bytes, modified: rfc3339(modified), content, subtitles, urls }
+    let growing = app == RECORDINGS_APP && growing.contains(&name);
+    Description {
+        app: app.to_owned(),
+        name,
+        bytes,
+        modified: rfc3339(modified),
+        content,
+        growing,
+        subtitles,
+        urls,
+    }
+}
+
+/// The recordings that grow.
+fn growing(shared: &Shared) -> HashSet<String> {
+    shared.sources.archive.recordings().growing().into_iter().map(|(_, name)| name).collect()
 }
 
 /// The texts beside the film at `file` and inside it, as HLS numbers them.
@@ -395,7 +428,7 @@ fn rtmp_host(shared: &Shared, headers: &HeaderMap) -> String {
 }
 
 /// A time as RFC 3339 has it, to the second, in UTC.
-fn rfc3339(time: SystemTime) -> String {
+pub(super) fn rfc3339(time: SystemTime) -> String {
     let seconds = time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     // Years that begin in March have their leap day at the end: 400 of them are 146,097 days.

@@ -1,12 +1,15 @@
-//! A picture of a live stream: `/<app>/<name>/thumbnail.jpg`, of its newest key frame, made when somebody looks.
+//! A picture of a live stream: `/<app>/<name>/thumbnail.jpg`, of its newest key frame or of that at a place in its window,
+//! made when somebody looks.
 
 use std::io;
+use std::sync::Arc;
 
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use headwater_archive::{Entry, Kept, Lookup, Moment, Window};
 use headwater_hub::StreamName;
-use headwater_media::Codec;
+use headwater_media::{Codec, MediaKind};
 use headwater_vod::thumbnails::{WIDTH_MAX, WIDTH_MIN};
 use headwater_vod::{Refusal, RefusalKind};
 
@@ -15,6 +18,7 @@ use super::preconditions::if_none_match;
 use super::query::Query;
 use super::refusals::refused;
 use super::shared::Shared;
+use crate::sources;
 
 /// The width when nobody asks for one, in pixels.
 const WIDTH: u16 = 320;
@@ -22,6 +26,10 @@ const WIDTH: u16 = 320;
 const NAME: &str = "/thumbnail.jpg";
 /// A moment later there is another.
 const FOR_A_MOMENT: &str = "public, max-age=1";
+/// The picture of a place stays, but another broadcast may have the name.
+const FOR_A_MINUTE: &str = "public, max-age=60";
+/// Parts between where reading begins and the picture: those of other tracks that begin before it, some seconds of many.
+const PARTS_MAX: u64 = 256;
 
 /// The stream of which this path is the picture.
 pub(super) fn stream_of(path: &str) -> Option<&str> {
@@ -36,31 +44,27 @@ pub(super) fn is_possible(shared: &Shared, name: &StreamName) -> bool {
         && newest.is_some_and(|(kept, _)| kept.part().init.track.codec == Codec::H264)
 }
 
-/// Answers with the newest picture of a stream.
+/// Answers with a picture of a stream: its newest, or that of a place in its window (`?t=`).
 pub(super) async fn serve(shared: &Shared, name: &StreamName, request: &Parts) -> Response {
     match request.method {
         Method::GET | Method::HEAD => {}
         Method::OPTIONS => return preflight(),
         _ => return method_not_allowed(),
     }
-    let width = Query::of(&request.uri).value("width").map_or(Ok(WIDTH), str::parse);
-    let Some(width) = width.ok().filter(|width| (WIDTH_MIN..=WIDTH_MAX).contains(width)) else {
-        let text = format!("width is a number of pixels from {WIDTH_MIN} to {WIDTH_MAX}\n");
-        return (StatusCode::BAD_REQUEST, text).into_response();
+    let (width, at) = match wanted(Query::of(&request.uri)) {
+        Ok(wanted) => wanted,
+        Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
     };
-    let window = shared.sources.archive.broadcast(name).filter(|window| !window.is_ended());
-    let Some((window, (kept, number))) =
-        window.and_then(|window| Some((window.clone(), window.newest_picture()?)))
-    else {
+    let Some(found) = KeyFrame::find(shared, name, at) else {
         let text =
             format!("There is no picture of {name}: nobody publishes it, or no key frame has come yet.");
         return refused(&Refusal::new(RefusalKind::NotFound, text));
     };
-    let sequence = kept.part().samples.get(number).map_or(0, |sample| sample.sequence);
-    let state = format!("{}-{sequence}", window.broadcast());
+    let KeyFrame { kept, number, state, cache } = found;
     let etag = format!("\"{state}-{width}\"");
     if if_none_match(&request.headers, &etag) == Some(true) {
-        return (StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response();
+        let headers = [(header::ETAG, etag), (header::CACHE_CONTROL, cache.to_owned())];
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
     let track = kept.part().init.track.clone();
     let key_frame = async {
@@ -73,7 +77,7 @@ pub(super) async fn serve(shared: &Shared, name: &StreamName, request: &Parts) -
             shared.metrics.picture("sent");
             let headers = [
                 (header::CONTENT_TYPE, "image/jpeg".to_owned()),
-                (header::CACHE_CONTROL, FOR_A_MOMENT.to_owned()),
+                (header::CACHE_CONTROL, cache.to_owned()),
                 (header::ETAG, etag),
             ];
             (headers, bytes).into_response()
@@ -88,4 +92,60 @@ pub(super) async fn serve(shared: &Shared, name: &StreamName, request: &Parts) -
             refused(&refusal)
         }
     }
+}
+
+/// The width, and the place if one is asked for.
+fn wanted(query: Query<'_>) -> Result<(u16, Option<Moment>), String> {
+    let width = query.value("width").map_or(Ok(WIDTH), str::parse).ok();
+    let width = width.filter(|width| (WIDTH_MIN..=WIDTH_MAX).contains(width));
+    let width =
+        width.ok_or_else(|| format!("width is a number of pixels from {WIDTH_MIN} to {WIDTH_MAX}\n"))?;
+    Ok((width, query.seconds("t")?.map(sources::moment)))
+}
+
+/// The key frame that a picture is made of.
+struct KeyFrame {
+    kept: Arc<Kept>,
+    /// Which sample of the part it is.
+    number: usize,
+    /// Tells it from the stream's others.
+    state: String,
+    cache: &'static str,
+}
+
+impl KeyFrame {
+    /// The newest, or the last at or before a place, as who begins to watch there gets it: out of range is the nearest.
+    fn find(shared: &Shared, name: &StreamName, at: Option<Moment>) -> Option<Self> {
+        let window = shared.sources.archive.broadcast(name).filter(|window| !window.is_ended())?;
+        let newest = window.newest_picture()?;
+        let sequence_of =
+            |(kept, number): &(Arc<Kept>, usize)| Some(kept.part().samples.get(*number)?.sequence);
+        let newest_sequence = sequence_of(&newest)?;
+        let (found, stays) = match at {
+            None => (newest, false),
+            Some(at) => {
+                let entry = window.entry(at.time(window.range().to))?;
+                let stays = matches!(at, Moment::Since(at) if at >= entry.at);
+                (picture_at(&window, entry).unwrap_or(newest), stays)
+            }
+        };
+        let sequence = sequence_of(&found)?;
+        let cache = if stays && sequence != newest_sequence { FOR_A_MINUTE } else { FOR_A_MOMENT };
+        let (kept, number) = found;
+        Some(Self { kept, number, state: format!("{}-{sequence}", window.broadcast()), cache })
+    }
+}
+
+/// The picture at which an entry begins; none if it has just been let go.
+fn picture_at(window: &Window, entry: Entry) -> Option<(Arc<Kept>, usize)> {
+    (entry.ordinal..entry.ordinal + PARTS_MAX)
+        .map_while(|ordinal| match window.lookup(ordinal) {
+            Lookup::Part(kept) => Some(kept),
+            _ => None,
+        })
+        .filter(|kept| kept.part().init.track.id.kind == MediaKind::Video)
+        .find_map(|kept| {
+            let number = kept.part().samples.iter().position(|sample| sample.sequence == entry.sequence)?;
+            Some((kept, number))
+        })
 }

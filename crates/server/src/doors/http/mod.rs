@@ -25,6 +25,7 @@ mod line_name;
 mod live_hls;
 mod live_picture;
 mod negotiation;
+mod openapi;
 mod pages;
 mod preconditions;
 mod query;

@@ -4,7 +4,7 @@
 use axum::http::Uri;
 
 /// Nothing is as long, in seconds.
-const START_SECONDS_MAX: f64 = 1e9;
+const SECONDS_MAX: f64 = 1e9;
 
 /// `name=value&name&…`
 #[derive(Clone, Copy, Debug)]
@@ -41,10 +41,18 @@ impl<'a> Query<'a> {
     ///
     /// # Errors
     /// What is no number of seconds is told in a sentence.
-    pub(super) fn start(self) -> Result<Option<f64>, &'static str> {
-        let Some(text) = self.value("start") else { return Ok(None) };
-        let seconds = text.parse::<f64>().ok().filter(|seconds| seconds.abs() < START_SECONDS_MAX);
-        seconds.map(Some).ok_or("start is a number of seconds\n")
+    pub(super) fn start(self) -> Result<Option<f64>, String> {
+        self.seconds("start")
+    }
+
+    /// A place in what is watched, likewise, by another name.
+    ///
+    /// # Errors
+    /// What is no number of seconds is told in a sentence.
+    pub(super) fn seconds(self, name: &str) -> Result<Option<f64>, String> {
+        let Some(text) = self.value(name) else { return Ok(None) };
+        let seconds = text.parse::<f64>().ok().filter(|seconds| seconds.abs() < SECONDS_MAX);
+        seconds.map(Some).ok_or_else(|| format!("{name} is a number of seconds\n"))
     }
 
     /// Whether the name is there, with a value or without.

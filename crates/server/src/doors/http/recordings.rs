@@ -1,6 +1,7 @@
 //! Recordings by API: which files grow, and that a live stream is to be recorded, or not any more. Files are films of the
 //! app `recordings`; how they are listed, renamed and removed stands in `films`.
 
+use std::fs;
 use std::sync::Arc;
 
 use axum::Json;
@@ -26,18 +27,29 @@ struct Growing {
     app: &'static str,
     name: String,
     url: String,
+    /// When the file began, where the disk tells.
+    since: Option<String>,
 }
 
 /// `GET /api/v1/recordings`
 pub(super) async fn list(State(shared): State<Arc<Shared>>) -> Response {
-    let growing = shared.sources.archive.recordings().growing().into_iter();
-    let recordings = growing.map(|(stream, name)| Growing {
-        stream: stream.to_string(),
-        app: RECORDINGS_APP,
-        url: films::address(RECORDINGS_APP, &name),
-        name,
-    });
-    Json(List { recordings: recordings.collect() }).into_response()
+    let recordings = shared.sources.archive.recordings();
+    let (growing, root) = (recordings.growing(), recordings.root().to_owned());
+    let look = move || {
+        let began = |name: &str| fs::metadata(root.join(name)).and_then(|about| about.created()).ok();
+        let growing = growing.into_iter().map(|(stream, name)| Growing {
+            stream: stream.to_string(),
+            app: RECORDINGS_APP,
+            url: films::address(RECORDINGS_APP, &name),
+            since: began(&name).map(films::rfc3339),
+            name,
+        });
+        List { recordings: growing.collect() }
+    };
+    match tokio::task::spawn_blocking(look).await {
+        Ok(list) => Json(list).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
 }
 
 /// `POST /api/v1/recordings/<app>/<name>`

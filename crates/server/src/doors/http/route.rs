@@ -23,7 +23,8 @@ use super::query::Query;
 use super::shared::Shared;
 use super::stall::StallLimit;
 use super::{
-    api, clips, films, flv, gate, hls, live_picture, pages, recordings, rtmpt, thumbnails, uploads, vod, ws,
+    api, clips, films, flv, gate, hls, live_picture, openapi, pages, recordings, rtmpt, thumbnails, uploads,
+    vod, ws,
 };
 use crate::access::Peer;
 use crate::sources::{self, From};
@@ -99,6 +100,7 @@ fn routes() -> Vec<Route> {
         all(M::POST, "/login", gate::login),
         all(M::POST, "/logout", gate::logout),
         all(M::GET, "/api/v1/info", api::info),
+        all(M::GET, "/api/v1/openapi.json", openapi::document),
         all(M::GET, "/api/v1/streams/{*path}", api::stream),
         all(M::GET, "/api/v1/films/{*path}", films::film),
         all(M::GET, "/healthz", async || "ok\n"),

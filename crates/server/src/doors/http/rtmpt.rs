@@ -97,6 +97,7 @@ fn refused(shared: &Shared, refusal: Refusal) -> Response {
     let (status, reason) = match refusal {
         Refusal::Unknown => (StatusCode::NOT_FOUND, "tunnel_unknown"),
         Refusal::TooMany => (StatusCode::SERVICE_UNAVAILABLE, "tunnels_max"),
+        Refusal::TooManyFromThere => (StatusCode::TOO_MANY_REQUESTS, "tunnels_per_address_max"),
         Refusal::OutOfOrder => (StatusCode::BAD_REQUEST, "tunnel_order"),
         Refusal::Full => (StatusCode::SERVICE_UNAVAILABLE, "tunnel_full"),
     };

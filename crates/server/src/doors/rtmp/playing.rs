@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use headwater_hub::{SeekError, Watch};
+use headwater_media::Timestamp;
 use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::session::{PauseRequest, Pending, ReceiveRequest, SeekRejection, SeekRequest};
 
@@ -39,7 +40,7 @@ impl PlayingStream {
     /// Nothing of the new place comes before the player has been told of it.
     pub(super) fn seek(&self, conversation: &mut Conversation, request: Pending<SeekRequest>) {
         conversation.change(&self.viewer, |playing, session| {
-            match playing.playback.seek(player_time(request.position_ms)) {
+            match playing.playback.seek(Timestamp::from_ms(request.position_ms)) {
                 Ok(()) => request.accept(session),
                 Err(error @ SeekError::NotSeekable) => {
                     request.reject(session, SeekRejection::Failed, sentence(&error));

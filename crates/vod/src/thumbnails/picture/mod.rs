@@ -26,6 +26,10 @@ pub(super) const KEY_FRAME_BYTES_MAX: u32 = 8 << 20;
 
 /// A film's track with what must be known to draw its pictures as they are shown.
 #[derive(Clone, Debug)]
+#[cfg_attr(
+    not(feature = "thumbnails"),
+    expect(dead_code, reason = "without a decoder nothing is drawn of it")
+)]
 pub(super) struct PictureTrack {
     pub(super) track: Track,
     /// Width to height of one pixel, if the film's file says it beside the pictures themselves.

@@ -6,6 +6,7 @@
 
 mod address;
 mod audience;
+mod cue_points;
 mod delivery;
 mod extent;
 mod outline;

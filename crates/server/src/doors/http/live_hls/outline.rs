@@ -3,9 +3,10 @@
 use std::time::SystemTime;
 
 use headwater_archive::{Outline, Part as ArchivedPart, Segment as ArchivedSegment, TARGET_DURATION, Window};
-use headwater_media::hls::{ByteRange, LowLatency, MediaPlaylist, Part, RenditionReport, Segment};
+use headwater_media::hls::{ByteRange, DateRange, LowLatency, MediaPlaylist, Part, RenditionReport, Segment};
 use headwater_media::{DateTime, MediaKind, Timestamp};
 
+use super::cue_points::date_range;
 use crate::doors::http::line_name::LineName;
 
 /// From so far before the end on, parts are listed (RFC 8216bis, 4.4.4.9), in target durations.
@@ -42,10 +43,23 @@ impl Showing<'_> {
             independent_segments: self.is_independent(),
             skipped: skipped as u64,
             segments,
+            date_ranges: self.date_ranges(),
             low_latency: (!is_ended && self.outline.has_parts()).then(|| self.edge()),
             ended: is_ended,
             ..MediaPlaylist::default()
         }
+    }
+
+    /// The cue points that are kept: all of them also where segments are left out, for a client takes it that what is not
+    /// listed is gone.
+    fn date_ranges(&self) -> Vec<DateRange> {
+        let Some(first) = self.window.first_number() else { return Vec::new() };
+        let cues = self.window.cue_points();
+        let ranges = cues.iter().filter_map(|cue| {
+            let held = self.outline.segments.iter().find(|held| held.number == cue.segment)?;
+            Some(date_range(cue, first, self.date(held, cue.at)))
+        });
+        ranges.collect()
     }
 
     /// The playlist of the key frames that segments begin with, each a range of its segment.
@@ -237,6 +251,22 @@ mod tests {
             self.window.take(self.maker.put(&batch, now));
         }
 
+        /// Says something at the place that it has come to.
+        fn say(&mut self, payload: &'static [u8]) {
+            let frame = Frame {
+                track: TrackId::DATA,
+                codec: Codec::Script,
+                dts: Timestamp::from_ms(self.media),
+                pts: Timestamp::from_ms(self.media),
+                key: true,
+                payload: Bytes::from_static(payload),
+            };
+            let mut batch = Batch::default();
+            batch.refill(self.sequence, &self.setup, [frame]);
+            self.sequence += 1;
+            self.window.take(self.maker.put(&batch, Duration::from_millis(self.wall as u64)));
+        }
+
         /// Sends for so many pictures, from a key frame on; is then away for so long.
         fn broadcast(&mut self, pictures: i64, group: i64, away_ms: i64) {
             for number in 0..pictures {
@@ -332,6 +362,33 @@ mod tests {
             let Some((others, other)) = audio.get(number) else { continue };
             assert_eq!((breaks, segment.discontinuity), (others, other.discontinuity), "segment {number}");
         }
+    }
+
+    #[test]
+    fn cue_points_are_date_ranges_as_long_as_they_are_kept() {
+        const CUE: &[u8] = b"\x02\0\x0AonCuePoint\x08\0\0\0\x02\0\x04name\x02\0\x06a \"g\"\n\0\x04time\0\x40\x14\0\0\0\0\0\0\0\0\x09";
+        let mut publisher = Publisher::new();
+        publisher.broadcast(125, 50, 0);
+        publisher.say(CUE);
+        publisher.say(b"\x02\0\x0AonTextData\x05");
+        publisher.say(b"\x02\0\x0AonCuePoint");
+        publisher.broadcast(50, 50, 0);
+        for id in [TrackId::VIDEO, TrackId::AUDIO] {
+            let playlist = publisher.playlist(id);
+            let [range, bare] = &playlist.date_ranges[..] else { panic!("{:?}", playlist.date_ranges) };
+            assert_eq!(
+                range.to_string(),
+                "#EXT-X-DATERANGE:ID=\"cue-500-375\",CLASS=\"onCuePoint\",START-DATE=\"1970-01-01T00:00:05.040Z\",\
+                 X-HEADWATER-CUE=\"%7B%22name%22%3A%22a%20%5C%22g%5C%22%5Cn%22%2C%22time%22%3A5%7D\""
+            );
+            assert!(bare.attributes.is_empty() && playlist.to_string().contains(&format!("\n{range}\n")));
+        }
+        publisher.broadcast(2_500, 50, 0);
+        assert!(publisher.playlist(TrackId::VIDEO).date_ranges.is_empty(), "they go with their segment");
+        for _ in 0..200 {
+            publisher.say(CUE);
+        }
+        assert_eq!(publisher.playlist(TrackId::VIDEO).date_ranges.len(), 128);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Every address, asked for by friend and stranger. A new address without a row here fails.
 
+mod document;
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -37,7 +39,7 @@ const PICTURE: u16 = if cfg!(feature = "thumbnails") { 200 } else { 501 };
 struct Row(&'static str, &'static str, &'static str, u16);
 
 /// At least one for every entry.
-const ROWS: [Row; 47] = [
+const ROWS: [Row; 48] = [
     Row("GET", "/", "/", PAGE),
     Row("GET", "/metrics", "/metrics", 200),
     Row("GET", ACCESS, ACCESS, 200),
@@ -68,6 +70,7 @@ const ROWS: [Row; 47] = [
     Row("GET", "/login", "/login", 200),
     Row("POST", "/login", "/login", 401),
     Row("POST", "/logout", "/logout", 303),
+    Row("GET", "/api/v1/openapi.json", "/api/v1/openapi.json", 200),
     Row("GET", "/api/v1/info", "/api/v1/info", 200),
     Row("GET", "/api/v1/streams/{*path}", "/api/v1/streams/live/cam", 200),
     Row("GET", "/api/v1/films/{*path}", "/api/v1/films/vod/bframes.mp4", 200),
@@ -160,7 +163,7 @@ impl House {
         let name = StreamName::parse("live/cam").unwrap();
         let publisher = hub.publish(&name, PublisherInfo::default(), Duration::ZERO).unwrap();
         let library = Arc::new(Library::new(&config.media, &config.libraries()));
-        let (tunnels, opened) = Tunnels::new(settings.tunnels_max.live(), uptime);
+        let (tunnels, opened) = Tunnels::new(settings.tunnels.live(), uptime);
         let shared = Arc::new(Shared {
             uploads: Arc::new(Uploads::open(&config.uploads, &config.data, Arc::clone(&library))),
             sources: Sources {
