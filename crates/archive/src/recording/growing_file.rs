@@ -16,7 +16,7 @@ use headwater_media::Timestamp;
 use headwater_media::mp4::growing;
 use headwater_vod::{FileBlob, read_index};
 
-use crate::numbers::{NOTE_LEN, NUMBERS_AT, Numbers};
+use crate::numbers::{NOTE_LEN, Numbers};
 
 /// Between two times that the disk is told to keep what there is.
 const SYNC_EVERY: Duration = Duration::from_secs(5);
@@ -111,8 +111,8 @@ impl GrowingFile {
     }
 
     /// Writes the numbers of its stream over those that it was told before.
-    pub(super) fn note(&self, numbers: Numbers) -> io::Result<()> {
-        write_at(&self.file, NOTE_AT + NUMBERS_AT, &numbers.to_bytes())
+    pub(super) fn note(&self, name: &StreamName, numbers: Numbers) -> io::Result<()> {
+        write_at(&self.file, NOTE_AT, &numbers.note(name))
     }
 
     /// Appends bytes; where they lie comes back. What goes wrong leaves the file as it was.

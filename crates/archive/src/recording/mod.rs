@@ -291,7 +291,7 @@ impl Recorder {
         if let Some(open) = &mut self.file {
             let at = open.file.append(bytes)?;
             if let Some(numbers) = numbers.filter(|_| open.noted.elapsed() >= NOTE_EVERY) {
-                open.file.note(numbers)?;
+                open.file.note(&self.stream, numbers)?;
                 open.noted = Instant::now();
             }
             kept.lies_at(open.file.reader(), at);
@@ -341,7 +341,7 @@ impl Recorder {
         let Some(open) = self.file.take() else { return };
         let path = open.file.path().to_owned();
         let has_its_name = open.file.has_its_name();
-        let noted = self.numbers().map_or(Ok(()), |numbers| open.file.note(numbers));
+        let noted = self.numbers().map_or(Ok(()), |numbers| open.file.note(&self.stream, numbers));
         match noted.and_then(|()| open.file.complete()) {
             Ok(_) if !has_its_name => {
                 let text = "it was removed, replaced or renamed by others while it was recorded; what was written is lost \
