@@ -62,11 +62,13 @@ impl Extent {
     }
 }
 
-/// The pairs of a query with one of these names, with its `?`; of `dvr` only what changes something.
+/// The pairs of a query with these names, with its `?`: of each the first, which is the one that counts, and of `dvr` only
+/// what changes something.
 pub(super) fn handed_on(query: Query<'_>, names: &[&str]) -> String {
-    let pairs: Vec<String> = query
-        .pairs()
-        .filter(|(name, value)| names.contains(name) && (*name != "dvr" || *value == "0"))
+    let pairs: Vec<String> = names
+        .iter()
+        .filter_map(|name| Some((name, query.value(name)?)))
+        .filter(|(name, value)| **name != "dvr" || *value == "0")
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) }
@@ -83,6 +85,8 @@ mod tests {
         assert_eq!(handed_on(query, TO_REPORTS), "?key=k&dvr=0");
         assert_eq!(handed_on(query, TO_PLAYLISTS), "?viewer=v&key=k&dvr=0");
         assert_eq!(handed_on(Query::new("_HLS_msn=7&dvr=1"), TO_PLAYLISTS), "");
+        // Who asks in an odd way is answered with what all get.
+        assert_eq!(handed_on(Query::new("dvr=1&dvr=0&dvr=0&key=k&key=l"), TO_REPORTS), "?key=k");
     }
 
     #[test]
