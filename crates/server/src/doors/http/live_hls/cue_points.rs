@@ -12,17 +12,20 @@ use serde_json::{Map, Value as Json};
 const CLASS: &str = "onCuePoint";
 /// Bears what was said.
 const SAID: &str = "X-HEADWATER-CUE";
+/// Bytes of that, at most: control characters take eighteen each, where they were one. What is longer is left out.
+const SAID_BYTES_MAX: usize = 1_024;
 
 /// One that is due at `start` on the wall, of the broadcast whose first segment is `first`.
 pub(super) fn date_range(cue: &CuePoint, first: u64, start: DateTime) -> DateRange {
     let said = cue
         .value()
-        .map(|value| (SAID, utf8_percent_encode(&json(&value).to_string(), NON_ALPHANUMERIC).to_string()));
+        .map(|value| utf8_percent_encode(&json(&value).to_string(), NON_ALPHANUMERIC).to_string())
+        .filter(|said| said.len() <= SAID_BYTES_MAX);
     DateRange {
         id: format!("cue-{first}-{}", cue.sequence),
         class: CLASS.to_owned(),
         start,
-        attributes: said.into_iter().collect(),
+        attributes: said.map(|said| (SAID, said)).into_iter().collect(),
     }
 }
 

@@ -9,6 +9,8 @@ use headwater_media::{DateTime, MediaKind, Timestamp};
 use super::cue_points::date_range;
 use crate::doors::http::line_name::LineName;
 
+/// Text of date ranges in one playlist, at most: each player fetches all of it three times a second.
+const DATE_RANGES_BYTES_MAX: usize = 16 << 10;
 /// From so far before the end on, parts are listed (RFC 8216bis, 4.4.4.9), in target durations.
 const PARTS_LISTED: i64 = 3;
 /// What lies farther before the end can be skipped (6.2.5.1), in target durations.
@@ -50,16 +52,23 @@ impl Showing<'_> {
         }
     }
 
-    /// The cue points that are kept: all of them also where segments are left out, for a client takes it that what is not
+    /// The newest of the cue points that are kept, also where segments are left out, for a client takes it that what is not
     /// listed is gone.
     fn date_ranges(&self) -> Vec<DateRange> {
         let Some(first) = self.window.first_number() else { return Vec::new() };
         let cues = self.window.cue_points();
-        let ranges = cues.iter().filter_map(|cue| {
+        let ranges = cues.iter().rev().filter_map(|cue| {
             let held = self.outline.segments.iter().find(|held| held.number == cue.segment)?;
             Some(date_range(cue, first, self.date(held, cue.at)))
         });
-        ranges.collect()
+        let mut bytes = 0;
+        let newest = ranges.take_while(|range| {
+            bytes += range.to_string().len();
+            bytes <= DATE_RANGES_BYTES_MAX
+        });
+        let mut newest: Vec<_> = newest.collect();
+        newest.reverse();
+        newest
     }
 
     /// The playlist of the key frames that segments begin with, each a range of its segment.
@@ -386,9 +395,19 @@ mod tests {
         publisher.broadcast(2_500, 50, 0);
         assert!(publisher.playlist(TrackId::VIDEO).date_ranges.is_empty(), "they go with their segment");
         for _ in 0..200 {
-            publisher.say(CUE);
+            publisher.say(b"\x02\0\x0AonCuePoint\x05");
         }
         assert_eq!(publisher.playlist(TrackId::VIDEO).date_ranges.len(), 128);
+        // What grows when it is written as text is bounded as text, the newest first.
+        const CONTROL: &[u8] = b"\x02\0\x0AonCuePoint\x02\0\x40\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01";
+        for _ in 0..200 {
+            publisher.say(&CONTROL[..]);
+        }
+        publisher.say(CUE);
+        let ranges = publisher.playlist(TrackId::VIDEO).date_ranges;
+        let text: usize = ranges.iter().map(|range| range.to_string().len()).sum();
+        assert!(text <= DATE_RANGES_BYTES_MAX && ranges.len() > 10, "{text} bytes, {} ranges", ranges.len());
+        assert!(ranges.last().unwrap().to_string().contains("name"), "the newest is there");
     }
 
     #[test]
