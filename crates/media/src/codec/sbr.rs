@@ -168,8 +168,9 @@ impl<'a> FrameEnd<'a> {
         let filled = (0..8).take_while(|&filling| {
             end.checked_sub(filling).is_some_and(|at| self.read(at, filling) == Some(0))
         });
+        let bytes_max = (end.saturating_sub(begin) / 8).min(MOST + 255);
         filled.into_iter().any(|filling| {
-            (1..=MOST + 255).any(|bytes| {
+            (1..=bytes_max).any(|bytes| {
                 let head = if bytes < MOST { 5 } else { 13 };
                 let Some(at) = end.checked_sub(filling + 8 * bytes + head).filter(|&at| at >= begin) else {
                     return false;
