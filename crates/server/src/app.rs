@@ -70,7 +70,9 @@ pub async fn run(origin: Origin, with_demo: bool) -> anyhow::Result<()> {
 
     let (tunnels, tunnel_arrivals) = Tunnels::new(settings.tunnels.live(), uptime);
     let windows = Some(config.data.join(WINDOWS));
-    let archive = Arc::new(Archive::new(config.window.archive(), config.recordings().recalled(), windows));
+    let recordings = config.recordings();
+    let recordings = tokio::task::spawn_blocking(|| recordings.recalled()).await?;
+    let archive = Arc::new(Archive::new(config.window.archive(), recordings, windows));
     let recorded = Arc::clone(&archive);
     let library = Library::new(&config.media, &config.libraries())
         .sparing(move |path| recorded.recordings().is_growing(path));
