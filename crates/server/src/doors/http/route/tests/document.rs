@@ -70,6 +70,30 @@ async fn answers_have_what_the_document_says_and_nothing_else() {
     assert!(held >= 8, "{held}");
 }
 
+#[tokio::test]
+async fn every_status_that_is_answered_is_documented() {
+    let (house, document) = (House::new(true), document());
+    let refused = [
+        Row("PATCH", "/api/v1/films/{*path}", "/api/v1/films/vod/.hidden.mp4", 400),
+        Row("DELETE", "/api/v1/films/{*path}", "/api/v1/films/vod/.hidden.mp4", 403),
+        Row("DELETE", "/api/v1/films/{*path}", "/api/v1/films/nowhere/film.mp4", 404),
+        Row("GET", "/api/v1/films/{*path}", "/api/v1/films/vod/.hidden.mp4", 403),
+        Row("GET", "/api/v1/streams/{*path}", "/api/v1/streams/live/cam?start=x", 400),
+        Row("GET", "/api/v1/films", "/api/v1/films?limit=x", 400),
+        Row("GET", "/api/v1/streams", "/api/v1/streams?limit=x", 400),
+        Row("GET", "/api/v1/clips/{*path}", "/api/v1/clips/live/cam", 400),
+        Row("GET", "/api/v1/clips/{*path}", "/api/v1/clips/vod/.hidden.mp4?from=0&until=1", 403),
+    ];
+    for row in ROWS.iter().chain(&refused).filter(|row| row.1.starts_with("/api/v1/")) {
+        let operation = &document["paths"][documented(row.1)][row.0.to_lowercase()];
+        for (from, shown) in [(From::Here, Shown::Session), (From::There, Shown::Nothing)] {
+            let (status, text) = house.ask(row, from, shown).await;
+            let said = &operation["responses"][status.to_string()];
+            assert!(said.is_object(), "{} {} answers {status}: {text}", row.0, row.2);
+        }
+    }
+}
+
 /// All texts that stand under a key.
 fn collect<'a>(value: &'a Value, key: &str, found: &mut Vec<&'a str>) {
     match value {
