@@ -80,7 +80,7 @@ test("a clip of what is live is fetched, kept as a film, renamed and deleted", O
   const [from, until] = [await value("From"), await value("To")];
   assert.ok(from === 0 && until > 4 && until < 60, `the last minute is offered, or all: ${from} to ${until}`);
   await dialog.getByLabel("To", { exact: true }).fill("0");
-  await dialog.getByText("The end has to be behind the start.").waitFor();
+  await dialog.getByText("The end has to be behind the start, and the start within what there is.").waitFor();
   assert.ok(await dialog.getByRole("button", { name: "Download" }).isDisabled());
   await dialog.getByLabel("From", { exact: true }).fill("1");
   await dialog.getByLabel("To", { exact: true }).fill("3.5");

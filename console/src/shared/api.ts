@@ -186,7 +186,7 @@ export class HttpError extends Error {
 
   constructor(status: number, reason = "") {
     super(
-      status === 401 || status === 403
+      status === 401
         ? t("The server asks for its admin token before it shows this.", "服务器需要管理令牌才能显示此内容。")
         : reason || t(`The server answered with status ${status}.`, `服务器返回状态 ${status}。`),
     );
