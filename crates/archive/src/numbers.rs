@@ -81,7 +81,7 @@ mod tests {
         let numbers = Numbers { segment: 1_900_000_000, discontinuities: 207_000 };
         let note = numbers.note(&name);
         let spare = Numbers { segment: 1_900_000_016, discontinuities: 207_016 };
-        assert_eq!((Numbers::of_note(&note), note.len() as u64), (Some((name.clone(), spare)), NOTE_LEN));
+        assert_eq!((Numbers::of_note(&note), note.len() as u64), (Some((name, spare)), NOTE_LEN));
         for bit in 0..8 * note.len() {
             let mut damaged = note.to_vec();
             damaged[bit / 8] ^= 1 << (bit % 8);

@@ -69,10 +69,7 @@ pub async fn run(origin: Origin, with_demo: bool) -> anyhow::Result<()> {
     let (acceptors, addresses) = listeners::open(&table(&config, &settings, to_rtmp, to_http), &shared)?;
 
     let (tunnels, tunnel_arrivals) = Tunnels::new(settings.tunnels.live(), uptime);
-    let windows = Some(config.data.join(WINDOWS));
-    let recordings = config.recordings();
-    let recordings = tokio::task::spawn_blocking(|| recordings.recalled()).await?;
-    let archive = Arc::new(Archive::new(config.window.archive(), recordings, windows));
+    let archive = Arc::new(archive(&config).await?);
     let recorded = Arc::clone(&archive);
     let library = Library::new(&config.media, &config.libraries())
         .sparing(move |path| recorded.recordings().is_growing(path));
@@ -118,6 +115,13 @@ pub async fn run(origin: Origin, with_demo: bool) -> anyhow::Result<()> {
         complete_recordings(keeper).await;
     }
     Ok(())
+}
+
+/// The archive, with what its recordings remember.
+async fn archive(config: &Config) -> anyhow::Result<Archive> {
+    let recordings = config.recordings();
+    let recordings = tokio::task::spawn_blocking(|| recordings.recalled()).await?;
+    Ok(Archive::new(config.window.archive(), recordings, Some(config.data.join(WINDOWS))))
 }
 
 /// What no other server may write to meanwhile.
