@@ -196,15 +196,18 @@ fn the_live_edge_alone_is_a_stream_that_breaks_no_rule_either() {
     check.args(["check-hls", &edge, "--json", "--duration", "8"]);
     let mut watching = server.run("check-edge", check);
     let (_, master) = ask(&server, "/live/cam/index.m3u8?dvr=0&key=k&viewer=v");
-    for line in ["audio-0.m3u8?dvr=0&key=k&viewer=v\"", "\nhls/video-0.m3u8?dvr=0", "video-0-keys.m3u8?dvr=0"]
-    {
+    for line in [
+        "audio-0.m3u8?viewer=v&key=k&dvr=0\"",
+        "\nhls/video-0.m3u8?viewer=v&key=k&dvr=0",
+        "video-0-keys.m3u8?viewer=v&key=k&dvr=0",
+    ] {
         assert!(master.contains(line), "{line} is not in\n{master}");
     }
     let (_, whole) = ask(&server, "/live/cam/hls/video-0.m3u8");
     let (_, edge) = ask(&server, "/live/cam/hls/video-0.m3u8?dvr=0&key=k");
     let first = |text: &str| number(text, "#EXT-X-MEDIA-SEQUENCE:");
     assert!(first(&edge) > first(&whole), "{edge}");
-    assert!(edge.contains(".m4s?key=k\n") && edge.contains("audio-0.m3u8?dvr=0&key=k\""), "{edge}");
+    assert!(edge.contains(".m4s?key=k\n") && edge.contains("audio-0.m3u8?key=k&dvr=0\""), "{edge}");
     let lasts: f64 = edge
         .lines()
         .filter_map(|line| line.strip_prefix("#EXTINF:")?.strip_suffix(',')?.parse::<f64>().ok())

@@ -1,5 +1,6 @@
 //! One case: a fresh server, the healthy pair, the promises before and after.
 
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -112,19 +113,19 @@ impl Bench {
 
     /// Fails unless exactly one warning names the peer, its place and `reason`.
     pub(crate) fn must_complain_once(&self, peer: &Peer, reason: &str) {
-        let line = self.must_note(peer, reason);
+        let line = self.must_note(peer.address(), reason);
         assert!(line.contains("place="), "no place: {line}");
     }
 
-    /// Fails unless exactly one warning names the peer, and `reason`.
-    pub(crate) fn must_note(&self, peer: &Peer, reason: &str) -> String {
+    /// Fails unless exactly one warning names the peer, and `reason`. A peer may see its end before the log is written.
+    pub(crate) fn must_note(&self, peer: SocketAddr, reason: &str) -> String {
         let deadline = std::time::Instant::now() + Duration::from_secs(2);
-        let mut lines = self.server.complaints(peer.address());
+        let mut lines = self.server.complaints(peer);
         while lines.is_empty() && std::time::Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(20));
-            lines = self.server.complaints(peer.address());
+            lines = self.server.complaints(peer);
         }
-        assert_eq!(lines.len(), 1, "one line for {}: {lines:#?}", peer.address());
+        assert_eq!(lines.len(), 1, "one line for {peer}: {lines:#?}");
         assert!(lines[0].contains(reason), "the reason is not {reason:?}: {}", lines[0]);
         lines[0].clone()
     }

@@ -70,7 +70,7 @@ fn nested_values_in_metadata_harm_nobody() {
         peer.message(1, type_id::VIDEO, config_body());
         peer.message(1, type_id::VIDEO, vec![0x17, 1, 0, 0, 0, 0, 0, 0, 2, 0x65, 0x88].into());
         viewer.must_hear(&[0x65, 0x88]);
-        bench.must_note(&peer, "depth_max");
+        bench.must_note(peer.address(), "depth_max");
     }
     bench.finish(16);
 }
