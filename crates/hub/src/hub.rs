@@ -234,6 +234,12 @@ impl Hub {
             .is_some_and(|stream| matches!(stream.state(), State::Live | State::Paused))
     }
 
+    /// Whether there is a stream of this name, in whatever state.
+    #[must_use]
+    pub fn holds(&self, name: &StreamName) -> bool {
+        self.streams.lock().contains_key(name)
+    }
+
     /// One stream in figures.
     #[must_use]
     pub fn snapshot(&self, name: &StreamName, now: Duration) -> Option<Snapshot> {

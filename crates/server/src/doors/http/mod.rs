@@ -70,7 +70,8 @@ pub(crate) use self::config::Config;
 pub(crate) use self::files::cuts::Cuts;
 use self::handover::{Answering, Handover};
 use self::io::Io;
-pub(crate) use self::live_hls::{Audience, Playlists};
+pub(crate) use self::live_hls::audience::Audience;
+pub(crate) use self::live_hls::rendered::Playlists;
 use self::sendfile::Ranges;
 pub(crate) use self::shared::Shared;
 use self::stall::StallLimit;
@@ -131,8 +132,7 @@ pub(crate) async fn serve(
 /// Lets go of what nobody says is over.
 fn sweep(shared: &Shared) {
     shared.audience.sweep(&shared.events);
-    let (hub, now) = (&shared.sources.hub, shared.sources.uptime.now());
-    let is_there = |name: StreamName| hub.snapshot(&name, now).is_some();
+    let is_there = |name: StreamName| shared.sources.hub.holds(&name);
     shared.metrics.watched().sweep(|stream| StreamName::parse(stream).is_ok_and(is_there));
 }
 

@@ -6,7 +6,8 @@ use headwater_vod::thumbnails::Thumbnails;
 use headwater_vod::uploads::Uploads;
 
 use super::files::cuts::Cuts;
-use super::live_hls::{Audience, Playlists};
+use super::live_hls::audience::Audience;
+use super::live_hls::rendered::Playlists;
 use crate::access::Access;
 use crate::events::Events;
 use crate::metrics::Metrics;

@@ -5,12 +5,12 @@
 //! What has a number never changes, and numbers never come again: it may be kept for ever by whoever caches.
 
 mod address;
-mod audience;
+pub(super) mod audience;
 mod cue_points;
 mod delivery;
 mod extent;
 mod outline;
-mod rendered;
+pub(super) mod rendered;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -24,10 +24,8 @@ use headwater_hub::StreamName;
 use headwater_media::{MediaKind, Timestamp};
 
 pub(super) use self::address::LiveResource;
-pub(crate) use self::audience::Audience;
 use self::delivery::{BLOCKED_MAX, Delivery};
 use self::extent::Extent;
-pub(crate) use self::rendered::Playlists;
 use self::rendered::{Wanted, gone};
 use super::cors::{method_not_allowed, preflight};
 use super::files::{Piece, Plan, Representation, respond};

@@ -90,16 +90,15 @@ impl Playlists {
     /// The text as the rendition stands now; `None` if there is no such rendition.
     fn text(&self, window: &Arc<Window>, wanted: Wanted, query: Query<'_>) -> Option<Text> {
         let reach = *window.reach(wanted.line.0)?.borrow();
-        let reports_query = handed_on(query, TO_REPORTS);
-        let query = handed_on(query, TO_FRAGMENTS);
+        let fragments_query = handed_on(query, TO_FRAGMENTS);
         let place = self.place(window, wanted);
         // Who comes while it is made waits for that: it takes less than making it again.
         let mut made = place.lock();
-        if let Some(made) = made.as_ref().filter(|made| made.of == reach && made.query == query) {
+        if let Some(made) = made.as_ref().filter(|made| made.of == reach && made.query == fragments_query) {
             return Some(made.text.clone());
         }
-        let text = render(window, wanted, query.clone(), reports_query)?;
-        *made = Some(Made { of: reach, query, text: text.clone() });
+        let text = render(window, wanted, fragments_query.clone(), handed_on(query, TO_REPORTS))?;
+        *made = Some(Made { of: reach, query: fragments_query, text: text.clone() });
         Some(text)
     }
 
