@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import base64
+import argparse
 import hashlib
 import os
 import subprocess
@@ -233,11 +234,15 @@ def make(recipe: Recipe, directory: Path) -> None:
 
 
 def main() -> int:
+    arguments = argparse.ArgumentParser(description="Makes the films of the corpus test.")
+    arguments.add_argument("--long", action="store_true", help="some hundred films more")
+    arguments.add_argument("directory", type=Path, help="where they are kept; other files in it are removed")
+    asked = arguments.parse_args()
     wanted = films()
-    if sys.argv[1] == "--long":
+    if asked.long:
         from variations import variations
         wanted += variations()
-    directory = Path(sys.argv[-1])
+    directory = asked.directory
     (directory / ".recipes").mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(lambda recipe: make(recipe, directory), wanted))
