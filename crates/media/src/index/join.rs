@@ -146,3 +146,6 @@ fn least_common_multiple(a: u64, b: u64) -> u64 {
     }
     if a == 0 || b == 0 { a.max(b) } else { (a / divisor).saturating_mul(b) }
 }
+
+#[cfg(test)]
+mod tests;
