@@ -14,6 +14,8 @@ use crate::window::{Kept, Lookup, Window};
 
 /// Bytes of one span: a minute of 34 Mbit/s, ten minutes of 3 Mbit/s. It is put together in memory.
 pub const CLIP_BYTES_MAX: u64 = 256 << 20;
+/// Tracks of one span, those that continue others too: far more than people make, and no more than files are read of.
+const DESCRIPTIONS_MAX: usize = 100;
 /// Parts of one track that were made before parts of others of the same time, at most: a second.
 const UNEVEN: Timestamp = Timestamp::from_ms(2_000);
 
@@ -21,24 +23,22 @@ const UNEVEN: Timestamp = Timestamp::from_ms(2_000);
 /// film's own time a time of the broadcast is says [`index().clock()`](headwater_media::index::Index::clock).
 ///
 /// # Errors
-/// `NotFound` if the window does not hold it (any more); `NoMedia` if codec or size change within it; `TooLarge` if it is larger
-/// than [`CLIP_BYTES_MAX`]; `Failed`.
+/// `NotFound` if the window does not hold it (any more); `NoMedia` if its tracks are described in more than
+/// a hundred ways; `TooLarge` if it is larger than [`CLIP_BYTES_MAX`]; `Failed`.
 pub async fn clip(window: &Window, from: Timestamp, until: Timestamp) -> Result<Film, Refusal> {
     let parts = gather(window, from, until)?;
     let mut inits: Vec<&Arc<Init>> = Vec::new();
     for kept in &parts {
         let init = &kept.part().init;
-        match inits.iter().find(|known| known.rendition == init.rendition) {
-            // Script data is read where it stands, and has no place in a head.
-            None if init.track_number == 0 => {}
-            None => inits.push(init),
-            Some(known) if known.number == init.number => {}
-            Some(_) => {
-                let text =
-                    "Codec or size change within this span. Ask for what is before the change, or behind it.";
-                return Err(Refusal::new(RefusalKind::NoMedia, text));
-            }
+        // Script data is read where it stands, and has no place in a head.
+        let is_known = inits.iter().any(|known| known.track_number == init.track_number);
+        if init.track_number > 0 && !is_known {
+            inits.push(init);
         }
+    }
+    if inits.len() > DESCRIPTIONS_MAX {
+        let text = "Codec or size change all the time within this span; ask for a shorter one.";
+        return Err(Refusal::new(RefusalKind::NoMedia, text));
     }
     let tracks =
         inits.iter().map(|init| TrackFragments::new(init.track_number, &init.track, &init.key_frame));

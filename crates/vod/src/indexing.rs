@@ -85,6 +85,8 @@ pub fn read_index(blob: &dyn Blob) -> Result<Index, NoIndex> {
 
 /// Makes the index of a file, from where `growth` stands if the file has only grown since.
 pub(crate) fn index(blob: &dyn Blob, growth: Option<Growth>) -> Result<(Index, Option<Growth>), NoIndex> {
+    // Before all else: a head that changes meanwhile is another mark the next time.
+    let mark = Mark::read(blob, blob.size())?;
     let read = match growth {
         Some(Growth { read, mark }) if Mark::read(blob, mark.bytes)? == mark => go_on(blob, read)?,
         _ => begin(blob)?,
@@ -98,18 +100,14 @@ pub(crate) fn index(blob: &dyn Blob, growth: Option<Growth>) -> Result<(Index, O
         Read::Mp4(scan) => scan.clone().finish()?,
     };
     let mut index = describe(blob, index)?;
-    if is_recorded(blob)? {
-        index.even_end(SILENT_AFTER);
-    }
-    Ok((index, Some(Growth { read, mark: Mark::read(blob, blob.size())? })))
-}
-
-/// Whether it is a recording of ours that is not complete: more comes, and be it what completes it.
-fn is_recorded(blob: &dyn Blob) -> io::Result<bool> {
     let mut start = [0; growing::START_LEN];
     let len = blob.size().min(start.len() as u64) as usize;
     blob.read_exact_at(&mut start[..len], 0)?;
-    Ok(growing::is_growing(&start[..len]))
+    // More comes, and be it what completes it.
+    if growing::is_growing(&start[..len]) {
+        index.even_end(SILENT_AFTER);
+    }
+    Ok((index, Some(Growth { read, mark })))
 }
 
 /// What the first frames of each track say is part of what is known of it.

@@ -6,20 +6,19 @@
 //! renditions are cut at the same time (`segments`), and what a rendition gathers stands in `rendition`.
 
 mod describing;
-mod head;
 mod rendition;
 mod segments;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use headwater_hub::{Batch, DecoderSetup};
 use headwater_media::flv::LeftOut;
-use headwater_media::mp4::{SCRIPT_TIMESCALE, Sample, script_message};
+use headwater_media::mp4::{SCRIPT_TIMESCALE, Sample, TrackFragments, script_message};
 use headwater_media::{Frame, MediaKind, Timestamp, Track, TrackId};
 
-use self::head::Head;
 use self::rendition::{Rendition, Unit};
 use self::segments::{Candidate, Segments};
 use crate::part::{Init, Part, PartSample};
@@ -44,16 +43,9 @@ impl Default for PartsConfig {
 /// What has been made.
 #[derive(Clone, Debug)]
 pub enum Made {
-    /// A file begins, or its head has grown: `bytes` (`ftyp`, `moov`) describe all that is in it. The first part lies
-    /// behind `room` bytes, however often the head grows.
-    Head {
-        /// The file's number, as in [`Part::file`].
-        file: u32,
-        /// The head, smaller than the room.
-        bytes: Bytes,
-        /// Bytes from the file's beginning to its first part.
-        room: u64,
-    },
+    /// The parts that come are of these tracks, each as it is described from here on. Of several descriptions of one
+    /// track each has a number of its own.
+    Tracks(Arc<[TrackFragments]>),
     /// A segment begins, of all renditions.
     Segment {
         /// Its number.
@@ -92,7 +84,11 @@ pub struct PartMaker {
     config: PartsConfig,
     renditions: Vec<Rendition>,
     segments: Segments,
-    head: Head,
+    /// Descriptions that there were, the newest first, and the number that the last new one got.
+    described: VecDeque<TrackFragments>,
+    numbers: u32,
+    /// Fragments so far.
+    fragments: u32,
     ordinal: u64,
     /// All frames with lower numbers have been taken.
     taken_to: u64,
@@ -115,7 +111,9 @@ impl PartMaker {
             config,
             renditions: Vec::new(),
             segments: Segments::new(config.segment_target, first_segment),
-            head: Head::default(),
+            described: VecDeque::new(),
+            numbers: 0,
+            fragments: 0,
             ordinal: 0,
             taken_to: 0,
             is_torn: false,
@@ -245,8 +243,8 @@ impl PartMaker {
 
     /// Script data is complete as it comes.
     fn put_script(&mut self, sequence: u64, frame: &Frame) {
-        let Some(bytes) = self.head.has_begun().then(|| self.script_message(frame)) else {
-            // Before the first picture or sound there is no file for it; what holds is repeated by those who send it.
+        let Some(bytes) = (!self.renditions.is_empty()).then(|| self.script_message(frame)) else {
+            // Before the first picture or sound there is no place for it; what holds is repeated by those who send it.
             return self.left_out.add("script data before the first frame", 1);
         };
         let (init, _) = self.script.clone().unwrap_or_else(|| (script_init(), 0));
@@ -263,8 +261,6 @@ impl PartMaker {
             independent: true,
             discontinuity: false,
             len: bytes.len() as u32,
-            file: 0,
-            offset: 0,
             samples: [PartSample { sample, sequence }].into(),
             payload_at,
             target: self.config.part_target,
@@ -332,7 +328,8 @@ impl PartMaker {
 
     /// Makes a part of the first `count` frames that a rendition has gathered; how long it lasts, in ticks.
     fn emit(&mut self, at: usize, count: usize) -> Option<u64> {
-        let sequence = self.head.next_fragment();
+        self.fragments = self.fragments.wrapping_add(1);
+        let sequence = self.fragments;
         let gathered = self.renditions[at].gathered(count)?;
         let rendition = &mut self.renditions[at];
         let Ok(head) = rendition.fragments.fragment_head(sequence, gathered.start, &gathered.samples) else {
@@ -356,8 +353,6 @@ impl PartMaker {
             independent: gathered.samples.first().is_some_and(|first| first.key),
             discontinuity: std::mem::take(&mut rendition.discontinuity),
             len: bytes.len() as u32,
-            file: 0,
-            offset: 0,
             samples: samples.map(|(&sample, &sequence)| PartSample { sample, sequence }).collect(),
             payload_at,
             target: rendition.target(self.config.part_target, gathered.duration),
@@ -368,10 +363,9 @@ impl PartMaker {
         Some(lasts)
     }
 
-    /// Gives a part its place among all parts, and in the file.
+    /// Gives a part its place among all parts.
     fn add(&mut self, mut part: Part, bytes: Bytes) {
         part.ordinal = self.ordinal;
-        (part.file, part.offset) = self.head.append(part.len.into());
         let waiting = self.renditions.iter().filter_map(Rendition::first_sequence);
         part.complete_to = waiting.min().unwrap_or(self.taken_to).min(self.taken_to);
         self.ordinal += 1;

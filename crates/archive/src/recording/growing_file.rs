@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use headwater_hub::StreamName;
 use headwater_media::Timestamp;
-use headwater_media::mp4::growing;
+use headwater_media::mp4::growing::{self, HeadPlaces};
 use headwater_vod::{FileBlob, read_index};
 
 use crate::numbers::{NOTE_LEN, Numbers};
@@ -22,7 +22,7 @@ use crate::numbers::{NOTE_LEN, Numbers};
 const SYNC_EVERY: Duration = Duration::from_secs(5);
 /// Bytes from the beginning to the first part.
 const ROOM: u64 = 64 << 10;
-/// Where in it the note of numbers begins: every head of the file goes before it, one behind the other.
+/// Where in it the note of numbers begins: heads of the file go before it.
 pub(super) const NOTE_AT: u64 = ROOM - NOTE_LEN;
 
 /// A file that grows.
@@ -34,9 +34,9 @@ pub(super) struct GrowingFile {
     path: PathBuf,
     /// Where the next part goes.
     end: u64,
-    /// The head that holds, and where it lies.
+    /// The head that holds, and where heads lie.
     head: Bytes,
-    movie: (u64, u64),
+    heads: HeadPlaces,
     synced: Instant,
 }
 
@@ -50,9 +50,8 @@ pub(super) struct Completed {
 impl GrowingFile {
     /// Makes the file with its head and the numbers of its stream. Directories on the way are made.
     pub(super) fn create(path: &Path, head: &Bytes, name: &StreamName, numbers: Numbers) -> io::Result<Self> {
-        let beginning = growing::begin_file(head, NOTE_AT).map_err(io::Error::other)?;
+        let (beginning, heads) = growing::begin_file(head, NOTE_AT).map_err(io::Error::other)?;
         let beginning = [beginning, numbers.note(name)].concat();
-        let movie = growing::first_movie(head).map_err(io::Error::other)?;
         let create = || {
             path.parent().map_or(Ok(()), fs::create_dir_all)?;
             OpenOptions::new().read(true).write(true).create_new(true).open(path)
@@ -68,7 +67,7 @@ impl GrowingFile {
             path: path.to_owned(),
             end: 0,
             head: head.clone(),
-            movie,
+            heads,
             synced: Instant::now(),
         };
         if let Err(error) = growing.append(&beginning) {
@@ -97,17 +96,19 @@ impl GrowingFile {
         self.end <= ROOM
     }
 
-    /// Another head holds from now on: it has a track more.
-    pub(super) fn grow_head(&mut self, head: &Bytes) -> io::Result<()> {
+    /// Another head holds from now on: it has a track more. False if there is no room for it.
+    pub(super) fn grow_head(&mut self, head: &Bytes) -> io::Result<bool> {
         if *head == self.head {
-            return Ok(());
+            return Ok(true);
         }
-        let (writes, movie) = growing::grow_head(self.movie, head, NOTE_AT).map_err(io::Error::other)?;
+        let Ok((writes, heads)) = growing::grow_head(self.heads, head) else { return Ok(false) };
         for (at, bytes) in writes {
             write_at(&self.file, at, &bytes)?;
+            // A power cut must not leave a later one without those before.
+            self.file.sync_data()?;
         }
-        (self.head, self.movie) = (head.clone(), movie);
-        Ok(())
+        (self.head, self.heads) = (head.clone(), heads);
+        Ok(true)
     }
 
     /// Writes the numbers of its stream over those that it was told before.

@@ -14,25 +14,25 @@ use crate::program::{Program, needs};
 use crate::recording::{Recording, Wanted, compare, whole};
 use crate::sources;
 
-const NAME: &str = "kept";
-const LIMIT_S: u64 = 30;
-const ALWAYS: &str = "[apps.live]\nrecord = \"always\"\n[streams]\nreconnect_window_ms = 300\n";
+pub(crate) const NAME: &str = "kept";
+pub(crate) const LIMIT_S: u64 = 30;
+pub(crate) const ALWAYS: &str = "[apps.live]\nrecord = \"always\"\n[streams]\nreconnect_window_ms = 300\n";
 /// How often a server is killed while it records; `HEADWATER_KILLS` says another number.
 const KILLS: u64 = 10;
 
-fn body(server: &Server, path: &str) -> Value {
+pub(crate) fn body(server: &Server, path: &str) -> Value {
     let answer = server.request("GET", path);
     serde_json::from_str(answer.split_once("\r\n\r\n").map_or("", |(_, body)| body)).unwrap_or(Value::Null)
 }
 
 /// The addresses of files that grow.
-fn growing(server: &Server) -> Vec<String> {
+pub(crate) fn growing(server: &Server) -> Vec<String> {
     let list = body(server, "/api/v1/recordings");
     let list = list["recordings"].as_array().cloned().unwrap_or_default();
     list.iter().map(|one| one["url"].as_str().unwrap().to_owned()).collect()
 }
 
-fn wait(server: &Server, what: &str, is_it: impl Fn() -> bool) {
+pub(crate) fn wait(server: &Server, what: &str, is_it: impl Fn() -> bool) {
     let end = Instant::now() + Duration::from_secs(15);
     while !is_it() {
         assert!(Instant::now() < end, "{what} does not come in time:\n{}", server.program.log());
@@ -40,15 +40,15 @@ fn wait(server: &Server, what: &str, is_it: impl Fn() -> bool) {
     }
 }
 
-/// All recordings, oldest first.
-fn files(server: &Server) -> Vec<PathBuf> {
+/// All recordings of the stream, oldest first.
+pub(crate) fn files(server: &Server) -> Vec<PathBuf> {
     let Ok(listing) = fs::read_dir(server.file("data/recordings/live").join(NAME)) else { return Vec::new() };
     let mut files: Vec<_> = listing.map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files
 }
 
-fn play(server: &Server, url: &str, file: &str) -> Program {
+pub(crate) fn play(server: &Server, url: &str, file: &str) -> Program {
     let mut command = headwater();
     command.args(["play", url, "-o"]).arg(server.file(file));
     server.run("play", command)
@@ -87,7 +87,7 @@ fn a_broadcast_is_a_film_while_it_grows_and_when_it_has_ended() {
 }
 
 /// Sends JSON; the status and what is answered.
-fn send(server: &Server, method: &str, path: &str, json: &str) -> String {
+pub(crate) fn send(server: &Server, method: &str, path: &str, json: &str) -> String {
     let mut command = Command::new("curl");
     command.args(["-s", "-w", " %{http_code}", "-X", method, "-d", json]);
     let output = command.arg(format!("http://{}{path}", server.http_address())).output().unwrap();
@@ -300,7 +300,7 @@ fn a_full_disk_stops_the_recording_cleanly_and_nothing_else() {
 }
 
 /// Fetches what is no text; its status comes back.
-fn fetch(server: &Server, path: &str, file: &str) -> String {
+pub(crate) fn fetch(server: &Server, path: &str, file: &str) -> String {
     let mut command = Command::new("curl");
     command.args(["-s", "-w", "%{http_code}", "-o"]).arg(server.file(file));
     let output = command.arg(format!("http://{}{path}", server.http_address())).output().unwrap();
@@ -308,7 +308,7 @@ fn fetch(server: &Server, path: &str, file: &str) -> String {
 }
 
 /// How many pictures a player shows of a file.
-fn shown(path: &std::path::Path) -> usize {
+pub(crate) fn shown(path: &std::path::Path) -> usize {
     let mut command = Command::new("ffprobe");
     command.args(["-v", "error", "-select_streams", "v", "-count_frames", "-of", "csv=p=0"]);
     let output = command.args(["-show_entries", "stream=nb_read_frames"]).arg(path).output().unwrap();

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod archive;
+mod archive_changes;
 mod archive_speed;
 mod bench;
 mod described;

@@ -3,6 +3,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::boxes::{put_box, put_full};
+use super::continuation;
 use super::description::Description;
 use super::init::{language, put_handler, put_matrix, put_media_information};
 use super::movie_track::{MovieTrack, tracks_of};
@@ -46,8 +47,8 @@ impl Movie {
                 tracks.iter().map(|track| Edit::new(index, track, shown, span.until)).collect();
             let movie_len = edits.iter().map(Edit::presented).max().unwrap_or(0);
             put_movie_header(out, movie_len, tracks.len() as u32 + 1);
-            for (number, (track, edit)) in (1..).zip(tracks.iter().zip(&edits)) {
-                offsets.push(put_track(out, index, number, track, edit, &tables));
+            for (place, edit) in edits.iter().enumerate() {
+                offsets.push(put_track(out, index, &tracks, place, edit, &tables));
             }
         });
         let data_head_len = if tables.wide { 16 } else { 8 };
@@ -76,8 +77,8 @@ impl Movie {
             let media = tracks.iter().zip(&edits).filter(|(track, _)| track.kind() != MediaKind::Data);
             let lasts = media.map(|(_, edit)| edit.presented()).max().unwrap_or(0);
             put_movie_header(out, lasts, tracks.len() as u32 + 1);
-            for (number, (track, edit)) in (1..).zip(tracks.iter().zip(&edits)) {
-                put_track(out, index, number, track, edit, &tables);
+            for (place, edit) in edits.iter().enumerate() {
+                put_track(out, index, &tracks, place, edit, &tables);
             }
         });
         Ok(out.freeze())
@@ -229,15 +230,17 @@ fn put_movie_header(out: &mut BytesMut, lasts: i64, next_track: u32) {
     });
 }
 
-/// Writes `trak`; where its chunk offsets stand in `out` comes back.
+/// Writes `trak` of the track at that place, whose number is one more; where its chunk offsets stand in `out` comes back.
 fn put_track(
     out: &mut BytesMut,
     index: &Index,
-    number: u32,
-    track: &MovieTrack<'_>,
+    tracks: &[MovieTrack<'_>],
+    place: usize,
     edit: &Edit,
     tables: &SampleTableWriter,
 ) -> std::ops::Range<usize> {
+    let track = &tracks[place];
+    let number = |place: usize| place as u32 + 1;
     // Of several tracks of a kind the first is on.
     let flags = if track.indexed.track.id.index == 0 { 3 } else { 2 };
     let kind = track.kind();
@@ -246,12 +249,13 @@ fn put_track(
     put_box(out, b"trak", |out| {
         put_full(out, b"tkhd", 1, flags, |out| {
             out.put_slice(&[0; 16]);
-            out.put_u32(number);
+            out.put_u32(number(place));
             out.put_u32(0);
             out.put_i64(edit.presented());
             out.put_slice(&[0; 10]);
-            // Players choose one of an alternate group.
-            out.put_u16(u16::from(kind == MediaKind::Audio));
+            // Players choose one of an alternate group: not between a sound and what continues it.
+            let is_chosen = tracks.iter().all(|track| track.kind() != kind || track.continues.is_none());
+            out.put_u16(u16::from(kind == MediaKind::Audio && is_chosen));
             out.put_u16(if kind == MediaKind::Audio { 0x100 } else { 0 });
             out.put_u16(0);
             put_matrix(out, track.indexed.orientation);
@@ -261,6 +265,7 @@ fn put_track(
         if edit.is_needed {
             edit.put(out);
         }
+        continuation::put(out, track.continues.map(number));
         put_box(out, b"mdia", |out| {
             put_full(out, b"mdhd", 1, 0, |out| {
                 out.put_slice(&[0; 16]);
@@ -274,7 +279,7 @@ fn put_track(
                 put_handler(out, kind);
             });
             put_media_information(out, kind, &track.descriptions, |out| {
-                offsets = tables.put(out, index, track);
+                offsets = tables.put(out, index, track, place);
             });
         });
     });

@@ -71,6 +71,12 @@ async fn represent(
     };
     match opened {
         Ok(blob) => {
+            let pieced = library.open_pieced(app, path, &blob).await;
+            if let (Ok(Some(film)), Some(container)) = (pieced, Container::of(path)) {
+                let made = Box::pin(shared.cuts.get(app, &film, container, asked)).await;
+                let (plan, validators) = made.map_err(|refusal| refused(&refusal))?;
+                return Ok(Representation { plan, content_type: content_type(path), validators, download });
+            }
             let validators = Validators { etag: blob.etag().to_owned(), modified: blob.modified() };
             let len = blob.size();
             let mut plan = Plan::default();
