@@ -14,7 +14,7 @@ use bytes::{Bytes, BytesMut};
 use headwater_media::flv::{
     Contents, Dialect, Muxer, TAG_HEAD_LEN, Tag, growing, parse_tag_head, previous_tag_size,
 };
-use headwater_media::{Frame, Timestamp};
+use headwater_media::{Frame, Timestamp, Track};
 
 use super::appended::{Appended, NOTE_AT, ROOM, read_start, write_at};
 use super::growing_file::{Beginning, Completed};
@@ -41,6 +41,8 @@ pub(super) struct FlvFile {
     appended: Appended,
     /// From the first frame on, which is at time 0.
     muxer: Option<(Timestamp, Muxer)>,
+    /// Tracks that are told of before it.
+    known: Vec<Track>,
     contents: Contents,
     /// What kinds of tracks the header tells of.
     told: (bool, bool),
@@ -53,7 +55,8 @@ impl FlvFile {
         let (contents, note) = (Contents::default(), beginning.numbers.note(beginning.stream));
         let front = growing::begin_file(beginning.said.as_ref(), &contents, MEDIA_AT as usize, &note);
         let appended = Appended::create(path, &front.map_err(io::Error::other)?)?;
-        Ok(Self { appended, muxer: None, contents, told: (false, false), waiting: BTreeMap::new() })
+        let (known, waiting) = (beginning.tracks.clone(), BTreeMap::new());
+        Ok(Self { appended, muxer: None, known, contents, told: (false, false), waiting })
     }
 
     pub(super) const fn appended(&self) -> &Appended {
@@ -101,21 +104,38 @@ impl FlvFile {
         if frame.payload.len() > PAYLOAD_BYTES_MAX {
             return;
         }
-        let (origin, muxer) = self.muxer.get_or_insert_with(|| (frame.dts, Muxer::new(frame.dts, DIALECT)));
-        let at = self.appended.len() + out.len() as u64;
+        let (origin, mut muxer) = match self.muxer.take() {
+            Some(muxer) => muxer,
+            None => self.begin(frame.dts, out),
+        };
         if init.track_number == 0 {
-            return muxer.write_script(&frame.payload, frame.dts, out);
+            muxer.write_script(&frame.payload, frame.dts, out);
+        } else {
+            self.announce(&init.track, frame.dts, &mut muxer, out);
+            let at = self.appended.len() + out.len() as u64;
+            muxer.write_frame(&frame, out);
+            frame.dts = (frame.dts - origin).max(Timestamp::ZERO);
+            frame.pts = (frame.pts - origin).max(Timestamp::ZERO);
+            self.contents.take(&frame, at);
         }
+        self.muxer = Some((origin, muxer));
+    }
+
+    fn begin(&mut self, origin: Timestamp, out: &mut BytesMut) -> (Timestamp, Muxer) {
+        let mut muxer = Muxer::new(origin, DIALECT);
+        for track in std::mem::take(&mut self.known) {
+            self.announce(&track, origin, &mut muxer, out);
+        }
+        (origin, muxer)
+    }
+
+    /// Writes what is new of a track.
+    fn announce(&mut self, track: &Track, at: Timestamp, muxer: &mut Muxer, out: &mut BytesMut) {
         let before = out.len();
-        muxer.write_track(&init.track, frame.dts, out);
-        if out.len() > before || !self.contents.knows(frame.track) {
-            self.contents.announce(&init.track, at);
+        muxer.write_track(track, at, out);
+        if out.len() > before || !self.contents.knows(track.id) {
+            self.contents.announce(track, self.appended.len() + before as u64);
         }
-        let at = self.appended.len() + out.len() as u64;
-        muxer.write_frame(&frame, out);
-        frame.dts = (frame.dts - *origin).max(Timestamp::ZERO);
-        frame.pts = (frame.pts - *origin).max(Timestamp::ZERO);
-        self.contents.take(&frame, at);
     }
 }
 

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use bytes::Bytes;
 use headwater_hub::StreamName;
-use headwater_media::Timestamp;
 use headwater_media::mp4::growing;
+use headwater_media::{Timestamp, Track};
 use headwater_vod::{FileBlob, read_index};
 
 use super::appended::{Appended, NOTE_AT, read_start, write_at};
@@ -34,6 +34,8 @@ pub(super) struct Beginning<'a> {
     pub(super) head: &'a Bytes,
     /// What the publisher says of itself (`onMetaData`).
     pub(super) said: Option<Bytes>,
+    /// The tracks that are known: of them an FLV tells first of all, in this order.
+    pub(super) tracks: Vec<Track>,
 }
 
 /// A file that is complete.

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use headwater_hub::StreamName;
-use headwater_media::{MediaKind, Timestamp};
+use headwater_media::{MediaKind, Timestamp, Track};
 
 use self::growing_file::{Beginning, GrowingFile};
 use crate::numbers::Numbers;
@@ -313,7 +313,8 @@ impl Recorder {
         let (format, stream) = (self.policy.record_format, &self.stream);
         let name = |alike| file_name::fill(&self.policy.name, stream, began, alike);
         let numbers = self.numbers().unwrap_or_default();
-        let beginning = Beginning { stream, numbers, head: &head, said: self.said(part) };
+        let (said, tracks) = self.known(part);
+        let beginning = Beginning { stream, numbers, head: &head, said, tracks };
         for alike in 1..=ALIKE_MAX {
             let path = self.root.join(stream.app()).join(format!("{}.{}", name(alike), format.ending()));
             match GrowingFile::create(format, &path, &beginning) {
@@ -331,10 +332,13 @@ impl Recorder {
         Err(io::Error::other("all names like that are taken"))
     }
 
-    /// What the publisher says of itself where this part begins.
-    fn said(&self, part: &Part) -> Option<Bytes> {
-        let (_, setup) = self.window.upgrade()?.setup(part.first_sequence())?;
-        setup.metadata().cloned()
+    /// What is known where this part begins: the publisher's `onMetaData`, and the tracks that there are parts of.
+    fn known(&self, part: &Part) -> (Option<Bytes>, Vec<Track>) {
+        let Some(window) = self.window.upgrade() else { return Default::default() };
+        let Some((_, setup)) = window.setup(part.first_sequence()) else { return Default::default() };
+        let renditions = window.renditions();
+        let has_parts = |track: &&Track| renditions.iter().any(|init| init.rendition == track.id);
+        (setup.metadata().cloned(), setup.tracks().filter(has_parts).cloned().collect())
     }
 
     /// Stops cleanly while there still is room to do so.
