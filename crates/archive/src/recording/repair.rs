@@ -78,8 +78,8 @@ pub(super) fn unfinished(path: &Path) -> io::Result<Option<RecordFormat>> {
     const START_LEN: usize = if mp4::START_LEN > flv::START_LEN { mp4::START_LEN } else { flv::START_LEN };
     let mut start = Vec::with_capacity(START_LEN);
     File::open(path)?.take(START_LEN as u64).read_to_end(&mut start)?;
-    let is_mp4 = mp4::is_growing(&start).then_some(RecordFormat::Mp4);
-    Ok(is_mp4.or(flv::is_growing(&start).then_some(RecordFormat::Flv)))
+    let is_flv = flv::is_growing(&start).then_some(RecordFormat::Flv);
+    Ok(if mp4::is_growing(&start) { Some(RecordFormat::Mp4) } else { is_flv })
 }
 
 /// Repairs one file that is unfinished.
