@@ -59,8 +59,8 @@ pub use lock::DirectoryLock;
 pub use part::{Init, Part, PartSample};
 pub use parts::{Made, PartMaker, PartsConfig, TARGET_DURATION};
 pub use recording::{
-    AppConfig, Happened, Outcome, Record, Recorder, RecordingsConfig, Removed, Repaired, Written,
-    remove_emptied, repair_all, retain,
+    AppConfig, Happened, Outcome, Record, RecordFormat, Recorder, RecordingsConfig, Removed, Repaired,
+    Written, remove_emptied, repair_all, retain,
 };
 pub use recordings::{RECORDINGS_APP, Recordings};
 pub use spool::Spool;

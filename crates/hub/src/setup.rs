@@ -62,6 +62,15 @@ impl DecoderSetup {
         })
     }
 
+    /// The publisher's `onMetaData`, if it has sent one.
+    #[must_use]
+    pub fn metadata(&self) -> Option<&Bytes> {
+        self.parts.iter().find_map(|part| match &part.content {
+            PartContent::Metadata(values) => Some(values),
+            PartContent::Track(_) => None,
+        })
+    }
+
     /// The track `id`, if the stream has it.
     #[must_use]
     pub fn track(&self, id: TrackId) -> Option<&Track> {

@@ -42,7 +42,8 @@ enum Body {
 }
 
 impl Cut {
-    /// An MP4 file, its `moov` in front: every track of the film but script data, with samples in the order of the
+    /// An MP4 file, its `moov` in front: every track of the film, script data as a track that
+    /// players pass over, with samples in the order of the
     /// film's file where that is interleaved well, else in portions of a second.
     ///
     /// It begins with the keyframe at or before `span.from`, and with the sound of that time; an edit list has

@@ -310,6 +310,63 @@ fn what_has_to_be_mended_is_mended_on_the_way() {
     }
 }
 
+/// A film in which something is said ten times a second.
+fn talkative() -> Vec<u8> {
+    let file = fixture("demo.flv");
+    let mut reader = TagReader::default();
+    reader.feed(&file);
+    let (mut out, mut next) = (flv::file_header(true, true).to_vec(), 0);
+    let mut put = |kind, at, body: &[u8]| {
+        out.extend(flv::tag_head(kind, body.len(), at));
+        out.extend(body);
+        out.extend(flv::previous_tag_size(body.len()));
+    };
+    while let Some(tag) = reader.next_tag().unwrap() {
+        while tag.timestamp_ms > next {
+            put(
+                TagKind::Script,
+                next,
+                &[b"\x02\0\x0AonTextData\x00", &f64::from(next).to_be_bytes()[..]].concat(),
+            );
+            next += 100;
+        }
+        put(tag.kind, tag.timestamp_ms, &tag.body);
+    }
+    out
+}
+
+#[test]
+fn what_is_said_in_a_span_is_in_the_mp4_of_it_at_its_times() {
+    let file = talkative();
+    let film = index(&file);
+    let said = frames(&film, &file, TrackId::DATA);
+    assert!(said.len() > 20);
+    for (from, until) in [(None, None), (Some(730), None), (None, Some(1_250)), (Some(1_010), Some(1_990))] {
+        let span = Span { from: from.map(ms), until: until.map(ms) };
+        let cut = Cut::mp4(&film, span).unwrap();
+        let bytes = made(&cut, &film, &file, 0);
+        let again = index(&bytes);
+        assert_eq!(again.notes(), [""; 0]);
+        let pictures = frames(&film, &file, TrackId::VIDEO);
+        let shown =
+            pictures.iter().map(|frame| frame.pts).filter(|pts| span.from.is_some_and(|at| *pts <= at)).max();
+        let shown = shown.unwrap_or_default();
+        let within = |frame: &&Frame| frame.pts >= shown && span.until.is_none_or(|until| frame.pts < until);
+        let wanted: Vec<_> = said.iter().filter(within).collect();
+        let kept = frames(&again, &bytes, TrackId::DATA);
+        assert_eq!(kept.len(), wanted.len(), "{span:?}");
+        for (kept, wanted) in kept.iter().zip(wanted) {
+            assert_eq!(kept.payload, wanted.payload, "{span:?}");
+            let at = wanted.pts - shown - again.clock();
+            assert!(close(kept.pts, at, ms(1)), "{span:?}: {} for {at}", kept.pts);
+        }
+        // It makes nothing longer, and changes nothing of what is shown.
+        let bare = Cut::mp4(&index(&fixture("demo.flv")), span).unwrap();
+        let bare = index(&made(&bare, &index(&fixture("demo.flv")), &fixture("demo.flv"), 0));
+        assert_eq!((again.duration(), again.tracks().len()), (bare.duration(), bare.tracks().len() + 1));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]

@@ -7,6 +7,7 @@
 
 mod describing;
 mod rendition;
+mod script;
 mod segments;
 
 use std::collections::VecDeque;
@@ -16,10 +17,11 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use headwater_hub::{Batch, DecoderSetup};
 use headwater_media::flv::LeftOut;
-use headwater_media::mp4::{SCRIPT_TIMESCALE, Sample, TrackFragments, script_message};
-use headwater_media::{Frame, MediaKind, Timestamp, Track, TrackId};
+use headwater_media::mp4::TrackFragments;
+use headwater_media::{Frame, MediaKind, Timestamp, TrackId};
 
 use self::rendition::{Rendition, Unit};
+use self::script::Script;
 use self::segments::{Candidate, Segments};
 use crate::part::{Init, Part, PartSample};
 
@@ -97,8 +99,7 @@ pub struct PartMaker {
     /// A part had to be made that is too short for more to follow in its segment.
     is_broken_off: bool,
     setup: Option<Arc<DecoderSetup>>,
-    /// What script data is described by, once some has come, and how many messages there were.
-    script: Option<(Arc<Init>, u32)>,
+    script: Script,
     left_out: LeftOut,
     made: Vec<Made>,
 }
@@ -119,7 +120,7 @@ impl PartMaker {
             is_torn: false,
             is_broken_off: false,
             setup: None,
-            script: None,
+            script: Script::default(),
             left_out: LeftOut::default(),
             made: Vec::new(),
         }
@@ -241,40 +242,6 @@ impl PartMaker {
         }
     }
 
-    /// Script data is complete as it comes.
-    fn put_script(&mut self, sequence: u64, frame: &Frame) {
-        let Some(bytes) = (!self.renditions.is_empty()).then(|| self.script_message(frame)) else {
-            // Before the first picture or sound there is no place for it; what holds is repeated by those who send it.
-            return self.left_out.add("script data before the first frame", 1);
-        };
-        let (init, _) = self.script.clone().unwrap_or_else(|| (script_init(), 0));
-        let payload_at = (bytes.len() - frame.payload.len()) as u32;
-        let sample = Sample { duration: 0, composition: 0, key: true, len: frame.payload.len() as u32 };
-        self.taken_to = sequence + 1;
-        let part = Part {
-            ordinal: 0,
-            init,
-            segment: self.segments.current(),
-            number: 0,
-            start: frame.dts.to_ticks(SCRIPT_TIMESCALE),
-            duration: 0,
-            independent: true,
-            discontinuity: false,
-            len: bytes.len() as u32,
-            samples: [PartSample { sample, sequence }].into(),
-            payload_at,
-            target: self.config.part_target,
-            complete_to: 0,
-        };
-        self.add(part, bytes);
-    }
-
-    fn script_message(&mut self, frame: &Frame) -> Bytes {
-        let (_, count) = self.script.get_or_insert_with(|| (script_init(), 0));
-        *count = count.wrapping_add(1);
-        script_message(*count, frame)
-    }
-
     /// Begins a segment of all renditions, each of which enters it with its first frame from then on.
     fn begin_segment(&mut self, at: Timestamp, cut: segments::Wanted, now: Duration) {
         let number = self.segments.begin(at, cut, now);
@@ -367,22 +334,15 @@ impl PartMaker {
     fn add(&mut self, mut part: Part, bytes: Bytes) {
         part.ordinal = self.ordinal;
         let waiting = self.renditions.iter().filter_map(Rendition::first_sequence);
-        part.complete_to = waiting.min().unwrap_or(self.taken_to).min(self.taken_to);
+        part.complete_to =
+            waiting.chain(self.script.first_held()).min().unwrap_or(self.taken_to).min(self.taken_to);
         self.ordinal += 1;
+        let (at, is_media) = (part.from(), part.rendition().kind != MediaKind::Data);
         self.made.push(Made::Part(Arc::new(part), bytes));
+        if is_media {
+            self.put_held_script(at);
+        }
     }
-}
-
-fn script_init() -> Arc<Init> {
-    Arc::new(Init {
-        rendition: TrackId::DATA,
-        number: 1,
-        track: Track::new(TrackId::DATA, headwater_media::Codec::Script, Bytes::new()),
-        key_frame: Bytes::new(),
-        track_number: 0,
-        timescale: SCRIPT_TIMESCALE,
-        bytes: Bytes::new(),
-    })
 }
 
 #[cfg(test)]

@@ -4,9 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use headwater_hub::PartContent;
-use headwater_media::Codec;
 use headwater_media::index::Index;
 use headwater_media::mp4::Scan;
+use headwater_media::{Codec, Track};
 use proptest::prelude::*;
 
 use super::*;
@@ -461,6 +461,37 @@ fn script_data_is_a_part_of_its_own() {
     broadcast.check();
     broadcast.check_file();
     assert_eq!(broadcast.of(TrackId::DATA).len(), 1);
+}
+
+#[test]
+fn what_is_said_before_the_first_part_follows_it_at_its_time() {
+    let mut broadcast = Broadcast::new(&[video(), sound(AAC)]);
+    for ms in [0, 100, 200] {
+        broadcast.put(TrackId::DATA, ms, true);
+    }
+    broadcast.play(480, 520, 40.0, 50);
+    // There is a picture, and no part yet.
+    broadcast.put(TrackId::DATA, 520, true);
+    broadcast.play(520, 3_000, 40.0, 50);
+    let mut broadcast = broadcast.end();
+    broadcast.frames.iter_mut().take(3).for_each(|(_, frame)| {
+        (frame.dts, frame.pts) = (Timestamp::from_ms(480), Timestamp::from_ms(480));
+    });
+    broadcast.check();
+    broadcast.check_file();
+    let (first, said) = (broadcast.parts().next().unwrap(), broadcast.of(TrackId::DATA));
+    assert_ne!(first.rendition(), TrackId::DATA);
+    let ordinals: Vec<_> = said.iter().map(|part| part.ordinal).collect();
+    assert_eq!(ordinals, [1, 2, 3, 4]);
+    assert_eq!(said[3].from(), Timestamp::from_ms(520));
+
+    // Not without end.
+    let mut broadcast = Broadcast::new(&[sound(AAC)]);
+    (0..1_000).for_each(|ms| broadcast.put(TrackId::DATA, ms, true));
+    broadcast.play(1_000, 3_000, 40.0, 50);
+    let broadcast = broadcast.end();
+    assert_eq!(broadcast.of(TrackId::DATA).len(), 64);
+    assert_eq!(broadcast.maker.left_out().total(), 1_000 - 64);
 }
 
 #[test]

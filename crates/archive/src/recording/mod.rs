@@ -1,7 +1,9 @@
 //! Recordings: a broadcast's parts written into files as they are made. Everything here may wait for a disk: not for a
 //! task's thread.
 
+mod appended;
 mod file_name;
+mod flv_file;
 mod growing_file;
 mod policy;
 mod remembered;
@@ -13,18 +15,19 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
+use bytes::Bytes;
 use headwater_hub::StreamName;
 use headwater_media::index::{CHANGES_BYTES_MAX, CHANGES_MAX};
 use headwater_media::mp4::TrackFragments;
-use headwater_media::{MediaKind, Timestamp};
+use headwater_media::{MediaKind, Timestamp, Track};
 
-use self::growing_file::GrowingFile;
+use self::growing_file::{Beginning, GrowingFile};
 use crate::numbers::Numbers;
 use crate::part::Part;
 use crate::parts::Made;
 use crate::window::{Data, Kept, Window};
 
-pub use self::policy::{AppConfig, Record, RecordingsConfig};
+pub use self::policy::{AppConfig, Record, RecordFormat, RecordingsConfig};
 pub(crate) use self::remembered::{NAMES_MAX, numbers_below};
 pub use self::repair::{Outcome, Repaired, repair_all};
 pub(crate) use self::retention::bytes_below;
@@ -38,6 +41,8 @@ const ROOM_EVERY: Duration = Duration::from_secs(1);
 const NOTE_EVERY: Duration = Duration::from_secs(1);
 /// Sound begins a file once pictures have stayed away for so long.
 const WITHOUT_PICTURES: Timestamp = Timestamp::from_ms(10_000);
+/// Times of FLV are milliseconds of 32 bits, which some players take for signed: 24 days.
+const FLV_LASTS_MAX: Timestamp = Timestamp::from_ms(24 * 86_400_000);
 /// Files of one name in one second: beyond, something is broken.
 const ALIKE_MAX: u32 = 1_000;
 
@@ -148,7 +153,7 @@ impl Open {
                 self.tracks.push(track.clone());
             }
         }
-        self.file.grow_head(&TrackFragments::head_of(self.tracks.iter()))
+        self.file.describe(&self.tracks)
     }
 }
 
@@ -300,21 +305,21 @@ impl Recorder {
         let AppConfig { split_minutes, split_bytes, .. } = self.policy;
         let minutes = Timestamp::from_ms(i64::from(split_minutes) * 60_000);
         split_minutes > 0 && part.from() - open.from >= minutes
-            || split_bytes > 0 && open.file.len() >= split_bytes
+            || split_bytes > 0 && open.file.appended().len() >= split_bytes
+            || self.policy.record_format == RecordFormat::Flv && part.from() - open.from >= FLV_LASTS_MAX
     }
 
-    fn append(&mut self, kept: &Kept, bytes: &[u8]) -> io::Result<()> {
+    fn append(&mut self, kept: &Kept, bytes: &Bytes) -> io::Result<()> {
         if self.file.is_none() {
             self.begin(kept.part())?;
         }
         let numbers = self.numbers();
         if let Some(open) = &mut self.file {
-            let at = open.file.append(bytes)?;
+            open.file.put(kept, bytes)?;
             if let Some(numbers) = numbers.filter(|_| open.noted.elapsed() >= NOTE_EVERY) {
-                open.file.note(&self.stream, numbers)?;
+                open.file.appended().note(&self.stream, numbers)?;
                 open.noted = Instant::now();
             }
-            kept.lies_at(open.file.reader(), at);
         }
         Ok(())
     }
@@ -327,10 +332,14 @@ impl Recorder {
         let head = TrackFragments::head_of(tracks.iter());
         let since = Duration::from_nanos(u64::try_from(part.from().as_nanos()).unwrap_or(0));
         let began = self.clock + since;
-        let name = |alike| file_name::fill(&self.policy.name, &self.stream, began, alike);
+        let (format, stream) = (self.policy.record_format, &self.stream);
+        let name = |alike| file_name::fill(&self.policy.name, stream, began, alike);
+        let numbers = self.numbers().unwrap_or_default();
+        let (said, known) = self.known(part);
+        let beginning = Beginning { stream, numbers, head: &head, said, tracks: known };
         for alike in 1..=ALIKE_MAX {
-            let path = self.root.join(self.stream.app()).join(name(alike) + ".mp4");
-            match GrowingFile::create(&path, &head, &self.stream, self.numbers().unwrap_or_default()) {
+            let path = self.root.join(stream.app()).join(format!("{}.{}", name(alike), format.ending()));
+            match GrowingFile::create(format, &path, &beginning) {
                 Ok(file) => {
                     self.tell_lost();
                     self.happened.push(Happened::Began(path));
@@ -344,6 +353,15 @@ impl Recorder {
             }
         }
         Err(io::Error::other("all names like that are taken"))
+    }
+
+    /// What is known where this part begins: the publisher's `onMetaData`, and the tracks that there are parts of.
+    fn known(&self, part: &Part) -> (Option<Bytes>, Vec<Track>) {
+        let Some(window) = self.window.upgrade() else { return Default::default() };
+        let Some((_, setup)) = window.setup(part.first_sequence()) else { return Default::default() };
+        let renditions = window.renditions();
+        let has_parts = |track: &&Track| renditions.iter().any(|init| init.rendition == track.id);
+        (setup.metadata().cloned(), setup.tracks().filter(has_parts).cloned().collect())
     }
 
     /// Stops cleanly while there still is room to do so.
@@ -364,9 +382,9 @@ impl Recorder {
 
     fn complete(&mut self) {
         let Some(open) = self.file.take() else { return };
-        let path = open.file.path().to_owned();
-        let has_its_name = open.file.has_its_name();
-        let noted = self.numbers().map_or(Ok(()), |numbers| open.file.note(&self.stream, numbers));
+        let appended = open.file.appended();
+        let (path, has_its_name) = (appended.path().to_owned(), appended.has_its_name());
+        let noted = self.numbers().map_or(Ok(()), |numbers| appended.note(&self.stream, numbers));
         match noted.and_then(|()| open.file.complete()) {
             Ok(_) if !has_its_name => {
                 let text = "it was removed, replaced or renamed by others while it was recorded; what was written is lost \
@@ -387,7 +405,10 @@ impl Recorder {
 
     /// What was written stays a film; the rest goes on in another file.
     fn fail(&mut self, error: &io::Error) {
-        let path = self.file.as_ref().map_or_else(|| self.root.clone(), |open| open.file.path().to_owned());
+        let path = self
+            .file
+            .as_ref()
+            .map_or_else(|| self.root.clone(), |open| open.file.appended().path().to_owned());
         self.happened.push(Happened::Failed { path, text: error.to_string() });
         self.complete();
         self.state = State::After(Instant::now() + RETRY_AFTER);

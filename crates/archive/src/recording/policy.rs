@@ -37,6 +37,8 @@ impl RecordingsConfig {
 pub struct AppConfig {
     /// Whether its broadcasts are recorded.
     pub record: Record,
+    /// What kind of files they are recorded into.
+    pub record_format: RecordFormat,
     /// What the files are called, below the app's directory and without their ending.
     pub name: String,
     /// A new file begins at the first key frame after so many minutes; 0: never.
@@ -64,10 +66,32 @@ pub enum Record {
     OnDemand,
 }
 
+/// What kind of file a broadcast is recorded into.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecordFormat {
+    /// Fragments while it grows, an ordinary MP4 when it ends.
+    #[default]
+    Mp4,
+    /// Tags; at the end with the places of the key frames in front.
+    Flv,
+}
+
+impl RecordFormat {
+    /// What its files' names end with.
+    pub(super) const fn ending(self) -> &'static str {
+        match self {
+            Self::Mp4 => "mp4",
+            Self::Flv => "flv",
+        }
+    }
+}
+
 impl Default for AppConfig {
     fn default() -> Self {
         Self {
             record: Record::Never,
+            record_format: RecordFormat::Mp4,
             name: "{name}/{time}".into(),
             split_minutes: 0,
             split_bytes: 0,

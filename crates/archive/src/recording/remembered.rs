@@ -7,8 +7,8 @@ use std::path::Path;
 
 use headwater_hub::StreamName;
 
-use super::growing_file::NOTE_AT;
-use super::repair::DEPTH_MAX;
+use super::appended::NOTE_AT;
+use super::repair::{DEPTH_MAX, is_recording};
 use crate::numbers::{NOTE_LEN, Numbers};
 
 /// Streams whose numbers are remembered, at most; others begin with the clock.
@@ -25,7 +25,7 @@ pub(crate) fn numbers_below(directory: &Path) -> HashMap<StreamName, Numbers> {
             if kind.is_dir() && depth < DEPTH_MAX {
                 open.push((path, depth + 1));
             } else if kind.is_file()
-                && path.extension().is_some_and(|extension| extension == "mp4")
+                && is_recording(&path)
                 && let Ok(Some((name, numbers))) = of_file(&path)
                 && (all.len() < NAMES_MAX || all.contains_key(&name))
             {

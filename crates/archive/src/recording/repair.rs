@@ -1,4 +1,4 @@
-//! Files that a crash has left: found at the start, cut behind their last whole fragment, and completed.
+//! Files that a crash has left: found at the start, cut behind their last whole fragment or tag, and completed.
 //!
 //! Whether a file is one of ours that was not completed is said by its first bytes, so nothing that is remembered elsewhere
 //! can disagree with it.
@@ -9,9 +9,12 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use headwater_media::Timestamp;
-use headwater_media::mp4::{BoxHeader, growing};
+use headwater_media::flv::growing as flv;
+use headwater_media::mp4::{BoxHeader, growing as mp4};
 
+use super::flv_file;
 use super::growing_file::complete;
+use super::policy::RecordFormat;
 
 /// Directories within each other, at most: as many as the library looks into.
 pub(super) const DEPTH_MAX: usize = 16;
@@ -30,7 +33,7 @@ pub struct Repaired {
 pub enum Outcome {
     /// It is a film.
     Completed {
-        /// Bytes at its end that were no whole fragment.
+        /// Bytes at its end that were no whole fragment or tag.
         cut: u64,
         /// How long it is.
         duration: Timestamp,
@@ -54,8 +57,8 @@ pub fn repair_all(directory: &Path, before: SystemTime, mut tell: impl FnMut(Rep
                 open.push((path, depth + 1));
             } else if about.is_file()
                 && about.modified().is_ok_and(|modified| modified <= before)
-                && path.extension().is_some_and(|extension| extension == "mp4")
-                && is_unfinished(&path).unwrap_or(false)
+                && is_recording(&path)
+                && unfinished(&path).is_ok_and(|format| format.is_some())
             {
                 let outcome = repair(&path).unwrap_or_else(|error| Outcome::Failed(error.to_string()));
                 tell(Repaired { path, outcome });
@@ -64,15 +67,28 @@ pub fn repair_all(directory: &Path, before: SystemTime, mut tell: impl FnMut(Rep
     }
 }
 
-fn is_unfinished(path: &Path) -> io::Result<bool> {
-    let mut start = Vec::with_capacity(growing::START_LEN);
-    File::open(path)?.take(growing::START_LEN as u64).read_to_end(&mut start)?;
-    Ok(growing::is_growing(&start))
+/// Whether a file may be a recording by its name.
+pub(super) fn is_recording(path: &Path) -> bool {
+    let is_of = |format: RecordFormat| path.extension().is_some_and(|ending| ending == format.ending());
+    is_of(RecordFormat::Mp4) || is_of(RecordFormat::Flv)
 }
 
-/// Repairs one file.
+/// Whether a file is one of ours that grows, or was left unfinished; and what kind it is.
+pub(super) fn unfinished(path: &Path) -> io::Result<Option<RecordFormat>> {
+    const START_LEN: usize = if mp4::START_LEN > flv::START_LEN { mp4::START_LEN } else { flv::START_LEN };
+    let mut start = Vec::with_capacity(START_LEN);
+    File::open(path)?.take(START_LEN as u64).read_to_end(&mut start)?;
+    let is_flv = flv::is_growing(&start).then_some(RecordFormat::Flv);
+    Ok(if mp4::is_growing(&start) { Some(RecordFormat::Mp4) } else { is_flv })
+}
+
+/// Repairs one file that is unfinished.
 pub(super) fn repair(path: &Path) -> io::Result<Outcome> {
+    let format = unfinished(path)?;
     let file = OpenOptions::new().read(true).write(true).open(path)?;
+    if format == Some(RecordFormat::Flv) {
+        return flv_file::repair(&file, path);
+    }
     let len = file.metadata()?.len();
     let Some(end) = whole_until(&file, len)? else {
         drop(file);

@@ -1,15 +1,14 @@
 //! Which recordings are removed: the oldest first, by age, number and size of those of one app. One that grows is never
 //! removed, nor one that is watched.
 
-use std::fs::{self, File};
-use std::io::Read as _;
+use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use headwater_media::mp4::growing;
 use headwater_vod::is_film;
 
 use super::policy::AppConfig;
+use super::repair::unfinished;
 
 /// Directories within each other, at most: as many as the library looks into.
 const DEPTH_MAX: usize = 16;
@@ -115,7 +114,5 @@ fn list(directory: &Path, app: &str) -> Vec<Recording> {
 
 /// Whether it is being written, or was left unfinished and is repaired at the next start.
 fn grows(path: &Path) -> bool {
-    let mut start = Vec::with_capacity(growing::START_LEN);
-    let read = File::open(path).and_then(|file| file.take(growing::START_LEN as u64).read_to_end(&mut start));
-    read.is_ok() && growing::is_growing(&start)
+    unfinished(path).is_ok_and(|format| format.is_some())
 }

@@ -13,24 +13,24 @@ use crate::parts::Made;
 use crate::parts::tests::{AAC, AAC_48, AVC, Broadcast, sound, video};
 
 /// A directory that goes with the test.
-struct Place(PathBuf);
+pub(super) struct Place(pub(super) PathBuf);
 
 impl Place {
-    fn new(name: &str) -> Self {
+    pub(super) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("headwater-recording-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(&path).unwrap();
         Self(path)
     }
 
-    fn recorder(&self, policy: AppConfig) -> Recorder {
+    pub(super) fn recorder(&self, policy: AppConfig) -> Recorder {
         let config = RecordingsConfig { free_min_bytes: 0, ..RecordingsConfig::default() };
         let stream = StreamName::parse("live/cam").unwrap();
         let is_on = policy.record == Record::Always;
         Recorder::new(&self.0, &config, policy, stream, SystemTime::UNIX_EPOCH, is_on)
     }
 
-    fn films(&self) -> Vec<PathBuf> {
+    pub(super) fn films(&self) -> Vec<PathBuf> {
         let Ok(listing) = fs::read_dir(self.0.join("live/cam")) else { return Vec::new() };
         let mut films: Vec<_> = listing.map(|entry| entry.unwrap().path()).collect();
         films.sort();
@@ -44,11 +44,11 @@ impl Drop for Place {
     }
 }
 
-fn always() -> AppConfig {
+pub(super) fn always() -> AppConfig {
     AppConfig { record: Record::Always, ..AppConfig::default() }
 }
 
-fn written(made: &[Made]) -> Vec<Written> {
+pub(super) fn written(made: &[Made]) -> Vec<Written> {
     let written = made.iter().filter_map(|made| match made {
         Made::Tracks(tracks) => Some(Written::Tracks(Arc::clone(tracks))),
         Made::Part(part, bytes) => Some(Written::Part(Arc::new(Kept::new(Arc::clone(part), bytes.clone())))),
@@ -90,7 +90,7 @@ fn is_same(films: &[PathBuf], broadcast: &Broadcast) -> bool {
     kept == published(broadcast)
 }
 
-fn usual(seconds: i64) -> Broadcast {
+pub(super) fn usual(seconds: i64) -> Broadcast {
     let mut broadcast = Broadcast::new(&[video(), sound(AAC)]);
     broadcast.play(0, seconds * 500, 40.0, 50);
     broadcast.put(TrackId::DATA, seconds * 500 - 10, true);
@@ -149,9 +149,15 @@ fn sound_that_comes_late_is_in_the_same_film() {
 
 #[test]
 fn after_a_restart_numbers_go_on_from_the_recordings_whatever_the_clock_says() {
+    for record_format in [RecordFormat::Mp4, RecordFormat::Flv] {
+        numbers_go_on(&AppConfig { record_format, ..always() });
+    }
+}
+
+fn numbers_go_on(policy: &AppConfig) {
     let place = Place::new("numbers");
     let name = StreamName::parse("live/cam").unwrap();
-    let apps = || BTreeMap::from([("live".to_owned(), always())]);
+    let apps = || BTreeMap::from([("live".to_owned(), policy.clone())]);
     let archive = || {
         let config = RecordingsConfig { free_min_bytes: 0, ..RecordingsConfig::default() };
         let recordings = crate::Recordings::new(place.0.clone(), config, apps()).recalled();

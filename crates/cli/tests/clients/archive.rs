@@ -17,8 +17,15 @@ use crate::sources;
 pub(crate) const NAME: &str = "kept";
 pub(crate) const LIMIT_S: u64 = 30;
 pub(crate) const ALWAYS: &str = "[apps.live]\nrecord = \"always\"\n[streams]\nreconnect_window_ms = 300\n";
+/// What kinds of files there are.
+const FORMATS: [&str; 2] = ["mp4", "flv"];
 /// How often a server is killed while it records; `HEADWATER_KILLS` says another number.
 const KILLS: u64 = 10;
+
+/// As [`ALWAYS`], into files of a kind.
+pub(crate) fn always(format: &str) -> String {
+    ALWAYS.replace("[streams]", &format!("record_format = {format:?}\n[streams]"))
+}
 
 pub(crate) fn body(server: &Server, path: &str) -> Value {
     let answer = server.request("GET", path);
@@ -40,7 +47,7 @@ pub(crate) fn wait(server: &Server, what: &str, is_it: impl Fn() -> bool) {
     }
 }
 
-/// All recordings of the stream, oldest first.
+/// All recordings, oldest first.
 pub(crate) fn files(server: &Server) -> Vec<PathBuf> {
     let Ok(listing) = fs::read_dir(server.file("data/recordings/live").join(NAME)) else { return Vec::new() };
     let mut files: Vec<_> = listing.map(|entry| entry.unwrap().path()).collect();
@@ -57,8 +64,10 @@ pub(crate) fn play(server: &Server, url: &str, file: &str) -> Program {
 #[test]
 fn a_broadcast_is_a_film_while_it_grows_and_when_it_has_ended() {
     needs!("ffmpeg", "ffprobe");
-    for source in [sources::bframes(), sources::audio_only(), sources::video_only()] {
-        let server = Server::start_with(ALWAYS);
+    for (format, source) in FORMATS.into_iter().flat_map(|format| {
+        [sources::bframes(), sources::audio_only(), sources::video_only()].map(|source| (format, source))
+    }) {
+        let server = Server::start_with(&always(format));
         let mut publisher = server.publish(&source, NAME);
         wait(&server, "a file that grows", || !growing(&server).is_empty());
         let film = growing(&server).remove(0);
@@ -69,7 +78,9 @@ fn a_broadcast_is_a_film_while_it_grows_and_when_it_has_ended() {
         compare(&source, &Recording::read(&path), some).unwrap();
         assert!(server.request("GET", &format!("{film}/index.m3u8")).starts_with("HTTP/1.1 200"));
         // Who plays the film that grows is sent all that comes.
-        let rtmp = server.rtmp(NAME).replace(&format!("/live/{NAME}"), film.trim_end_matches(".mp4"));
+        let rtmp = server
+            .rtmp(NAME)
+            .replace(&format!("/live/{NAME}"), film.strip_suffix(&format!(".{format}")).unwrap());
         let mut viewer = play(&server, &rtmp, "grows.flv");
         publisher.wait(LIMIT_S);
         wait(&server, "the end of the recording", || growing(&server).is_empty());
@@ -124,8 +135,12 @@ fn a_film_that_grows_is_neither_removed_nor_replaced_nor_renamed() {
 #[test]
 fn a_publisher_that_comes_back_goes_on_in_the_same_film() {
     needs!("ffmpeg", "ffprobe");
+    FORMATS.into_iter().for_each(goes_on_in_the_same_film);
+}
+
+fn goes_on_in_the_same_film(format: &str) {
     let source = sources::plain();
-    let server = Server::start_with(&ALWAYS.replace("300", "5000"));
+    let server = Server::start_with(&always(format).replace("300", "5000"));
     for _ in 0..2 {
         server.publish(&source, NAME).succeed(LIMIT_S);
     }
@@ -146,8 +161,12 @@ fn a_publisher_that_comes_back_goes_on_in_the_same_film() {
 #[test]
 fn a_server_that_is_killed_leaves_films_that_lack_a_part_at_most() {
     needs!("ffmpeg", "ffprobe");
+    FORMATS.into_iter().for_each(is_killed_while_it_records);
+}
+
+fn is_killed_while_it_records(format: &str) {
     let source = sources::plain();
-    let mut server = Server::start_with(ALWAYS);
+    let mut server = Server::start_with(&always(format));
     let units = Recording::read(&source);
     let kills = std::env::var("HEADWATER_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(KILLS);
     for kill in 0..kills {
@@ -163,11 +182,15 @@ fn a_server_that_is_killed_leaves_films_that_lack_a_part_at_most() {
         let unfinished = Recording::read(&left);
         compare(&units, &unfinished, some).unwrap();
         server.crash_and_start();
-        wait(&server, "the repair", || server.program.log().contains("a recording was left unfinished"));
+        let name = left.file_name().unwrap().to_str().unwrap();
+        wait(&server, "the repair", || {
+            let log = server.program.log();
+            log.contains("a recording was left unfinished") && log.contains(name)
+        });
         let completed = Recording::read(&left);
         compare(&units, &completed, some).unwrap();
         let count = |recording: &Recording| (recording.video.len(), recording.audio.len());
-        assert_eq!(count(&completed), count(&unfinished), "kill {kill}");
+        assert_eq!(count(&completed), count(&unfinished), "{format}, kill {kill}");
     }
     assert_eq!(files(&server).len() as u64, kills);
 }

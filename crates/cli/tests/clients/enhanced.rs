@@ -12,7 +12,7 @@ use crate::recording::Wanted;
 
 const NAME: &str = "camera";
 const LIMIT_S: u64 = 60;
-const WHOLE: Wanted = Wanted { units_min: 0, from_start: true, to_end: true };
+pub(crate) const WHOLE: Wanted = Wanted { units_min: 0, from_start: true, to_end: true };
 /// What a viewer gets at least who joins two of four seconds late, on a busy machine.
 const LATE: Wanted = Wanted { units_min: 20, from_start: false, to_end: false };
 
@@ -32,6 +32,16 @@ fn hevc_opus() -> PathBuf {
 /// Two tracks of each kind, each of another codec.
 fn tracks() -> PathBuf {
     modern::source("tracks.flv", &[H264, HEVC], &["aac", "libopus"])
+}
+
+/// Codecs that only Enhanced RTMP carries, and how many streams each source has.
+pub(crate) fn sources() -> [(PathBuf, usize); 4] {
+    [
+        (hevc_opus(), 2),
+        (modern::source("av1-flac.flv", &[AV1], &["flac"]), 2),
+        (modern::source("vp9-ac3.flv", &[VP9], &["ac3"]), 2),
+        (tracks(), 4),
+    ]
 }
 
 fn our_play(server: &Server, url: &str, file: &str) -> Program {

@@ -15,6 +15,7 @@ mod enhanced;
 mod film_files;
 mod films;
 mod flash;
+mod flv_recordings;
 mod flv_tags;
 mod harness;
 mod hls;

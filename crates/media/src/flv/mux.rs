@@ -72,6 +72,14 @@ pub const fn tag_head(kind: TagKind, body_len: usize, timestamp_ms: u32) -> [u8;
     [kind as u8, s2, s1, s0, t2, t1, t0, t3, 0, 0, 0]
 }
 
+/// What [`tag_head`] was made of: kind, length of the body, and time; `None` of what it does not make.
+#[must_use]
+pub fn parse_tag_head(head: &[u8; TAG_HEAD_LEN]) -> Option<(TagKind, usize, u32)> {
+    let [id, s2, s1, s0, t2, t1, t0, t3, 0, 0, 0] = *head else { return None };
+    let kind = TagKind::from_id(id).filter(|kind| *kind as u8 == id)?;
+    Some((kind, u32::from_be_bytes([0, s2, s1, s0]) as usize, u32::from_be_bytes([t3, t2, t1, t0])))
+}
+
 /// What stands behind a tag whose body has `body_len` bytes.
 #[must_use]
 pub const fn previous_tag_size(body_len: usize) -> [u8; 4] {

@@ -6,7 +6,7 @@ use super::boxes::{put_box, put_full};
 use super::continuation;
 use super::description::Description;
 use super::init::{language, put_handler, put_matrix, put_media_information};
-use super::movie_track::{MovieTrack, tracks_of};
+use super::movie_track::{MovieTrack, leave_said, tracks_of};
 use super::sample_table_writer::{SampleTableWriter, patch_chunk_offsets};
 use crate::index::{Index, ROUNDING, Sample};
 use crate::piece::{Piece, Span};
@@ -31,11 +31,15 @@ pub(crate) struct Movie {
 impl Movie {
     /// What stands before the samples comes with it.
     pub(crate) fn new(index: &Index, span: Span) -> Result<(Self, Bytes), Error> {
-        let tracks = tracks_of(index, span, false)?;
+        let mut tracks = tracks_of(index, span)?;
+        let shown = span.from.map_or(Timestamp::ZERO, |from| picture_at(index, &tracks, from));
+        if span.from.is_some() || span.until.is_some() {
+            let begin = span.from.map_or(Timestamp::from_nanos(i64::MIN), |_| shown);
+            leave_said(index, &mut tracks, begin, span.until);
+        }
         let order = order(index, &tracks);
         let data_len: u64 =
             order.iter().filter_map(|&number| index.sample(number)).map(|s| len(index, s)).sum();
-        let shown = span.from.map_or(Timestamp::ZERO, |from| picture_at(index, &tracks, from));
         let mut tables = SampleTableWriter::new(index, &tracks, &order);
         // An offset has 64 bits where 32 might not do.
         tables.wide = data_len > u64::from(u32::MAX / 2);
@@ -45,8 +49,7 @@ impl Movie {
         put_box(&mut out, b"moov", |out| {
             let edits: Vec<_> =
                 tracks.iter().map(|track| Edit::new(index, track, shown, span.until)).collect();
-            let movie_len = edits.iter().map(Edit::presented).max().unwrap_or(0);
-            put_movie_header(out, movie_len, tracks.len() as u32 + 1);
+            put_movie_header(out, lasts(&tracks, &edits), tracks.len() as u32 + 1);
             for (place, edit) in edits.iter().enumerate() {
                 offsets.push(put_track(out, index, &tracks, place, edit, &tables));
             }
@@ -67,16 +70,13 @@ impl Movie {
 
     /// `moov` of samples that stay where they lie in the film's own file.
     pub(super) fn in_place(index: &Index) -> Result<Bytes, Error> {
-        let tracks = tracks_of(index, Span::default(), true)?;
+        let tracks = tracks_of(index, Span::default())?;
         let tables = SampleTableWriter::in_place(index, &tracks);
         let mut out = BytesMut::with_capacity(4096 + 16 * index.samples().len());
         put_box(&mut out, b"moov", |out| {
             let edits: Vec<_> =
                 tracks.iter().map(|track| Edit::new(index, track, Timestamp::ZERO, None)).collect();
-            // Script data may come behind the last picture; no player waits for it.
-            let media = tracks.iter().zip(&edits).filter(|(track, _)| track.kind() != MediaKind::Data);
-            let lasts = media.map(|(_, edit)| edit.presented()).max().unwrap_or(0);
-            put_movie_header(out, lasts, tracks.len() as u32 + 1);
+            put_movie_header(out, lasts(&tracks, &edits), tracks.len() as u32 + 1);
             for (place, edit) in edits.iter().enumerate() {
                 put_track(out, index, &tracks, place, edit, &tables);
             }
@@ -122,11 +122,13 @@ fn len(index: &Index, sample: &Sample) -> u64 {
 
 /// The samples of all tracks as they are to lie in the file.
 fn order(index: &Index, tracks: &[MovieTrack<'_>]) -> Vec<u32> {
-    let all = || tracks.iter().flat_map(|track| &track.samples).copied();
+    let media = || tracks.iter().filter(|track| track.kind() != MediaKind::Data);
+    let all = || media().flat_map(|track| &track.samples).copied();
     let at = |number: u32| index.sample(number).map_or(0, |sample| sample.offset);
     let mut order: Vec<u32> = all().collect();
     order.sort_unstable_by_key(|&number| at(number));
     let track = |number: u32| index.sample(number).map_or(0, |sample| sample.track);
+    // Nobody waits for script data, wherever it lies.
     let changes = order.windows(2).filter(|pair| track(pair[0]) != track(pair[1])).count();
     let forward = tracks.iter().all(|track| track.samples.windows(2).all(|pair| at(pair[0]) < at(pair[1])));
     let time = |number: Option<u32>| {
@@ -135,10 +137,14 @@ fn order(index: &Index, tracks: &[MovieTrack<'_>]) -> Vec<u32> {
     let (first, last) = (time(all().min()), time(all().max()));
     let portion = |number: u32| (time(Some(number)) - first).as_nanos() / PORTION.as_nanos();
     let portions = ((last - first).as_nanos() / PORTION.as_nanos()) as usize + 1;
-    let others = tracks.len() - 1;
+    let others = media().count() - 1;
     let is_fine = changes <= CHANGES_MAX * (others + 1) * portions;
     let is_mixed = changes + 1 >= others * portions / PORTIONS_MAX;
-    if !(forward && is_fine && is_mixed) {
+    let said = tracks.iter().filter(|track| track.kind() == MediaKind::Data);
+    order.extend(said.flat_map(|track| &track.samples));
+    if forward && is_fine && is_mixed {
+        order.sort_unstable_by_key(|&number| at(number));
+    } else {
         order.sort_unstable_by_key(|&number| (portion(number), track(number), number));
     }
     order
@@ -214,6 +220,12 @@ impl Edit {
             });
         });
     }
+}
+
+/// How long the movie is. Script data may come behind the last picture; no player waits for it.
+fn lasts(tracks: &[MovieTrack<'_>], edits: &[Edit]) -> i64 {
+    let media = tracks.iter().zip(edits).filter(|(track, _)| track.kind() != MediaKind::Data);
+    media.map(|(_, edit)| edit.presented()).max().unwrap_or(0)
 }
 
 fn put_movie_header(out: &mut BytesMut, lasts: i64, next_track: u32) {

@@ -53,15 +53,12 @@ impl<'a> MovieTrack<'a> {
     }
 }
 
-/// The tracks with their samples within the span, with or without script data.
-pub(super) fn tracks_of(index: &Index, span: Span, with_script: bool) -> Result<Vec<MovieTrack<'_>>, Error> {
+/// The tracks with their samples within the span.
+pub(super) fn tracks_of(index: &Index, span: Span) -> Result<Vec<MovieTrack<'_>>, Error> {
     let until = span.until.map_or_else(|| index.samples().len(), |until| index.shown_before(until));
     let starts = span.from.map(|from| index.starts_for(from));
     let mut tracks = Vec::new();
     for (place, indexed) in index.tracks().iter().enumerate() {
-        if indexed.track.id.kind == MediaKind::Data && !with_script {
-            continue;
-        }
         let start = starts.as_ref().map_or(0, |starts| starts.get(place).copied().unwrap_or(0));
         let within = |number: &usize| {
             index.samples().get(*number).is_some_and(|sample| usize::from(sample.track) == place)
@@ -76,10 +73,24 @@ pub(super) fn tracks_of(index: &Index, span: Span, with_script: bool) -> Result<
         let first = tracks.iter().position(|track| id(track) == id(&tracks[place]));
         tracks[place].continues = first.filter(|&first| first < place);
     }
-    if tracks.is_empty() {
+    if tracks.iter().all(|track| track.kind() == MediaKind::Data) {
         return Err(Error::malformed("part of a film", "there is nothing to play in it"));
     }
     Ok(tracks)
+}
+
+/// Leaves of script data what is said from `from` on, and before the end of the span: nothing of it lasts.
+pub(super) fn leave_said(
+    index: &Index,
+    tracks: &mut Vec<MovieTrack<'_>>,
+    from: Timestamp,
+    until: Option<Timestamp>,
+) {
+    let is_within = |at: Timestamp| at >= from && until.is_none_or(|until| at < until);
+    for track in tracks.iter_mut().filter(|track| track.kind() == MediaKind::Data) {
+        track.samples.retain(|&number| index.sample(number).is_some_and(|sample| is_within(sample.pts)));
+    }
+    tracks.retain(|track| !track.samples.is_empty());
 }
 
 /// These samples of a track by their codecs, that of the first one first.
