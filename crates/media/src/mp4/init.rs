@@ -17,7 +17,7 @@ const UNDETERMINED_LANGUAGE: u16 = 0x55C4;
 /// continues it.
 pub(super) fn segment<'a>(tracks: impl Iterator<Item = (u32, &'a OutputTrack)> + Clone) -> Bytes {
     let mut out = BytesMut::with_capacity(2048);
-    put_box(&mut out, b"ftyp", |out| out.put_slice(b"iso6\0\0\0\0iso5iso6cmfcmp42"));
+    put_box(&mut out, b"ftyp", |out| out.put_slice(b"isom\0\0\x02\0isomiso5iso6cmfcmp42"));
     put_box(&mut out, b"moov", |out| {
         put_full(out, b"mvhd", 0, 0, |out| {
             out.put_slice(&[0; 8]);
