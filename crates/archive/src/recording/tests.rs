@@ -314,8 +314,9 @@ fn a_broadcast_that_changes_all_the_time_becomes_few_films_and_nothing_is_lost()
     let films = place.films();
     assert!((2..=4).contains(&films.len()), "{films:?}");
     assert!(is_same(&films, &broadcast));
-    let held: usize = films.iter().map(|film| configurations(&index(film), TrackId::VIDEO).len()).sum();
-    assert_eq!(held, 120);
+    let held = films.iter().map(|film| configurations(&index(film), TrackId::VIDEO).len());
+    let held: Vec<_> = held.collect();
+    assert!(held[0] > 40 && held.iter().sum::<usize>() == 120, "{held:?}");
 }
 
 #[test]

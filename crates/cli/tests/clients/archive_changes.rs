@@ -141,6 +141,7 @@ fn a_broadcast_that_changes_is_one_film_at_every_door() {
     compare(&sent, &Recording::read(&server.file("grows.flv")), whole(&sent)).unwrap();
     play(&server, &rtmp, "rtmp.flv").succeed(LIMIT_S);
     compare(&sent, &Recording::read(&server.file("rtmp.flv")), whole(&sent)).unwrap();
+    assert_eq!(["grows.flv", "rtmp.flv"].map(|name| decoded(&server.file(name))), [all; 2]);
     for address in [film.clone(), film.replace(".mp4", ".flv")] {
         let (path, got) = fetched(&server, &address, "whole");
         compare(&sent, &got, whole(&sent)).unwrap();
