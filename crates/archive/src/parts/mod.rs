@@ -340,7 +340,8 @@ impl PartMaker {
         part.complete_to =
             waiting.chain(self.script.first_held()).min().unwrap_or(self.taken_to).min(self.taken_to);
         self.ordinal += 1;
-        let (at, is_media) = (part.from(), part.rendition().kind != MediaKind::Data);
+        let is_media = part.rendition().kind != MediaKind::Data;
+        let at = self.segments.start().map_or(part.from(), |start| start.min(part.from()));
         self.made.push(Made::Part(Arc::new(part), bytes));
         if is_media {
             self.put_held_script(at);

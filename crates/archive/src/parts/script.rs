@@ -1,5 +1,5 @@
 //! Script data as parts: each message is complete as it comes. What is said before the first picture or sound has no file yet;
-//! it is held, and said behind the first part, at that part's time.
+//! it is held, and follows the first part at the time of the first frame.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ impl PartMaker {
         }
     }
 
-    /// A part has been made that begins at `at`: what was held for it follows.
+    /// The first part has been made, of a broadcast that begins at `at`: what was held follows it.
     pub(super) fn put_held_script(&mut self, at: Timestamp) {
         while let Some((sequence, mut frame)) = self.script.held.pop_front() {
             frame.dts = frame.dts.max(at);

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use headwater_hub::PartContent;
-use headwater_media::{Codec, Track};
 use headwater_media::mp4::Scan;
+use headwater_media::{Codec, Track};
 use proptest::prelude::*;
 
 use super::*;
