@@ -341,7 +341,8 @@ impl PartMaker {
             waiting.chain(self.script.first_held()).min().unwrap_or(self.taken_to).min(self.taken_to);
         self.ordinal += 1;
         let is_media = part.rendition().kind != MediaKind::Data;
-        let at = self.segments.start().map_or(part.from(), |start| start.min(part.from()));
+        let begins = part.from();
+        let at = self.segments.start().map_or(begins, |start| start.min(begins));
         self.made.push(Made::Part(Arc::new(part), bytes));
         if is_media {
             self.put_held_script(at);

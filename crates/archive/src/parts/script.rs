@@ -11,8 +11,9 @@ use headwater_media::{Codec, Frame, Timestamp, Track, TrackId};
 use super::PartMaker;
 use crate::part::{Init, Part, PartSample};
 
-/// Messages that are held, and their bytes: encoders say a handful of things before they begin.
+/// Messages that are held: encoders say a handful of things before they begin.
 const HELD_MAX: usize = 64;
+/// And their bytes: four KiB for each, which is more than encoders say of all of themselves.
 const HELD_BYTES_MAX: usize = 256 << 10;
 
 /// What there was of script data.

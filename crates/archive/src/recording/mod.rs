@@ -19,7 +19,8 @@ use bytes::Bytes;
 use headwater_hub::StreamName;
 use headwater_media::{MediaKind, Timestamp, Track};
 
-use self::growing_file::{Beginning, GrowingFile};
+use self::appended::Beginning;
+use self::growing_file::GrowingFile;
 use crate::numbers::Numbers;
 use crate::part::Part;
 use crate::parts::Made;
