@@ -146,7 +146,9 @@ function recordings(world, request, response, path) {
   }
   const stream = world.streams.get(path);
   if (!stream) return fail(response, 404);
-  stream.recorded = request.method === "POST" ? new Date().toISOString() : null;
+  const wanted = request.method === "POST";
+  stream.recorded = wanted && !stream.awaits ? new Date().toISOString() : null;
+  stream.recording = wanted ? (stream.awaits ?? "growing") : null;
   response.writeHead(202).end();
 }
 
@@ -170,6 +172,7 @@ function describe(stream) {
     left_out: [],
     health: stream.health ?? [],
     record: stream.record ?? "on-demand",
+    recording: stream.recording ?? null,
     publisher: live ? { address: "127.0.0.1:50412", agent: "FMLE/3.0 (compatible; Lavf59.27.100)", protocol: "rtmp" } : null,
   };
 }

@@ -58,6 +58,23 @@ test("a stream is recorded from its card, which says since when and where, until
   if (!server.fake) for (const { name } of await recordings()) if (name.startsWith("live/to be kept/")) await gone(name);
 });
 
+test("a card says what a recording waits for, and takes the wish back", ONLY_FAKE, async (t) => {
+  const { page, card, wrongs } = await onConsole(t, "in waiting");
+  const stream = server.fake.stream("live/in waiting");
+  for (const [awaits, text] of [["awaits-keyframe", "Waits for a keyframe…"], ["awaits-disk", "Waits for the disk…"]]) {
+    stream.awaits = awaits;
+    await card.getByRole("button", { name: "Record: in waiting" }).click();
+    const stop = card.getByRole("button", { name: "Stop recording: in waiting" });
+    await stop.and(page.locator(":enabled")).waitFor({ timeout: 10_000 });
+    await card.getByText(text).waitFor();
+    assert.equal(await card.locator(".badge.recorded").count(), 0);
+    await stop.click();
+    await card.getByText("Not recorded").waitFor({ timeout: 10_000 });
+  }
+  stream.awaits = null;
+  assert.deepEqual(wrongs, []);
+});
+
 test("what an app's policy forbids is not offered", ONLY_FAKE, async (t) => {
   const end = await server.publish("live/not kept", "av");
   server.fake.stream("live/not kept").record = "never";

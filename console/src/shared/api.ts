@@ -87,6 +87,8 @@ export interface Stream {
   window?: { from_ms: number; to_ms: number; start_ms?: number } | null;
   /** Whether streams of its app are recorded; only admins are told. */
   record?: "never" | "on-demand" | "always" | null;
+  /** How its recording is, if it is to be recorded; only admins are told. */
+  recording?: "growing" | "awaits-keyframe" | "awaits-disk" | null;
 }
 
 /** A recording that grows. */

@@ -62,6 +62,6 @@ pub use recording::{
     AppConfig, Happened, Outcome, Record, RecordFormat, Recorder, RecordingsConfig, Removed, Repaired,
     Written, remove_emptied, repair_all, retain,
 };
-pub use recordings::{RECORDINGS_APP, Recordings};
+pub use recordings::{Progress, RECORDINGS_APP, Recordings};
 pub use spool::Spool;
 pub use window::{Data, Entry, Growth, InAll, Kept, Lookup, Outline, Reach, Segment, Window, WindowConfig};

@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use headwater_hub::StreamName;
 use parking_lot::Mutex;
+use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::numbers::Numbers;
@@ -38,6 +39,20 @@ struct Status {
     wish: Option<bool>,
     /// Its path below the directory.
     file: Option<String>,
+    /// The disk is full or has failed: there is to be a file as soon as it can be had.
+    awaits_disk: bool,
+}
+
+/// How a stream that is to be recorded is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Progress {
+    /// A file grows.
+    Growing,
+    /// A file begins with the next key frame.
+    AwaitsKeyframe,
+    /// The disk is too full, or has failed: it is tried again.
+    AwaitsDisk,
 }
 
 impl Recordings {
@@ -132,7 +147,30 @@ impl Recordings {
     /// A file of this stream grows now; `None`: none does.
     pub fn set_file(&self, name: &StreamName, path: Option<&Path>) {
         let file = path.map(|path| self.below(path));
-        self.change(name, |status| status.file = file);
+        self.change(name, |status| {
+            status.awaits_disk &= file.is_none();
+            status.file = file;
+        });
+    }
+
+    /// A stream's file has to wait for the disk, or does no more.
+    pub fn set_awaits_disk(&self, name: &StreamName, awaits: bool) {
+        self.change(name, |status| status.awaits_disk = awaits);
+    }
+
+    /// How a live stream is that is to be recorded; `None`: it is not.
+    #[must_use]
+    pub fn progress(&self, name: &StreamName) -> Option<Progress> {
+        let policy = self.policy(name.app())?;
+        let streams = self.streams.lock();
+        let status = streams.get(name);
+        if status.is_some_and(|status| status.file.is_some()) {
+            return Some(Progress::Growing);
+        }
+        let wish = status.and_then(|status| status.wish);
+        let is_wanted = wish.unwrap_or(policy.record == Record::Always);
+        let awaits_disk = status.is_some_and(|status| status.awaits_disk);
+        is_wanted.then_some(if awaits_disk { Progress::AwaitsDisk } else { Progress::AwaitsKeyframe })
     }
 
     /// The broadcast of this name is over: what was asked for holds no more.
@@ -145,7 +183,7 @@ impl Recordings {
         let mut streams = self.streams.lock();
         let status = streams.entry(name.clone()).or_default();
         change(status);
-        if status.wish.is_none() && status.file.is_none() {
+        if status.wish.is_none() && status.file.is_none() && !status.awaits_disk {
             streams.remove(name);
         }
     }
@@ -218,7 +256,12 @@ mod tests {
         assert!(wishes.has_changed().unwrap());
         wishes.mark_unchanged();
         assert_eq!(recordings.wish(&name("live/a")), Some(true));
+        assert_eq!(recordings.progress(&name("live/a")), Some(Progress::AwaitsKeyframe));
+        recordings.set_awaits_disk(&name("live/a"), true);
+        assert_eq!(recordings.progress(&name("live/a")), Some(Progress::AwaitsDisk));
+        assert_eq!([recordings.progress(&name("off/a")), recordings.progress(&name("live/b"))], [None; 2]);
         recordings.set_file(&name("live/a"), Some(Path::new("/nowhere/live/a/x.mp4")));
+        assert_eq!(recordings.progress(&name("live/a")), Some(Progress::Growing));
         assert_eq!(recordings.growing(), [(name("live/a"), "live/a/x.mp4".to_owned())]);
         recordings.forget(&name("live/a"));
         recordings.set_file(&name("live/a"), None);

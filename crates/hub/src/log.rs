@@ -169,7 +169,8 @@ impl Log {
         self.groups.copy(sequence, sequence + batch.frames.len() as u64, &mut batch.groups);
     }
 
-    fn frame(&self, sequence: u64) -> Option<&Frame> {
+    /// A frame that the log holds.
+    pub(crate) fn frame(&self, sequence: u64) -> Option<&Frame> {
         self.frames.get(usize::try_from(sequence.checked_sub(self.base)?).ok()?)
     }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use headwater_media::Timestamp;
+use headwater_media::{Frame, MediaKind, Timestamp};
 
 use crate::awaited::Awaited;
 use crate::batch::Batch;
@@ -153,6 +153,15 @@ impl Reader {
             self.seen = Some(next - 1);
             self.reached = Some(last.dts);
         }
+    }
+
+    /// Script data that the log holds from before the frame `sequence`, with its numbers: readers begin with pictures or
+    /// sound, and what a publisher says before those lies in front of them.
+    #[must_use]
+    pub fn said_before(&self, sequence: u64) -> Vec<(u64, Frame)> {
+        let inner = self.stream.inner.lock();
+        let frames = (inner.log.base()..sequence).filter_map(|at| Some((at, inner.log.frame(at)?.clone())));
+        frames.filter(|(_, frame)| frame.track.kind == MediaKind::Data).collect()
     }
 
     /// Has `watcher` called whenever the stream grows or ends, and once soon after this call.

@@ -45,7 +45,9 @@ impl SampleSource for OpenFilm {
 
     async fn grown(&self) -> Growth<Self> {
         let newer = self.library.open(&self.app, self.film.name()).await.ok();
-        match newer.filter(|newer| newer.bytes() > self.film.bytes()) {
+        // What completes an FLV makes it no longer, and tells all that is in it.
+        let extent = |film: &Film| (film.bytes(), film.index().samples().len());
+        match newer.filter(|newer| extent(newer) > extent(&self.film)) {
             Some(film) => {
                 Growth::More(Self { library: Arc::clone(&self.library), app: self.app.clone(), film })
             }

@@ -8,9 +8,9 @@ use headwater_media::Error;
 use headwater_media::Timestamp;
 use headwater_media::container::{Container, Foreign, RECOGNISED_BYTES};
 use headwater_media::first_frames::FirstFrames;
-use headwater_media::flv::Indexer;
+use headwater_media::flv::{Indexer, growing as flv};
 use headwater_media::index::Index;
-use headwater_media::mp4::{Scan, growing};
+use headwater_media::mp4::{Scan, growing as mp4};
 
 use crate::blob::Blob;
 use crate::reader::TAG_BYTES_MAX;
@@ -100,14 +100,19 @@ pub(crate) fn index(blob: &dyn Blob, growth: Option<Growth>) -> Result<(Index, O
         Read::Mp4(scan) => scan.clone().finish()?,
     };
     let mut index = describe(blob, index)?;
-    let mut start = [0; growing::START_LEN];
-    let len = blob.size().min(start.len() as u64) as usize;
-    blob.read_exact_at(&mut start[..len], 0)?;
-    // More comes, and be it what completes it.
-    if growing::is_growing(&start[..len]) {
+    if is_recorded(blob)? {
         index.even_end(SILENT_AFTER);
     }
     Ok((index, Some(Growth { read, mark })))
+}
+
+/// Whether it is a recording of ours that is not complete: more comes, and be it what completes it.
+fn is_recorded(blob: &dyn Blob) -> io::Result<bool> {
+    const START_LEN: usize = if mp4::START_LEN > flv::START_LEN { mp4::START_LEN } else { flv::START_LEN };
+    let mut start = [0; START_LEN];
+    let len = blob.size().min(start.len() as u64) as usize;
+    blob.read_exact_at(&mut start[..len], 0)?;
+    Ok(mp4::is_growing(&start[..len]) || flv::is_growing(&start[..len]))
 }
 
 /// What the first frames of each track say is part of what is known of it.

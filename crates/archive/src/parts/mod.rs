@@ -337,7 +337,9 @@ impl PartMaker {
         part.complete_to =
             waiting.chain(self.script.first_held()).min().unwrap_or(self.taken_to).min(self.taken_to);
         self.ordinal += 1;
-        let (at, is_media) = (part.from(), part.rendition().kind != MediaKind::Data);
+        let is_media = part.rendition().kind != MediaKind::Data;
+        let begins = part.from();
+        let at = self.segments.start().map_or(begins, |start| start.min(begins));
         self.made.push(Made::Part(Arc::new(part), bytes));
         if is_media {
             self.put_held_script(at);

@@ -1,5 +1,5 @@
 //! Script data as parts: each message is complete as it comes. What is said before the first picture or sound has no file yet;
-//! it is held, and said behind the first part, at that part's time.
+//! it is held, and follows the first part at the time of the first frame.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,8 +11,9 @@ use headwater_media::{Codec, Frame, Timestamp, Track, TrackId};
 use super::PartMaker;
 use crate::part::{Init, Part, PartSample};
 
-/// Messages that are held, and their bytes: encoders say a handful of things before they begin.
+/// Messages that are held: encoders say a handful of things before they begin.
 const HELD_MAX: usize = 64;
+/// And their bytes: four KiB for each, which is more than encoders say of all of themselves.
 const HELD_BYTES_MAX: usize = 256 << 10;
 
 /// What there was of script data.
@@ -49,7 +50,7 @@ impl PartMaker {
         }
     }
 
-    /// A part has been made that begins at `at`: what was held for it follows.
+    /// The first part has been made, of a broadcast that begins at `at`: what was held follows it.
     pub(super) fn put_held_script(&mut self, at: Timestamp) {
         while let Some((sequence, mut frame)) = self.script.held.pop_front() {
             frame.dts = frame.dts.max(at);

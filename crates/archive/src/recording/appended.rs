@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use headwater_hub::StreamName;
+use headwater_media::{Timestamp, Track};
 
 use crate::numbers::{NOTE_LEN, Numbers};
 
@@ -30,6 +32,26 @@ pub(super) struct Appended {
     begin: u64,
     end: u64,
     synced: Instant,
+}
+
+/// What a file begins with.
+#[derive(Debug)]
+pub(super) struct Beginning<'a> {
+    pub(super) stream: &'a StreamName,
+    pub(super) numbers: Numbers,
+    /// What describes an MP4: `ftyp` and `moov`.
+    pub(super) head: &'a Bytes,
+    /// What the publisher says of itself (`onMetaData`).
+    pub(super) said: Option<Bytes>,
+    /// The tracks that are known: of them an FLV tells first of all, in this order.
+    pub(super) tracks: Vec<Track>,
+}
+
+/// A file that is complete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Completed {
+    pub(super) bytes: u64,
+    pub(super) duration: Timestamp,
 }
 
 impl Appended {

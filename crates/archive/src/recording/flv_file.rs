@@ -5,7 +5,7 @@
 //! frames (`headwater_media::flv::growing` says how).
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
@@ -16,9 +16,7 @@ use headwater_media::flv::{
 };
 use headwater_media::{Frame, Timestamp, Track};
 
-use super::appended::{Appended, NOTE_AT, ROOM, read_start, write_at};
-use super::growing_file::{Beginning, Completed};
-use super::repair::Outcome;
+use super::appended::{Appended, Beginning, Completed, NOTE_AT, ROOM, read_start, write_at};
 use crate::numbers::NOTE_LEN;
 use crate::part::{Init, Part};
 
@@ -46,7 +44,8 @@ pub(super) struct FlvFile {
     contents: Contents,
     /// What kinds of tracks the header tells of.
     told: (bool, bool),
-    /// Frames by their numbers in the hub's log: others may come before them.
+    /// Frames by their numbers in the hub's log: others may come before them. They wait as long as a part of another track
+    /// takes to be made, which is bounded as parts are.
     waiting: BTreeMap<u64, (Arc<Init>, Frame)>,
 }
 
@@ -151,17 +150,15 @@ fn complete(file: &File, contents: &Contents, end: u64) -> io::Result<Completed>
     Ok(Completed { bytes: end, duration: contents.duration() })
 }
 
-/// Cuts off what is no whole tag, and completes the file.
-pub(super) fn repair(file: &File, path: &Path) -> io::Result<Outcome> {
+/// Cuts off what is no whole tag, and completes the file; how many bytes that were comes with it. `None` where no tag is whole.
+pub(super) fn repair(file: &File) -> io::Result<Option<(u64, Completed)>> {
     let len = file.metadata()?.len();
     let (end, contents) = whole_tags(file, len)?;
     if end <= MEDIA_AT {
-        fs::remove_file(path)?;
-        return Ok(Outcome::Empty);
+        return Ok(None);
     }
     file.set_len(end)?;
-    let completed = complete(file, &contents, end)?;
-    Ok(Outcome::Completed { cut: len - end, duration: completed.duration })
+    Ok(Some((len - end, complete(file, &contents, end)?)))
 }
 
 /// Where the last whole tag ends, and what is in those up to there. It reads all of the file.

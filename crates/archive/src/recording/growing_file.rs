@@ -7,16 +7,13 @@ use std::io;
 use std::path::Path;
 
 use bytes::Bytes;
-use headwater_hub::StreamName;
 use headwater_media::mp4::TrackFragments;
 use headwater_media::mp4::growing::{self, HeadPlaces};
-use headwater_media::{Timestamp, Track};
 use headwater_vod::{FileBlob, read_index};
 
-use super::appended::{Appended, NOTE_AT, read_start, write_at};
+use super::appended::{Appended, Beginning, Completed, NOTE_AT, read_start, write_at};
 use super::flv_file::FlvFile;
 use super::policy::RecordFormat;
-use crate::numbers::Numbers;
 use crate::window::Kept;
 
 /// A file that grows.
@@ -24,26 +21,6 @@ use crate::window::Kept;
 pub(super) enum GrowingFile {
     Mp4(Mp4File),
     Flv(Box<FlvFile>),
-}
-
-/// What a file begins with.
-#[derive(Debug)]
-pub(super) struct Beginning<'a> {
-    pub(super) stream: &'a StreamName,
-    pub(super) numbers: Numbers,
-    /// What describes an MP4: `ftyp` and `moov`.
-    pub(super) head: &'a Bytes,
-    /// What the publisher says of itself (`onMetaData`).
-    pub(super) said: Option<Bytes>,
-    /// The tracks that are known: of them an FLV tells first of all, in this order.
-    pub(super) tracks: Vec<Track>,
-}
-
-/// A file that is complete.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Completed {
-    pub(super) bytes: u64,
-    pub(super) duration: Timestamp,
 }
 
 impl GrowingFile {

@@ -21,7 +21,8 @@ use headwater_media::index::{CHANGES_BYTES_MAX, CHANGES_MAX};
 use headwater_media::mp4::TrackFragments;
 use headwater_media::{MediaKind, Timestamp, Track};
 
-use self::growing_file::{Beginning, GrowingFile};
+use self::appended::Beginning;
+use self::growing_file::GrowingFile;
 use crate::numbers::Numbers;
 use crate::part::Part;
 use crate::parts::Made;

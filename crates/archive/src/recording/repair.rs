@@ -12,6 +12,7 @@ use headwater_media::Timestamp;
 use headwater_media::flv::growing as flv;
 use headwater_media::mp4::{BoxHeader, growing as mp4};
 
+use super::appended::Completed;
 use super::flv_file;
 use super::growing_file::complete;
 use super::policy::RecordFormat;
@@ -86,18 +87,25 @@ pub(super) fn unfinished(path: &Path) -> io::Result<Option<RecordFormat>> {
 pub(super) fn repair(path: &Path) -> io::Result<Outcome> {
     let format = unfinished(path)?;
     let file = OpenOptions::new().read(true).write(true).open(path)?;
-    if format == Some(RecordFormat::Flv) {
-        return flv_file::repair(&file, path);
-    }
-    let len = file.metadata()?.len();
-    let Some(end) = whole_until(&file, len)? else {
+    let repaired = match format {
+        Some(RecordFormat::Flv) => flv_file::repair(&file)?,
+        Some(RecordFormat::Mp4) | None => repair_mp4(&file)?,
+    };
+    let Some((cut, Completed { duration, .. })) = repaired else {
         drop(file);
         fs::remove_file(path)?;
         return Ok(Outcome::Empty);
     };
+    Ok(Outcome::Completed { cut, duration })
+}
+
+/// Cuts off what is no whole fragment, and completes the file; how many bytes that were comes with it. `None` where no
+/// fragment is whole.
+fn repair_mp4(file: &File) -> io::Result<Option<(u64, Completed)>> {
+    let len = file.metadata()?.len();
+    let Some(end) = whole_until(file, len)? else { return Ok(None) };
     file.set_len(end)?;
-    let completed = complete(&file, end)?;
-    Ok(Outcome::Completed { cut: len - end, duration: completed.duration })
+    Ok(Some((len - end, complete(file, end)?)))
 }
 
 /// Where the last fragment ends that is whole: its `moof` can be read, and its `mdat` is there and holds what it says.

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::harness::{Server, headwater};
 use crate::program::{Program, needs};
 use crate::recording::{Recording, Wanted, compare, whole};
+use crate::rewind::{self, Publisher};
 use crate::sources;
 
 pub(crate) const NAME: &str = "kept";
@@ -237,6 +238,25 @@ fn recording_on_demand_begins_and_ends_when_somebody_asks() {
     assert!(
         !server.file("data/recordings/live/of us").exists() && server.file("data/recordings/live").exists()
     );
+}
+
+#[test]
+fn what_a_recording_waits_for_is_told() {
+    let server = Server::start_with(&ALWAYS.replace("always", "on-demand"));
+    let mut publisher = Publisher::new(&server);
+    server.wait_live(rewind::NAME);
+    let progress = || body(&server, &format!("/api/v1/streams/live/{}", rewind::NAME))["recording"].clone();
+    let api = format!("/api/v1/recordings/live/{}", rewind::NAME);
+    assert_eq!(progress(), Value::Null);
+    assert!(server.request("POST", &api).starts_with("HTTP/1.1 202"));
+    assert_eq!(progress(), "awaits-keyframe", "there is none yet");
+    assert!(server.request("DELETE", &api).starts_with("HTTP/1.1 202"));
+    assert_eq!(progress(), Value::Null);
+    assert!(server.request("POST", &api).starts_with("HTTP/1.1 202"));
+    publisher.play(&server, 5);
+    wait(&server, "a file that grows", || progress() == "growing");
+    assert!(server.request("DELETE", &api).starts_with("HTTP/1.1 202"));
+    wait(&server, "the end of the recording", || progress() == Value::Null);
 }
 
 #[test]

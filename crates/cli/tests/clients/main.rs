@@ -31,6 +31,7 @@ mod receivers;
 mod recording;
 mod recordings;
 mod rewind;
+mod script_data;
 mod scripted;
 mod sources;
 mod trace;

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes, BytesMut};
 use headwater_media::MediaKind;
-use headwater_media::amf::{Object, Value as AmfValue, amf0};
 use headwater_rtmp::MessageStreamId;
 use headwater_rtmp::command::{PlayStart, PublishKind};
 use headwater_rtmp::handshake::Nonce;
@@ -23,8 +22,8 @@ use crate::flv_tags::{self, Tag};
 use crate::harness::{Server, headwater};
 
 pub(crate) const NAME: &str = "test";
-const SOON: Duration = Duration::from_secs(20);
-const BRIEFLY: Duration = Duration::from_millis(400);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const BRIEFLY: Duration = Duration::from_millis(400);
 /// Pictures are so far apart, in milliseconds; a group is one second long.
 const STEP: u32 = 40;
 const GROUP: u32 = 25;
@@ -48,7 +47,7 @@ const AAC: &[u8] = &[0xAF, 0, 0x12, 0x10];
 
 /// A publisher of made-up pictures and sound, each with its number in it.
 pub(crate) struct Publisher {
-    socket: TcpStream,
+    pub(crate) socket: TcpStream,
     session: ClientSession,
     stream: MessageStreamId,
     /// Pictures so far; and what is added to the times of this connection.
@@ -57,7 +56,7 @@ pub(crate) struct Publisher {
     group: u32,
     size: usize,
     /// What was sent, with times as one line.
-    sent: Arc<Mutex<Vec<Tag>>>,
+    pub(crate) sent: Arc<Mutex<Vec<Tag>>>,
 }
 
 impl Publisher {
@@ -113,7 +112,7 @@ impl Publisher {
         self.send(kind, (i64::from(at) + self.base) as u32, body.into());
     }
 
-    fn send(&mut self, kind: MediaKind, at: u32, body: Bytes) {
+    pub(crate) fn send(&mut self, kind: MediaKind, at: u32, body: Bytes) {
         self.session.send_media(self.stream, kind, at, &[body]).unwrap();
         flush(&mut self.socket, &mut self.session);
     }
@@ -219,7 +218,7 @@ fn over_http(server: &Server, query: &str, is_enough: impl Fn(&[Tag]) -> bool) -
 }
 
 /// What lies at an address, until `is_enough`.
-fn tags(server: &Server, query: &str, is_enough: impl Fn(&[Tag]) -> bool) -> Vec<Tag> {
+pub(crate) fn tags(server: &Server, query: &str, is_enough: impl Fn(&[Tag]) -> bool) -> Vec<Tag> {
     let mut socket = TcpStream::connect(server.http_address()).unwrap();
     socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
     // Without chunks.
@@ -245,7 +244,7 @@ fn tags(server: &Server, query: &str, is_enough: impl Fn(&[Tag]) -> bool) -> Vec
 }
 
 /// A film over HTTP, as soon as it goes so far.
-fn fetched(server: &Server, path: &str, last: usize) -> Vec<Tag> {
+pub(crate) fn fetched(server: &Server, path: &str, last: usize) -> Vec<Tag> {
     let end = Instant::now() + SOON;
     loop {
         let mut socket = TcpStream::connect(server.http_address()).unwrap();
@@ -274,13 +273,13 @@ fn over_rtmp(server: &Server, options: PlayOptions, is_enough: impl Fn(&[Tag]) -
     player.media
 }
 
-fn from(start_ms: u64) -> PlayOptions {
+pub(crate) fn from(start_ms: u64) -> PlayOptions {
     let start = PlayStart::Recorded { ms: start_ms };
     PlayOptions { start, buffer_ms: 36_000_000, ..PlayOptions::default() }
 }
 
 /// The number in a frame.
-fn number(tag: &Tag) -> Option<usize> {
+pub(crate) fn number(tag: &Tag) -> Option<usize> {
     let at = if tag.0 == 9 { 11 } else { 4 };
     std::str::from_utf8(tag.2.get(at..at + 8)?).ok()?.parse().ok()
 }
@@ -411,97 +410,6 @@ fn a_publisher_that_comes_back_with_another_clock_is_gone_back_over() {
         }
     }
     going.stop();
-}
-
-/// Script data as players and encoders send it, and such as nobody sends.
-fn sayings(number: u32) -> [Vec<u8>; 3] {
-    let cue = Object::new()
-        .with("name", format!("goal {number}").as_str())
-        .with("time", f64::from(number))
-        .with("type", "event")
-        .with("parameters", Object::new().with("minute", "12"));
-    let odd = b"\x02\0\x03odd\x0B\x42\x70\0\0\0\0\0\0\0\x10\x06\x0D\x08\0\0\0\x63\0\x01a\x05\0\0\x09";
-    [
-        amf0::encode_all(&["onCuePoint".into(), AmfValue::EcmaArray(cue)]).to_vec(),
-        amf0::encode_all(&["onTextData".into(), Object::new().with("text", "say \u{2603}").into()]).to_vec(),
-        odd.to_vec(),
-    ]
-}
-
-/// What came of script data is what was sent from `begun` on, byte for byte, at its times.
-#[track_caller]
-fn check_said(got: &[Tag], said: &[Tag], begun: u32) {
-    let own =
-        |tag: &&Tag| tag.0 == 18 && [b"onC", b"onT", b"odd"].iter().any(|it| tag.2[3..].starts_with(*it));
-    let got: Vec<_> = got.iter().filter(own).collect();
-    let wanted: Vec<_> = said.iter().filter(|tag| tag.1 >= begun).collect();
-    assert_eq!(got.len(), wanted.len(), "{:?}", got.iter().map(|tag| tag.1).collect::<Vec<_>>());
-    for (got, wanted) in got.iter().zip(wanted) {
-        assert_eq!(got.2, wanted.2);
-        let off = i64::from(got.1) - i64::from(wanted.1 - begun);
-        assert!(off.abs() <= 1, "what was said at {} comes {off} ms late", wanted.1);
-    }
-}
-
-#[test]
-fn script_data_comes_again_in_rewind_and_in_the_recording() {
-    let server =
-        Server::start_with("[apps.live]\nrecord = \"always\"\n[streams]\nreconnect_window_ms = 300\n");
-    let mut publisher = Publisher::new(&server);
-    let mut said: Vec<Tag> = Vec::new();
-    for second in 1..7 {
-        publisher.play(&server, 1);
-        for (at, body) in (0..).map(|nth| second * 1_000 - 10 + 3 * nth).zip(sayings(second)) {
-            publisher.send(MediaKind::Data, at, body.clone().into());
-            said.push((18, at, body));
-        }
-    }
-    publisher.play(&server, 1);
-    let last = publisher.sent.lock().unwrap().len() - 40;
-    let watch = |name: &str, options: PlayOptions, count: usize| {
-        let mut player = Player::watch(&server, name, options);
-        let end = Instant::now() + SOON;
-        while player.data.iter().filter(|tag| !tag.2[3..].starts_with(b"onM")).count() < count {
-            assert!(Instant::now() < end, "only {:?} comes", player.data);
-            player.turn();
-        }
-        player.hear(BRIEFLY);
-        player.data
-    };
-    // One of each second, and the access to samples.
-    check_said(&watch(NAME, from(2_000), 4 * 3 + 1), &said, 2_000);
-    let live = format!("/live/{NAME}.flv?start=2");
-    let got = tags(&server, &live, |tags| {
-        tags.iter().filter(|tag| tag.0 != 18).rev().find_map(number) >= Some(last)
-    });
-    check_said(&got, &said, 2_000);
-    // The film, while it grows and when it is complete.
-    for is_complete in [false, true] {
-        if is_complete {
-            publisher.socket.shutdown(std::net::Shutdown::Both).unwrap();
-            let end = Instant::now() + SOON;
-            while !server.request("GET", "/api/v1/recordings").contains("\"recordings\":[]") {
-                assert!(Instant::now() < end, "the recording does not end");
-                thread::sleep(Duration::from_millis(20));
-            }
-        }
-        let directory = server.file("data/recordings/live").join(NAME);
-        let file = std::fs::read_dir(&directory).unwrap().next().unwrap().unwrap().path();
-        let film = format!("recordings/live/{NAME}/{}", file.file_stem().unwrap().to_str().unwrap());
-        // Its newest group is not whole yet.
-        let last = if is_complete { last } else { 6 * 75 - 1 };
-        check_said(&fetched(&server, &format!("/{film}.flv"), last), &said, 0);
-        check_said(&fetched(&server, &format!("/{film}.flv?start=2"), last), &said, 2_000);
-        let (app, name) = film.split_once('/').unwrap();
-        let mut player = Player::connect_to(&server, &format!("rtmp://{}/{app}/x", server.rtmp_address()));
-        player.session.play(name, from(0)).unwrap();
-        let end = Instant::now() + SOON;
-        while player.media.iter().rev().find_map(number) < Some(last) {
-            assert!(Instant::now() < end, "the film does not come");
-            player.turn();
-        }
-        check_said(&player.data, &said, 0);
-    }
 }
 
 #[test]

@@ -59,7 +59,9 @@ pub(super) fn tracks_of(index: &Index, span: Span) -> Result<Vec<MovieTrack<'_>>
     let starts = span.from.map(|from| index.starts_for(from));
     let mut tracks = Vec::new();
     for (place, indexed) in index.tracks().iter().enumerate() {
-        let start = starts.as_ref().map_or(0, |starts| starts.get(place).copied().unwrap_or(0));
+        // Of script data nothing is needed for what comes later: see `leave_said`.
+        let starts = starts.as_ref().filter(|_| indexed.track.id.kind != MediaKind::Data);
+        let start = starts.map_or(0, |starts| starts.get(place).copied().unwrap_or(0));
         let within = |number: &usize| {
             index.samples().get(*number).is_some_and(|sample| usize::from(sample.track) == place)
         };

@@ -157,6 +157,7 @@ impl Broadcast {
     fn take(&mut self, batch: &Batch) {
         if self.kept.is_none() {
             self.begin(batch);
+            self.take_said_before(batch);
         }
         self.put(|maker, now| maker.put(batch, now));
         self.tell_left_out();
@@ -185,6 +186,15 @@ impl Broadcast {
             };
             Writing::begin(recorder, spool, teller)
         });
+    }
+
+    /// What was said before the first frame belongs to the broadcast too.
+    fn take_said_before(&mut self, first: &Batch) {
+        let mut said = Batch::default();
+        for (sequence, frame) in self.reader.reader().said_before(first.first) {
+            said.refill(sequence, &first.setup, [frame]);
+            self.put(|maker, now| maker.put(&said, now));
+        }
     }
 
     /// Puts what the maker makes where it is kept.

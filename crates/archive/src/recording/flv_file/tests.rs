@@ -1,6 +1,8 @@
 //! What is recorded as FLV, compared with what was published; its index, and what a crash at any place leaves.
 
+use std::fs;
 use std::path::PathBuf;
+use std::slice;
 use std::time::{Duration, SystemTime};
 
 use headwater_media::amf::{Object, Value};
@@ -10,7 +12,7 @@ use headwater_media::{Codec, Track, TrackId};
 use super::*;
 use crate::parts::tests::{AAC, AAC_48, AVC, Broadcast, sound, video};
 use crate::recording::tests::{Place, always, usual, written};
-use crate::recording::{AppConfig, Happened, RecordFormat, Recorder, Repaired, repair, repair_all};
+use crate::recording::{AppConfig, Happened, Outcome, RecordFormat, Recorder, Repaired, repair, repair_all};
 
 fn as_flv() -> AppConfig {
     AppConfig { record_format: RecordFormat::Flv, ..always() }
@@ -109,7 +111,7 @@ fn a_broadcast_becomes_a_file_with_every_frame_at_its_time_and_an_index() {
     );
     assert_described(&complete);
     assert_eq!(number(&about(&complete), "duration"), Some(duration.as_seconds()));
-    assert_published(&[path.clone()], &broadcast);
+    assert_published(slice::from_ref(&path), &broadcast);
     for ((_, at), (_, frame)) in frames(&[path]).iter().zip(&broadcast.frames) {
         assert!((at - frame.dts.as_ms()).abs() <= 2, "{at} {}", frame.dts);
     }
@@ -169,7 +171,7 @@ fn a_file_cut_at_any_byte_of_its_last_tags_is_completed_with_all_before() {
     let mut bytes = fs::read(&path).unwrap();
     bytes[..growing::START_LEN][growing::START_LEN - 1] = 1;
     assert!(growing::is_growing(&bytes));
-    let whole = frames(&[path.clone()]);
+    let whole = frames(slice::from_ref(&path));
     let ends: Vec<_> = tags(&bytes).iter().map(|tag| tag.position as usize).chain([bytes.len()]).collect();
     let [first, .., last] = ends[ends.len() - 9..] else { panic!("there are more tags") };
     for end in first..=last {
@@ -179,7 +181,7 @@ fn a_file_cut_at_any_byte_of_its_last_tags_is_completed_with_all_before() {
         assert_eq!(cut as usize, end - ends[before]);
         let repaired = fs::read(&path).unwrap();
         assert_described(&repaired);
-        assert!(whole.starts_with(&frames(&[path.clone()])), "cut at {end}");
+        assert!(whole.starts_with(&frames(slice::from_ref(&path))), "cut at {end}");
     }
     // Zeros are what some file systems leave.
     fs::write(&path, [&bytes[..], &[0; 5_000]].concat()).unwrap();
@@ -199,7 +201,7 @@ fn a_file_whose_completion_was_cut_off_can_be_read_and_is_completed_anew() {
     let (end, contents) = whole_tags(&File::open(&path).unwrap(), bytes.len() as u64).unwrap();
     let writes = growing::complete(&contents, &bytes[..MEDIA_AT as usize], NOTE, end).unwrap();
     let mut state = bytes.clone();
-    let mut states = vec![bytes.clone()];
+    let mut states = vec![bytes];
     for (at, bytes) in writes {
         state[at as usize..][..bytes.len()].copy_from_slice(&bytes);
         states.push(state.clone());

@@ -7,8 +7,7 @@ use axum::Json;
 use axum::extract::{Extension, Path, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use headwater_archive::Moment;
-use headwater_archive::Record;
+use headwater_archive::{Moment, Progress, Record};
 use headwater_hub::{Ailment, Snapshot, State as StreamState, StreamName};
 use headwater_media::{MediaKind, Timestamp, Track, TrackId};
 use serde::{Deserialize, Serialize};
@@ -89,6 +88,8 @@ struct Stream {
     thumbnail: Option<String>,
     /// Whether its app's streams are recorded; only admins are told.
     record: Option<Record>,
+    /// How its recording is, if it is to be recorded; only admins are told.
+    recording: Option<Progress>,
 }
 
 /// What can be gone back to, in milliseconds behind the broadcast's begin.
@@ -287,10 +288,14 @@ fn describe(shared: &Shared, snapshot: Snapshot, admin: bool, start: Option<Mome
     let policy =
         || shared.sources.archive.recordings().policy(snapshot.name.app()).map(|policy| policy.record);
     let record = admin.then(|| policy().unwrap_or_default());
+    let is_live = matches!(snapshot.state, StreamState::Live | StreamState::Paused);
+    let progress = || shared.sources.archive.recordings().progress(&snapshot.name);
+    let recording = (admin && is_live).then(progress).flatten();
     let watched = shared.metrics.watched().of_stream(snapshot.name.path());
     Stream {
         thumbnail,
         record,
+        recording,
         watched_s: watched.into_iter().map(|(door, time)| (door, time.as_secs())).collect(),
         app: snapshot.name.app().to_owned(),
         name: snapshot.name.name().to_owned(),

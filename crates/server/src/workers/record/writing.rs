@@ -154,6 +154,7 @@ impl Writing {
         drop(self.queue);
         // A panic of the task was told where it happened.
         let _ = self.task.await;
+        self.teller.archive.recordings().set_awaits_disk(&self.teller.stream, false);
     }
 }
 
@@ -276,10 +277,12 @@ impl Teller {
             }
             Happened::Failed { path, text } => {
                 self.close(0);
+                recordings.set_awaits_disk(&self.stream, true);
                 self.metrics.recording_failed();
                 Event::RecordingFailed { stream, file: named(&path), text }
             }
             Happened::OutOfRoom { free, .. } => {
+                recordings.set_awaits_disk(&self.stream, true);
                 self.metrics.recording_failed();
                 Event::RecordingOutOfRoom { stream, free_bytes: free }
             }
