@@ -8,6 +8,7 @@ mod chart;
 mod cost;
 mod feed;
 mod hls_player;
+mod keep_alive;
 mod player;
 mod report;
 mod stamp;
