@@ -6,7 +6,7 @@
 
 mod archive;
 mod archive_changes;
-mod archive_speed;
+mod archive_long;
 mod bench;
 mod described;
 mod dialogues;
