@@ -95,7 +95,8 @@ fn over_hls(server: &Server, film: &str) -> Vec<usize> {
     let (mut pieces, mut described): (Vec<Vec<u8>>, _) = (Vec::new(), Vec::new());
     for line in text(&of_pictures).lines() {
         let map = line.strip_prefix("#EXT-X-MAP:URI=\"").and_then(|rest| rest.split('"').next());
-        if let Some(name) = map.or(Some(line).filter(|line| !line.starts_with('#') && !line.is_empty())) {
+        let segment = Some(line).filter(|line| !line.starts_with('#') && !line.is_empty());
+        if let Some(name) = map.or(segment) {
             assert_eq!(fetch(server, &beside(name), "segment"), "200", "{name}");
             let bytes = fs::read(server.file("segment")).unwrap();
             if map.is_none() {
@@ -251,4 +252,11 @@ fn another_codec_is_another_track_of_the_file_and_one_film_all_the_same() {
     command.args(["-v", "error", "-of", "csv=p=0", "-show_entries", "stream=codec_name"]).arg(&path);
     let codecs = String::from_utf8(command.output().unwrap().stdout).unwrap();
     assert_eq!(codecs.split_whitespace().collect::<Vec<_>>(), ["h264", "hevc", "aac", "mp3"]);
+    assert_eq!(over_hls(&server, address), [50, 25, 50]);
+    if cfg!(feature = "thumbnails") {
+        // Pictures are made of H.264 only.
+        for (t, status) in [("0.5", "200"), ("2.5", "501"), ("3.5", "200")] {
+            assert_eq!(fetch(&server, &format!("{address}/thumbnail.jpg?t={t}"), "picture"), status, "{t}");
+        }
+    }
 }
