@@ -116,6 +116,7 @@ test("the sources of a film: the file where the browser can, HLS for FLV and sev
   assert.equal(kinds(film("a.mp4", h264, aac)), "file hls flv");
   assert.equal(kinds(film("a.flv", h264, aac)), "hls flv");
   assert.equal(kinds(film("a.mp4", h264, aac, aac)), "hls file flv");
+  assert.equal(kinds({ ...film("a.mp4", h264, aac), changes: true }), "hls file flv");
   assert.equal(selectSources(film("a.mp4", h264, aac, aac), both).sources[0].several, true);
   assert.equal(kinds(film("a.mp4", h264), { canPlayType: common, isTypeSupported: () => false }), "file");
   assert.equal(kinds(film("a.flv", h264), { canPlayType: (type) => common(type) || type.includes("mpegurl"), isTypeSupported: () => false }), "file");

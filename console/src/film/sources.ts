@@ -3,7 +3,7 @@
  * byte of the film is asked for. Pure but for the questions put to the browser, which are arguments.
  *
  *     file    the file itself, by Range: what the browser plays without help
- *     hls     cut into segments by the server: FLV, several sound tracks to choose from
+ *     hls     cut into segments by the server: FLV, several sound tracks to choose from, what changes in the middle
  *     flv     through mpegts.js, should both fail
  */
 import type { Film, FilmTrack } from "../shared/api.ts";
@@ -52,7 +52,8 @@ export function selectSources(film: Film, can: Capabilities): Selection {
   const inFlv = [video, audio].every((track) => !track || IN_FLV.test(codecOf(track) ?? ""));
   if (inMp4 && complete(native)) sources.push(file);
   if (complete(mse)) sources.push(hls);
-  if (hls.several && sources[0] === file && sources[1] === hls) sources.reverse();
+  // Chromium stumbles over another size in a file.
+  if ((hls.several || film.changes) && sources[0] === file && sources[1] === hls) sources.reverse();
   if (!complete(mse) && complete(native) && can.canPlayType(PLAYLIST)) sources.push({ kind: "file", url: film.urls.hls });
   if (inFlv && complete(mse)) sources.push(flv);
   if (sources.length > 0) return { kind: "play", sources, missing: "", soundOnly: !video };

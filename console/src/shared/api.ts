@@ -153,6 +153,8 @@ export interface Film {
   /** Seconds. Missing, as are the tracks, where the file can't be read: then `error` says why. */
   duration?: number;
   tracks?: FilmTrack[];
+  /** Size, codec or the like change in the middle; `tracks` are as they are at first. */
+  changes?: boolean;
   subtitles?: Subtitle[];
   /** What is wrong with the file, in words. */
   notes?: string[];

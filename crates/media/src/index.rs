@@ -196,6 +196,12 @@ impl Index {
         self.changes.next_time(here).map(|from| self.before(from))
     }
 
+    /// Whether any track takes another configuration in the middle.
+    #[must_use]
+    pub fn has_changes(&self) -> bool {
+        !self.breaks().is_empty()
+    }
+
     /// When any track takes another configuration, in order; each time once.
     pub(crate) fn breaks(&self) -> &[Timestamp] {
         self.changes.times()

@@ -189,7 +189,7 @@ impl Library {
             return Ok(None);
         }
         let film = self.open(app, path).await?;
-        Ok(film.index().next_change(0).is_some().then_some(film))
+        Ok(film.index().has_changes().then_some(film))
     }
 
     /// The entity tag of a file by its exact path, as it is now.

@@ -67,6 +67,14 @@ fn decoded(path: &Path) -> usize {
     shown(path)
 }
 
+/// What FFmpeg makes of the shape of a film's pixels.
+fn shape(path: &Path) -> String {
+    let mut command = Command::new("ffprobe");
+    command.args(["-v", "error", "-select_streams", "v", "-of", "csv=p=0"]);
+    let output = command.args(["-show_entries", "stream=sample_aspect_ratio"]).arg(path).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
 /// What of a film is asked for by its own address, and what is read of it.
 fn fetched(server: &Server, address: &str, file: &str) -> (PathBuf, Recording) {
     assert_eq!(fetch(server, address, file), "200", "{address}");
@@ -87,7 +95,8 @@ fn over_hls(server: &Server, film: &str) -> Vec<usize> {
     let (mut pieces, mut described): (Vec<Vec<u8>>, _) = (Vec::new(), Vec::new());
     for line in text(&of_pictures).lines() {
         let map = line.strip_prefix("#EXT-X-MAP:URI=\"").and_then(|rest| rest.split('"').next());
-        if let Some(name) = map.or(Some(line).filter(|line| !line.starts_with('#') && !line.is_empty())) {
+        let segment = Some(line).filter(|line| !line.starts_with('#') && !line.is_empty());
+        if let Some(name) = map.or(segment) {
             assert_eq!(fetch(server, &beside(name), "segment"), "200", "{name}");
             let bytes = fs::read(server.file("segment")).unwrap();
             if map.is_none() {
@@ -115,7 +124,8 @@ fn a_broadcast_that_changes_is_one_film_at_every_door() {
     wait(&server, "a file that grows", || !growing(&server).is_empty());
     let film = growing(&server).remove(0);
     let rtmp = server.rtmp(NAME).replace(&format!("/live/{NAME}"), film.trim_end_matches(".mp4"));
-    let duration = || body(&server, &format!("/api/v1/films{film}"))["duration"].as_f64();
+    let told = || body(&server, &format!("/api/v1/films{film}"));
+    let duration = || told()["duration"].as_f64();
     wait(&server, "a second", || duration() > Some(1.0));
     let mut viewer = play(&server, &rtmp, "grows.flv");
 
@@ -133,7 +143,8 @@ fn a_broadcast_that_changes_is_one_film_at_every_door() {
 
     publisher.succeed(LIMIT_S);
     wait(&server, "the end of the recording", || growing(&server).is_empty());
-    assert_eq!(files(&server).len(), 1);
+    assert_eq!((files(&server).len(), &told()["changes"]), (1, &true.into()));
+    assert_eq!(shape(&files(&server)[0]), "1:1", "of another size the pixels are square too");
     let all = sent.video.len();
     compare(&sent, &Recording::read(&files(&server)[0]), whole(&sent)).unwrap();
     assert_eq!(decoded(&files(&server)[0]), all);
@@ -241,4 +252,11 @@ fn another_codec_is_another_track_of_the_file_and_one_film_all_the_same() {
     command.args(["-v", "error", "-of", "csv=p=0", "-show_entries", "stream=codec_name"]).arg(&path);
     let codecs = String::from_utf8(command.output().unwrap().stdout).unwrap();
     assert_eq!(codecs.split_whitespace().collect::<Vec<_>>(), ["h264", "hevc", "aac", "mp3"]);
+    assert_eq!(over_hls(&server, address), [50, 25, 50]);
+    if cfg!(feature = "thumbnails") {
+        // Pictures are made of H.264 only.
+        for (t, status) in [("0.5", "200"), ("2.5", "501"), ("3.5", "200")] {
+            assert_eq!(fetch(&server, &format!("{address}/thumbnail.jpg?t={t}"), "picture"), status, "{t}");
+        }
+    }
 }

@@ -47,11 +47,10 @@ impl Index {
         for (place, joined) in joined.into_iter().enumerate().filter(|(place, _)| first_of(*place) == *place)
         {
             places[place] = self.tracks.len() as u8;
+            let own = &tracks[place];
             match joined {
                 Some(joined) => joined.put_into(self),
-                None => {
-                    self.put_joined(tracks[place].clone(), before.of_track(tracks[place].track.id).to_vec())
-                }
+                None => self.put_joined(own.clone(), before.of_track(own.track.id).to_vec()),
             }
         }
         for sample in &mut self.samples {

@@ -126,6 +126,14 @@ impl Description {
         Ok(Self::Video { entry, width, height, aspect, kind, record, boxes })
     }
 
+    /// Says of pixels that they are square, which goes without saying where a track has one size: of another one FFmpeg
+    /// reckons their shape from the size of the track.
+    pub(super) fn say_square(&mut self) {
+        if let Self::Video { aspect: aspect @ None, .. } = self {
+            *aspect = Some((1, 1));
+        }
+    }
+
     /// The size that a player shows the picture in; 0 where there is none.
     pub(super) fn shown_size(&self) -> (u32, u32) {
         match self {

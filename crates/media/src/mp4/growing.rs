@@ -162,7 +162,7 @@ mod tests {
             let header = BoxHeader::parse(&file[at..]).unwrap().unwrap();
             let end = at + header.len.unwrap() as usize;
             if header.kind.0 == *b"moov" {
-                movie.get_or_insert(&file[at + 8..end]);
+                movie = movie.or_else(|| file.get(at + 8..end));
             }
             at = end;
         }

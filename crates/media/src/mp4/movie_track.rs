@@ -130,6 +130,9 @@ fn by_codec<'a>(
     }
     tracks.retain(|track| !track.samples.is_empty());
     for track in &mut tracks {
+        if track.descriptions.len() > 1 {
+            track.descriptions.iter_mut().for_each(Description::say_square);
+        }
         track.last_lasts = index.lasts(at(track.samples.last()) as usize);
     }
     Ok(tracks)

@@ -60,6 +60,9 @@ enum Content {
     Known {
         duration: f64,
         tracks: Vec<Track>,
+        /// Size, codec or the like change in the middle: tracks are described as they are at first.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        changes: bool,
         notes: Vec<String>,
         /// Languages of the tracks of text.
         #[serde(skip)]
@@ -417,7 +420,7 @@ fn content(index: &Index) -> Content {
     let skipped = skipped.map(|track| format!("Track {} is left out: {}.", track.number, track.reason));
     let notes = index.notes().iter().cloned().chain(skipped).collect();
     let texts = index.texts().iter().map(|text| text.language.as_deref().map(short_language)).collect();
-    Content::Known { duration, tracks: tracks.collect(), notes, texts }
+    Content::Known { duration, tracks: tracks.collect(), changes: index.has_changes(), notes, texts }
 }
 
 /// The name by which the client knows this machine, and the port of the RTMP door.
