@@ -71,11 +71,13 @@ impl FlvFile {
 
     /// Makes a film of it in which players seek. Of a file in which there is nothing, nothing is left.
     pub(super) fn complete(mut self) -> io::Result<Option<Completed>> {
-        self.append_below(u64::MAX)?;
+        let appended = self.append_below(u64::MAX);
         if self.appended.is_empty() {
-            return self.appended.remove().map(|()| None);
+            return appended.and_then(|()| self.appended.remove()).map(|()| None);
         }
-        complete(self.appended.file(), &self.contents, self.appended.len()).map(Some)
+        // It needs no more room, so that a disk that is full can do it.
+        let completed = complete(self.appended.file(), &self.contents, self.appended.len())?;
+        appended.map(|()| Some(completed))
     }
 
     /// Appends the frames with lower numbers, all at once.
