@@ -30,10 +30,6 @@ pub struct Part {
     pub discontinuity: bool,
     /// How many bytes it has.
     pub len: u32,
-    /// Which file of the broadcast it belongs to, from 1 on: one file holds one description of each track.
-    pub file: u32,
-    /// Where it begins in that file.
-    pub offset: u64,
     /// Its samples, in decoding order.
     pub samples: Arc<[PartSample]>,
     /// Where the first sample's payload begins in its bytes; they lie one after the other.
@@ -67,7 +63,7 @@ pub struct Init {
     pub track: Track,
     /// The head of the first frame, for [`Track::details_with`].
     pub key_frame: Bytes,
-    /// `track_ID` in file and fragments.
+    /// `track_ID` in files and fragments: another one for each description.
     pub track_number: u32,
     /// Ticks per second.
     pub timescale: u32,

@@ -45,20 +45,7 @@ impl StreamName {
         if length > NAME_BYTES_MAX {
             return Err(InvalidName::TooLong(length));
         }
-        if app.is_empty() {
-            return Err(InvalidName::Empty("app"));
-        }
-        if name.is_empty() {
-            return Err(InvalidName::Empty("name"));
-        }
-        let path = format!("{app}/{name}");
-        if let Some((at, c)) = path.char_indices().find(|(_, c)| c.is_control() || garbles_a_line(*c)) {
-            return Err(InvalidName::Control(c.into(), at));
-        }
-        if let Some(segment) = path.split('/').find(|segment| matches!(*segment, "" | "." | "..")) {
-            return Err(InvalidName::Segment(segment.to_owned()));
-        }
-        Ok(Self { path: path.into(), app_len: app.len() })
+        Self::joined(&[app, "/", name].concat(), app.len())
     }
 
     /// From `app/name`; the app is the first segment.
@@ -66,8 +53,30 @@ impl StreamName {
     /// # Errors
     /// [`InvalidName`] as for [`StreamName::new`].
     pub fn parse(path: &str) -> Result<Self, InvalidName> {
-        let (app, name) = path.split_once('/').unwrap_or((path, ""));
-        Self::new(app, name)
+        match path.find('/') {
+            Some(app_len) => Self::joined(path, app_len),
+            None => Self::new(path, ""),
+        }
+    }
+
+    /// Of a path whose first `app_len` bytes are the app, with a slash behind them.
+    fn joined(path: &str, app_len: usize) -> Result<Self, InvalidName> {
+        if path.len() > NAME_BYTES_MAX {
+            return Err(InvalidName::TooLong(path.len()));
+        }
+        if app_len == 0 {
+            return Err(InvalidName::Empty("app"));
+        }
+        if path.len() == app_len + 1 {
+            return Err(InvalidName::Empty("name"));
+        }
+        if let Some((at, c)) = path.char_indices().find(|(_, c)| c.is_control() || garbles_a_line(*c)) {
+            return Err(InvalidName::Control(c.into(), at));
+        }
+        if let Some(segment) = path.split('/').find(|segment| matches!(*segment, "" | "." | "..")) {
+            return Err(InvalidName::Segment(segment.to_owned()));
+        }
+        Ok(Self { path: path.into(), app_len })
     }
 
     /// `app/name`.

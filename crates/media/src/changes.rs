@@ -6,10 +6,10 @@ use crate::{DescribedTrack, SampleEntry, Timestamp, Track, TrackId};
 
 /// How often one track takes another configuration, at most: joined recordings do it now and then. Each is kept, is a break
 /// in HLS and a sample entry of an MP4 that is made.
-pub(crate) const CHANGES_MAX: usize = 1000;
+pub const CHANGES_MAX: usize = 1000;
 /// Bytes of their configurations, those of a track together: a thousand of the longest that encoders make, and short of
 /// what a file of tags with large ones could fill memory with.
-pub(crate) const CHANGES_BYTES_MAX: usize = 1 << 20;
+pub const CHANGES_BYTES_MAX: usize = 1 << 20;
 
 /// From some time on a track has another codec or configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,12 +4,14 @@
 //! times: 0 is the first moment that the film shows, whatever its edit lists cut away and wherever its clock began, and
 //! [`Index::duration`] is the end of what it shows last. They are computed once (`presented`, and for MP4 `mp4/edits`).
 
+mod join;
 mod trim;
 
 use std::collections::HashMap;
 
 use bytes::Bytes;
 
+pub use crate::changes::{CHANGES_BYTES_MAX, CHANGES_MAX};
 use crate::changes::{Change, Changes};
 use crate::flv::repair::repair;
 use crate::mp4::boxes::FourCc;

@@ -15,23 +15,23 @@ use crate::watched::{Presence, Watched};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Door {
-    door: String,
+    door: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Refusal {
-    door: String,
-    reason: String,
+    door: &'static str,
+    reason: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Way {
-    by: String,
+    by: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Outcome {
-    outcome: String,
+    outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -105,7 +105,7 @@ impl Drop for Guard {
 impl Metrics {
     /// Counts a viewer of a door while the guard lives.
     pub(crate) fn viewer(&self, door: &'static str) -> Guard {
-        Guard::new(self.viewers.get_or_create(&Door { door: door.to_owned() }).clone())
+        Guard::new(self.viewers.get_or_create(&Door { door }).clone())
     }
 
     /// Counts a viewer of a stream, and how long it is there, while it lives.
@@ -130,7 +130,7 @@ impl Metrics {
 
     /// Counts an accepted connection.
     pub(crate) fn connected(&self, door: &'static str) {
-        self.connections.get_or_create(&Door { door: door.to_owned() }).inc();
+        self.connections.get_or_create(&Door { door }).inc();
     }
 
     /// Counts a connection that speaks HTTP/2 while the guard lives.
@@ -140,18 +140,18 @@ impl Metrics {
 
     /// Counts a peer that was refused or let go, by a reason from a small set.
     pub(crate) fn refused(&self, door: &'static str, reason: &'static str) {
-        let label = Refusal { door: door.to_owned(), reason: reason.to_owned() };
+        let label = Refusal { door, reason };
         self.refused.get_or_create(&label).inc();
     }
 
     /// Bytes of files sent over HTTP: by `kernel` without a copy, or by `copy`.
     pub(crate) fn file_bytes(&self, by: &'static str) -> Counter {
-        self.file_bytes.get_or_create(&Way { by: by.to_owned() }).clone()
+        self.file_bytes.get_or_create(&Way { by }).clone()
     }
 
     /// Counts a picture of a film that was asked for, by what became of it, from a small set.
     pub(crate) fn picture(&self, outcome: &'static str) {
-        self.pictures.get_or_create(&Outcome { outcome: outcome.to_owned() }).inc();
+        self.pictures.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// Counts a request that brings bytes of a film while the guard lives.
@@ -195,7 +195,7 @@ impl Metrics {
         registry.register("viewers", "Viewers connected", self.viewers.clone());
         let watched = Family::<Door, Counter<f64, AtomicU64>>::default();
         for (door, time) in self.watched.of_doors() {
-            watched.get_or_create(&Door { door: door.to_owned() }).inc_by(time.as_secs_f64());
+            watched.get_or_create(&Door { door }).inc_by(time.as_secs_f64());
         }
         registry.register("watched_seconds", "Time that viewers were there", watched);
         registry.register("connections", "Connections accepted", self.connections.clone());

@@ -85,6 +85,8 @@ pub fn read_index(blob: &dyn Blob) -> Result<Index, NoIndex> {
 
 /// Makes the index of a file, from where `growth` stands if the file has only grown since.
 pub(crate) fn index(blob: &dyn Blob, growth: Option<Growth>) -> Result<(Index, Option<Growth>), NoIndex> {
+    // Before all else: a head that changes meanwhile is another mark the next time.
+    let mark = Mark::read(blob, blob.size())?;
     let read = match growth {
         Some(Growth { read, mark }) if Mark::read(blob, mark.bytes)? == mark => go_on(blob, read)?,
         _ => begin(blob)?,
@@ -101,7 +103,7 @@ pub(crate) fn index(blob: &dyn Blob, growth: Option<Growth>) -> Result<(Index, O
     if is_recorded(blob)? {
         index.even_end(SILENT_AFTER);
     }
-    Ok((index, Some(Growth { read, mark: Mark::read(blob, blob.size())? })))
+    Ok((index, Some(Growth { read, mark })))
 }
 
 /// Whether it is a recording of ours that is not complete: more comes, and be it what completes it.

@@ -12,12 +12,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use headwater_media::mp4::growing;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 use self::write::Grows;
-use crate::blob::{Blob, file_etag};
+use crate::blob::{self, Blob, file_etag};
 use crate::blocking::blocking;
 use crate::cache::{Cache, Limits};
 use crate::film::Film;
@@ -170,6 +171,25 @@ impl Library {
             })
         };
         self.files.get_or_make(&key, |_| true, open).await
+    }
+
+    /// The film of a file whose bytes are no film to others: of a recording that grows and whose description has changed. It
+    /// has a track for each description, which they take for several.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_pieced(
+        &self,
+        app: &str,
+        path: &str,
+        blob: &Arc<dyn Blob>,
+    ) -> Result<Option<Arc<Film>>, Refusal> {
+        let start = blob::read(blob, 0..blob.size().min(growing::START_LEN as u64)).await;
+        if !start.is_ok_and(|start| growing::is_growing(&start)) {
+            return Ok(None);
+        }
+        let film = self.open(app, path).await?;
+        Ok(film.index().next_change(0).is_some().then_some(film))
     }
 
     /// The entity tag of a file by its exact path, as it is now.

@@ -6,9 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use headwater_hub::DecoderSetup;
 use headwater_media::mp4::TrackFragments;
-use headwater_media::{Frame, MediaKind, Timestamp, Track, TrackId};
+use headwater_media::{Error, Frame, MediaKind, Timestamp, Track, TrackId};
 
-use super::head::Head;
 use super::rendition::Rendition;
 use super::{Made, PartMaker};
 use crate::part::Init;
@@ -17,6 +16,10 @@ use crate::part::Init;
 const RENDITIONS_MAX: usize = headwater_media::mp4::MAX_TRACKS;
 /// Pictures that come so much later than the sound begin a segment.
 const TOGETHER: Timestamp = Timestamp::from_ms(500);
+/// Descriptions that are known again when they come back, as those of a phone that is turned to and fro.
+const DESCRIBED_MAX: usize = 64;
+/// Bytes that the head of a file may have with all that holds at one time. A recording has room for as much again and more.
+const HEAD_BYTES_MAX: usize = 30 << 10;
 /// The heads of frames that describe themselves are shorter.
 const KEY_FRAME_HEAD_BYTES: usize = 64;
 
@@ -70,18 +73,16 @@ impl PartMaker {
         setup: &DecoderSetup,
         now: Duration,
     ) -> Result<usize, String> {
-        let number = at.map_or(self.renditions.len(), |at| at) as u32 + 1;
-        if number as usize > RENDITIONS_MAX {
+        if at.is_none() && self.renditions.len() >= RENDITIONS_MAX {
             return Err(format!("more than {RENDITIONS_MAX} tracks in one broadcast"));
         }
-        let fragments =
-            TrackFragments::new(number, track, &frame.payload).map_err(|error| error.to_string())?;
+        let fragments = self.fragments_of(track, &frame.payload).map_err(|error| error.to_string())?;
         let changes = at.is_some_and(|at| !self.renditions[at].is_stale);
         if changes {
-            // What else has changed with it goes into the same new file.
+            // What else has changed with it begins at the same place.
             self.mark_stale(setup);
         }
-        self.make_room(&fragments, changes, frame, now)?;
+        self.announce(&fragments, changes, frame, now)?;
         let init = Arc::new(Init {
             rendition: track.id,
             number: at.map_or(0, |at| self.renditions[at].init.number) + 1,
@@ -89,7 +90,7 @@ impl PartMaker {
             key_frame: Bytes::copy_from_slice(
                 &frame.payload[..frame.payload.len().min(KEY_FRAME_HEAD_BYTES)],
             ),
-            track_number: number,
+            track_number: fragments.number(),
             timescale: fragments.timescale(),
             bytes: fragments.init_segment(),
         });
@@ -102,6 +103,18 @@ impl PartMaker {
         Ok(at)
     }
 
+    /// The track as it is written: under the number that it had when it was last described so, else under the next.
+    fn fragments_of(&mut self, track: &Track, key_frame: &[u8]) -> Result<TrackFragments, Error> {
+        let new = TrackFragments::new(self.numbers + 1, track, key_frame)?;
+        if let Some(known) = self.described.iter().find(|known| known.is_alike(&new)) {
+            return TrackFragments::new(known.number(), track, key_frame);
+        }
+        self.numbers += 1;
+        self.described.truncate(DESCRIBED_MAX - 1);
+        self.described.push_front(new.clone());
+        Ok(new)
+    }
+
     fn mark_stale(&mut self, setup: &DecoderSetup) {
         for rendition in &mut self.renditions {
             let track = setup.track(rendition.id);
@@ -109,34 +122,31 @@ impl PartMaker {
         }
     }
 
-    /// Writes `fragments` into the head of the file, of a new one if that must be, and begins a segment where one must.
-    fn make_room(
+    /// Tells which tracks the parts that come are of, and begins a segment where one must.
+    fn announce(
         &mut self,
         fragments: &TrackFragments,
         changes: bool,
         frame: &Frame,
         now: Duration,
     ) -> Result<(), String> {
-        let others = self.renditions.iter().filter(|rendition| !rendition.is_stale);
         let others =
-            others.map(|rendition| &rendition.fragments).filter(|it| it.number() != fragments.number());
-        let bytes = TrackFragments::head_of(others.chain([fragments]));
-        let needs_file = changes || !self.head.fits(&bytes);
+            self.renditions.iter().filter(|rendition| !rendition.is_stale && rendition.id != frame.track);
+        let tracks: Arc<[_]> =
+            others.map(|rendition| rendition.fragments.clone()).chain([fragments.clone()]).collect();
+        if TrackFragments::head_of(tracks.iter()).len() > HEAD_BYTES_MAX {
+            return Err("configurations too large for the head of a file".into());
+        }
         let pictures_begin = frame.track.kind == MediaKind::Video
             && self.segments.start().is_some_and(|start| frame.dts - start > TOGETHER);
         if !self.segments.have_begun() {
             self.segments.begin_first(frame.dts, now);
             let (number, behind) = (self.segments.current(), self.segments.behind());
             self.made.push(Made::Segment { number, at: frame.dts, discontinuity: false, behind });
-        } else if needs_file || pictures_begin {
+        } else if changes || pictures_begin {
             self.cut(frame.dts, changes, now);
         }
-        if !needs_file {
-            self.head.grow(&bytes);
-        } else if !self.head.begin_file(&bytes) {
-            return Err("configurations too large for the head of a file".into());
-        }
-        self.made.push(Made::Head { file: self.head.file(), bytes, room: Head::room() });
+        self.made.push(Made::Tracks(tracks));
         Ok(())
     }
 }

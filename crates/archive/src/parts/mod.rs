@@ -6,20 +6,20 @@
 //! renditions are cut at the same time (`segments`), and what a rendition gathers stands in `rendition`.
 
 mod describing;
-mod head;
 mod rendition;
 mod script;
 mod segments;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use headwater_hub::{Batch, DecoderSetup};
 use headwater_media::flv::LeftOut;
+use headwater_media::mp4::TrackFragments;
 use headwater_media::{Frame, MediaKind, Timestamp, TrackId};
 
-use self::head::Head;
 use self::rendition::{Rendition, Unit};
 use self::script::Script;
 use self::segments::{Candidate, Segments};
@@ -45,16 +45,9 @@ impl Default for PartsConfig {
 /// What has been made.
 #[derive(Clone, Debug)]
 pub enum Made {
-    /// A file begins, or its head has grown: `bytes` (`ftyp`, `moov`) describe all that is in it. The first part lies
-    /// behind `room` bytes, however often the head grows.
-    Head {
-        /// The file's number, as in [`Part::file`].
-        file: u32,
-        /// The head, smaller than the room.
-        bytes: Bytes,
-        /// Bytes from the file's beginning to its first part.
-        room: u64,
-    },
+    /// The parts that come are of these tracks, each as it is described from here on. Of several descriptions of one
+    /// track each has a number of its own.
+    Tracks(Arc<[TrackFragments]>),
     /// A segment begins, of all renditions.
     Segment {
         /// Its number.
@@ -93,7 +86,11 @@ pub struct PartMaker {
     config: PartsConfig,
     renditions: Vec<Rendition>,
     segments: Segments,
-    head: Head,
+    /// Descriptions that there were, the newest first, and the number that the last new one got.
+    described: VecDeque<TrackFragments>,
+    numbers: u32,
+    /// Fragments so far.
+    fragments: u32,
     ordinal: u64,
     /// All frames with lower numbers have been taken.
     taken_to: u64,
@@ -115,7 +112,9 @@ impl PartMaker {
             config,
             renditions: Vec::new(),
             segments: Segments::new(config.segment_target, first_segment),
-            head: Head::default(),
+            described: VecDeque::new(),
+            numbers: 0,
+            fragments: 0,
             ordinal: 0,
             taken_to: 0,
             is_torn: false,
@@ -296,7 +295,8 @@ impl PartMaker {
 
     /// Makes a part of the first `count` frames that a rendition has gathered; how long it lasts, in ticks.
     fn emit(&mut self, at: usize, count: usize) -> Option<u64> {
-        let sequence = self.head.next_fragment();
+        self.fragments = self.fragments.wrapping_add(1);
+        let sequence = self.fragments;
         let gathered = self.renditions[at].gathered(count)?;
         let rendition = &mut self.renditions[at];
         let Ok(head) = rendition.fragments.fragment_head(sequence, gathered.start, &gathered.samples) else {
@@ -320,8 +320,6 @@ impl PartMaker {
             independent: gathered.samples.first().is_some_and(|first| first.key),
             discontinuity: std::mem::take(&mut rendition.discontinuity),
             len: bytes.len() as u32,
-            file: 0,
-            offset: 0,
             samples: samples.map(|(&sample, &sequence)| PartSample { sample, sequence }).collect(),
             payload_at,
             target: rendition.target(self.config.part_target, gathered.duration),
@@ -332,10 +330,9 @@ impl PartMaker {
         Some(lasts)
     }
 
-    /// Gives a part its place among all parts, and in the file.
+    /// Gives a part its place among all parts.
     fn add(&mut self, mut part: Part, bytes: Bytes) {
         part.ordinal = self.ordinal;
-        (part.file, part.offset) = self.head.append(part.len.into());
         let waiting = self.renditions.iter().filter_map(Rendition::first_sequence);
         part.complete_to =
             waiting.chain(self.script.first_held()).min().unwrap_or(self.taken_to).min(self.taken_to);

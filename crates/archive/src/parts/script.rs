@@ -75,8 +75,6 @@ impl PartMaker {
             independent: true,
             discontinuity: false,
             len: bytes.len() as u32,
-            file: 0,
-            offset: 0,
             samples: [PartSample { sample, sequence }].into(),
             payload_at,
             target: self.config.part_target,

@@ -1,9 +1,10 @@
 //! Broadcasts that are made up, and what becomes of them: every frame once, in its place, in parts and segments of the
 //! promised lengths.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use headwater_hub::PartContent;
+use headwater_media::index::Index;
 use headwater_media::mp4::Scan;
 use headwater_media::{Codec, Track};
 use proptest::prelude::*;
@@ -151,35 +152,33 @@ impl Broadcast {
     }
 
     /// The file as it would be written, read by our own reader.
-    fn check_files(&self) {
-        let mut files: BTreeMap<u32, Vec<u8>> = BTreeMap::new();
+    fn check_file(&self) {
+        let (mut tracks, mut fragments): (Vec<TrackFragments>, _) = (Vec::new(), Vec::new());
         for made in &self.made {
             match made {
-                Made::Head { file, bytes, room } => {
-                    let data = files.entry(*file).or_default();
-                    data.resize(data.len().max(*room as usize), 0);
-                    data[..bytes.len()].copy_from_slice(bytes);
-                    let free = *room as u32 - bytes.len() as u32;
-                    data[bytes.len()..][..4].copy_from_slice(&free.to_be_bytes());
-                    data[bytes.len() + 4..][..4].copy_from_slice(b"free");
+                Made::Tracks(all) => {
+                    let known = |number| tracks.iter().any(|known| known.number() == number);
+                    let new: Vec<_> = all.iter().filter(|track| !known(track.number())).cloned().collect();
+                    tracks.extend(new);
                 }
                 Made::Part(part, bytes) => {
-                    let data = files.get_mut(&part.file).unwrap();
-                    assert_eq!(data.len() as u64, part.offset);
-                    data.extend_from_slice(bytes);
+                    let number = part.init.track_number;
+                    assert!(number == 0 || tracks.iter().any(|known| known.number() == number));
+                    fragments.extend_from_slice(bytes);
                 }
                 _ => {}
             }
         }
-        let mut count = 0;
-        for data in files.values() {
-            let mut scan = Scan::new(data.len() as u64);
-            while let Some(range) = scan.wants() {
-                scan.supply(&data[range.start as usize..range.end as usize]).unwrap();
-            }
-            count += scan.finish().unwrap().samples().len();
+        let data = [&TrackFragments::head_of(tracks.iter())[..], &fragments].concat();
+        let mut scan = Scan::new(data.len() as u64);
+        while let Some(range) = scan.wants() {
+            scan.supply(&data[range.start as usize..range.end as usize]).unwrap();
         }
-        assert_eq!(count, self.frames.len());
+        let index = scan.finish().unwrap();
+        let ids = |index: &Index| -> Vec<_> { index.tracks().iter().map(|track| track.track.id).collect() };
+        let published: BTreeSet<_> = self.frames.iter().map(|(_, frame)| frame.track).collect();
+        assert_eq!(BTreeSet::from_iter(ids(&index)), published, "one of each, however often it changed");
+        assert_eq!((ids(&index).len(), index.samples().len()), (published.len(), self.frames.len()));
     }
 
     /// How long the segments are, by where they begin.
@@ -234,7 +233,7 @@ fn sound_and_pictures_are_cut_together_at_key_frames() {
     broadcast.play(0, 21_000, 40.0, 50);
     let broadcast = broadcast.end();
     broadcast.check();
-    broadcast.check_files();
+    broadcast.check_file();
     assert_eq!(broadcast.segments(), [2000; 10]);
     for part in broadcast.of(TrackId::VIDEO).iter().filter(|part| part.number == 0) {
         assert!(part.independent && !part.discontinuity);
@@ -376,8 +375,8 @@ fn sound_that_comes_late_joins_the_file() {
     broadcast.play(3_000, 9_000, 40.0, 50);
     let broadcast = broadcast.end();
     broadcast.check();
-    broadcast.check_files();
-    assert!(broadcast.parts().all(|part| part.file == 1 && !part.discontinuity));
+    broadcast.check_file();
+    assert!(broadcast.parts().all(|part| !part.discontinuity));
     assert_eq!(broadcast.of(TrackId::AUDIO)[0].segment, 101);
 }
 
@@ -389,13 +388,13 @@ fn pictures_that_come_late_begin_a_segment() {
     broadcast.play(3_000, 9_000, 40.0, 50);
     let broadcast = broadcast.end();
     broadcast.check();
-    broadcast.check_files();
+    broadcast.check_file();
     let first = broadcast.of(TrackId::VIDEO)[0];
-    assert_eq!((first.number, first.independent, first.file), (0, true, 1));
+    assert_eq!((first.number, first.independent), (0, true));
 }
 
 #[test]
-fn another_configuration_is_another_description_in_another_file() {
+fn another_configuration_is_another_description_in_the_same_file() {
     let mut broadcast = Broadcast::new(&[video(), sound(AAC)]);
     broadcast.play(0, 5_000, 40.0, 50);
     let mut turned = AVC.to_vec();
@@ -405,14 +404,36 @@ fn another_configuration_is_another_description_in_another_file() {
     broadcast.play(5_000, 9_000, 40.0, 50);
     let broadcast = broadcast.end();
     broadcast.check();
-    broadcast.check_files();
+    broadcast.check_file();
     for id in [TrackId::VIDEO, TrackId::AUDIO] {
-        let (old, new): (Vec<_>, Vec<_>) = broadcast.of(id).into_iter().partition(|part| part.file == 1);
+        let (old, new): (Vec<_>, Vec<_>) =
+            broadcast.of(id).into_iter().partition(|part| part.init.track_number <= 2);
         assert!(old.iter().all(|part| part.init.number == 1 && part.until() <= Timestamp::from_ms(5_025)));
-        assert!(new.iter().all(|part| part.init.number == 2 && part.file == 2));
+        assert!(new.iter().all(|part| part.init.number == 2));
         assert!(new[0].discontinuity && new[1..].iter().all(|part| !part.discontinuity));
         assert_eq!(new[0].segment, old[old.len() - 1].segment + 1);
     }
+}
+
+#[test]
+fn a_description_that_comes_back_has_the_number_that_it_had() {
+    let mut turned = AVC.to_vec();
+    turned[1] = 0x64;
+    let mut broadcast = Broadcast::new(&[video(), sound(AAC)]);
+    for (turn, ms) in (0..6).zip((0..).step_by(2_000)) {
+        if turn > 0 {
+            let config = if turn % 2 == 1 { turned.clone() } else { AVC.to_vec() };
+            broadcast.set(Track::new(TrackId::VIDEO, Codec::H264, config.into()));
+        }
+        broadcast.play(ms, ms + 2_000, 40.0, 50);
+    }
+    let broadcast = broadcast.end();
+    broadcast.check();
+    broadcast.check_file();
+    let mut inits: Vec<_> =
+        broadcast.of(TrackId::VIDEO).iter().map(|part| (part.init.number, part.init.track_number)).collect();
+    inits.dedup();
+    assert_eq!(inits, [(1, 1), (2, 3), (3, 1), (4, 3), (5, 1), (6, 3)]);
 }
 
 #[test]
@@ -438,7 +459,7 @@ fn script_data_is_a_part_of_its_own() {
     broadcast.play(1_000, 2_000, 40.0, 50);
     let broadcast = broadcast.end();
     broadcast.check();
-    broadcast.check_files();
+    broadcast.check_file();
     assert_eq!(broadcast.of(TrackId::DATA).len(), 1);
 }
 
@@ -457,7 +478,7 @@ fn what_is_said_before_the_first_part_follows_it_at_its_time() {
         (frame.dts, frame.pts) = (Timestamp::from_ms(480), Timestamp::from_ms(480));
     });
     broadcast.check();
-    broadcast.check_files();
+    broadcast.check_file();
     let (first, said) = (broadcast.parts().next().unwrap(), broadcast.of(TrackId::DATA));
     assert_ne!(first.rendition(), TrackId::DATA);
     let ordinals: Vec<_> = said.iter().map(|part| part.ordinal).collect();
@@ -500,7 +521,7 @@ proptest! {
         let broadcast = broadcast.end();
         let kept: usize = broadcast.parts().map(|part| part.samples.len()).sum();
         prop_assert_eq!(kept, broadcast.frames.len());
-        broadcast.check_files();
+        broadcast.check_file();
         for id in [TrackId::VIDEO, TrackId::AUDIO] {
             for pair in broadcast.of(id).windows(2) {
                 prop_assert!(pair[1].start >= pair[0].end());

@@ -7,7 +7,8 @@ use std::io;
 use std::path::Path;
 
 use bytes::Bytes;
-use headwater_media::mp4::growing;
+use headwater_media::mp4::TrackFragments;
+use headwater_media::mp4::growing::{self, HeadPlaces};
 use headwater_vod::{FileBlob, read_index};
 
 use super::appended::{Appended, Beginning, Completed, NOTE_AT, read_start, write_at};
@@ -39,16 +40,12 @@ impl GrowingFile {
         }
     }
 
-    /// Whether all that comes can go into it, however its description changes.
-    pub(super) const fn takes_any_description(&self) -> bool {
-        matches!(self, Self::Flv(_))
-    }
-
-    /// Another head holds for an MP4 from now on: it has a track more.
-    pub(super) fn grow_head(&mut self, head: &Bytes) -> io::Result<()> {
+    /// Parts that are described so come too. An MP4 says it in its head, and false if there is no room for that; an FLV says
+    /// it where they come.
+    pub(super) fn describe(&mut self, tracks: &[TrackFragments]) -> io::Result<bool> {
         match self {
-            Self::Mp4(file) => file.grow_head(head),
-            Self::Flv(_) => Ok(()),
+            Self::Mp4(file) => file.grow_head(&TrackFragments::head_of(tracks.iter())),
+            Self::Flv(_) => Ok(true),
         }
     }
 
@@ -78,30 +75,32 @@ impl GrowingFile {
 #[derive(Debug)]
 pub(super) struct Mp4File {
     appended: Appended,
-    /// The head that holds, and where it lies.
+    /// The head that holds, and where heads lie.
     head: Bytes,
-    movie: (u64, u64),
+    heads: HeadPlaces,
 }
 
 impl Mp4File {
     fn create(path: &Path, beginning: &Beginning<'_>) -> io::Result<Self> {
         let Beginning { stream, numbers, head, .. } = beginning;
-        let front = growing::begin_file(head, NOTE_AT).map_err(io::Error::other)?;
-        let movie = growing::first_movie(head).map_err(io::Error::other)?;
+        let (front, heads) = growing::begin_file(head, NOTE_AT).map_err(io::Error::other)?;
         let appended = Appended::create(path, &[front, numbers.note(stream)].concat())?;
-        Ok(Self { appended, head: (*head).clone(), movie })
+        Ok(Self { appended, head: (*head).clone(), heads })
     }
 
-    fn grow_head(&mut self, head: &Bytes) -> io::Result<()> {
+    /// Another head holds from now on: it has a track more. False if there is no room for it.
+    fn grow_head(&mut self, head: &Bytes) -> io::Result<bool> {
         if *head == self.head {
-            return Ok(());
+            return Ok(true);
         }
-        let (writes, movie) = growing::grow_head(self.movie, head, NOTE_AT).map_err(io::Error::other)?;
+        let Ok((writes, heads)) = growing::grow_head(self.heads, head) else { return Ok(false) };
         for (at, bytes) in writes {
             write_at(self.appended.file(), at, &bytes)?;
+            // A power cut must not leave a later one without those before.
+            self.appended.file().sync_data()?;
         }
-        (self.head, self.movie) = (head.clone(), movie);
-        Ok(())
+        (self.head, self.heads) = (head.clone(), heads);
+        Ok(true)
     }
 }
 

@@ -17,6 +17,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use headwater_hub::StreamName;
+use headwater_media::index::{CHANGES_BYTES_MAX, CHANGES_MAX};
+use headwater_media::mp4::TrackFragments;
 use headwater_media::{MediaKind, Timestamp, Track};
 
 use self::appended::Beginning;
@@ -48,8 +50,8 @@ const ALIKE_MAX: u32 = 1_000;
 /// What is to be written.
 #[derive(Clone, Debug)]
 pub enum Written {
-    /// What describes the parts of this file number: `ftyp` and `moov`.
-    Head(u32, Bytes),
+    /// What comes is of these tracks.
+    Tracks(Arc<[TrackFragments]>),
     /// A part.
     Part(Arc<Kept>),
     /// The file ends here, and if there is more it is not written until [`Written::Begin`].
@@ -66,7 +68,7 @@ impl Written {
     #[must_use]
     pub fn through(window: &Window, made: Vec<Made>) -> Vec<Self> {
         let written = made.into_iter().flat_map(|made| match made {
-            Made::Head { file, bytes, .. } => vec![Self::Head(file, bytes)],
+            Made::Tracks(tracks) => vec![Self::Tracks(tracks)],
             made => window.take(vec![made]).into_iter().map(Self::Part).collect(),
         });
         written.collect()
@@ -114,7 +116,7 @@ pub struct Recorder {
     stream: StreamName,
     /// Wall-clock time at media time zero.
     clock: SystemTime,
-    head: Option<(u32, Bytes)>,
+    tracks: Arc<[TrackFragments]>,
     file: Option<Open>,
     state: State,
     /// When the last picture was decoded: as long as there are some, files begin with them.
@@ -129,11 +131,31 @@ pub struct Recorder {
 #[derive(Debug)]
 struct Open {
     file: GrowingFile,
-    /// Which head it was begun under.
-    number: u32,
+    /// What it describes: of a track all descriptions that have held since it began.
+    tracks: Vec<TrackFragments>,
+    /// How often others came to hold, and bytes of their configurations.
+    changes: (usize, usize),
     from: Timestamp,
     /// When it was told the numbers of segments.
     noted: Instant,
+}
+
+impl Open {
+    /// The parts that come are of these tracks; false if the file cannot say so.
+    fn describe(&mut self, tracks: &[TrackFragments]) -> io::Result<bool> {
+        let (count, bytes) = &mut self.changes;
+        *count += 1;
+        *bytes += tracks.iter().map(|it| it.track().config.len() + it.track().extra.len()).sum::<usize>();
+        if *count > CHANGES_MAX || *bytes > CHANGES_BYTES_MAX {
+            return Ok(false);
+        }
+        for track in tracks {
+            if !self.tracks.iter().any(|known| known.number() == track.number()) {
+                self.tracks.push(track.clone());
+            }
+        }
+        self.file.describe(&self.tracks)
+    }
 }
 
 /// Whether there is to be a file.
@@ -169,7 +191,7 @@ impl Recorder {
             policy,
             stream,
             clock,
-            head: None,
+            tracks: Arc::default(),
             file: None,
             pictured: None,
             lost: 0,
@@ -200,7 +222,7 @@ impl Recorder {
     pub fn write(&mut self, all: Vec<Written>) -> Vec<Happened> {
         for written in all {
             match written {
-                Written::Head(number, head) => self.take_head(number, head),
+                Written::Tracks(tracks) => self.take_tracks(tracks),
                 Written::Part(kept) => self.put(&kept),
                 Written::End => {
                     self.complete();
@@ -224,21 +246,17 @@ impl Recorder {
         self.happened
     }
 
-    fn take_head(&mut self, number: u32, head: Bytes) {
-        if let Some(open) = &mut self.file {
-            if open.file.takes_any_description() {
-                open.number = number;
-            }
-            let grown = if open.number == number { open.file.grow_head(&head) } else { Ok(()) };
-            if open.number != number {
-                // Another description: another file, and nothing between them is lost.
+    fn take_tracks(&mut self, tracks: Arc<[TrackFragments]>) {
+        match self.file.as_mut().map_or(Ok(true), |open| open.describe(&tracks)) {
+            Ok(true) => {}
+            Ok(false) => {
+                // Another film, and nothing between them is lost.
                 self.complete();
                 self.state = State::AtOnce;
-            } else if let Err(error) = grown {
-                self.fail(&error);
             }
+            Err(error) => self.fail(&error),
         }
-        self.head = Some((number, head));
+        self.tracks = tracks;
     }
 
     fn put(&mut self, kept: &Kept) {
@@ -308,21 +326,26 @@ impl Recorder {
     }
 
     fn begin(&mut self, part: &Part) -> io::Result<()> {
-        let Some((number, head)) = self.head.clone() else { return Ok(()) };
+        let tracks = self.tracks.to_vec();
+        if tracks.is_empty() {
+            return Ok(());
+        }
+        let head = TrackFragments::head_of(tracks.iter());
         let since = Duration::from_nanos(u64::try_from(part.from().as_nanos()).unwrap_or(0));
         let began = self.clock + since;
         let (format, stream) = (self.policy.record_format, &self.stream);
         let name = |alike| file_name::fill(&self.policy.name, stream, began, alike);
         let numbers = self.numbers().unwrap_or_default();
-        let (said, tracks) = self.known(part);
-        let beginning = Beginning { stream, numbers, head: &head, said, tracks };
+        let (said, known) = self.known(part);
+        let beginning = Beginning { stream, numbers, head: &head, said, tracks: known };
         for alike in 1..=ALIKE_MAX {
             let path = self.root.join(stream.app()).join(format!("{}.{}", name(alike), format.ending()));
             match GrowingFile::create(format, &path, &beginning) {
                 Ok(file) => {
                     self.tell_lost();
                     self.happened.push(Happened::Began(path));
-                    self.file = Some(Open { file, number, from: part.from(), noted: Instant::now() });
+                    let (from, noted) = (part.from(), Instant::now());
+                    self.file = Some(Open { file, tracks, changes: (0, 0), from, noted });
                     self.state = State::AtOnce;
                     return Ok(());
                 }

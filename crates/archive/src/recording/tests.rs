@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 
+use bytes::Bytes;
 use headwater_media::index::Index;
 use headwater_media::{Codec, Track, TrackId};
 use headwater_vod::{FileBlob, read_index};
@@ -49,7 +50,7 @@ pub(super) fn always() -> AppConfig {
 
 pub(super) fn written(made: &[Made]) -> Vec<Written> {
     let written = made.iter().filter_map(|made| match made {
-        Made::Head { file, bytes, .. } => Some(Written::Head(*file, bytes.clone())),
+        Made::Tracks(tracks) => Some(Written::Tracks(Arc::clone(tracks))),
         Made::Part(part, bytes) => Some(Written::Part(Arc::new(Kept::new(Arc::clone(part), bytes.clone())))),
         _ => None,
     });
@@ -116,7 +117,9 @@ fn a_broadcast_becomes_an_ordinary_film_with_every_frame_at_its_time() {
     );
     // It is no fragmented file any more, and tells the same.
     let whole = fs::read(&path).unwrap();
-    assert_eq!((&whole[32 + 4..32 + 8], &bytes[48..]), (&b"mdat"[..], &whole[48..bytes.len()]));
+    let seal = u32::from_be_bytes(*bytes.first_chunk().unwrap()) as usize;
+    assert_eq!(&whole[seal + 4..seal + 8], b"mdat");
+    assert!(bytes[seal + 16..] == whole[seal + 16..bytes.len()], "the media has changed");
     let complete = index(&path);
     assert_eq!((growing.samples(), growing.duration()), (complete.samples(), complete.duration()));
     assert!(is_same(&place.films(), &broadcast));
@@ -185,24 +188,163 @@ fn numbers_go_on(policy: &AppConfig) {
     assert_eq!(archive().begin(&name, 3, at(1_900_000_000)).1.segment(), 1_900_000_000);
 }
 
+/// H.264 of another profile, as many as there are numbers.
+fn turned(number: u8) -> Track {
+    let mut config = AVC.to_vec();
+    config[2] = number;
+    Track::new(TrackId::VIDEO, Codec::H264, config.into())
+}
+
+/// The configurations of a track in a film, and from which millisecond on they hold.
+fn configurations(index: &Index, id: TrackId) -> Vec<(i64, Track)> {
+    let mut all: Vec<(i64, Track)> = Vec::new();
+    for (number, sample) in index.samples().iter().enumerate() {
+        let track = index.tracks_at(number).into_iter().find(|track| track.id == id).unwrap();
+        if all.last().is_none_or(|(_, before)| *before != track) {
+            all.push((sample.dts.as_ms(), track));
+        }
+    }
+    all
+}
+
 #[test]
-fn another_configuration_goes_on_in_another_film() {
+fn another_configuration_goes_on_in_the_same_film() {
     let place = Place::new("changes");
     let mut broadcast = Broadcast::new(&[video(), sound(AAC)]);
     broadcast.play(0, 5_000, 40.0, 50);
-    let mut turned = AVC.to_vec();
-    turned[1] = 0x64;
-    broadcast.set(Track::new(TrackId::VIDEO, Codec::H264, turned.into()));
+    broadcast.set(turned(1));
     broadcast.set(sound(AAC_48));
     broadcast.play(5_000, 9_000, 40.0, 50);
+    broadcast.set(video());
+    broadcast.play(9_000, 12_000, 40.0, 50);
+    let broadcast = broadcast.end();
+    let mut recorder = place.recorder(always());
+    recorder.write(written(&broadcast.made));
+    let path = place.films().remove(0);
+    let growing = index(&path);
+    assert!(matches!(&recorder.finish()[..], [Happened::Ended { .. }]));
+    assert_eq!(place.films().len(), 1);
+    assert!(is_same(&place.films(), &broadcast));
+    let complete = index(&path);
+    for index in [&growing, &complete] {
+        assert!(index.notes().is_empty(), "{:?}", index.notes());
+        let pictures = [(0, video()), (5_000, turned(1)), (9_000, video())];
+        assert_eq!(configurations(index, TrackId::VIDEO), pictures);
+        let sounds = configurations(index, TrackId::AUDIO);
+        assert_eq!(
+            sounds.iter().map(|(_, track)| track.clone()).collect::<Vec<_>>(),
+            [sound(AAC), sound(AAC_48)]
+        );
+        assert!((4_990..5_030).contains(&sounds[1].0), "{sounds:?}");
+    }
+    assert_eq!((growing.samples(), growing.duration()), (complete.samples(), complete.duration()));
+    let frames = |id| broadcast.frames.iter().filter(move |(_, frame)| frame.track == id);
+    for (id, kept) in payloads(&[path]) {
+        for ((_, at), (_, frame)) in kept.iter().zip(frames(id)) {
+            // Sound that was cut off between two of its frames goes on where the one before it ends.
+            assert!((at - frame.dts.as_ms()).abs() <= 25, "{id:?} {at} {}", frame.dts);
+        }
+    }
+}
+
+#[test]
+fn another_codec_goes_on_in_the_same_film_and_so_does_sound_that_comes_then() {
+    let place = Place::new("codecs");
+    let mut broadcast = Broadcast::new(&[video()]);
+    broadcast.play(0, 3_000, 40.0, 50);
+    let av1 = [0x81, 0, 0x0C, 0, 0x0A, 0x0A, 0, 0, 0, 3, 0xB4, 0xFD, 0x90, 0x0B, 0xE0, 1];
+    broadcast.set(Track::new(TrackId::VIDEO, Codec::Av1, Bytes::copy_from_slice(&av1)));
+    broadcast.set(sound(AAC));
+    broadcast.play(3_000, 6_000, 40.0, 50);
+    broadcast.set(Track::new(TrackId::AUDIO, Codec::Mp3 { flv_flags: 0x2F }, Bytes::new()));
+    broadcast.set(video());
+    broadcast.play(6_000, 9_000, 40.0, 50);
+    let broadcast = broadcast.end();
+    let mut recorder = place.recorder(always());
+    recorder.write(written(&broadcast.made));
+    let path = place.films().remove(0);
+    let growing = index(&path);
+    recorder.finish();
+    assert!(is_same(&place.films(), &broadcast));
+    let codecs = |index: &Index, id| -> Vec<_> {
+        configurations(index, id).into_iter().map(|(at, track)| (at, track.codec)).collect()
+    };
+    for index in [growing, index(&path)] {
+        let [h264, av1] = [Codec::H264, Codec::Av1];
+        assert_eq!(codecs(&index, TrackId::VIDEO), [(0, h264), (3_000, av1), (6_000, h264)]);
+        let sounds = codecs(&index, TrackId::AUDIO);
+        assert!(sounds.len() == 2 && matches!(sounds[1].1, Codec::Mp3 { .. }), "{sounds:?}");
+        assert_eq!(index.tracks().len(), 2);
+    }
+}
+
+#[test]
+fn a_film_that_is_split_describes_what_is_in_it_and_a_change_is_no_split() {
+    let place = Place::new("split-changes");
+    let mut broadcast = Broadcast::new(&[video(), sound(AAC)]);
+    for (turn, from) in (0..).zip((0..200_000).step_by(20_000)) {
+        broadcast.set(turned(turn));
+        broadcast.play(from, from + 20_000, 40.0, 50);
+    }
+    let broadcast = broadcast.end();
+    let mut recorder = place.recorder(AppConfig { split_minutes: 1, ..always() });
+    recorder.write(written(&broadcast.made));
+    let films = place.films();
+    assert_eq!(films.len(), 4);
+    let growing = fs::read(&films[3]).unwrap();
+    let described = growing.windows(4).filter(|kind| kind == b"avcC").count();
+    assert_eq!(described, 1, "no track that is empty");
+    recorder.finish();
+    assert!(is_same(&films, &broadcast));
+    let turns: Vec<_> = films.iter().map(|film| configurations(&index(film), TrackId::VIDEO).len()).collect();
+    assert_eq!(turns, [3, 3, 3, 1]);
+}
+
+/// Each with parameter sets that no other had: more than a head has room for.
+#[test]
+fn a_broadcast_that_changes_all_the_time_becomes_few_films_and_nothing_is_lost() {
+    let place = Place::new("restless");
+    let mut broadcast = Broadcast::new(&[video(), sound(AAC)]);
+    for (turn, from) in (0..120).zip((0..).step_by(400)) {
+        broadcast.set(turned(turn));
+        broadcast.play(from, from + 400, 40.0, 50);
+    }
     let broadcast = broadcast.end();
     let mut recorder = place.recorder(always());
     recorder.write(written(&broadcast.made));
     recorder.finish();
     let films = place.films();
-    assert_eq!(films.len(), 2);
-    assert!(films[1].ends_with("1970-01-01_00-00-05.mp4"), "{films:?}");
+    assert!((2..=4).contains(&films.len()), "{films:?}");
     assert!(is_same(&films, &broadcast));
+    let held = films.iter().map(|film| configurations(&index(film), TrackId::VIDEO).len());
+    let held: Vec<_> = held.collect();
+    assert!(held[0] > 40 && held.iter().sum::<usize>() == 120, "{held:?}");
+}
+
+#[test]
+fn what_a_crash_leaves_of_a_broadcast_that_changed_is_one_film() {
+    let place = Place::new("crash-changed");
+    let mut broadcast = Broadcast::new(&[video(), sound(AAC)]);
+    broadcast.play(0, 3_000, 40.0, 50);
+    broadcast.set(turned(1));
+    broadcast.play(3_000, 5_000, 40.0, 50);
+    let broadcast = broadcast.end();
+    let mut recorder = place.recorder(always());
+    recorder.write(written(&broadcast.made));
+    std::mem::forget(recorder);
+    let path = place.films().remove(0);
+    let bytes = fs::read(&path).unwrap();
+    let lens: Vec<_> = broadcast.parts().map(|part| part.len as usize).collect();
+    for (cut, lost) in [(0, 0), (1, 1), (lens[lens.len() - 1], 1), (lens[lens.len() - 1] + 3, 2)] {
+        fs::write(&path, &bytes[..bytes.len() - cut]).unwrap();
+        let whole = broadcast.parts().take(lens.len() - lost);
+        let before: usize = whole.map(|part| part.samples.len()).sum();
+        let outcome = repair::repair(&path).unwrap();
+        assert!(matches!(outcome, Outcome::Completed { .. }), "{outcome:?}");
+        let film = index(&path);
+        assert_eq!(film.samples().len(), before, "{cut}");
+        assert_eq!(configurations(&film, TrackId::VIDEO), [(0, video()), (3_000, turned(1))]);
+    }
 }
 
 #[test]
@@ -400,7 +542,7 @@ fn a_window_of_a_recorded_broadcast_leaves_memory_and_is_read_from_the_file() {
     for made in &broadcast.made {
         let mut write: Vec<_> = written(std::slice::from_ref(made))
             .into_iter()
-            .filter(|it| matches!(it, Written::Head(..)))
+            .filter(|it| matches!(it, Written::Tracks(_)))
             .collect();
         write.extend(window.take(vec![made.clone()]).into_iter().map(Written::Part));
         recorder.write(write);

@@ -70,6 +70,21 @@ impl Kept {
         }
     }
 
+    /// Fills `bytes` with its own from `at` on. It may wait for the disk, as [`read`](Self::read) does.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` beyond its end; the file's.
+    pub(crate) fn read_exact_at(&self, bytes: &mut [u8], at: usize) -> io::Result<()> {
+        match self.data() {
+            Data::Memory(own) => {
+                let own = at.checked_add(bytes.len()).and_then(|end| own.get(at..end));
+                bytes.copy_from_slice(own.ok_or(io::ErrorKind::UnexpectedEof)?);
+                Ok(())
+            }
+            Data::File(file, offset) => read_exact_at(&file, bytes, offset + at as u64),
+        }
+    }
+
     /// As [`read`](Self::read), without holding up the tasks that share a thread.
     ///
     /// # Errors

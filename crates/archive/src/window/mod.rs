@@ -200,7 +200,7 @@ impl Window {
                 }
                 Made::SegmentEnded { rendition, number } => inner.rendition(rendition).end_segment(number),
                 Made::Setup { since, setup } => inner.add_setup(since, setup),
-                Made::Head { .. } => {}
+                Made::Tracks(_) => {}
             }
         }
         self.count(before, inner.bytes);

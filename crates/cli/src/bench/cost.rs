@@ -26,6 +26,13 @@ impl Cost {
     }
 }
 
+/// How long this thread has run or waited for a processor; none where the system does not tell.
+pub(super) fn busy() -> Option<Duration> {
+    let text = fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let mut nanos = text.split_whitespace().map_while(|nanos| nanos.parse::<u64>().ok());
+    Some(Duration::from_nanos(nanos.next()? + nanos.next()?))
+}
+
 /// To the nanosecond, of the threads that live: `stat` counts in hundredths of a second.
 fn cpu(pid: u32) -> Option<Duration> {
     let mut nanos = 0_u64;
@@ -96,6 +103,7 @@ mod tests {
     fn a_process_has_a_cost_and_nobody_has_none() {
         let own = Cost::of(Some(std::process::id())).unwrap();
         assert!(own.cpu > Duration::ZERO && own.bytes > 1 << 20);
+        assert!(busy().unwrap() > Duration::ZERO);
         assert_eq!(Cost::of(None), None);
         assert_eq!(Cost::of(Some(u32::MAX)), None);
     }

@@ -1,5 +1,7 @@
 //! A publisher of a made stream: pictures and sound of an even bitrate, each sent when it is due.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -12,6 +14,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
+use super::kept;
 use super::stamp::{CONFIGURATION, Stamp, now};
 use crate::incoming::dial;
 use crate::line::{Line, Trust};
@@ -27,6 +30,9 @@ const KEY_RATIO: u64 = 5;
 const SOUND: &[u8] = &[0x12, 0x10];
 /// Bytes of a frame of sound: 64 kbit/s.
 const SOUND_BYTES: usize = 186;
+/// So much of the past is sent before it is looked whether it is kept: the log has the newest seconds only, and what has left
+/// it before it is kept is lost.
+const AT_ONCE_SECONDS: u32 = 2;
 /// Nanoseconds of a frame of sound.
 const SOUND_STEP: i64 = 1024 * 1_000_000_000 / 44_100;
 
@@ -35,31 +41,52 @@ const SOUND_STEP: i64 = 1024 * 1_000_000_000 / 44_100;
 pub(super) struct Feed {
     stop: oneshot::Sender<()>,
     hold: watch::Sender<Duration>,
+    /// Nanoseconds that the last frame was late.
+    behind: Arc<AtomicU64>,
     task: JoinHandle<anyhow::Result<()>>,
 }
 
+/// What is published of a stream before its time, as fast as it is kept.
+#[derive(Clone, Debug)]
+pub(super) struct Past {
+    pub(super) seconds: u32,
+    /// Where the API describes the stream.
+    pub(super) description: String,
+}
+
 impl Feed {
-    /// Publishes at `url` until stopped.
-    pub(super) async fn start(url: String, kbps: u32) -> anyhow::Result<Self> {
+    /// Publishes at `url` until stopped; it returns when all of the past is kept.
+    pub(super) async fn start(url: String, kbps: u32, past: Option<Past>) -> anyhow::Result<Self> {
         let (mut connection, parsed) = dial(&url, &Trust::default()).await?;
         let stream = begin(&mut connection, &parsed).await.context("nothing can be published there")?;
         let (stop, stopped) = oneshot::channel();
         let (hold, held) = watch::channel(Duration::ZERO);
+        let behind = Arc::default();
+        let mut sending = Sending::begin(connection, stream, kbps)?;
+        if let Some(past) = past {
+            sending.past(&past).await.context("what is gone back in is not kept")?;
+        }
+        let late = Arc::clone(&behind);
         let task = tokio::spawn(async move {
             tokio::select! {
-                sent = send(&mut connection, stream, kbps, held) => sent?,
+                sent = sending.live(held, &late) => sent?,
                 _ = stopped => {}
             }
             // Nobody is to wait for its return.
-            connection.session().delete_stream(stream);
-            Ok(connection.shutdown().await?)
+            sending.connection.session().delete_stream(stream);
+            Ok(sending.connection.shutdown().await?)
         });
-        Ok(Self { stop, hold, task })
+        Ok(Self { stop, hold, behind, task })
     }
 
     /// Sends nothing for so long, and then at once what has gathered.
     pub(super) fn hold(&self, time: Duration) {
         self.hold.send_replace(time);
+    }
+
+    /// How late its last frame was: more than a moment where publishers need more processors than there are.
+    pub(super) fn behind(&self) -> Duration {
+        Duration::from_nanos(self.behind.load(Relaxed))
     }
 
     /// Ends it.
@@ -87,47 +114,96 @@ fn sizes(kbps: u32) -> (usize, usize) {
     ((other * KEY_RATIO) as usize, other as usize)
 }
 
-async fn send(
-    connection: &mut Connection<Line>,
+/// A stream on its way.
+struct Sending {
+    connection: Connection<Line>,
     stream: MessageStreamId,
-    kbps: u32,
-    mut held: watch::Receiver<Duration>,
-) -> anyhow::Result<()> {
-    let tracks = [
-        Track::new(TrackId::VIDEO, Codec::H264, Bytes::from_static(CONFIGURATION)),
-        Track::new(TrackId::AUDIO, Codec::Aac, Bytes::from_static(SOUND)),
-    ];
-    for track in &tracks {
-        for body in config_bodies(track, &Dialect::PLAIN) {
-            connection.session().send_media(stream, track.id.kind, 0, &[body])?;
+    /// Of a keyframe and of another picture.
+    sizes: (usize, usize),
+    /// What comes next of each.
+    picture: u64,
+    sound: i64,
+}
+
+impl Sending {
+    fn begin(mut connection: Connection<Line>, stream: MessageStreamId, kbps: u32) -> anyhow::Result<Self> {
+        let tracks = [
+            Track::new(TrackId::VIDEO, Codec::H264, Bytes::from_static(CONFIGURATION)),
+            Track::new(TrackId::AUDIO, Codec::Aac, Bytes::from_static(SOUND)),
+        ];
+        for track in &tracks {
+            for body in config_bodies(track, &Dialect::PLAIN) {
+                connection.session().send_media(stream, track.id.kind, 0, &[body])?;
+            }
+        }
+        Ok(Self { connection, stream, sizes: sizes(kbps), picture: 0, sound: 0 })
+    }
+
+    /// Nanoseconds of the stream's time at which the next picture and the next sound are due.
+    fn dues(&self) -> (i64, i64) {
+        let picture = self.picture * 1_000_000_000 / RATE;
+        (i64::try_from(picture).unwrap_or(i64::MAX), self.sound * SOUND_STEP)
+    }
+
+    fn due(&self) -> i64 {
+        let (picture, sound) = self.dues();
+        picture.min(sound)
+    }
+
+    async fn past(&mut self, past: &Past) -> anyhow::Result<()> {
+        let mut seconds = 0;
+        while seconds < past.seconds {
+            seconds = past.seconds.min(seconds + AT_ONCE_SECONDS);
+            while self.due() < i64::from(seconds) * 1_000_000_000 {
+                self.put()?;
+            }
+            self.flush().await?;
+            kept::until(&past.description, i64::from(seconds) * 1_000).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends each frame when it is due; `late` is how late the last one was, in nanoseconds.
+    async fn live(&mut self, mut held: watch::Receiver<Duration>, late: &AtomicU64) -> anyhow::Result<()> {
+        let (began, first) = (Instant::now(), self.due());
+        loop {
+            let due = began + Duration::from_nanos(u64::try_from(self.due() - first).unwrap_or(0));
+            sleep_until(due).await;
+            late.store(u64::try_from(due.elapsed().as_nanos()).unwrap_or(u64::MAX), Relaxed);
+            if held.has_changed().unwrap_or(false) {
+                let time = *held.borrow_and_update();
+                sleep(time).await;
+            }
+            self.put()?;
+            self.flush().await?;
         }
     }
-    let began = Instant::now();
-    let (key_size, size) = sizes(kbps);
-    let (mut picture, mut sound) = (0, 0_i64);
-    loop {
-        let (picture_at, sound_at) = (picture * 1_000_000_000 / RATE, sound * SOUND_STEP);
-        let is_sound = sound_at < i64::try_from(picture_at).unwrap_or(i64::MAX);
-        let at = if is_sound { sound_at } else { i64::try_from(picture_at).unwrap_or(i64::MAX) };
-        sleep_until(began + Duration::from_nanos(u64::try_from(at).unwrap_or(0))).await;
-        if held.has_changed().unwrap_or(false) {
-            let time = *held.borrow_and_update();
-            sleep(time).await;
-        }
-        let frame = if is_sound {
-            sound += 1;
-            frame(TrackId::AUDIO, at, true, Bytes::from_static(&[0x21; SOUND_BYTES]))
+
+    /// Puts the next frame in front of the socket.
+    fn put(&mut self) -> anyhow::Result<()> {
+        let (picture_at, sound_at) = self.dues();
+        let frame = if sound_at < picture_at {
+            self.sound += 1;
+            frame(TrackId::AUDIO, sound_at, true, Bytes::from_static(&[0x21; SOUND_BYTES]))
         } else {
-            let (key, stamp) = (picture % GROUP == 0, Stamp { number: picture, sent: now() });
-            picture += 1;
-            frame(TrackId::VIDEO, at, key, stamp.picture(key, if key { key_size } else { size }))
+            let (key, stamp) =
+                (self.picture.is_multiple_of(GROUP), Stamp { number: self.picture, sent: now() });
+            self.picture += 1;
+            let size = if key { self.sizes.0 } else { self.sizes.1 };
+            frame(TrackId::VIDEO, picture_at, key, stamp.picture(key, size))
         };
-        let Some(head) = frame_head(&frame, &Dialect::PLAIN) else { continue };
+        let Some(head) = frame_head(&frame, &Dialect::PLAIN) else { return Ok(()) };
         let head = Bytes::copy_from_slice(head.as_slice());
         let time = wire_time(frame.dts);
-        connection.session().send_media(stream, frame.track.kind, time, &[head, frame.payload])?;
-        connection.flush().await?;
-        while connection.poll_event()?.is_some() {}
+        let session = self.connection.session();
+        session.send_media(self.stream, frame.track.kind, time, &[head, frame.payload])?;
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> anyhow::Result<()> {
+        self.connection.flush().await?;
+        while self.connection.poll_event()?.is_some() {}
+        Ok(())
     }
 }
 

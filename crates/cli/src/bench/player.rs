@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use headwater_media::MediaKind;
 use headwater_media::flv::{TagKind, TagReader};
+use headwater_rtmp::command::PlayStart;
 use headwater_rtmp::session::{ClientEvent, PlayOptions};
 use headwater_rtmp::tokio::Connection;
 use http_body::Body as _;
@@ -18,37 +19,57 @@ use tokio_tungstenite::tungstenite::Message;
 use super::hls_player;
 use super::stamp::{Stamp, now};
 use super::tally::Tally;
+use crate::check_hls::with_query;
 use crate::incoming::{dial, http, refuse};
 use crate::line::{Line, Trust, WAIT_MAX};
 
 /// A tag's body, at most.
 const TAG_BYTES_MAX: u32 = 16 << 20;
 
+/// Where a player begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// At what is live.
+    Head,
+    /// So many seconds behind the broadcast's begin.
+    At(u32),
+}
+
+impl Place {
+    /// A player has its first picture, so many nanoseconds after it began to connect.
+    fn reached(self, tally: &Tally, nanos: u64) {
+        match self {
+            Self::Head => tally.joined(nanos),
+            Self::At(_) => tally.found(nanos),
+        }
+    }
+}
+
 /// Watches `url` until it is stopped; `number` is its own.
-pub(super) async fn watch(url: String, tally: Arc<Tally>, number: usize) {
+pub(super) async fn watch(url: String, tally: Arc<Tally>, number: usize, place: Place) {
     let ended = match is_playlist(&url) {
         true => hls_player::watch(&url, &tally, number).await,
-        false => follow(&url, &tally, number).await,
+        false => follow(&url, &tally, number, place).await,
     };
     let Err(error) = ended else { return };
     tally.failed(&error);
 }
 
 /// Whether an address is one of HLS.
-fn is_playlist(url: &str) -> bool {
+pub(super) fn is_playlist(url: &str) -> bool {
     url.split('?').next().is_some_and(|path| path.ends_with(".m3u8"))
 }
 
 /// Gets message after message.
-async fn follow(url: &str, tally: &Tally, number: usize) -> anyhow::Result<()> {
+async fn follow(url: &str, tally: &Tally, number: usize, place: Place) -> anyhow::Result<()> {
     let began = now();
-    let mut messages = Messages::open(url).await?;
+    let mut messages = Messages::open(url, place).await?;
     let mut has_joined = false;
     let mut last = None;
     while let Some((kind, body)) = messages.next().await? {
         if kind == MediaKind::Video && !has_joined && is_keyframe(&body) {
             has_joined = true;
-            tally.joined(now() - began);
+            place.reached(tally, now() - began);
         }
         let stamp = Stamp::read(&body).filter(|_| kind == MediaKind::Video);
         tally.message(number, body.len(), stamp, last);
@@ -58,13 +79,13 @@ async fn follow(url: &str, tally: &Tally, number: usize) -> anyhow::Result<()> {
 }
 
 /// Joins, and leaves at the first picture.
-pub(super) async fn join(url: String, tally: Arc<Tally>) {
+pub(super) async fn join(url: String, tally: Arc<Tally>, place: Place) {
     let began = now();
     let joined = async {
         if is_playlist(&url) {
             return hls_player::join(&url).await;
         }
-        let mut messages = Messages::open(&url).await?;
+        let mut messages = Messages::open(&url, place).await?;
         while let Some((kind, body)) = messages.next().await? {
             if kind == MediaKind::Video && is_keyframe(&body) {
                 return Ok(now() - began);
@@ -73,14 +94,14 @@ pub(super) async fn join(url: String, tally: Arc<Tally>) {
         bail!("the stream has ended before its first picture")
     };
     match joined.await {
-        Ok(took) => tally.joined(took),
+        Ok(took) => place.reached(&tally, took),
         Err(error) => tally.failed(&error),
     }
 }
 
 /// Asks for the stream and reads nothing of it, until it is stopped.
 pub(super) async fn stall(url: String, tally: Arc<Tally>) {
-    match Messages::open(&url).await {
+    match Messages::open(&url, Place::Head).await {
         Ok(_messages) => std::future::pending().await,
         Err(error) => tally.failed(&error),
     }
@@ -105,12 +126,21 @@ enum Messages {
 }
 
 impl Messages {
-    async fn open(url: &str) -> anyhow::Result<Self> {
+    async fn open(url: &str, place: Place) -> anyhow::Result<Self> {
         if url.starts_with("rtmp://") || url.starts_with("rtmps://") {
             let (mut connection, parsed) = dial(url, &Trust::default()).await?;
-            connection.session().play(&parsed.stream, PlayOptions::default())?;
+            let mut options = PlayOptions::default();
+            if let Place::At(seconds) = place {
+                // 0 is what is live.
+                options.start = PlayStart::Recorded { ms: (u64::from(seconds) * 1_000).max(1) };
+            }
+            connection.session().play(&parsed.stream, options)?;
             return Ok(Self::Rtmp(Box::new(connection)));
         }
+        let url = &match place {
+            Place::Head => url.to_owned(),
+            Place::At(seconds) => with_query(url, &format!("start={seconds}")),
+        };
         let (trust, reader) = (Trust::default(), TagReader::new(TAG_BYTES_MAX));
         if !url.starts_with("ws") {
             return Ok(Self::Http(http::get(url, &trust).await?, reader));

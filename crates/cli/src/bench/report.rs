@@ -4,9 +4,12 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::arguments::{Arguments, Format, Load};
 use super::chart::{Growth, Line};
 use super::tally::{Figures, Percentiles};
-use super::{Arguments, Format, Load};
+
+/// What stands for a figure that there is none of.
+const UNKNOWN: &str = "–";
 
 /// Windows of one server under one load.
 #[derive(Debug)]
@@ -59,7 +62,7 @@ impl Row {
         let median = |pick: fn(Percentiles) -> f64| self.spread(|window| figure(window).map(pick));
         match (median(|times| times.p50), median(|times| times.p99)) {
             (Some(p50), Some(p99)) => format!("{:.1} / {:.1}", p50.median, p99.median),
-            _ => "–".to_owned(),
+            _ => UNKNOWN.to_owned(),
         }
     }
 }
@@ -76,12 +79,15 @@ impl Report {
         }
     }
 
-    /// Whether something was played in every window, no player failed and no picture was lost.
+    /// Whether something was played in every window, unless nobody was to; no player failed, and nothing was lost.
     pub(super) fn is_complete(&self) -> bool {
-        let windows = self.rows.iter().flat_map(|row| &row.windows);
-        windows
-            .into_iter()
-            .all(|window| window.messages > 0 && window.players_failed == 0 && window.pictures_lost == 0)
+        self.rows.iter().all(|row| {
+            let nobody_plays = row.load.players + self.arguments.rewound == 0;
+            row.windows.iter().all(|window| {
+                let is_all_there = window.pictures_lost == 0 && window.not_kept() == (0, 0);
+                (nobody_plays || window.messages > 0) && window.players_failed == 0 && is_all_there
+            })
+        })
     }
 
     /// What a server cost beside the first bare loop under the same load.
@@ -91,7 +97,7 @@ impl Report {
         Some(row.spread(|window| window.cpu_us)?.median / floor.median)
     }
 
-    /// For people.
+    /// For people. What nothing is known of has no column.
     pub(super) fn table(&self) -> String {
         let head = [
             "players",
@@ -101,39 +107,88 @@ impl Report {
             "CPU µs",
             "(min to max)",
             "of loop",
+            "CPU",
             "KB each",
             "MB",
+            "window MB",
+            "recordings MB",
             "join p50 / p99 ms",
             "latency p50 / p99 ms",
+            "seek p50 / p99 ms",
+            "clip ms",
             "full",
             "lost",
             "failed",
+            "busy",
         ];
-        let mut lines = vec![head.map(str::to_owned)];
-        lines.extend(self.rows.iter().map(|row| {
-            let cpu = row.spread(|window| window.cpu_us);
-            let rounded = |figure: Option<f64>, digits: usize| {
-                figure.map_or_else(|| "–".to_owned(), |figure| format!("{figure:.digits$}"))
-            };
-            [
-                row.load.players.to_string(),
-                row.server.clone(),
-                row.load.streams.to_string(),
-                row.load.kbps.to_string(),
-                rounded(cpu.map(|cpu| cpu.median), 0),
-                cpu.map_or_else(String::new, |cpu| format!("{:.0} to {:.0}", cpu.min, cpu.max)),
-                rounded(self.ratio(row), 2),
-                rounded(row.spread(|window| window.memory_kb).map(|kb| kb.median), 1),
-                rounded(row.spread(|window| window.grown_mb).map(|mb| mb.max), 1),
-                row.times(|window| window.join_ms),
-                row.times(|window| window.latency_ms),
-                row.spread(|window| window.full_share)
-                    .map_or_else(|| "–".to_owned(), |share| format!("{:.0} %", share.median * 100.0)),
-                row.sum(|window| window.pictures_lost).to_string(),
-                row.sum(|window| window.players_failed).to_string(),
-            ]
-        }));
-        columns(&lines)
+        let rows: Vec<_> = self.rows.iter().map(|row| self.cells(row)).collect();
+        let is_known = |column: &usize| rows.iter().any(|cells| cells[*column] != UNKNOWN);
+        let known: Vec<usize> = (0..head.len()).filter(is_known).collect();
+        let all = [head.map(str::to_owned)].into_iter().chain(rows.iter().cloned());
+        let lines: Vec<Vec<String>> =
+            all.map(|cells| known.iter().map(|&column| cells[column].clone()).collect()).collect();
+        columns(&lines) + &self.limits()
+    }
+
+    fn cells(&self, row: &Row) -> [String; 20] {
+        let cpu = row.spread(|window| window.cpu_us);
+        let rounded = |figure: Option<f64>, digits: usize| {
+            figure.map_or_else(|| UNKNOWN.to_owned(), |figure| format!("{figure:.digits$}"))
+        };
+        let median = |figure: fn(&Figures) -> Option<f64>| row.spread(figure).map(|spread| spread.median);
+        [
+            row.load.players.to_string(),
+            row.server.clone(),
+            row.load.streams.to_string(),
+            row.load.kbps.to_string(),
+            rounded(cpu.map(|cpu| cpu.median), 0),
+            cpu.map_or_else(|| UNKNOWN.to_owned(), |cpu| format!("{:.0} to {:.0}", cpu.min, cpu.max)),
+            rounded(self.ratio(row), 2),
+            percent(row.spread(|window| window.cpu_share)),
+            rounded(median(|window| window.memory_kb), 1),
+            rounded(row.spread(|window| window.grown_mb).map(|mb| mb.max), 1),
+            rounded(median(Figures::window_mb), 1),
+            rounded(median(Figures::recordings_mb), 1),
+            row.times(|window| window.join_ms),
+            row.times(|window| window.latency_ms),
+            row.times(|window| window.seek_ms),
+            rounded(median(|window| Some(window.clip?.ms)), 0),
+            percent(row.spread(|window| window.full_share)),
+            row.sum(|window| window.pictures_lost).to_string(),
+            row.sum(|window| window.players_failed).to_string(),
+            percent(row.spread(|window| window.players_busy)),
+        ]
+    }
+
+    /// What makes a row tell of something else than the server; and what the disk was too slow for.
+    fn limits(&self) -> String {
+        let mut text = String::new();
+        for row in &self.rows {
+            let Row { load: Load { players, streams, .. }, server, windows } = row;
+            if windows.iter().any(Figures::are_players_at_their_limit) {
+                let _ = writeln!(
+                    text,
+                    "{players} players of {server} were at their limit: all of them are one thread, which had nothing to \
+                     spare. What they got, and how late, tells of them and not of the server."
+                );
+            }
+            if windows.iter().any(Figures::are_publishers_at_their_limit) {
+                let _ = writeln!(
+                    text,
+                    "The publishers of {streams} streams of {server} were at their limit: they sent less than they should."
+                );
+            }
+            let (frames, parts) =
+                (row.sum(|window| window.not_kept().0), row.sum(|window| window.not_kept().1));
+            if frames + parts > 0 {
+                let _ = writeln!(
+                    text,
+                    "Of {streams} streams of {server}, {frames} frames are missing in windows and {parts} parts in recordings: \
+                     it was too busy, or its disk too slow."
+                );
+            }
+        }
+        text
     }
 
     /// How each server's processor time grows with what was given the most numbers.
@@ -148,8 +203,8 @@ impl Report {
         let (label, _, value) = axes.into_iter().max_by_key(|(_, count, _)| *count).unwrap_or(axes[2]);
         let mut lines: Vec<Line> = Vec::new();
         for row in &self.rows {
-            let Some(cpu) = row.spread(|window| window.cpu_us) else { continue };
-            let point = (f64::from(value(row.load)), cpu.median * f64::from(row.load.players) / 1e3);
+            let Some(cpu) = row.spread(|window| window.cpu_share) else { continue };
+            let point = (f64::from(value(row.load)), cpu.median * 1e3);
             match lines.iter_mut().find(|line| line.label == row.server) {
                 Some(line) => line.points.push(point),
                 None => lines.push(Line { label: row.server.clone(), points: vec![point] }),
@@ -160,16 +215,17 @@ impl Report {
 
     /// For programs.
     pub(super) fn json(&self) -> Value {
-        let Arguments { format, window, rounds, stalled, burst, joins, .. } = &self.arguments;
+        let Arguments { format, window, rounds, stalled, burst, joins, past, rewound, seeks, .. } =
+            &self.arguments;
         let rows = self.rows.iter().map(|row| {
             json!({
                 "players": row.load.players,
                 "streams": row.load.streams,
                 "kbps": row.load.kbps,
                 "server": row.server,
-                "cpu_us_per_player_s": row.spread(|window| window.cpu_us),
+                "cpu_us_each_s": row.spread(|window| window.cpu_us),
                 "cpu_of_loop": self.ratio(row),
-                "memory_kb_per_player": row.spread(|window| window.memory_kb),
+                "memory_kb_each": row.spread(|window| window.memory_kb),
                 "windows": row.windows,
             })
         });
@@ -178,6 +234,9 @@ impl Report {
             "stalled": stalled,
             "burst_s": burst,
             "joins_per_s": joins,
+            "past_s": past,
+            "rewound": rewound,
+            "seeks_per_s": seeks,
             "window_s": window,
             "rounds": rounds,
             "rows": rows.collect::<Vec<_>>(),
@@ -189,10 +248,16 @@ impl Report {
 pub(super) fn line(figures: &Figures) -> String {
     let mut line = format!("{:.0} Mbit/s", figures.mbit_s);
     if let Some(cpu) = figures.cpu_us {
-        let _ = write!(line, ", {cpu:.0} µs a player and second");
+        let _ = write!(line, ", {cpu:.0} µs each a second");
     }
     if let Some(latency) = figures.latency_ms {
         let _ = write!(line, ", latency p99 {:.1} ms", latency.p99);
+    }
+    if let Some(clip) = figures.clip {
+        let _ = write!(line, ", a clip of {} s and {} bytes in {:.0} ms", clip.seconds, clip.bytes, clip.ms);
+    }
+    if figures.are_players_at_their_limit() {
+        line.push_str(", the players were at their limit");
     }
     if figures.pictures_lost > 0 {
         let _ = write!(line, ", {} pictures lost", figures.pictures_lost);
@@ -203,8 +268,12 @@ pub(super) fn line(figures: &Figures) -> String {
     line
 }
 
+fn percent(share: Option<Spread>) -> String {
+    share.map_or_else(|| UNKNOWN.to_owned(), |share| format!("{:.0} %", share.median * 100.0))
+}
+
 /// Columns side by side: the second, of names, to the left, all others to the right.
-fn columns<const N: usize>(lines: &[[String; N]]) -> String {
+fn columns(lines: &[Vec<String>]) -> String {
     let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
     let mut text = String::new();
     for line in lines {
@@ -235,7 +304,8 @@ mod tests {
     #[test]
     fn columns_stand_below_each_other() {
         let cell = str::to_owned;
-        let lines = [[cell("n"), cell("server"), cell("µs")], [cell("100"), cell("a"), cell("1,000")]];
+        let lines =
+            [vec![cell("n"), cell("server"), cell("µs")], vec![cell("100"), cell("a"), cell("1,000")]];
         assert_eq!(columns(&lines), "  n  server     µs\n100  a       1,000\n");
     }
 }

@@ -6,6 +6,7 @@
 use std::sync::LazyLock;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use memchr::memmem;
 use tokio::time::Instant;
 
 /// The `avcC` record that goes with the pictures: Baseline, 320 by 240.
@@ -63,18 +64,16 @@ impl Stamp {
     }
 
     /// The stamps of all pictures in a fragment, where they lie one behind the other.
-    pub(super) fn read_all(fragment: &[u8]) -> Vec<Self> {
-        let mut stamps = Vec::new();
-        let user_data = fragment.windows(UUID.len()).position(|bytes| bytes == UUID);
+    pub(super) fn read_all(fragment: &[u8]) -> impl Iterator<Item = Self> {
+        let user_data = memmem::find(fragment, UUID);
         // The unit's length, its type, and the kind and the length of what it has.
         let mut rest = user_data.and_then(|at| fragment.get(at.checked_sub(7)?..));
-        while let Some(picture) = rest
-            && let Some(stamp) = Self::read(picture)
-        {
-            stamps.push(stamp);
+        std::iter::from_fn(move || {
+            let picture = rest?;
+            let stamp = Self::read(picture)?;
             rest = behind_unit(picture).and_then(behind_unit);
-        }
-        stamps
+            Some(stamp)
+        })
     }
 }
 
@@ -99,8 +98,9 @@ mod tests {
         }
         let pictures = [7, 8, 9].map(|number| Stamp { number, sent: 5 });
         let bytes: Vec<u8> = pictures.iter().flat_map(|stamp| stamp.picture(false, 900)).collect();
-        assert_eq!(Stamp::read_all(&[&b"a head"[..], &bytes].concat()), pictures);
-        assert_eq!(Stamp::read_all(b"sound"), []);
+        let fragment = [&b"a head"[..], &bytes].concat();
+        assert_eq!(Stamp::read_all(&fragment).collect::<Vec<_>>(), pictures);
+        assert_eq!(Stamp::read_all(b"sound").count(), 0);
         assert_eq!(Stamp::read(b"\x17\x01\0\0\0another publisher's picture"), None);
         assert_eq!(Stamp::read(UUID), None);
     }

@@ -7,10 +7,15 @@ use parking_lot::Mutex;
 use serde::Serialize;
 
 use super::cost::Cost;
+use super::kept::{Clip, Kept};
 use super::stamp::{Stamp, now};
 
 /// A player has all if it gets this part of what was published.
 const ALL: f64 = 0.95;
+/// The players' thread has nothing to spare where it was idle for no more than the rest of the window.
+const PLAYERS_LIMIT: f64 = 0.95;
+/// A publisher that is so late does not only wait for its turn.
+const PUBLISHERS_LIMIT_MS: f64 = 500.0;
 
 /// What the players of one window have seen.
 #[derive(Debug)]
@@ -18,6 +23,8 @@ pub(super) struct Tally {
     is_open: AtomicBool,
     /// Bytes of each player within the window.
     bytes: Vec<AtomicU64>,
+    /// The first so many players are at the head of their streams, the others behind it.
+    at_head: usize,
     seen: Mutex<Seen>,
 }
 
@@ -29,14 +36,16 @@ struct Seen {
     /// Nanoseconds.
     latencies: Vec<u64>,
     joins: Vec<u64>,
+    seeks: Vec<u64>,
     /// What the first one that failed said.
     first_failure: Option<String>,
 }
 
 impl Tally {
-    pub(super) fn new(players: usize) -> Self {
-        let bytes = std::iter::repeat_with(AtomicU64::default).take(players).collect();
-        Self { is_open: AtomicBool::new(false), bytes, seen: Mutex::default() }
+    pub(super) fn new(players: u32, rewound: u32) -> Self {
+        let bytes = (0..players + rewound).map(|_| AtomicU64::default()).collect();
+        let at_head = players as usize;
+        Self { is_open: AtomicBool::new(false), bytes, at_head, seen: Mutex::default() }
     }
 
     /// The window begins.
@@ -60,7 +69,9 @@ impl Tally {
         let mut seen = self.seen.lock();
         seen.messages += 1;
         if let Some(stamp) = stamp {
-            seen.latencies.push(now().saturating_sub(stamp.sent));
+            if player < self.at_head {
+                seen.latencies.push(now().saturating_sub(stamp.sent));
+            }
             seen.lost += last.map_or(0, |last| stamp.number.saturating_sub(last + 1));
         }
     }
@@ -68,6 +79,11 @@ impl Tally {
     /// A player has its first picture, so many nanoseconds after it began to connect.
     pub(super) fn joined(&self, nanos: u64) {
         self.seen.lock().joins.push(nanos);
+    }
+
+    /// A player has the picture of a place behind the head, so many nanoseconds after it began to connect.
+    pub(super) fn found(&self, nanos: u64) {
+        self.seen.lock().seeks.push(nanos);
     }
 
     /// A player has lost its connection, or never had one.
@@ -87,16 +103,23 @@ impl Tally {
         let full = wanted.map(|wanted| bytes.iter().filter(|&&bytes| bytes as f64 >= wanted * ALL).count());
         seen.latencies.sort_unstable();
         seen.joins.sort_unstable();
+        seen.seeks.sort_unstable();
         Figures {
             mbit_s: total as f64 * 8e-6 / seconds,
             messages: seen.messages,
             pictures_lost: seen.lost,
             players_failed: seen.failed,
             first_failure: seen.first_failure.clone(),
-            full_share: full.map(|full| full as f64 / bytes.len().max(1) as f64),
+            full_share: full.filter(|_| !bytes.is_empty()).map(|full| full as f64 / bytes.len() as f64),
             latency_ms: Percentiles::of(&seen.latencies),
             join_ms: Percentiles::of(&seen.joins),
+            seek_ms: Percentiles::of(&seen.seeks),
+            clip: None,
+            kept: None,
+            players_busy: None,
+            publishers_behind_ms: None,
             cpu_us: None,
+            cpu_share: None,
             memory_kb: None,
             grown_mb: None,
         }
@@ -120,31 +143,67 @@ pub(super) struct Figures {
     pub(super) latency_ms: Option<Percentiles>,
     /// From `connect` to the last byte of the first keyframe.
     pub(super) join_ms: Option<Percentiles>,
-    /// Microseconds of the server's time for each player and second.
+    /// The same to the keyframe of a place behind the head.
+    pub(super) seek_ms: Option<Percentiles>,
+    pub(super) clip: Option<Clip>,
+    /// What came on the disk since the first publisher.
+    pub(super) kept: Option<Kept>,
+    /// The part of the window in which the players' thread ran or waited for a processor.
+    pub(super) players_busy: Option<f64>,
+    /// How late the last frame of the publisher was that was the latest.
+    pub(super) publishers_behind_ms: Option<f64>,
+    /// Microseconds of the server's time for each player and second; without players, for each stream.
     pub(super) cpu_us: Option<f64>,
-    /// What the server has grown by for each player, in units of 1,000 bytes.
+    /// The server's time as a part of one processor's.
+    pub(super) cpu_share: Option<f64>,
+    /// What the server has grown by for each of them, in units of 1,000 bytes.
     pub(super) memory_kb: Option<f64>,
     /// What it has grown by, in units of 1,000,000 bytes.
     pub(super) grown_mb: Option<f64>,
 }
 
 impl Figures {
-    /// With what the window cost the server: `idle` was taken before the players came.
+    /// Whether the players could not have taken more: what they got tells of them, and not of the server.
+    pub(super) fn are_players_at_their_limit(&self) -> bool {
+        self.players_busy.is_some_and(|busy| busy >= PLAYERS_LIMIT)
+    }
+
+    /// Whether publishers could not send what they should, when they should.
+    pub(super) fn are_publishers_at_their_limit(&self) -> bool {
+        self.publishers_behind_ms.is_some_and(|ms| ms >= PUBLISHERS_LIMIT_MS)
+    }
+
+    /// What windows have on the disk, in units of 1,000,000 bytes; none if nothing.
+    pub(super) fn window_mb(&self) -> Option<f64> {
+        self.kept.map(|kept| kept.window_disk_bytes as f64 / 1e6).filter(|mb| *mb > 0.0)
+    }
+
+    /// What recordings have, likewise.
+    pub(super) fn recordings_mb(&self) -> Option<f64> {
+        self.kept.map(|kept| kept.recordings_bytes as f64 / 1e6).filter(|mb| *mb > 0.0)
+    }
+
+    /// Frames that are missing in windows, and parts that are in recordings.
+    pub(super) fn not_kept(&self) -> (u64, u64) {
+        self.kept.map_or((0, 0), |kept| (kept.window_lost_frames, kept.recording_lost_parts))
+    }
+
+    /// With what the window cost the server: `idle` was taken before its `shares` came, players or streams.
     pub(super) fn with_cost(
         mut self,
-        players: u32,
+        shares: u32,
         window: Duration,
         idle: Option<Cost>,
         before: Option<Cost>,
         after: Option<Cost>,
     ) -> Self {
-        let players = f64::from(players);
-        self.cpu_us = before.zip(after).map(|(before, after)| {
-            let spent = after.cpu.saturating_sub(before.cpu);
-            spent.as_secs_f64() * 1e6 / (players * window.as_secs_f64())
-        });
+        let shares = f64::from(shares);
+        self.cpu_share = before
+            .zip(after)
+            .map(|(before, after)| after.cpu.saturating_sub(before.cpu).as_secs_f64() / window.as_secs_f64());
+        self.cpu_us = self.cpu_share.map(|share| share * 1e6 / shares);
         self.grown_mb = idle.zip(after).map(|(idle, after)| (after.bytes as f64 - idle.bytes as f64) / 1e6);
-        self.memory_kb = self.grown_mb.map(|grown| grown * 1e3 / players);
+        self.memory_kb = self.grown_mb.map(|grown| grown * 1e3 / shares);
         self
     }
 }
@@ -173,7 +232,7 @@ mod tests {
 
     #[test]
     fn only_what_comes_within_the_window_counts_and_a_gap_is_a_loss() {
-        let tally = Tally::new(2);
+        let tally = Tally::new(2, 0);
         let stamp = |number| Some(Stamp { number, sent: now() });
         tally.message(0, 1_000, stamp(1), None);
         tally.open();
@@ -200,7 +259,7 @@ mod tests {
 
     #[test]
     fn cost_is_shared_among_the_players() {
-        let figures = Tally::new(1).figures(Duration::from_secs(2), None);
+        let figures = Tally::new(1, 0).figures(Duration::from_secs(2), None);
         let cost = |ms, bytes| Some(Cost { cpu: Duration::from_millis(ms), bytes });
         let window = Duration::from_secs(2);
         let with = figures.with_cost(10, window, cost(0, 1_000_000), cost(100, 0), cost(300, 1_080_000));

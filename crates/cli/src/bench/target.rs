@@ -9,14 +9,20 @@ use anyhow::{Context, bail};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use super::{Arguments, Format, cost};
+use super::arguments::{Arguments, Format};
+use super::feed::Past;
+use super::kept::{Clip, Kept};
+use super::{cost, kept};
 
 /// How long a server may take to start.
 const START_MAX: Duration = Duration::from_secs(20);
 /// How long it may take to stop.
 const STOP_MAX: Duration = Duration::from_secs(5);
 /// The stream that is published to servers that are started here.
-const STREAM: &str = "live/bench";
+pub(super) const STREAM: &str = "live/bench";
+/// How long windows are by default, and how much longer than what is gone back in, in seconds.
+const WINDOW_S: u32 = 300;
+const WINDOW_MORE_S: u32 = 120;
 /// Where Debian's nginx keeps its RTMP module, and where others do.
 const NGINX_MODULES: [&str; 3] = [
     "/usr/lib/nginx/modules/ngx_rtmp_module.so",
@@ -28,7 +34,7 @@ const NGINX_MODULES: [&str; 3] = [
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Target {
     /// This program.
-    Serve,
+    Serve(Keeping),
     /// A bare loop that gathers for so many milliseconds.
     Loop(u64),
     /// nginx with its RTMP module.
@@ -42,6 +48,34 @@ pub(super) enum Target {
     },
 }
 
+/// What this program keeps of its streams while it is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keeping {
+    /// What its configuration says.
+    Configured,
+    /// Nothing but the log.
+    Nothing,
+    /// Their windows.
+    Windows,
+    /// Windows and recordings.
+    Recordings,
+}
+
+impl Keeping {
+    /// The configuration, where there is one; `past` seconds are to be gone back in.
+    fn config(self, past: u32) -> Option<String> {
+        let length = (past + WINDOW_MORE_S).max(WINDOW_S);
+        match self {
+            Self::Configured => None,
+            Self::Nothing => Some("[window]\nenabled = false\n".to_owned()),
+            Self::Windows => Some(format!("[window]\nlength_seconds = {length}\n")),
+            Self::Recordings => {
+                Some(format!("[window]\nlength_seconds = {length}\n[apps.live]\nrecord = \"always\"\n"))
+            }
+        }
+    }
+}
+
 /// A server that can be measured.
 #[derive(Debug)]
 pub(super) struct Running {
@@ -50,6 +84,8 @@ pub(super) struct Running {
     /// Nothing is published where there is none.
     pub(super) publish: Option<String>,
     pub(super) pid: Option<u32>,
+    /// The HTTP address of this program.
+    http: Option<String>,
     started: Option<Started>,
 }
 
@@ -68,7 +104,10 @@ impl Target {
         let mut targets = Vec::new();
         for name in &arguments.targets {
             let target = match name.as_str() {
-                "serve" => Self::Serve,
+                "serve" => Self::Serve(Keeping::Configured),
+                "serve:live" => Self::Serve(Keeping::Nothing),
+                "serve:window" => Self::Serve(Keeping::Windows),
+                "serve:record" => Self::Serve(Keeping::Recordings),
                 "loop" => Self::Loop(0),
                 "nginx" => Self::Nginx,
                 _ => match name.strip_prefix("loop:") {
@@ -87,15 +126,35 @@ impl Target {
             if arguments.no_publish && !matches!(target, Self::There { .. }) {
                 bail!("--no-publish: {name} has nothing that could be watched");
             }
+            target.check(arguments)?;
             targets.push(target);
         }
         Ok(targets)
     }
 
+    /// Whether it can do what is asked.
+    fn check(&self, arguments: &Arguments) -> anyhow::Result<()> {
+        let label = self.label();
+        if arguments.past > 0 && !matches!(self, Self::Serve(keeping) if *keeping != Keeping::Nothing) {
+            bail!(
+                "--past: {label} is no server that keeps it: serve, serve:window or serve:record is wanted"
+            );
+        }
+        if arguments.config.is_some()
+            && matches!(self, Self::Serve(keeping) if *keeping != Keeping::Configured)
+        {
+            bail!("--config: {label} has a configuration of its own; serve takes yours");
+        }
+        Ok(())
+    }
+
     /// What it is called in the report.
     pub(super) fn label(&self) -> String {
         match self {
-            Self::Serve => "serve".to_owned(),
+            Self::Serve(Keeping::Configured) => "serve".to_owned(),
+            Self::Serve(Keeping::Nothing) => "serve:live".to_owned(),
+            Self::Serve(Keeping::Windows) => "serve:window".to_owned(),
+            Self::Serve(Keeping::Recordings) => "serve:record".to_owned(),
             Self::Loop(0) => "loop".to_owned(),
             Self::Loop(ms) => format!("loop:{ms}"),
             Self::Nginx => "nginx".to_owned(),
@@ -109,11 +168,12 @@ impl Target {
         let mut command = Command::new(own);
         let label = self.label();
         if let Self::There { play, publish, pid } = self {
-            return Ok(Running { label, play, publish, pid, started: None });
+            return Ok(Running { label, play, publish, pid, http: None, started: None });
         }
         let directory = std::env::temp_dir().join(format!("headwater-bench-{}-{label}", std::process::id()));
         std::fs::create_dir_all(&directory)
             .with_context(|| format!("cannot make {}", directory.display()))?;
+        let mut is_ours = false;
         match self {
             Self::Nginx => return nginx(label, directory, arguments).await,
             Self::Loop(_) if arguments.format == Format::Hls => {
@@ -122,13 +182,21 @@ impl Target {
             Self::Loop(ms) => {
                 command.args(["bench-loop", "--gather-ms", &ms.to_string()]);
             }
-            _ => {
+            Self::Serve(keeping) => {
                 command.args(["serve", "--rtmp", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data"]);
                 command.arg(&directory).arg("--media").arg(&directory);
+                if let Some(config) = keeping.config(arguments.past) {
+                    let file = directory.join("headwater.toml");
+                    std::fs::write(&file, config)
+                        .with_context(|| format!("cannot write {}", file.display()))?;
+                    command.arg("--config").arg(file);
+                }
                 arguments.config.iter().for_each(|file| {
                     command.arg("--config").arg(file);
                 });
+                is_ours = true;
             }
+            Self::There { .. } => {}
         }
         let mut child = spawn(&mut command, arguments)?;
         let (rtmp, http) = ready(&mut child).await?;
@@ -139,12 +207,37 @@ impl Target {
             Format::WsFlv => format!("{}/{STREAM}.flv", http.replacen("http", "ws", 1)),
         };
         let publish = Some(format!("{rtmp}/{STREAM}"));
-        let pid = child.id();
-        Ok(Running { label, play, publish, pid, started: Some(Started { child, directory }) })
+        let (pid, http) = (child.id(), is_ours.then_some(http));
+        Ok(Running { label, play, publish, pid, http, started: Some(Started { child, directory }) })
     }
 }
 
 impl Running {
+    /// What it keeps of its streams by now; none of a server that is not this program.
+    pub(super) async fn keeps(&self) -> anyhow::Result<Option<Kept>> {
+        match (&self.http, &self.started) {
+            (Some(http), Some(started)) => Kept::now(http, &started.directory).await.map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// What is published of a stream before its time, if anything is.
+    pub(super) fn past(&self, stream: &str, seconds: u32) -> Option<Past> {
+        let http = self.http.as_ref().filter(|_| seconds > 0)?;
+        Some(Past { seconds, description: format!("{http}/api/v1/streams/{stream}") })
+    }
+
+    /// A clip of what a stream keeps, if one is asked for.
+    pub(super) async fn clip(&self, stream: &str, arguments: &Arguments) -> anyhow::Result<Option<Clip>> {
+        match (&self.http, arguments.clip) {
+            (Some(http), Some(seconds)) => {
+                let made = kept::clip(http, stream, arguments.past, seconds).await;
+                made.map(Some).context("no clip is made")
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// Stops it, if it was started here.
     pub(super) async fn stop(self) {
         let Some(mut started) = self.started else { return };
@@ -225,7 +318,7 @@ async fn nginx(label: String, directory: PathBuf, arguments: &Arguments) -> anyh
     tokio::time::timeout(START_MAX, connects).await.context("it does not get ready")?;
     let play = format!("rtmp://127.0.0.1:{port}/{STREAM}");
     let (publish, pid) = (Some(play.clone()), child.id());
-    Ok(Running { label, play, publish, pid, started: Some(Started { child, directory }) })
+    Ok(Running { label, play, publish, pid, http: None, started: Some(Started { child, directory }) })
 }
 
 /// A port that nobody has; another may take it before nginx does, and then nginx says so.

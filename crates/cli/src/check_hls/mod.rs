@@ -14,7 +14,8 @@ use anyhow::{bail, ensure};
 use clap::Args;
 use serde::Serialize;
 
-pub(crate) use self::client::{Client, resolve, with_query};
+use self::client::Client;
+pub(crate) use self::client::{resolve, with_query};
 use self::finding::Finding;
 use self::playlist::Attributes;
 pub(crate) use self::playlist::{MediaPlaylist, Part};
@@ -113,12 +114,17 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 /// The media playlists behind an address, and what is wrong with the master playlist.
-pub(crate) async fn renditions(target: &str, trust: &Trust) -> anyhow::Result<(Vec<String>, Vec<Finding>)> {
+async fn renditions(target: &str, trust: &Trust) -> anyhow::Result<(Vec<String>, Vec<Finding>)> {
     let answer = Client::new(trust).get(target, None).await?;
     let text = String::from_utf8_lossy(&answer.body).into_owned();
     if !answer.status.is_success() {
         bail!("{target}: the server answers {}: {}", answer.status, text.trim());
     }
+    playlists_of(target, &text)
+}
+
+/// The media playlists that a text names which lies at `target`, and what is wrong with it.
+pub(crate) fn playlists_of(target: &str, text: &str) -> anyhow::Result<(Vec<String>, Vec<Finding>)> {
     ensure!(text.starts_with("#EXTM3U"), "{target} is no playlist of HLS");
     if !text.contains("#EXT-X-STREAM-INF") {
         return Ok((vec![target.to_owned()], Vec::new()));

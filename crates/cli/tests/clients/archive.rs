@@ -16,8 +16,8 @@ use crate::rewind::{self, Publisher};
 use crate::sources;
 
 pub(crate) const NAME: &str = "kept";
-const LIMIT_S: u64 = 30;
-const ALWAYS: &str = "[apps.live]\nrecord = \"always\"\n[streams]\nreconnect_window_ms = 300\n";
+pub(crate) const LIMIT_S: u64 = 30;
+pub(crate) const ALWAYS: &str = "[apps.live]\nrecord = \"always\"\n[streams]\nreconnect_window_ms = 300\n";
 /// What kinds of files there are.
 const FORMATS: [&str; 2] = ["mp4", "flv"];
 /// How often a server is killed while it records; `HEADWATER_KILLS` says another number.
@@ -28,7 +28,7 @@ pub(crate) fn always(format: &str) -> String {
     ALWAYS.replace("[streams]", &format!("record_format = {format:?}\n[streams]"))
 }
 
-fn body(server: &Server, path: &str) -> Value {
+pub(crate) fn body(server: &Server, path: &str) -> Value {
     let answer = server.request("GET", path);
     serde_json::from_str(answer.split_once("\r\n\r\n").map_or("", |(_, body)| body)).unwrap_or(Value::Null)
 }
@@ -99,7 +99,7 @@ fn a_broadcast_is_a_film_while_it_grows_and_when_it_has_ended() {
 }
 
 /// Sends JSON; the status and what is answered.
-fn send(server: &Server, method: &str, path: &str, json: &str) -> String {
+pub(crate) fn send(server: &Server, method: &str, path: &str, json: &str) -> String {
     let mut command = Command::new("curl");
     command.args(["-s", "-w", " %{http_code}", "-X", method, "-d", json]);
     let output = command.arg(format!("http://{}{path}", server.http_address())).output().unwrap();
@@ -347,7 +347,7 @@ fn stands_still_on_a_full_disk(format: &str) {
 }
 
 /// Fetches what is no text; its status comes back.
-fn fetch(server: &Server, path: &str, file: &str) -> String {
+pub(crate) fn fetch(server: &Server, path: &str, file: &str) -> String {
     let mut command = Command::new("curl");
     command.args(["-s", "-w", "%{http_code}", "-o"]).arg(server.file(file));
     let output = command.arg(format!("http://{}{path}", server.http_address())).output().unwrap();
@@ -355,7 +355,7 @@ fn fetch(server: &Server, path: &str, file: &str) -> String {
 }
 
 /// How many pictures a player shows of a file.
-fn shown(path: &std::path::Path) -> usize {
+pub(crate) fn shown(path: &std::path::Path) -> usize {
     let mut command = Command::new("ffprobe");
     command.args(["-v", "error", "-select_streams", "v", "-count_frames", "-of", "csv=p=0"]);
     let output = command.args(["-show_entries", "stream=nb_read_frames"]).arg(path).output().unwrap();

@@ -45,6 +45,7 @@ fn every_format_is_counted_from_its_first_picture_to_its_last() {
             assert!(window["join_ms"]["max"].as_f64().unwrap() > 0.0, "{window}");
             if cfg!(target_os = "linux") {
                 assert!(window["cpu_us"].as_f64().unwrap() > 0.0, "{window}");
+                assert!(window["players_busy"].as_f64().unwrap() > 0.0, "{window}");
             }
         }
     }
@@ -101,5 +102,62 @@ fn what_is_no_target_is_named_with_what_would_be_one() {
         let output = bench(&[target]);
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && text.contains(wanted) && text.contains(target), "{text}");
+    }
+}
+
+#[test]
+fn what_is_kept_of_streams_is_measured_and_gone_back_in() {
+    let output = bench(
+        &[
+            ["serve:window", "serve:record", "--past", "40", "--players", "1"].as_slice(),
+            &["--rewound", "2", "--seeks", "4", "--clip", "20", "--streams", "2"],
+        ]
+        .concat(),
+    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let rows = rows(&output);
+    assert_eq!(rows.len(), 2);
+    for row in &rows {
+        let window = &row["windows"][0];
+        let at_least = |figure: &str, least: f64| {
+            let value = window.pointer(figure).and_then(Value::as_f64);
+            assert!(value >= Some(least), "{figure}: {value:?} in {row}");
+        };
+        at_least("/seek_ms/p50", 0.001);
+        at_least("/join_ms/p50", 0.001);
+        // 20 s of 1 Mbit/s with sound.
+        at_least("/clip/bytes", 2_500_000.0);
+        // Two streams of 40 s, of which the newest half minute is in memory.
+        let on_disk = if row["server"] == "serve:record" { "recordings_bytes" } else { "window_disk_bytes" };
+        at_least(&format!("/kept/{on_disk}"), 1_000_000.0);
+        assert_eq!(window["kept"]["recording_lost_parts"], 0, "{row}");
+    }
+}
+
+#[test]
+fn streams_that_nobody_watches_are_what_is_measured() {
+    let output = bench(&["serve:live", "serve:window", "--players", "0", "--streams", "3"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    for row in rows(&output) {
+        assert_eq!((&row["players"], &row["windows"][0]["full_share"]), (&Value::from(0), &Value::Null));
+        if cfg!(target_os = "linux") {
+            assert!(row["cpu_us_each_s"]["median"].as_f64().unwrap() > 0.0, "{row}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_gone_back_in_is_refused_with_what_can() {
+    for (arguments, wanted) in [
+        (&["serve:live", "--past", "10"][..], "serve, serve:window or serve:record"),
+        (&["serve", "--rewound", "3"], "--past SECONDS"),
+        (&["serve:window", "--past", "10", "--clip", "20"], "no more than the --past"),
+        (&["serve:window", "--past", "10", "--rewound", "1", "--format", "http-flv"], "ws-flv"),
+        (&["serve:record", "--config", "any.toml"], "configuration of its own"),
+        (&["rtmp://localhost/live/x", "--players", "0", "--no-publish"], "at least one"),
+    ] {
+        let output = bench(arguments);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && text.contains(wanted), "{arguments:?}: {text}");
     }
 }

@@ -5,7 +5,8 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod archive;
-mod archive_speed;
+mod archive_changes;
+mod archive_long;
 mod bench;
 mod described;
 mod dialogues;

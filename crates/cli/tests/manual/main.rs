@@ -35,7 +35,7 @@ const NOT_RUN: [(&str, &str, &str); 5] = [
 ];
 
 /// Commands that are not run, only held against the program's help: command, reason.
-const NOT_STARTED: [(&str, &str); 10] = [
+const NOT_STARTED: [(&str, &str); 12] = [
     ("headwater demo", "the server that all others are run against is one, on free ports"),
     ("headwater trace --listen 1936 --to localhost:1935", "ends by a signal; clients::trace runs it"),
     ("headwater bench serve loop --players 1000", MEASURES),
@@ -46,6 +46,11 @@ const NOT_STARTED: [(&str, &str); 10] = [
     ("headwater bench rtmp://localhost/vod/film.mp4 --no-publish --pid 4711", MEASURES),
     ("headwater bench serve loop --players 10,100,1000 --chart growth.svg", MEASURES),
     ("headwater bench serve --kbps 16000 --players 10 --stalled 20 --burst 2", MEASURES),
+    (
+        "headwater bench serve:live serve:window serve:record --players 0 --streams 1,100,500 --cpu 0",
+        MEASURES,
+    ),
+    ("headwater bench serve:window --past 3600 --rewound 100 --seeks 20 --clip 60 --rounds 1", MEASURES),
 ];
 const MEASURES: &str = "takes minutes, and processors of its own; clients::bench runs small ones";
 

@@ -1,6 +1,7 @@
 //! An MP4 file's index gathered: from `moov` and, of fragmented files, from every `moof`.
 
 use super::boxes::children;
+use super::continuation;
 use super::edits::{EditList, Media};
 use super::event_message::ScriptMessages;
 use super::fragments::{FragmentedTrack, SampleDefaults, read_moof};
@@ -17,6 +18,8 @@ use crate::{Error, MediaKind, Orientation, Timestamp};
 pub const MAX_MOOV_LEN: u64 = 250 * 1024 * 1024;
 /// The largest number of tracks of one kind that are played.
 pub const MAX_TRACKS: usize = 16;
+/// And of all, with those that continue others: a recording of ours has as many as its head has room for, which is far less.
+const ALL_TRACKS_MAX: usize = 250;
 
 /// Gathers an [`Index`] from `moov` and fragments.
 #[derive(Clone, Debug)]
@@ -33,6 +36,8 @@ pub(super) struct IndexBuilder {
     script: ScriptMessages,
     /// Of each track.
     edits: Vec<EditList>,
+    /// Of each track, which one before it it continues.
+    continues: Vec<Option<usize>>,
     index: Index,
     /// How it was before the first fragment whose samples go beyond the end of the file.
     overrun: Option<Overrun>,
@@ -66,6 +71,7 @@ impl IndexBuilder {
             texts: Vec::new(),
             script: ScriptMessages::default(),
             edits: Vec::new(),
+            continues: Vec::new(),
             index: Index::default(),
             overrun: None,
         };
@@ -233,7 +239,7 @@ impl IndexBuilder {
 
     /// Puts what was gathered on the film's presented time.
     fn present(&mut self) {
-        let Self { tracks, index, edits, fragmented, file_len, script, .. } = self;
+        let Self { tracks, index, edits, continues, fragmented, file_len, script, .. } = self;
         let samples_max =
             SampleBudget::samples_max(*file_len).max(index.samples.len()).min(MAX_SAMPLES as usize);
         decode_before_show(&mut index.samples, tracks.len());
@@ -292,6 +298,7 @@ impl IndexBuilder {
             }
         }
         index.changes.settle(Timestamp::ZERO);
+        index.join(continues);
         index.texts.iter_mut().for_each(|text| text.move_by(clock));
     }
 
@@ -313,6 +320,21 @@ impl IndexBuilder {
         }
     }
 
+    /// Which number among those of its kind a further track gets, and which one before it it continues; nothing if there
+    /// are too many.
+    fn seat(&self, trak: &[u8], kind: MediaKind, max: usize) -> Option<(u8, Option<usize>)> {
+        let of_kind = |place: &usize| self.tracks[*place].indexed.track.id.kind == kind;
+        let before = (0..self.tracks.len()).filter(of_kind);
+        let continued = continuation::read(trak).filter(|_| kind != MediaKind::Data);
+        let continued = continued
+            .and_then(|number| before.clone().find(|&place| self.tracks[place].number() == number))
+            // Which may continue another one itself.
+            .map(|place| self.continues[place].unwrap_or(place));
+        let alone = before.clone().filter(|&place| self.continues[place].is_none()).count();
+        let has_room = (continued.is_some() || alone < max) && self.tracks.len() < ALL_TRACKS_MAX;
+        has_room.then(|| (before.count() as u8, continued))
+    }
+
     fn add_track(&mut self, trak: &[u8], movie_timescale: u32, turned: Orientation) -> Result<(), Error> {
         let parsed = match ParsedTrack::parse(trak) {
             Ok(parsed) => parsed,
@@ -324,22 +346,18 @@ impl IndexBuilder {
         let ParsedTrack { mut indexed, tables, entries, handler } = parsed;
         indexed.orientation = indexed.orientation.then(turned);
         let id = &mut indexed.track.id;
-        let before = self.tracks.iter().filter(|track| track.indexed.track.id.kind == id.kind).count();
-        let (max, kind) = match id.kind {
-            MediaKind::Video => (MAX_TRACKS, "video"),
-            MediaKind::Audio => (MAX_TRACKS, "audio"),
-            MediaKind::Data => (1, "script data"),
-        };
-        if before >= max {
+        let (max, kind) = most_of(id.kind);
+        let Some((number, continued)) = self.seat(trak, id.kind, max) else {
             let reason = format!("only the first {max} {kind} tracks are played");
             self.index.skip(SkippedTrack { number: indexed.number, kind: handler, reason });
             return Ok(());
-        }
-        id.index = before as u8;
+        };
+        id.index = number;
         let total = self.index.samples.len() as u64 + u64::from(tables.count());
         if total > MAX_SAMPLES {
             return Err(too_many(total));
         }
+        self.continues.push(continued);
         self.edits.push(EditList::of(trak, indexed.timescale, movie_timescale, self.fragmented));
         let number = self.tracks.len() as u8;
         let mut track = TrackBuilder::new(indexed, entries);
@@ -357,6 +375,15 @@ impl IndexBuilder {
         }
         self.tracks.push(track);
         Ok(())
+    }
+}
+
+/// How many tracks of a kind are played, and what they are called.
+const fn most_of(kind: MediaKind) -> (usize, &'static str) {
+    match kind {
+        MediaKind::Video => (MAX_TRACKS, "video"),
+        MediaKind::Audio => (MAX_TRACKS, "audio"),
+        MediaKind::Data => (1, "script data"),
     }
 }
 

@@ -16,7 +16,7 @@ const OTI_AAC: u8 = 0x40;
 const OTI_MP3: u8 = 0x6B;
 
 /// What a sample description says.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Description {
     Video {
         entry: [u8; 4],
@@ -39,7 +39,7 @@ pub(super) enum Description {
 }
 
 /// What an audio description says beyond channels and rate.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Specific {
     /// An elementary stream descriptor.
     Esds { object_type: u8, config: Bytes },

@@ -3,6 +3,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::boxes::{put_box, put_full};
+use super::continuation;
 use super::description::Description;
 use super::output_track::OutputTrack;
 use crate::{MediaKind, Orientation};
@@ -12,10 +13,11 @@ const MOVIE_TIMESCALE: u32 = 1000;
 /// `und`.
 const UNDETERMINED_LANGUAGE: u16 = 0x55C4;
 
-/// Of tracks with their numbers, which need not be in a row.
+/// Of tracks with their numbers, which need not be in a row. What is another description of a track that was before
+/// continues it.
 pub(super) fn segment<'a>(tracks: impl Iterator<Item = (u32, &'a OutputTrack)> + Clone) -> Bytes {
     let mut out = BytesMut::with_capacity(2048);
-    put_box(&mut out, b"ftyp", |out| out.put_slice(b"iso6\0\0\0\0iso5iso6cmfcmp42"));
+    put_box(&mut out, b"ftyp", |out| out.put_slice(b"isom\0\0\x02\0isomiso5iso6cmfcmp42"));
     put_box(&mut out, b"moov", |out| {
         put_full(out, b"mvhd", 0, 0, |out| {
             out.put_slice(&[0; 8]);
@@ -28,8 +30,10 @@ pub(super) fn segment<'a>(tracks: impl Iterator<Item = (u32, &'a OutputTrack)> +
             out.put_slice(&[0; 24]);
             out.put_u32(tracks.clone().map(|(number, _)| number).max().unwrap_or(0) + 1);
         });
-        for (number, output) in tracks.clone() {
-            put_track(out, number, output);
+        for (place, (number, output)) in tracks.clone().enumerate() {
+            let mut before = tracks.clone().take(place);
+            let continued = before.find(|(_, other)| other.track.id == output.track.id);
+            put_track(out, number, output, continued.map(|(number, _)| number));
         }
         put_box(out, b"mvex", |out| {
             for (number, _) in tracks {
@@ -45,7 +49,7 @@ pub(super) fn segment<'a>(tracks: impl Iterator<Item = (u32, &'a OutputTrack)> +
     out.freeze()
 }
 
-fn put_track(out: &mut BytesMut, number: u32, output: &OutputTrack) {
+fn put_track(out: &mut BytesMut, number: u32, output: &OutputTrack, continued: Option<u32>) {
     let description = &output.description;
     let is_video = output.track.id.kind == MediaKind::Video;
     let (width, height) = description.shown_size();
@@ -62,6 +66,7 @@ fn put_track(out: &mut BytesMut, number: u32, output: &OutputTrack) {
             out.put_u32(width.min(0xFFFF) << 16);
             out.put_u32(height.min(0xFFFF) << 16);
         });
+        continuation::put(out, continued);
         put_box(out, b"mdia", |out| {
             put_full(out, b"mdhd", 0, 0, |out| {
                 out.put_slice(&[0; 8]);

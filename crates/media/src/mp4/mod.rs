@@ -10,6 +10,7 @@
 
 pub(crate) mod boxes;
 mod builder;
+mod continuation;
 mod description;
 mod edits;
 mod entry;

@@ -3,6 +3,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::boxes::{put_box, put_full};
+use super::continuation;
 use super::description::Description;
 use super::init::{language, put_handler, put_matrix, put_media_information};
 use super::movie_track::{MovieTrack, leave_said, tracks_of};
@@ -49,8 +50,8 @@ impl Movie {
             let edits: Vec<_> =
                 tracks.iter().map(|track| Edit::new(index, track, shown, span.until)).collect();
             put_movie_header(out, lasts(&tracks, &edits), tracks.len() as u32 + 1);
-            for (number, (track, edit)) in (1..).zip(tracks.iter().zip(&edits)) {
-                offsets.push(put_track(out, index, number, track, edit, &tables));
+            for (place, edit) in edits.iter().enumerate() {
+                offsets.push(put_track(out, index, &tracks, place, edit, &tables));
             }
         });
         let data_head_len = if tables.wide { 16 } else { 8 };
@@ -76,8 +77,8 @@ impl Movie {
             let edits: Vec<_> =
                 tracks.iter().map(|track| Edit::new(index, track, Timestamp::ZERO, None)).collect();
             put_movie_header(out, lasts(&tracks, &edits), tracks.len() as u32 + 1);
-            for (number, (track, edit)) in (1..).zip(tracks.iter().zip(&edits)) {
-                put_track(out, index, number, track, edit, &tables);
+            for (place, edit) in edits.iter().enumerate() {
+                put_track(out, index, &tracks, place, edit, &tables);
             }
         });
         Ok(out.freeze())
@@ -205,17 +206,19 @@ impl Edit {
 
     fn put(&self, out: &mut BytesMut) {
         const NORMAL_SPEED: u32 = 0x1_0000;
+        // Of a gap nothing is shown (-1).
+        let gap = (self.delay > 0).then_some((self.delay, -1));
+        let edits = || gap.into_iter().chain([(self.lasts, self.media_time)]);
+        // Where an edit begins has a sign.
+        let version = version_for(edits().map(|(lasts, from)| lasts.max(from * 2)));
         put_box(out, b"edts", |out| {
-            put_full(out, b"elst", 1, 0, |out| {
-                out.put_u32(if self.delay > 0 { 2 } else { 1 });
-                if self.delay > 0 {
-                    out.put_i64(self.delay);
-                    out.put_i64(-1);
+            put_full(out, b"elst", version, 0, |out| {
+                out.put_u32(edits().count() as u32);
+                for (lasts, from) in edits() {
+                    put_time(out, version, lasts);
+                    put_time(out, version, from);
                     out.put_u32(NORMAL_SPEED);
                 }
-                out.put_i64(self.lasts);
-                out.put_i64(self.media_time);
-                out.put_u32(NORMAL_SPEED);
             });
         });
     }
@@ -227,11 +230,32 @@ fn lasts(tracks: &[MovieTrack<'_>], edits: &[Edit]) -> i64 {
     media.map(|(_, edit)| edit.presented()).max().unwrap_or(0)
 }
 
+/// The version of a box with these times: 0, whose times have 32 bits, wherever they do. Old readers know no other
+/// (libquicktime finds no track in a file with version 1).
+fn version_for(times: impl IntoIterator<Item = i64>) -> u8 {
+    u8::from(times.into_iter().any(|time| time > i64::from(u32::MAX)))
+}
+
+/// A time, in as many bits as that version has.
+fn put_time(out: &mut BytesMut, version: u8, time: i64) {
+    match version {
+        0 => out.put_u32(time as u32),
+        _ => out.put_i64(time),
+    }
+}
+
+/// When something was made and last changed: never, for nobody asks.
+fn put_no_dates(out: &mut BytesMut, version: u8) {
+    put_time(out, version, 0);
+    put_time(out, version, 0);
+}
+
 fn put_movie_header(out: &mut BytesMut, lasts: i64, next_track: u32) {
-    put_full(out, b"mvhd", 1, 0, |out| {
-        out.put_slice(&[0; 16]);
+    let version = version_for([lasts]);
+    put_full(out, b"mvhd", version, 0, |out| {
+        put_no_dates(out, version);
         out.put_u32(MOVIE_TIMESCALE);
-        out.put_i64(lasts);
+        put_time(out, version, lasts);
         out.put_u32(0x1_0000);
         out.put_u16(0x100);
         out.put_slice(&[0; 10]);
@@ -241,29 +265,33 @@ fn put_movie_header(out: &mut BytesMut, lasts: i64, next_track: u32) {
     });
 }
 
-/// Writes `trak`; where its chunk offsets stand in `out` comes back.
+/// Writes `trak` of the track at that place, whose number is one more; where its chunk offsets stand in `out` comes back.
 fn put_track(
     out: &mut BytesMut,
     index: &Index,
-    number: u32,
-    track: &MovieTrack<'_>,
+    tracks: &[MovieTrack<'_>],
+    place: usize,
     edit: &Edit,
     tables: &SampleTableWriter,
 ) -> std::ops::Range<usize> {
+    let track = &tracks[place];
+    let number = |place: usize| place as u32 + 1;
     // Of several tracks of a kind the first is on.
     let flags = if track.indexed.track.id.index == 0 { 3 } else { 2 };
     let kind = track.kind();
     let (width, height) = track.descriptions.first().map_or((0, 0), Description::shown_size);
     let mut offsets = 0..0;
     put_box(out, b"trak", |out| {
-        put_full(out, b"tkhd", 1, flags, |out| {
-            out.put_slice(&[0; 16]);
-            out.put_u32(number);
+        let version = version_for([edit.presented()]);
+        put_full(out, b"tkhd", version, flags, |out| {
+            put_no_dates(out, version);
+            out.put_u32(number(place));
             out.put_u32(0);
-            out.put_i64(edit.presented());
+            put_time(out, version, edit.presented());
             out.put_slice(&[0; 10]);
-            // Players choose one of an alternate group.
-            out.put_u16(u16::from(kind == MediaKind::Audio));
+            // Players choose one of an alternate group: not between a sound and what continues it.
+            let is_chosen = tracks.iter().all(|track| track.kind() != kind || track.continues.is_none());
+            out.put_u16(u16::from(kind == MediaKind::Audio && is_chosen));
             out.put_u16(if kind == MediaKind::Audio { 0x100 } else { 0 });
             out.put_u16(0);
             put_matrix(out, track.indexed.orientation);
@@ -273,11 +301,13 @@ fn put_track(
         if edit.is_needed {
             edit.put(out);
         }
+        continuation::put(out, track.continues.map(number));
         put_box(out, b"mdia", |out| {
-            put_full(out, b"mdhd", 1, 0, |out| {
-                out.put_slice(&[0; 16]);
+            let version = version_for([edit.media_len]);
+            put_full(out, b"mdhd", version, 0, |out| {
+                put_no_dates(out, version);
                 out.put_u32(track.indexed.timescale.max(1));
-                out.put_i64(edit.media_len);
+                put_time(out, version, edit.media_len);
                 out.put_u16(language(track.indexed.language.as_deref()));
                 out.put_u16(0);
             });
@@ -286,9 +316,36 @@ fn put_track(
                 put_handler(out, kind);
             });
             put_media_information(out, kind, &track.descriptions, |out| {
-                offsets = tables.put(out, index, track);
+                offsets = tables.put(out, index, track, place);
             });
         });
     });
     offsets
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_take_64_bits_only_where_they_need_them() {
+        let edit = |delay, lasts, media_time| {
+            let mut out = BytesMut::new();
+            Edit { delay, lasts, media_time, media_len: 0, is_needed: true }.put(&mut out);
+            // Behind the heads of two boxes and the version.
+            (out[16], out.len() - 8)
+        };
+        let [most, largest] = [i64::from(i32::MAX), i64::from(u32::MAX)];
+        assert_eq!(edit(0, 1, 2), (0, 8 + 8 + 12));
+        assert_eq!(edit(3, largest, most), (0, 8 + 8 + 24));
+        assert_eq!(edit(0, largest + 1, 0), (1, 8 + 8 + 20));
+        assert_eq!(edit(0, 0, most + 1), (1, 8 + 8 + 20));
+
+        let mut out = BytesMut::new();
+        put_movie_header(&mut out, largest, 2);
+        assert_eq!((out[8], &out[24..28]), (0, &[0xFF; 4][..]));
+        out.clear();
+        put_movie_header(&mut out, largest + 1, 2);
+        assert_eq!((out[8], &out[32..40]), (1, &[0, 0, 0, 1, 0, 0, 0, 0][..]));
+    }
 }

@@ -11,7 +11,7 @@ use crate::index::{Index, Sample};
 
 /// The chunks of all tracks: samples of one track that lie together.
 pub(super) struct SampleTableWriter {
-    /// By the track's place in the index.
+    /// Of each track.
     chunks: Vec<Vec<Chunk>>,
     /// Whether offsets have 64 bits.
     pub(super) wide: bool,
@@ -29,25 +29,20 @@ struct Chunk {
 impl SampleTableWriter {
     /// `order` is that of the samples in the file.
     pub(super) fn new(index: &Index, tracks: &[MovieTrack<'_>], order: &[u32]) -> Self {
-        let mut chunks: Vec<Vec<Chunk>> = vec![Vec::new(); index.tracks().len()];
+        let mut chunks: Vec<Vec<Chunk>> = vec![Vec::new(); tracks.len()];
         let (mut offset, mut before) = (0, None);
-        let mut by_place: Vec<Option<&MovieTrack<'_>>> = vec![None; index.tracks().len()];
-        for track in tracks {
-            let place = track.samples.first().and_then(|&number| index.sample(number));
-            if let Some(slot) = place.and_then(|sample| by_place.get_mut(usize::from(sample.track))) {
-                *slot = Some(track);
-            }
+        let mut places = vec![0_u16; index.samples().len()];
+        for (place, track) in tracks.iter().enumerate() {
+            track.samples.iter().for_each(|&number| places[number as usize] = place as u16);
         }
         for (number, sample) in order.iter().filter_map(|&number| Some((number, index.sample(number)?))) {
-            let track = by_place.get(usize::from(sample.track)).copied().flatten();
-            let description = track.map_or(1, |track| track.description_of(number));
-            if let Some(chunks) = chunks.get_mut(usize::from(sample.track)) {
-                match chunks.last_mut() {
-                    Some(chunk) if before == Some((sample.track, description)) => chunk.samples += 1,
-                    _ => chunks.push(Chunk { offset, samples: 1, description }),
-                }
+            let place = usize::from(places[number as usize]);
+            let description = tracks[place].description_of(number);
+            match chunks[place].last_mut() {
+                Some(chunk) if before == Some((place, description)) => chunk.samples += 1,
+                _ => chunks[place].push(Chunk { offset, samples: 1, description }),
             }
-            before = Some((sample.track, description));
+            before = Some((place, description));
             offset += u64::from(index.payload_len(sample));
         }
         debug_assert!(tracks.iter().all(|track| !track.samples.is_empty()));
@@ -56,13 +51,12 @@ impl SampleTableWriter {
 
     /// Of samples that stay where they lie: offsets are those of the film's own file.
     pub(super) fn in_place(index: &Index, tracks: &[MovieTrack<'_>]) -> Self {
-        let mut chunks: Vec<Vec<Chunk>> = vec![Vec::new(); index.tracks().len()];
+        let mut chunks: Vec<Vec<Chunk>> = vec![Vec::new(); tracks.len()];
         let mut end = 0;
-        for track in tracks {
+        for (track, chunks) in tracks.iter().zip(&mut chunks) {
             let mut chunk_end = None;
             for &number in &track.samples {
                 let Some(sample) = index.sample(number) else { continue };
-                let Some(chunks) = chunks.get_mut(usize::from(sample.track)) else { continue };
                 let description = track.description_of(number);
                 match chunks.last_mut() {
                     Some(chunk) if chunk_end == Some(sample.offset) && chunk.description == description => {
@@ -77,8 +71,14 @@ impl SampleTableWriter {
         Self { chunks, wide: end > u64::from(u32::MAX) }
     }
 
-    /// Writes the tables of a track; where its chunk offsets stand in `out` comes back.
-    pub(super) fn put(&self, out: &mut BytesMut, index: &Index, track: &MovieTrack<'_>) -> Range<usize> {
+    /// Writes the tables of the track at that place; where its chunk offsets stand in `out` comes back.
+    pub(super) fn put(
+        &self,
+        out: &mut BytesMut,
+        index: &Index,
+        track: &MovieTrack<'_>,
+        place: usize,
+    ) -> Range<usize> {
         let samples = || track.samples.iter().filter_map(|&number| index.sample(number));
         let scale = track.indexed.timescale;
         let first = samples().next().map(|sample| sample.dts).unwrap_or_default();
@@ -98,7 +98,6 @@ impl SampleTableWriter {
             put_list(out, b"stss", keys.map(|(number, _)| number));
         }
         put_sizes(out, samples().map(|sample| index.payload_len(sample)));
-        let place = samples().next().map_or(0, |sample| usize::from(sample.track));
         self.put_chunks(out, self.chunks.get(place).map_or(&[], Vec::as_slice))
     }
 

@@ -82,6 +82,13 @@ impl TrackFragments {
         own.id == track.id && self.output.holds(track.codec) && own.config == track.config
     }
 
+    /// Whether both are the same track, described in the same way.
+    #[must_use]
+    pub fn is_alike(&self, other: &Self) -> bool {
+        let (own, other) = (&self.output, &other.output);
+        own.track == other.track && own.description == other.description && own.timescale == other.timescale
+    }
+
     /// Where the next frame lies. Sound that came by the millisecond is put on the grid of its samples.
     pub fn place(&mut self, frame: &Frame) -> Placed {
         let timescale = self.timescale();
@@ -103,7 +110,8 @@ impl TrackFragments {
         init::segment([(self.number, &self.output)].into_iter())
     }
 
-    /// `ftyp` and `moov` of a file with the fragments of all these.
+    /// `ftyp` and `moov` of a file with the fragments of all these. Another description of a track that is among them continues
+    /// it: to who reads the file's [`Index`](crate::index::Index) they are one track, whose configuration changes.
     #[must_use]
     pub fn head_of<'a>(tracks: impl Iterator<Item = &'a Self> + Clone) -> Bytes {
         init::segment(tracks.map(|track| (track.number, &track.output)))

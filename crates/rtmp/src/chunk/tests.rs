@@ -61,7 +61,7 @@ fn decode_with(mut decoder: Decoder, bytes: &[u8], cut: usize) -> Result<Vec<Raw
     for piece in bytes.chunks(cut.max(1)) {
         input.extend_from_slice(piece);
         while let Some(message) = decoder.read(&mut input)? {
-            if message.type_id == 1 {
+            if message.type_id == 1 && message.payload.len() >= 4 {
                 decoder.set_chunk_size(message.payload.clone().get_u32())?;
             }
             messages.push(message);

@@ -202,10 +202,10 @@ impl Broadcast {
         let Some((window, maker)) = &mut self.kept else { return };
         let made = make(maker, self.keeper.uptime.now());
         let Some(writing) = &mut self.writing else { return drop(window.take(made)) };
-        // A head goes between the parts before it and those behind it.
+        // Tracks go between the parts before them and those behind them.
         for written in Written::through(window, made) {
             match written {
-                Written::Head(file, bytes) => writing.head(file, bytes),
+                Written::Tracks(tracks) => writing.tracks(tracks),
                 Written::Part(kept) => writing.part(&kept),
                 Written::Begin | Written::End | Written::Gap => {}
             }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use headwater_hub::{News, Playback};
-use headwater_media::{Frame, MediaKind};
+use headwater_media::{Frame, MediaKind, TrackId};
 
 use super::*;
 use crate::{Config, Film, FilmCursor, Library};
@@ -228,6 +228,47 @@ async fn script_data_comes_at_once_if_wanted_so() {
     assert_eq!(cues.len(), 2, "each once");
     assert!(cues.iter().all(|&at| frames[at].dts.as_ms() < 10_000), "in front of their time");
     assert_eq!(videos(&frames).len(), 250);
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+#[tokio::test]
+async fn what_changes_in_a_film_that_is_written_is_told_when_it_comes() {
+    let directory = std::env::temp_dir().join(format!("headwater-changing-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let whole = std::fs::read(testdata().join("demo.flv")).unwrap();
+    let path = directory.join("film.flv");
+    let tag = |body: &[u8], ms| {
+        let head = headwater_media::flv::tag_head(headwater_media::flv::TagKind::Video, body.len(), ms);
+        [&head[..], body, &headwater_media::flv::previous_tag_size(body.len())[..]].concat()
+    };
+    std::fs::write(&path, &whole).unwrap();
+    let library = Arc::new(Library::new(&directory, &Config::default()));
+    let film = library.open("vod", "film").await.unwrap();
+    let first = film.index().tracks_at(0).into_iter().find(|track| track.id == TrackId::VIDEO).unwrap();
+    let mut cursor = FilmCursor::on(library, "vod", film, Timestamp::ZERO);
+    cursor.set_buffer(FOREVER);
+    // The same with other compatibility flags.
+    let mut config = first.config.to_vec();
+    config[2] ^= 0x20;
+    let picture = [0x17, 1, 0, 0, 0, 0, 0, 0, 2, 0x65, 0x88];
+    let added = [tag(&[&[0x17, 0, 0, 0, 0][..], &config].concat(), 10_100), tag(&picture, 10_100)].concat();
+    let (mut told, mut pictures) = (Vec::new(), 0);
+    while pictures < 251 {
+        let batch = next_batch(&mut cursor).await;
+        pictures += videos(&batch.frames).len();
+        let holds = batch.setup.track(TrackId::VIDEO).cloned().unwrap();
+        if told.last() != Some(&holds) {
+            told.push(holds);
+        }
+        cursor.advance(&batch, batch.frames.len());
+        if pictures == 250 {
+            std::fs::write(&path, [&whole[..], &added].concat()).unwrap();
+        }
+    }
+    assert_eq!(
+        told.iter().map(|track| track.config.to_vec()).collect::<Vec<_>>(),
+        [first.config.to_vec(), config]
+    );
     std::fs::remove_dir_all(&directory).unwrap();
 }
 

@@ -1,6 +1,7 @@
 //! A library beside a directory that changes.
 
 use std::fs;
+use std::io::Write as _;
 
 use headwater_media::Timestamp;
 
@@ -165,10 +166,14 @@ async fn what_is_being_written_stays_and_a_new_name_changes_no_kind() {
 #[tokio::test]
 async fn a_new_file_is_there_when_it_is_whole_and_in_the_place_of_none() {
     let films = Films::new("put", &Config::default());
-    let put = async |bytes| films.library.put("vod", "a/film.mp4", bytes).await;
-    put(fixture("bframes.mp4").into()).await.unwrap();
+    let put = async |bytes: Vec<u8>| {
+        films.library.put("vod", "a/film.mp4", move |file| file.write_all(&bytes)).await
+    };
+    put(fixture("bframes.mp4")).await.unwrap();
     assert!(films.open("a/film.mp4").await.is_ok());
-    assert_eq!(put(fixture("faststart.mp4").into()).await.unwrap_err().kind, RefusalKind::Taken);
+    assert_eq!(put(fixture("faststart.mp4")).await.unwrap_err().kind, RefusalKind::Taken);
     assert_eq!(fs::read(films.directory.join("a/film.mp4")).unwrap(), fixture("bframes.mp4"));
+    let fails = films.library.put("vod", "a/other.mp4", |_| Err(io::ErrorKind::StorageFull.into())).await;
+    assert_eq!(fails.unwrap_err().kind, RefusalKind::Full);
     assert_eq!(fs::read_dir(films.directory.join("a")).unwrap().count(), 1, "something is left beside it");
 }

@@ -1,10 +1,10 @@
 //! New files for the library, and files taken out of it.
 
 use std::fmt;
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-use bytes::Bytes;
 
 use super::Library;
 use crate::blocking::blocking;
@@ -34,13 +34,18 @@ impl Library {
         blocking(move || root.make_way(&name)).await
     }
 
-    /// Makes a new file; it appears under its name when it is whole.
+    /// Makes a new file of what `write` writes; it appears under its name when it is whole.
     ///
     /// # Errors
     /// As [`holds`](Self::holds); `Taken`, `Full`, or it cannot be written.
-    pub async fn put(&self, app: &str, name: &str, bytes: Bytes) -> Result<(), Refusal> {
+    pub async fn put(
+        &self,
+        app: &str,
+        name: &str,
+        write: impl FnOnce(&mut File) -> io::Result<()> + Send + 'static,
+    ) -> Result<(), Refusal> {
         let (root, file) = (self.root(app)?.clone(), name.to_owned());
-        blocking(move || root.put(&file, &bytes)).await?;
+        blocking(move || root.put(&file, write)).await?;
         self.forget(app, name);
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{BESIDE, DEPTH_MAX, FILMS, MediaRoot, check_name, has_extension};
@@ -68,8 +68,12 @@ impl MediaRoot {
         })
     }
 
-    /// Makes a new file, which appears under its name when it is whole.
-    pub(crate) fn put(&self, name: &str, bytes: &[u8]) -> Result<(), Refusal> {
+    /// Makes a new file of what `write` writes, which appears under its name when it is whole.
+    pub(crate) fn put(
+        &self,
+        name: &str,
+        write: impl FnOnce(&mut File) -> io::Result<()>,
+    ) -> Result<(), Refusal> {
         let target = self.make_way(name)?;
         let failed = |error: io::Error| match error.kind() {
             io::ErrorKind::AlreadyExists => {
@@ -88,7 +92,7 @@ impl MediaRoot {
         // Hidden names are not served.
         let beside = target.with_file_name(format!(".headwater-{:016x}", u64::from_ne_bytes(random)));
         let written = File::create_new(&beside)
-            .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+            .and_then(|mut file| write(&mut file).and_then(|()| file.sync_all()))
             .and_then(|()| appear(&beside, &target, false));
         written.map_err(|error| {
             let _ = fs::remove_file(&beside);

@@ -264,9 +264,22 @@ impl<S: SampleSource> ReadAhead<S> {
         self.window.push_front(frames, self.position());
     }
 
-    /// Goes on with more of the same recording.
+    /// Goes on with more of the same recording, behind what was read of it.
     pub(crate) fn take_source(&mut self, source: S) {
-        self.source = Arc::new(source);
+        let before = std::mem::replace(&mut self.source, Arc::new(source));
+        let (old, new) = (before.index(), self.index());
+        if let Some(last) = self.next.checked_sub(1).and_then(|last| old.samples().get(last)) {
+            let place = |sample: &Sample| (sample.offset, sample.track);
+            if new.samples().get(self.next - 1).map(place) != Some(place(last)) {
+                // The beginning of a track that came late stands before it: what has been read is not read again.
+                let read_to = last.dts + old.clock() - new.clock();
+                self.next = new.samples().partition_point(|sample| sample.dts <= read_to);
+            }
+        }
+        let tracks = self.index().tracks_at(self.next);
+        let is_told = self.next < self.index().samples().len() && self.window.holds(&tracks);
+        let next_change = self.index().next_change(self.next).unwrap_or(usize::MAX);
+        self.setup_end = if is_told { next_change } else { self.next };
     }
 
     /// The recording is whole, and all of it was read, unless it has been sought in since.

@@ -89,6 +89,11 @@ impl Window {
         self.setup = Arc::new(DecoderSetup::new(contents, self.first));
     }
 
+    /// Whether just these tracks hold, as far as is told.
+    pub(super) fn holds(&self, tracks: &[Track]) -> bool {
+        tracks.iter().all(|track| self.setup.track(track.id) == Some(track))
+    }
+
     /// From the next frame on these tracks hold; those that are news are told with it.
     pub(super) fn set_tracks(&mut self, tracks: Vec<Track>) {
         for track in tracks {

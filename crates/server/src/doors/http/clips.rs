@@ -4,19 +4,21 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
-use axum::http::{StatusCode, Uri, header};
+use axum::extract::{Path, Request, State};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use headwater_archive::{CLIP_BYTES_MAX, RECORDINGS_APP, clip};
 use headwater_hub::StreamName;
 use headwater_media::Timestamp;
-use headwater_media::cut::{Cut, CutPosition, Piece, Span};
+use headwater_media::cut::{Cut, Span};
 use headwater_media::flv::Dialect;
-use headwater_vod::{Film, Refusal, RefusalKind};
+use headwater_vod::{Film, Refusal, RefusalKind, blocking};
 use serde::{Deserialize, Serialize};
 
+use super::files::{Container, Plan, Representation, respond};
 use super::films;
+use super::preconditions::Validators;
 use super::query::Query;
 use super::refusals::refused;
 use super::shared::Shared;
@@ -46,19 +48,17 @@ struct Made {
     url: String,
 }
 
-/// The form of a clip.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Form {
-    Mp4,
-    Flv,
-}
-
 /// `GET /api/v1/clips/<app>/<name>?from=&until=&format=`: the clip itself.
-pub(super) async fn fetch(State(shared): State<Arc<Shared>>, Path(path): Path<String>, uri: Uri) -> Response {
-    let query = Query::of(&uri);
-    let form = match query.value("format") {
-        None | Some("mp4") => Form::Mp4,
-        Some("flv") => Form::Flv,
+pub(super) async fn fetch(
+    State(shared): State<Arc<Shared>>,
+    Path(path): Path<String>,
+    request: Request,
+) -> Response {
+    let (request, _) = request.into_parts();
+    let query = Query::of(&request.uri);
+    let (container, ending) = match query.value("format") {
+        None | Some("mp4") => (Container::Mp4, "mp4"),
+        Some("flv") => (Container::Flv, "flv"),
         Some(_) => return (StatusCode::BAD_REQUEST, "format is mp4 or flv\n").into_response(),
     };
     let seconds = |name| query.value(name).and_then(|value| value.parse::<f64>().ok());
@@ -66,15 +66,11 @@ pub(super) async fn fetch(State(shared): State<Arc<Shared>>, Path(path): Path<St
         return (StatusCode::BAD_REQUEST, "from and until are seconds, like from=12.5&until=20\n")
             .into_response();
     };
-    match make(&shared, &path, (from, until), form).await {
-        Ok(bytes) => {
-            let (kind, ending) = match form {
-                Form::Mp4 => ("video/mp4", "mp4"),
-                Form::Flv => ("video/x-flv", "flv"),
-            };
-            let disposition = format!("attachment; filename=\"clip.{ending}\"");
-            ([(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, disposition)], bytes)
-                .into_response()
+    match make(&shared, &path, (from, until), container).await {
+        Ok(Clip { plan, validators }) => {
+            let content_type = container.content_type();
+            let download = Some(format!("clip.{ending}"));
+            respond(&shared, &request, Representation { plan, content_type, validators, download })
         }
         Err(refusal) => refused(&refusal),
     }
@@ -97,9 +93,9 @@ pub(super) async fn keep(State(shared): State<Arc<Shared>>, body: Bytes) -> Resp
 
 async fn keep_as_film(shared: &Shared, wanted: Wanted) -> Result<Made, Refusal> {
     let Wanted { stream, from, until, name } = wanted;
-    let form = match name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).as_deref() {
-        Some("mp4") => Form::Mp4,
-        Some("flv") => Form::Flv,
+    let container = match name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).as_deref() {
+        Some("mp4") => Container::Mp4,
+        Some("flv") => Container::Flv,
         _ => {
             let text = format!("The name {name} has to end in .mp4 or .flv.");
             return Err(Refusal::new(RefusalKind::Invalid, text));
@@ -108,16 +104,21 @@ async fn keep_as_film(shared: &Shared, wanted: Wanted) -> Result<Made, Refusal> 
     if shared.sources.library.holds(RECORDINGS_APP, &name).await? {
         return Err(Refusal::new(RefusalKind::Taken, format!("There is a {name} already.")));
     }
-    let bytes = make(shared, &stream, (from, until), form).await?;
-    let len = bytes.len() as u64;
-    shared.sources.library.put(RECORDINGS_APP, &name, bytes).await?;
+    let Clip { plan, .. } = make(shared, &stream, (from, until), container).await?;
+    let len = plan.len();
+    shared.sources.library.put(RECORDINGS_APP, &name, move |file| plan.write_to(file)).await?;
     shared.events.emit(Event::ClipMade { stream, file: name.clone(), bytes: len });
     let url = films::address(RECORDINGS_APP, &name);
     Ok(Made { app: RECORDINGS_APP, name, bytes: len, url })
 }
 
-/// The clip in memory.
-async fn make(shared: &Shared, path: &str, span: (f64, f64), form: Form) -> Result<Bytes, Refusal> {
+/// A clip as it is sent or written, piece by piece.
+struct Clip {
+    plan: Plan,
+    validators: Validators,
+}
+
+async fn make(shared: &Shared, path: &str, span: (f64, f64), container: Container) -> Result<Clip, Refusal> {
     let is_possible = |seconds: f64| (-SECONDS_MAX..=SECONDS_MAX).contains(&seconds);
     if !is_possible(span.0) || !is_possible(span.1) {
         let text = "from and until are seconds of a broadcast, like 12.5 and 20; these are none.";
@@ -125,12 +126,16 @@ async fn make(shared: &Shared, path: &str, span: (f64, f64), form: Form) -> Resu
     }
     let time = |seconds: f64| Timestamp::from_nanos((seconds * 1e9) as i64);
     let (film, span) = open(shared, path, (time(span.0), time(span.1))).await?;
-    let cut = match form {
-        Form::Mp4 => Cut::mp4(film.index(), span),
-        Form::Flv => Cut::flv(film.index(), span, Dialect::PLAIN),
-    };
-    let cut = cut
-        .map_err(|error| Refusal::new(RefusalKind::NoMedia, format!("{path} cannot be cut so: {error}.")))?;
+    let (source, name) = (Arc::clone(&film), path.to_owned());
+    let cut = blocking(move || {
+        let cut = match container {
+            Container::Mp4 => Cut::mp4(source.index(), span),
+            Container::Flv => Cut::flv(source.index(), span, Dialect::PLAIN),
+        };
+        let failed = |error| Refusal::new(RefusalKind::NoMedia, format!("{name} cannot be cut so: {error}."));
+        cut.map_err(failed)
+    })
+    .await?;
     if cut.len() > CLIP_BYTES_MAX {
         let text = format!(
             "This clip would have {} bytes; {CLIP_BYTES_MAX} are as many as one may have.",
@@ -138,9 +143,11 @@ async fn make(shared: &Shared, path: &str, span: (f64, f64), form: Form) -> Resu
         );
         return Err(Refusal::new(RefusalKind::TooLarge, text));
     }
-    put_together(&film, &cut)
-        .await
-        .map_err(|error| Refusal::new(RefusalKind::Failed, format!("{path} cannot be read: {error:#}.")))
+    // Of the same film and span the same bytes are made.
+    let times = [span.from, span.until].map(|time| time.unwrap_or_default().as_nanos());
+    let etag = format!("\"{}-{}-{}-{container:?}\"", film.etag().trim_matches('"'), times[0], times[1]);
+    let validators = Validators { etag, modified: film.modified() };
+    Ok(Clip { plan: Plan::made(film, Arc::new(cut)), validators })
 }
 
 /// What holds the span, and where the span lies in it.
@@ -186,25 +193,6 @@ fn must_follow(from: Timestamp, until: Timestamp) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(Refusal::new(RefusalKind::Invalid, "The end asked for is not behind the start."))
-}
-
-async fn put_together(film: &Film, cut: &Cut) -> anyhow::Result<Bytes> {
-    let mut out = BytesMut::with_capacity(usize::try_from(cut.len())?);
-    let mut place = CutPosition::default();
-    while let Some(piece) = cut.next(film.index(), &mut place) {
-        match piece {
-            Piece::Bytes(bytes) => out.extend_from_slice(&bytes),
-            Piece::File { offset, len } => {
-                out.extend_from_slice(&Arc::clone(film.blob()).read_at(offset..offset + len).await?);
-            }
-            Piece::Repaired(sample) => {
-                for frame in film.frames_of(&[&sample]).await? {
-                    out.extend_from_slice(&frame.payload);
-                }
-            }
-        }
-    }
-    Ok(out.freeze())
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use headwater_archive::{Archive, Happened, Kept, Recorder, Spool, Written};
 use headwater_hub::StreamName;
+use headwater_media::mp4::TrackFragments;
 use headwater_vod::blocking;
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinHandle};
@@ -34,8 +34,8 @@ pub(super) struct Writing {
     task: JoinHandle<()>,
     /// Parts that were left out because too many waited.
     left_out: u64,
-    /// What describes what comes.
-    head: Option<Written>,
+    /// What comes is of these.
+    tracks: Option<Written>,
     /// Whether it is to be written.
     is_wanted: bool,
     /// What was asked for while the queue was full: an end, a beginning, or both in this order.
@@ -52,18 +52,18 @@ impl Writing {
         let files = Files { recorder, spool };
         let task = tokio::spawn(write(parts, Arc::clone(&waiting), files, teller.clone()));
         let pending = VecDeque::new();
-        Self { queue, waiting, task, left_out: 0, head: None, is_wanted, pending, teller }
+        Self { queue, waiting, task, left_out: 0, tracks: None, is_wanted, pending, teller }
     }
 
-    /// Another head holds for what comes.
-    pub(super) fn head(&mut self, file: u32, bytes: Bytes) {
+    /// What comes is of these tracks.
+    pub(super) fn tracks(&mut self, tracks: Arc<[TrackFragments]>) {
         self.try_deliver();
-        let head = Written::Head(file, bytes);
-        // Without it nothing that comes can be written.
-        if self.left_out == 0 && self.queue.try_send(head.clone()).is_err() {
+        let tracks = Written::Tracks(tracks);
+        // Without them nothing that comes can be written.
+        if self.left_out == 0 && self.queue.try_send(tracks.clone()).is_err() {
             self.left_out = 1;
         }
-        self.head = Some(head);
+        self.tracks = Some(tracks);
     }
 
     /// Takes a part, unless too much waits. After such a gap the recording goes on in another file, from a key frame on.
@@ -137,7 +137,7 @@ impl Writing {
     }
 
     fn go_on(&mut self) {
-        let orders = [Some(Written::Gap), self.head.clone()];
+        let orders = [Some(Written::Gap), self.tracks.clone()];
         // There is room for hundreds.
         orders.into_iter().flatten().for_each(|order| drop(self.queue.try_send(order)));
         self.teller.tell(Happened::Lost(std::mem::take(&mut self.left_out)));
@@ -338,10 +338,10 @@ mod tests {
     /// Whose queue is full, as with a disk that does nothing.
     fn full() -> (Writing, mpsc::Receiver<Written>) {
         let (queue, parts) = mpsc::channel(WAITING_MAX);
-        (0..WAITING_MAX).for_each(|_| queue.try_send(Written::Head(1, Bytes::new())).unwrap());
+        (0..WAITING_MAX).for_each(|_| queue.try_send(Written::Tracks(Arc::default())).unwrap());
         let (waiting, task, pending) = (Arc::default(), tokio::spawn(async {}), VecDeque::new());
         let (is_wanted, teller) = (true, teller());
-        (Writing { queue, waiting, task, left_out: 0, head: None, is_wanted, pending, teller }, parts)
+        (Writing { queue, waiting, task, left_out: 0, tracks: None, is_wanted, pending, teller }, parts)
     }
 
     #[tokio::test]

@@ -21,6 +21,8 @@ const BOUNDARY: &str = "headwater-part-5f2d1c7ab3e84096";
 /// Fields that scripts of other origins may read beside those that they always may.
 const EXPOSED: &str =
     "Accept-Ranges, Content-Range, Content-Length, ETag, Last-Modified, Content-Disposition";
+/// Fields of an answer, about.
+const FIELDS: usize = 10;
 /// What stands for itself in the extended form of a file name (RFC 8187).
 const ATTRIBUTE: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
@@ -119,6 +121,7 @@ fn send(method: &Method, status: StatusCode, content_type: &str, plan: Plan, pat
 
 /// What holds for the whole, whatever of it is sent.
 fn describe(response: &mut Response, representation: &Representation) {
+    response.headers_mut().reserve(FIELDS);
     let always = [
         (header::ACCEPT_RANGES, "bytes"),
         // Kept, and asked for again each time: a file may be replaced under its name, and 304 is short.

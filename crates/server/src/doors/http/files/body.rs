@@ -1,6 +1,7 @@
 //! A [`Plan`] on its way to the client: ranges of files by the kernel where the connection can, else read in
 //! bounded pieces.
 
+#[cfg(not(target_os = "linux"))]
 use std::fs::File;
 use std::io;
 use std::pin::Pin;
@@ -13,9 +14,9 @@ use headwater_vod::blocking;
 use http_body::SizeHint;
 use prometheus_client::metrics::counter::Counter;
 
-#[cfg(target_os = "linux")]
-use super::disk;
 use super::disk::Patience;
+#[cfg(target_os = "linux")]
+use super::disk::{is_cached, warm};
 use super::plan::{Piece, Plan};
 use crate::doors::http::sendfile::{RANGE_LEN_MAX, Ranges};
 
@@ -24,6 +25,8 @@ const READ_LEN_MAX: u64 = 256 << 10;
 /// From this length on a range is worth system calls of its own; shorter ones are read and leave with what is around
 /// them.
 const KERNEL_LEN_MIN: u64 = 32 << 10;
+/// Bytes at hand that are as many or more leave from where they lie; fewer are copied to what is around them.
+const COPIED_LEN_MAX: usize = 4 << 10;
 
 /// How bytes of files leave.
 #[derive(Clone, Debug)]
@@ -38,16 +41,24 @@ pub(super) struct SendPath {
 pub(super) struct PlanBody {
     /// Bytes that are still to come.
     left: u64,
-    next: Pin<Box<dyn Future<Output = Step> + Send>>,
+    state: State,
 }
 
-/// A piece, and what makes the next one.
-type Step = Option<(io::Result<Bytes>, Sender)>;
+/// Who has the sender.
+enum State {
+    /// Nothing is on its way.
+    Resting(Sender),
+    /// The disk is waited for.
+    Waiting(Reading),
+    Over,
+}
+
+/// Bytes on their way, and who makes the next.
+type Reading = Pin<Box<dyn Future<Output = (io::Result<Bytes>, Sender)> + Send>>;
 
 impl PlanBody {
     pub(super) fn new(plan: Plan, path: SendPath) -> Self {
-        let left = plan.len();
-        Self { left, next: Box::pin(step(Sender { plan, path })) }
+        Self { left: plan.len(), state: State::Resting(Sender { plan, path }) }
     }
 }
 
@@ -56,15 +67,21 @@ struct Sender {
     path: SendPath,
 }
 
-async fn step(mut sender: Sender) -> Step {
-    let bytes = match sender.kernel() {
-        Some(kernel) => sender.hand_over(&kernel).await,
-        None => sender.read().await,
-    };
-    Some((bytes, sender))
+/// What comes next.
+enum Next {
+    /// It is in memory.
+    AtHand(io::Result<Bytes>, Sender),
+    Waits(Reading),
 }
 
 impl Sender {
+    fn next(mut self) -> Next {
+        match self.kernel() {
+            Some(kernel) => self.hand_over(kernel),
+            None => self.read(),
+        }
+    }
+
     /// Who sends what comes next, if the kernel does: long ranges of files.
     fn kernel(&mut self) -> Option<Arc<Ranges>> {
         match self.plan.front()? {
@@ -75,57 +92,70 @@ impl Sender {
         }
     }
 
-    async fn hand_over(&mut self, kernel: &Ranges) -> io::Result<Bytes> {
+    fn hand_over(mut self, kernel: Arc<Ranges>) -> Next {
         let Some(Piece::Range { blob, offset, len }) = self.plan.take_front(RANGE_LEN_MAX as u64) else {
-            return Ok(Bytes::new());
+            return Next::AtHand(Ok(Bytes::new()), self);
         };
-        let Some(file) = blob.as_file() else {
-            return gather(vec![Piece::Range { blob, offset, len }]).await;
+        let Some(file) = blob.as_file().cloned() else {
+            return self.gather(vec![Piece::Range { blob, offset, len }]);
         };
-        warmed(file, offset, len).await?;
-        Ok(kernel.hand_over(file, offset, len))
+        if is_cached(&file, offset, len) {
+            return Next::AtHand(Ok(kernel.hand_over(&file, offset, len)), self);
+        }
+        Next::Waits(Box::pin(async move {
+            let warmed = warm(&file, offset, len).await;
+            (warmed.map(|()| kernel.hand_over(&file, offset, len)), self)
+        }))
     }
 
-    /// Reads what comes next into one piece, up to what the kernel sends.
-    async fn read(&mut self) -> io::Result<Bytes> {
+    /// Reads what comes next into one piece, up to what the kernel sends or what is in memory by itself.
+    fn read(mut self) -> Next {
         let mut pieces = Vec::new();
         let mut len = 0;
         while len < READ_LEN_MAX && self.kernel().is_none() {
+            let is_long =
+                matches!(self.plan.front(), Some(Piece::Bytes(bytes)) if bytes.len() >= COPIED_LEN_MAX);
+            if is_long && !pieces.is_empty() {
+                break;
+            }
             let Some(piece) = self.plan.take_front(READ_LEN_MAX - len) else { break };
             len += piece.len();
             pieces.push(piece);
+            if is_long {
+                break;
+            }
         }
         if let [Piece::Bytes(bytes)] = pieces.as_slice() {
-            return Ok(bytes.clone());
+            return Next::AtHand(Ok(bytes.clone()), self);
         }
         self.path.copied.inc_by(len);
-        gather(pieces).await
+        self.gather(pieces)
     }
-}
 
-/// Several pieces, read into one: at once if all of it is in memory.
-async fn gather(pieces: Vec<Piece>) -> io::Result<Bytes> {
-    match gather_now(&pieces, Patience::None) {
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-            blocking(move || gather_now(&pieces, Patience::Disk)).await
+    /// Several pieces, read into one: at once if all of it is in memory.
+    fn gather(self, pieces: Vec<Piece>) -> Next {
+        match gather(&pieces, Patience::None) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Next::Waits(Box::pin(async move {
+                (blocking(move || gather(&pieces, Patience::Disk)).await, self)
+            })),
+            gathered => Next::AtHand(gathered, self),
         }
-        gathered => gathered,
     }
 }
 
-fn gather_now(pieces: &[Piece], patience: Patience) -> io::Result<Bytes> {
+fn gather(pieces: &[Piece], patience: Patience) -> io::Result<Bytes> {
     let mut out = BytesMut::with_capacity(pieces.iter().map(|piece| piece.len() as usize).sum());
     pieces.iter().try_for_each(|piece| piece.read_into(patience, &mut out))?;
     Ok(out.freeze())
 }
 
-/// Waits until a range can be sent without waiting for the disk.
-async fn warmed(file: &Arc<File>, offset: u64, len: u64) -> io::Result<()> {
-    #[cfg(target_os = "linux")]
-    if !disk::is_cached(file, offset, len) {
-        return disk::warm(file, offset, len).await;
-    }
-    let _ = (file, offset, len);
+#[cfg(not(target_os = "linux"))]
+const fn is_cached(_: &File, _: u64, _: u64) -> bool {
+    true
+}
+
+#[cfg(not(target_os = "linux"))]
+async fn warm(_: &Arc<File>, _: u64, _: u64) -> io::Result<()> {
     Ok(())
 }
 
@@ -140,23 +170,34 @@ impl HttpBody for PlanBody {
         if self.left == 0 {
             return Poll::Ready(None);
         }
-        self.next.as_mut().poll(context).map(|stepped| {
-            let Some((bytes, sender)) = stepped else {
-                self.left = 0;
-                return Some(Err(io::Error::other("the body is shorter than was said")));
-            };
-            match bytes {
-                Ok(bytes) => {
-                    self.left = self.left.saturating_sub(bytes.len() as u64);
-                    self.next = Box::pin(step(sender));
-                    Some(Ok(http_body::Frame::data(bytes)))
+        let next = match std::mem::replace(&mut self.state, State::Over) {
+            State::Resting(sender) => sender.next(),
+            State::Waiting(reading) => Next::Waits(reading),
+            State::Over => return Poll::Ready(None),
+        };
+        let (bytes, sender) = match next {
+            Next::AtHand(bytes, sender) => (bytes, sender),
+            Next::Waits(mut reading) => match reading.as_mut().poll(context) {
+                Poll::Ready(read) => read,
+                Poll::Pending => {
+                    self.state = State::Waiting(reading);
+                    return Poll::Pending;
                 }
-                Err(error) => {
-                    self.left = 0;
-                    Some(Err(error))
-                }
+            },
+        };
+        // A plan that ends before its length would be asked for ever.
+        let bytes = bytes.and_then(|bytes| match bytes.len() {
+            0 => Err(io::Error::other("the body is shorter than was said")),
+            _ => Ok(bytes),
+        });
+        match &bytes {
+            Ok(bytes) => {
+                self.left = self.left.saturating_sub(bytes.len() as u64);
+                self.state = State::Resting(sender);
             }
-        })
+            Err(_) => self.left = 0,
+        }
+        Poll::Ready(Some(bytes.map(http_body::Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {

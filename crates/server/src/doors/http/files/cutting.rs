@@ -19,14 +19,14 @@ const BODY_HEAD_LEN_MAX: u64 = 24;
 
 /// A container that films are written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Container {
+pub(in crate::doors::http) enum Container {
     Mp4,
     Flv,
 }
 
 impl Container {
     /// The one that a path's extension names; none that a film is written in for others.
-    pub(super) fn of(path: &str) -> Option<Self> {
+    pub(in crate::doors::http) fn of(path: &str) -> Option<Self> {
         let (_, extension) = path.rsplit_once('.')?;
         match extension.to_ascii_lowercase().as_str() {
             "mp4" | "m4v" | "f4v" | "mov" | "m4a" => Some(Self::Mp4),
@@ -35,7 +35,7 @@ impl Container {
         }
     }
 
-    pub(super) const fn content_type(self) -> &'static str {
+    pub(in crate::doors::http) const fn content_type(self) -> &'static str {
         match self {
             Self::Mp4 => "video/mp4",
             Self::Flv => "video/x-flv",

@@ -19,7 +19,8 @@ use axum::response::{IntoResponse, Response};
 pub(in crate::doors::http) use self::answer::Representation;
 use self::answer::answer;
 use self::body::SendPath;
-use self::cutting::{Container, CutRequest};
+pub(in crate::doors::http) use self::cutting::Container;
+use self::cutting::CutRequest;
 pub(in crate::doors::http) use self::plan::{Piece, Plan};
 use super::cors::{method_not_allowed, preflight};
 use super::preconditions::Validators;
@@ -71,6 +72,12 @@ async fn represent(
     };
     match opened {
         Ok(blob) => {
+            let pieced = library.open_pieced(app, path, &blob).await;
+            if let (Ok(Some(film)), Some(container)) = (pieced, Container::of(path)) {
+                let made = Box::pin(shared.cuts.get(app, &film, container, asked)).await;
+                let (plan, validators) = made.map_err(|refusal| refused(&refusal))?;
+                return Ok(Representation { plan, content_type: content_type(path), validators, download });
+            }
             let validators = Validators { etag: blob.etag().to_owned(), modified: blob.modified() };
             let len = blob.size();
             let mut plan = Plan::default();

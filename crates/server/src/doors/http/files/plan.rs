@@ -2,7 +2,7 @@
 //! known, any part of it can be taken out, and it is walked piece by piece: memory does not grow with what is sent.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, Write};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -12,6 +12,9 @@ use headwater_media::index::Sample;
 
 use super::disk::{self, Patience};
 use headwater_vod::{Blob, Film};
+
+/// Bytes written at once, at most.
+const WRITTEN_BYTES: u64 = 256 << 10;
 
 /// A body before it is sent.
 #[derive(Clone, Debug, Default)]
@@ -131,7 +134,7 @@ impl Part {
 
 impl Plan {
     /// A whole film written anew.
-    pub(super) fn made(film: Arc<Film>, cut: Arc<Cut>) -> Self {
+    pub(in crate::doors::http) fn made(film: Arc<Film>, cut: Arc<Cut>) -> Self {
         let len = cut.len();
         let made = Made { film, cut, place: CutPosition::default(), len };
         Self { parts: [Part::Made(made)].into(), len }
@@ -180,6 +183,20 @@ impl Plan {
             start = end;
         }
         taken
+    }
+
+    /// Writes all of it. It waits for the disk: not for a task's thread.
+    ///
+    /// # Errors
+    /// Those of reading and writing.
+    pub(in crate::doors::http) fn write_to(mut self, out: &mut impl Write) -> io::Result<()> {
+        let mut bytes = BytesMut::new();
+        while let Some(piece) = self.take_front(WRITTEN_BYTES) {
+            bytes.clear();
+            piece.read_into(Patience::Disk, &mut bytes)?;
+            out.write_all(&bytes)?;
+        }
+        Ok(())
     }
 
     /// The next piece.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::Write as _;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -59,7 +59,8 @@ struct Made {
 #[derive(Clone, Debug)]
 struct Text {
     plain: Bytes,
-    packed: Bytes,
+    /// Made when the first asks for it.
+    packed: Arc<OnceLock<Bytes>>,
     /// With its quotes.
     etag: String,
 }
@@ -124,13 +125,18 @@ fn render(window: &Window, wanted: Wanted, query: String, reports_query: String)
 
 impl Text {
     fn new(text: String) -> Self {
-        let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
-        // Nothing fails in memory.
-        let packed = packer.write_all(text.as_bytes()).and_then(|()| packer.finish()).unwrap_or_default();
         let mut hasher = DefaultHasher::new();
         text.hash(&mut hasher);
         let etag = format!("\"{:016x}\"", hasher.finish());
-        Self { plain: text.into(), packed: packed.into(), etag }
+        Self { plain: text.into(), packed: Arc::default(), etag }
+    }
+
+    fn packed(&self) -> &Bytes {
+        self.packed.get_or_init(|| {
+            let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+            // Nothing fails in memory.
+            packer.write_all(&self.plain).and_then(|()| packer.finish()).unwrap_or_default().into()
+        })
     }
 
     fn answer(&self, headers: &HeaderMap, cache: &str) -> Response {
@@ -138,11 +144,10 @@ impl Text {
         let is_packed = codings(headers)
             .into_iter()
             .find(|coding| *coding != Coding::Brotli)
-            .is_some_and(|coding| coding == Coding::Gzip)
-            && !self.packed.is_empty();
+            .is_some_and(|coding| coding == Coding::Gzip);
         let mut response = match (has_it, is_packed) {
             (true, _) => StatusCode::NOT_MODIFIED.into_response(),
-            (false, true) => self.packed.clone().into_response(),
+            (false, true) => self.packed().clone().into_response(),
             (false, false) => self.plain.clone().into_response(),
         };
         let fields = response.headers_mut();
