@@ -62,20 +62,26 @@ impl FlvFile {
         &self.appended
     }
 
-    /// Takes a part, and appends the frames that no others can come before any more.
-    pub(super) fn put(&mut self, part: &Part, bytes: &Bytes) -> io::Result<()> {
-        let frames = part.frames(bytes).map(|(sequence, frame)| (sequence, (Arc::clone(&part.init), frame)));
-        self.waiting.extend(frames);
-        self.append_below(part.complete_to)
+    /// Takes a part, and appends the frames that no others can come before any more; how many are too large comes back.
+    pub(super) fn put(&mut self, part: &Part, bytes: &Bytes) -> io::Result<u64> {
+        let fits = |(_, frame): &(u64, Frame)| frame.payload.len() <= PAYLOAD_BYTES_MAX;
+        let frames = part.frames(bytes).filter(fits);
+        let before = self.waiting.len();
+        self.waiting.extend(frames.map(|(sequence, frame)| (sequence, (Arc::clone(&part.init), frame))));
+        let left_out = part.samples.len() - (self.waiting.len() - before);
+        self.append_below(part.complete_to)?;
+        Ok(left_out as u64)
     }
 
     /// Makes a film of it in which players seek. Of a file in which there is nothing, nothing is left.
     pub(super) fn complete(mut self) -> io::Result<Option<Completed>> {
-        self.append_below(u64::MAX)?;
+        let appended = self.append_below(u64::MAX);
         if self.appended.is_empty() {
-            return self.appended.remove().map(|()| None);
+            return appended.and_then(|()| self.appended.remove()).map(|()| None);
         }
-        complete(self.appended.file(), &self.contents, self.appended.len()).map(Some)
+        // It needs no more room, so that a disk that is full can do it.
+        let completed = complete(self.appended.file(), &self.contents, self.appended.len())?;
+        appended.map(|()| Some(completed))
     }
 
     /// Appends the frames with lower numbers, all at once.
@@ -100,9 +106,6 @@ impl FlvFile {
     }
 
     fn write(&mut self, init: &Init, mut frame: Frame, out: &mut BytesMut) {
-        if frame.payload.len() > PAYLOAD_BYTES_MAX {
-            return;
-        }
         let (origin, mut muxer) = match self.muxer.take() {
             Some(muxer) => muxer,
             None => self.begin(frame.dts, out),

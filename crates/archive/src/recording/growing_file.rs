@@ -49,13 +49,13 @@ impl GrowingFile {
         }
     }
 
-    /// Takes a part and its bytes.
-    pub(super) fn put(&mut self, kept: &Kept, bytes: &Bytes) -> io::Result<()> {
+    /// Takes a part and its bytes; how many frames have no place in such a file comes back.
+    pub(super) fn put(&mut self, kept: &Kept, bytes: &Bytes) -> io::Result<u64> {
         match self {
             Self::Mp4(file) => {
                 let at = file.appended.append(bytes)?;
                 kept.lies_at(file.appended.reader(), at);
-                Ok(())
+                Ok(0)
             }
             Self::Flv(file) => file.put(kept.part(), bytes),
         }

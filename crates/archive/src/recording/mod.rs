@@ -316,7 +316,7 @@ impl Recorder {
         }
         let numbers = self.numbers();
         if let Some(open) = &mut self.file {
-            open.file.put(kept, bytes)?;
+            self.lost += open.file.put(kept, bytes)?;
             if let Some(numbers) = numbers.filter(|_| open.noted.elapsed() >= NOTE_EVERY) {
                 open.file.appended().note(&self.stream, numbers)?;
                 open.noted = Instant::now();

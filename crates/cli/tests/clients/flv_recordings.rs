@@ -1,6 +1,8 @@
 //! Recordings as FLV, by what ffmpeg reads of them: the places that their descriptions name are those of key frames, who
 //! seeks comes there at once, and a crash takes neither.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -65,6 +67,27 @@ fn assert_index(path: &Path) {
     assert_eq!(sought, [found[found.len() / 2]], "{interval}");
 }
 
+/// Old players ask for the places that they were told, and get the keyframe that is there, with its configuration.
+#[track_caller]
+fn assert_served(server: &Server, path: &Path) {
+    let file = std::fs::read(path).unwrap();
+    let about = parse_on_metadata(&flv_tags::of(&file).1[0].2).unwrap();
+    let name = format!("/recordings/live/{NAME}/{}", path.file_name().unwrap().to_str().unwrap());
+    for (time, at) in keyframe_index(&about).unwrap() {
+        let mut socket = TcpStream::connect(server.http_address()).unwrap();
+        write!(socket, "GET {name}?start={at} HTTP/1.0\r\n\r\n").unwrap();
+        let mut answer = Vec::new();
+        socket.read_to_end(&mut answer).unwrap();
+        let head = answer.windows(4).position(|at| at == b"\r\n\r\n").unwrap() + 4;
+        let (_, tags) = flv_tags::of(&answer[head..]);
+        let first = tags.iter().find(|tag| tag.0 == 9 && !flv_tags::is_config(tag)).unwrap();
+        let composition = u32::from_be_bytes([0, first.2[2], first.2[3], first.2[4]]);
+        let shown = i64::from(first.1 + composition);
+        assert!(first.2[0] >> 4 == 1 && (shown - time.as_ms()).abs() <= 1, "{at}: {time} {shown}");
+        assert!(flv_tags::is_config(&tags[0]) && answer.ends_with(&file[file.len() - 4..]), "{at}");
+    }
+}
+
 #[test]
 fn the_index_of_an_flv_recording_names_the_places_of_its_key_frames() {
     needs!("ffmpeg", "ffprobe");
@@ -78,6 +101,7 @@ fn the_index_of_an_flv_recording_names_the_places_of_its_key_frames() {
         let source_read = Recording::read(&source);
         compare(&source_read, &Recording::read(&path), whole(&source_read)).unwrap();
         assert_index(&path);
+        assert_served(&server, &path);
 
         let publisher = server.publish(&source, NAME);
         wait(&server, "a second file", || files(&server).len() == 2);

@@ -6,7 +6,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use headwater_media::cut::{Cut, Span};
-use headwater_media::flv::{Dialect, TAG_HEAD_LEN};
+use headwater_media::flv::{Dialect, TAG_HEAD_LEN, keyframe_index, parse_on_metadata};
 use headwater_media::index::Index;
 use headwater_media::{MediaKind, Timestamp};
 
@@ -184,6 +184,12 @@ fn keyframe_at(film: &Film, asked: &CutRequest, position: u64) -> Result<Option<
         .iter()
         .enumerate()
         .filter(|(_, sample)| sample.key && is_video(sample.track) == has_video);
+    // Where a configuration stands before its keyframe, files name the place of that.
+    if is_told(index, position)
+        && let Some((number, _)) = keyframes.clone().find(|(_, sample)| sample.offset > position)
+    {
+        return Ok(Some((number, true)));
+    }
     let mut best: Option<(usize, u64)> = None;
     let mut first = None;
     for (number, sample) in keyframes {
@@ -194,6 +200,13 @@ fn keyframe_at(film: &Film, asked: &CutRequest, position: u64) -> Result<Option<
     }
     let found = best.map(|(number, offset)| (number, payloads.contains(&offset)));
     Ok(found.or_else(|| first.map(|number| (number, false))))
+}
+
+/// Whether an FLV file's own description says that a keyframe is at this byte.
+fn is_told(index: &Index, position: u64) -> bool {
+    let about = index.metadata().and_then(|metadata| parse_on_metadata(metadata));
+    let told = about.and_then(|about| keyframe_index(&about)).unwrap_or_default();
+    told.iter().any(|(_, at)| *at == position)
 }
 
 /// The file of a film that is asked for by a name that no file has, in another container: `film.flv` of `film.mp4`.
