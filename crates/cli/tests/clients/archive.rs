@@ -48,7 +48,7 @@ fn files(server: &Server) -> Vec<PathBuf> {
     files
 }
 
-fn play(server: &Server, url: &str, file: &str) -> Program {
+pub(crate) fn play(server: &Server, url: &str, file: &str) -> Program {
     let mut command = headwater();
     command.args(["play", url, "-o"]).arg(server.file(file));
     server.run("play", command)

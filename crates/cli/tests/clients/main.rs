@@ -30,6 +30,7 @@ mod recording;
 mod recordings;
 mod rewind;
 mod scripted;
+mod slow_disk;
 mod sources;
 mod trace;
 mod transports;

@@ -132,6 +132,11 @@ impl Publisher {
         }
     }
 
+    /// How many frames have been sent.
+    pub(crate) fn sent(&self) -> usize {
+        self.sent.lock().unwrap().len()
+    }
+
     /// Remembers nothing of what was sent.
     pub(crate) fn forget(&self) {
         self.sent.lock().unwrap().clear();
@@ -245,7 +250,7 @@ fn tags(server: &Server, query: &str, is_enough: impl Fn(&[Tag]) -> bool) -> Vec
 }
 
 /// A film over HTTP, as soon as it goes so far.
-fn fetched(server: &Server, path: &str, last: usize) -> Vec<Tag> {
+pub(crate) fn fetched(server: &Server, path: &str, last: usize) -> Vec<Tag> {
     let end = Instant::now() + SOON;
     loop {
         let mut socket = TcpStream::connect(server.http_address()).unwrap();
@@ -280,7 +285,7 @@ fn from(start_ms: u64) -> PlayOptions {
 }
 
 /// The number in a frame.
-fn number(tag: &Tag) -> Option<usize> {
+pub(crate) fn number(tag: &Tag) -> Option<usize> {
     let at = if tag.0 == 9 { 11 } else { 4 };
     std::str::from_utf8(tag.2.get(at..at + 8)?).ok()?.parse().ok()
 }
