@@ -14,8 +14,8 @@ const ONLY_REAL = { skip: process.env.HEADWATER_URL ? false : "needs a real serv
 const SECONDS = Number(process.env.HEADWATER_HLS_SECONDS ?? 12);
 /** So far behind the server's clock a picture comes only if low latency does not work at all; how far it is, is printed. */
 const LATENCY_MAX_S = 6;
-/** A machine that does much else stalls a player that is a second behind. */
-const STALLS_MAX = 3;
+/** A machine that does much else stalls a player that is a second behind, now and then. */
+const STALLS_MAX = 3 + Math.floor(SECONDS / 120);
 
 const require = createRequire(import.meta.url);
 const file = (name, path) => join(dirname(require.resolve(`${name}/package.json`)), path);

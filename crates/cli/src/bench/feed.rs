@@ -30,8 +30,8 @@ const KEY_RATIO: u64 = 5;
 const SOUND: &[u8] = &[0x12, 0x10];
 /// Bytes of a frame of sound: 64 kbit/s.
 const SOUND_BYTES: usize = 186;
-/// So much of the past is sent before it is looked whether it is kept: the log has the newest seconds only, and what has left
-/// it before it is kept is lost.
+/// So much of the past is sent before it is waited for its last keyframe to be kept: the log has the newest seconds only, and
+/// what has left it before is lost.
 const AT_ONCE_SECONDS: u32 = 2;
 /// Nanoseconds of a frame of sound.
 const SOUND_STEP: i64 = 1024 * 1_000_000_000 / 44_100;
@@ -157,8 +157,10 @@ impl Sending {
             while self.due() < i64::from(seconds) * 1_000_000_000 {
                 self.put()?;
             }
+            let last_key = self.picture.saturating_sub(1) / GROUP * GROUP;
+            let last_key_ms = i64::try_from(last_key * 1_000 / RATE)?;
             self.flush().await?;
-            kept::until(&past.description, i64::from(seconds) * 1_000).await?;
+            kept::until(&past.description, last_key_ms).await?;
         }
         Ok(())
     }

@@ -18,8 +18,8 @@ use crate::line::Trust;
 const BEHIND_MAX: Duration = Duration::from_secs(60);
 /// How often it is asked.
 const ASK_AGAIN: Duration = Duration::from_millis(2);
-/// What has not come to a part's end yet.
-const OPEN_MS: i64 = 1_000;
+/// A place that no stream comes to: who asks for it begins at the newest keyframe.
+const BEYOND_S: u32 = 100_000_000;
 
 /// What is on the disk, and what is missing there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -69,14 +69,16 @@ impl Kept {
     }
 }
 
-/// Waits until all of a stream is kept up to `ms`; `description` is its address at the API.
+/// Waits until the newest keyframe that a stream's window has is none before `ms`; `description` is the stream's address
+/// at the API.
 pub(super) async fn until(description: &str, ms: i64) -> anyhow::Result<()> {
+    let newest = format!("{description}?start={BEYOND_S}");
     let end = Instant::now() + BEHIND_MAX;
     loop {
         // At first it may not be known yet.
-        let stream = fetched(description).await.unwrap_or_default();
+        let stream = fetched(&newest).await.unwrap_or_default();
         let stream: Value = serde_json::from_slice(&stream).unwrap_or_default();
-        if stream["window"]["to_ms"].as_i64().is_some_and(|to| to >= ms - OPEN_MS) {
+        if stream["window"]["start_ms"].as_i64().is_some_and(|key| key >= ms) {
             return Ok(());
         }
         if Instant::now() > end {

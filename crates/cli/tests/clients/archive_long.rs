@@ -97,7 +97,8 @@ fn seek(server: &Server, second: u32) {
     }
 }
 
-fn metric(server: &Server, name: &str) -> u64 {
+/// One of the server's figures.
+pub(crate) fn metric(server: &Server, name: &str) -> u64 {
     let metrics = server.request("GET", "/metrics");
     let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     value.unwrap_or_else(|| panic!("{name} is not in\n{metrics}")).trim().parse().unwrap()

@@ -33,6 +33,7 @@ mod recordings;
 mod rewind;
 mod script_data;
 mod scripted;
+mod slow_disk;
 mod sources;
 mod trace;
 mod transports;
