@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use serde_json::Value;
+
 use crate::archive::{ALWAYS, LIMIT_S, NAME, body, fetch, files, growing, play, send, shown, wait};
 use crate::flv_tags::{self, Tag};
 use crate::harness::{Server, headwater};
@@ -23,7 +25,7 @@ fn piece(source: &Path, kind: u8, (from, to): (u32, u32), at: u32) -> Vec<Tag> {
 
 fn is_config(tag: &Tag) -> bool {
     // Of FourCC's too.
-    flv_tags::is_config(tag) || tag.0 == 9 && tag.2.first() == Some(&0x90)
+    flv_tags::is_config(tag) || tag.2.first() == Some(&0x90)
 }
 
 /// In the order of their times.
@@ -73,6 +75,14 @@ fn shape(path: &Path) -> String {
     command.args(["-v", "error", "-select_streams", "v", "-of", "csv=p=0"]);
     let output = command.args(["-show_entries", "stream=sample_aspect_ratio"]).arg(path).output().unwrap();
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// The codecs of a file's tracks, in its order.
+fn codecs(path: &Path) -> Vec<String> {
+    let mut command = Command::new("ffprobe");
+    command.args(["-v", "error", "-of", "csv=p=0", "-show_entries", "stream=codec_name"]).arg(path);
+    let text = String::from_utf8(command.output().unwrap().stdout).unwrap();
+    text.split([',', '\n']).filter(|codec| !codec.is_empty()).map(str::to_owned).collect()
 }
 
 /// What of a film is asked for by its own address, and what is read of it.
@@ -248,10 +258,7 @@ fn another_codec_is_another_track_of_the_file_and_one_film_all_the_same() {
     command.args(["-nostdin", "-v", "error", "-i"]).arg(&path).args(["-map", "0", "-f", "null", "-"]);
     let said = command.output().unwrap().stderr;
     assert!(said.is_empty(), "{}", String::from_utf8_lossy(&said));
-    let mut command = Command::new("ffprobe");
-    command.args(["-v", "error", "-of", "csv=p=0", "-show_entries", "stream=codec_name"]).arg(&path);
-    let codecs = String::from_utf8(command.output().unwrap().stdout).unwrap();
-    assert_eq!(codecs.split_whitespace().collect::<Vec<_>>(), ["h264", "hevc", "aac", "mp3"]);
+    assert_eq!(codecs(&path), ["h264", "hevc", "aac", "mp3"]);
     assert_eq!(over_hls(&server, address), [50, 25, 50]);
     if cfg!(feature = "thumbnails") {
         // Pictures are made of H.264 only.
@@ -259,4 +266,28 @@ fn another_codec_is_another_track_of_the_file_and_one_film_all_the_same() {
             assert_eq!(fetch(&server, &format!("{address}/thumbnail.jpg?t={t}"), "picture"), status, "{t}");
         }
     }
+}
+
+#[test]
+fn codecs_that_only_a_frame_describes_come_and_go_in_one_film() {
+    needs!("ffmpeg", "ffprobe", "curl");
+    let server = Server::start_with(ALWAYS);
+    let (plain, vp9, ac3) = (sources::plain(), sources::testdata("vp9.flv"), sources::testdata("ac3.flv"));
+    let tags = merged(&[
+        piece(&plain, 9, (0, 1_000), 0),
+        piece(&vp9, 9, (0, 1_000), 1_000),
+        piece(&plain, 9, (1_000, 2_000), 2_000),
+        piece(&plain, 8, (0, 960), 0),
+        piece(&ac3, 8, (0, 1_000), 1_000),
+        piece(&plain, 8, (1_000, 1_960), 2_050),
+    ]);
+    publish(&server, &tags).succeed(LIMIT_S);
+    wait(&server, "the end of the recording", || files(&server).len() == 1 && growing(&server).is_empty());
+    let film = body(&server, "/api/v1/films?app=recordings")["films"][0].clone();
+    // Beside AC-3 that source has E-AC-3, as a second track of sound.
+    let tracks = film["tracks"].as_array().map(Vec::len);
+    assert_eq!((tracks, &film["notes"]), (Some(3), &Value::Array(Vec::new())));
+    let (path, got) = fetched(&server, film["urls"]["file"].as_str().unwrap(), "whole.mp4");
+    assert_eq!(codecs(&path), ["h264", "vp9", "aac", "ac3", "eac3"]);
+    assert!(got.video.len() == 75 && got.audio.len() > 140, "{} {}", got.video.len(), got.audio.len());
 }
