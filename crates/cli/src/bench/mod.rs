@@ -24,7 +24,7 @@ use anyhow::Context;
 
 pub(super) use self::arguments::Arguments;
 use self::report::Report;
-use self::target::Target;
+use self::target::{Running, Target};
 
 /// Runs the command.
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -41,10 +41,27 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         cost::keep_off(cpu)?;
     }
     let mut report = Report::new(&arguments);
+    let measured = measure_all(&running, &arguments, &mut report).await;
+    for server in running {
+        server.stop().await;
+    }
+    measured?;
+    if let Some(file) = &arguments.chart {
+        let drawn = chart::draw(&report.growth());
+        std::fs::write(file, drawn).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    match arguments.json {
+        true => println!("{}", serde_json::to_string_pretty(&report.json())?),
+        false => print!("{}", report.table()),
+    }
+    Ok(if report.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn measure_all(running: &[Running], arguments: &Arguments, report: &mut Report) -> anyhow::Result<()> {
     for load in arguments.loads() {
         for round in 1..=arguments.rounds {
-            for server in &running {
-                let figures = window::measure(server, load, &arguments).await?;
+            for server in running {
+                let figures = window::measure(server, load, arguments).await?;
                 eprintln!(
                     "{} players, window {round} of {}: {}: {}",
                     load.players,
@@ -56,16 +73,5 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
             }
         }
     }
-    for server in running {
-        server.stop().await;
-    }
-    if let Some(file) = &arguments.chart {
-        let drawn = chart::draw(&report.growth());
-        std::fs::write(file, drawn).with_context(|| format!("cannot write {}", file.display()))?;
-    }
-    match arguments.json {
-        true => println!("{}", serde_json::to_string_pretty(&report.json())?),
-        false => print!("{}", report.table()),
-    }
-    Ok(if report.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(())
 }

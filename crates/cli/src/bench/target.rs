@@ -135,6 +135,13 @@ impl Target {
     /// Whether it can do what is asked.
     fn check(&self, arguments: &Arguments) -> anyhow::Result<()> {
         let label = self.label();
+        match (self, arguments.format) {
+            (Self::Loop(_), Format::Hls) => bail!("{label} has no HLS: leave --format out, or {label}"),
+            (Self::Nginx, format) if format != Format::Rtmp => {
+                bail!("{label}: its module speaks RTMP alone: leave --format out, or {label}");
+            }
+            _ => {}
+        }
         if arguments.past > 0 && !matches!(self, Self::Serve(keeping) if *keeping != Keeping::Nothing) {
             bail!(
                 "--past: {label} is no server that keeps it: serve, serve:window or serve:record is wanted"
@@ -176,9 +183,6 @@ impl Target {
         let mut is_ours = false;
         match self {
             Self::Nginx => return nginx(label, directory, arguments).await,
-            Self::Loop(_) if arguments.format == Format::Hls => {
-                bail!("it has no HLS: leave --format out, or loop");
-            }
             Self::Loop(ms) => {
                 command.args(["bench-loop", "--gather-ms", &ms.to_string()]);
             }
@@ -292,9 +296,6 @@ async fn ready(child: &mut Child) -> anyhow::Result<(String, String)> {
 }
 
 async fn nginx(label: String, directory: PathBuf, arguments: &Arguments) -> anyhow::Result<Running> {
-    if arguments.format != Format::Rtmp {
-        bail!("its module speaks RTMP alone: leave --format out, or nginx");
-    }
     let Some(module) = NGINX_MODULES.into_iter().find(|path| Path::new(path).exists()) else {
         bail!("its RTMP module is not installed (Debian: apt-get install nginx libnginx-mod-rtmp)");
     };
