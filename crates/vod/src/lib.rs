@@ -34,7 +34,7 @@ pub use film_cursor::{FilmCursor, OpenFilm};
 pub use foreign::Foreign;
 pub use indexing::{NoIndex, read_index};
 pub use item::{Item, is_metadata};
-pub use library::{Config, Library};
+pub use library::{Config, FileOrFilm, Library};
 pub use media_root::{Entry, is_film};
 pub use read_ahead::{AHEAD_BYTES_MAX, Due, Growth, Pace, SampleSource};
 pub use reader::Reader;

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
 use self::write::Grows;
-use crate::blob::{self, Blob, file_etag};
+use crate::blob::{Blob, FileBlob, file_etag};
 use crate::blocking::blocking;
 use crate::cache::{Cache, Limits};
 use crate::film::Film;
@@ -78,9 +78,37 @@ pub struct Library {
     indexing: Semaphore,
     /// The files' names by the names that were asked for.
     names: Cache<Key, String>,
-    files: Cache<Key, Arc<dyn Blob>>,
+    files: Cache<Key, OpenFile>,
     films: Cache<Key, Indexed>,
     grows: Grows,
+}
+
+/// A file that is open.
+#[derive(Clone, Debug)]
+struct OpenFile {
+    blob: Arc<dyn Blob>,
+    /// Whether it is a recording as MP4 that is not complete.
+    is_growing: bool,
+}
+
+impl OpenFile {
+    /// Looks into the file: it may wait for the disk.
+    fn new(file: FileBlob) -> Self {
+        let mut start = [0; growing::START_LEN];
+        let len = file.size().min(start.len() as u64) as usize;
+        // What cannot be read is said to whoever reads it.
+        let is_read = file.read_exact_at(&mut start[..len], 0).is_ok();
+        Self { is_growing: is_read && growing::is_growing(&start[..len]), blob: Arc::new(file) }
+    }
+}
+
+/// What others are given under the name of a file.
+#[derive(Debug)]
+pub enum FileOrFilm {
+    /// The file as it lies.
+    File(Arc<dyn Blob>),
+    /// The film, to be written anew for them.
+    Film(Arc<Film>),
 }
 
 /// A film in memory.
@@ -161,35 +189,39 @@ impl Library {
     /// # Errors
     /// There is none, it may not be served, or it cannot be read.
     pub async fn file(&self, app: &str, path: &str) -> Result<Arc<dyn Blob>, Refusal> {
+        Ok(self.opened(app, path).await?.blob)
+    }
+
+    /// As [`file`](Self::file), for those who hand it to others: of a recording that grows and whose description has changed it
+    /// is the film, since its file has a track for each description, which others take for several.
+    ///
+    /// # Errors
+    /// As [`file`](Self::file).
+    pub async fn file_or_film(&self, app: &str, path: &str) -> Result<FileOrFilm, Refusal> {
+        let OpenFile { blob, is_growing } = self.opened(app, path).await?;
+        if !is_growing {
+            return Ok(FileOrFilm::File(blob));
+        }
+        // One that has just begun may be no film yet.
+        match self.open(app, path).await {
+            Ok(film) if film.index().has_changes() => Ok(FileOrFilm::Film(film)),
+            _ => Ok(FileOrFilm::File(blob)),
+        }
+    }
+
+    async fn opened(&self, app: &str, path: &str) -> Result<OpenFile, Refusal> {
         let root = self.root(app)?;
         let key = (app.to_owned(), path.to_owned());
-        let open = |before: Option<Arc<dyn Blob>>| {
+        let open = |before: Option<OpenFile>| {
             let (root, path) = (root.clone(), path.to_owned());
             blocking(move || match before {
-                Some(before) if root.stat(&path)? == (before.size(), before.modified()) => Ok(before),
-                _ => root.open(&path).map(|file| Arc::new(file) as Arc<dyn Blob>),
+                Some(before) if root.stat(&path)? == (before.blob.size(), before.blob.modified()) => {
+                    Ok(before)
+                }
+                _ => root.open(&path).map(OpenFile::new),
             })
         };
         self.files.get_or_make(&key, |_| true, open).await
-    }
-
-    /// The film of a file whose bytes are no film to others: of a recording that grows and whose description has changed. It
-    /// has a track for each description, which they take for several.
-    ///
-    /// # Errors
-    /// As [`open`](Self::open).
-    pub async fn open_pieced(
-        &self,
-        app: &str,
-        path: &str,
-        blob: &Arc<dyn Blob>,
-    ) -> Result<Option<Arc<Film>>, Refusal> {
-        let start = blob::read(blob, 0..blob.size().min(growing::START_LEN as u64)).await;
-        if !start.is_ok_and(|start| growing::is_growing(&start)) {
-            return Ok(None);
-        }
-        let film = self.open(app, path).await?;
-        Ok(film.index().has_changes().then_some(film))
     }
 
     /// The entity tag of a file by its exact path, as it is now.
@@ -242,7 +274,7 @@ impl Library {
         let plays = self.films.get(&key).is_some_and(|indexed| Arc::strong_count(&indexed.film) > OWN);
         // A film in memory has its file too.
         let own = OWN + usize::from(self.films.get(&key).is_some());
-        plays || self.files.get(&key).is_some_and(|blob| Arc::strong_count(&blob) > own)
+        plays || self.files.get(&key).is_some_and(|file| Arc::strong_count(&file.blob) > own)
     }
 
     fn root(&self, app: &str) -> Result<&MediaRoot, Refusal> {

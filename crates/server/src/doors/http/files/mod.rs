@@ -29,7 +29,7 @@ use super::refusals::refused;
 use super::sendfile::Ranges;
 use super::shared::Shared;
 use super::stall::StallLimit;
-use headwater_vod::{Refusal, RefusalKind};
+use headwater_vod::{FileOrFilm, Refusal, RefusalKind};
 
 /// Answers a request for a file of an app with films, by its path below the app's directory.
 pub(super) async fn serve(shared: &Arc<Shared>, app: &str, path: &str, request: &Parts) -> Response {
@@ -67,21 +67,21 @@ async fn represent(
     let library = &shared.sources.library;
     let container = Container::of(path).filter(|_| asked.is_part());
     let opened = match container {
-        None => library.file(app, path).await,
+        None => library.file_or_film(app, path).await,
         Some(_) => Err(Refusal::new(RefusalKind::NotFound, String::new())),
     };
     match opened {
-        Ok(blob) => {
-            let pieced = library.open_pieced(app, path, &blob).await;
-            if let (Ok(Some(film)), Some(container)) = (pieced, Container::of(path)) {
-                let made = Box::pin(shared.cuts.get(app, &film, container, asked)).await;
-                let (plan, validators) = made.map_err(|refusal| refused(&refusal))?;
-                return Ok(Representation { plan, content_type: content_type(path), validators, download });
-            }
+        Ok(FileOrFilm::File(blob)) => {
             let validators = Validators { etag: blob.etag().to_owned(), modified: blob.modified() };
             let len = blob.size();
             let mut plan = Plan::default();
             plan.push(Piece::Range { blob, offset: 0, len });
+            Ok(Representation { plan, content_type: content_type(path), validators, download })
+        }
+        Ok(FileOrFilm::Film(film)) => {
+            let container = Container::of(path).unwrap_or(Container::Mp4);
+            let made = Box::pin(shared.cuts.get(app, &film, container, asked)).await;
+            let (plan, validators) = made.map_err(|refusal| refused(&refusal))?;
             Ok(Representation { plan, content_type: content_type(path), validators, download })
         }
         Err(refusal) => {
