@@ -16,7 +16,7 @@ use headwater_media::flv::Dialect;
 use headwater_vod::{Film, Refusal, RefusalKind, blocking};
 use serde::{Deserialize, Serialize};
 
-use super::files::{Container, Plan, Representation, respond};
+use super::files::{self, Container, Plan, Representation, respond};
 use super::films;
 use super::preconditions::Validators;
 use super::query::Query;
@@ -143,9 +143,8 @@ async fn make(shared: &Shared, path: &str, span: (f64, f64), container: Containe
         );
         return Err(Refusal::new(RefusalKind::TooLarge, text));
     }
-    // Of the same film and span the same bytes are made.
     let times = [span.from, span.until].map(|time| time.unwrap_or_default().as_nanos());
-    let etag = format!("\"{}-{}-{}-{container:?}\"", film.etag().trim_matches('"'), times[0], times[1]);
+    let etag = files::tag(&film, container, &times);
     let validators = Validators { etag, modified: film.modified() };
     Ok(Clip { plan: Plan::made(film, Arc::new(cut)), validators })
 }

@@ -216,8 +216,8 @@ pub(super) fn stem(path: &str) -> Option<(&str, Container)> {
     Some((stem, container))
 }
 
-/// What tells states of made files apart beside the film's own tag.
-pub(super) fn tag(film: &Film, container: Container, asked: &CutRequest) -> String {
+/// The entity tag of what is made of a film: `asked` is all that it depends on beside the film and the container.
+pub(in crate::doors::http) fn tag(film: &Film, container: Container, asked: &impl Hash) -> String {
     /// Grows when other bytes are made of the same film.
     const WRITER: u32 = 3;
     let mut hasher = DefaultHasher::new();
