@@ -22,6 +22,7 @@ use super::preconditions::Validators;
 use super::query::Query;
 use super::refusals::refused;
 use super::shared::Shared;
+use super::to_its_end::to_its_end;
 use crate::events::Event;
 
 /// No broadcast is as long, in seconds.
@@ -85,10 +86,15 @@ pub(super) async fn keep(State(shared): State<Arc<Shared>>, body: Bytes) -> Resp
             return (StatusCode::BAD_REQUEST, format!("{text}: {error}\n")).into_response();
         }
     };
-    match keep_as_film(&shared, wanted).await {
-        Ok(made) => (StatusCode::CREATED, [(header::LOCATION, made.url.clone())], Json(made)).into_response(),
-        Err(refusal) => refused(&refusal),
-    }
+    to_its_end(async move {
+        match keep_as_film(&shared, wanted).await {
+            Ok(made) => {
+                (StatusCode::CREATED, [(header::LOCATION, made.url.clone())], Json(made)).into_response()
+            }
+            Err(refusal) => refused(&refusal),
+        }
+    })
+    .await
 }
 
 async fn keep_as_film(shared: &Shared, wanted: Wanted) -> Result<Made, Refusal> {
@@ -106,6 +112,8 @@ async fn keep_as_film(shared: &Shared, wanted: Wanted) -> Result<Made, Refusal> 
     }
     let Clip { plan, .. } = make(shared, &stream, (from, until), container).await?;
     let len = plan.len();
+    let archive = Arc::clone(&shared.sources.archive);
+    blocking(move || archive.recordings().check_room(len)).await?;
     shared.sources.library.put(RECORDINGS_APP, &name, move |file| plan.write_to(file)).await?;
     shared.events.emit(Event::ClipMade { stream, file: name.clone(), bytes: len });
     let url = films::address(RECORDINGS_APP, &name);
