@@ -46,7 +46,7 @@ pub async fn clip(window: &Window, from: Timestamp, until: Timestamp) -> Result<
     let tracks = tracks.collect::<Result<Vec<_>, _>>().map_err(|error| failed(&error))?;
     let head = TrackFragments::head_of(tracks.iter());
     let name = window.name().to_string();
-    let blob: Arc<dyn Blob> = Arc::new(Assembled::new(head, parts));
+    let blob: Arc<dyn Blob> = Arc::new(Assembled::new(&window.tag(), head, parts));
     blocking(move || Film::of(name, blob).map_err(|error| failed(&error))).await
 }
 
@@ -94,7 +94,8 @@ struct Assembled {
 }
 
 impl Assembled {
-    fn new(head: Bytes, parts: Vec<Arc<Kept>>) -> Self {
+    /// `broadcast` is the [tag](Window::tag) of what the parts are of.
+    fn new(broadcast: &str, head: Bytes, parts: Vec<Arc<Kept>>) -> Self {
         let ordinal = |kept: Option<&Arc<Kept>>| kept.map_or(0, |kept| kept.part().ordinal);
         let span = (ordinal(parts.first()), ordinal(parts.last()));
         let mut size = head.len() as u64;
@@ -104,7 +105,7 @@ impl Assembled {
             (at, kept)
         });
         let parts = placed.collect();
-        let etag = format!("\"{}-{}-{size}\"", span.0, span.1);
+        let etag = format!("\"{broadcast}-{}-{}-{size}\"", span.0, span.1);
         Self { head, parts, size, modified: SystemTime::now(), etag }
     }
 
@@ -164,8 +165,31 @@ impl Blob for Assembled {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use headwater_hub::StreamName;
+
     use super::*;
     use crate::parts::tests::{Broadcast, video};
+    use crate::window::{InAll, WindowConfig};
+
+    #[tokio::test]
+    async fn a_clip_of_another_broadcast_has_another_tag() {
+        let mut broadcast = Broadcast::new(&[video()]);
+        broadcast.play(0, 2_000, 40.0, 50);
+        let broadcast = broadcast.end();
+        // All but the time is the same: as after a restart of the server and of the publisher.
+        let tag = async |began| {
+            let began = SystemTime::UNIX_EPOCH + Duration::from_nanos(began);
+            let name = StreamName::parse("live/a").unwrap();
+            let window = Window::new(name, 1, began, WindowConfig::default(), 0, InAll::default());
+            window.take(broadcast.made.clone());
+            let span = (Timestamp::ZERO, Timestamp::from_ms(1_000));
+            clip(&window, span.0, span.1).await.unwrap().etag().to_owned()
+        };
+        assert_eq!(tag(5).await, tag(5).await);
+        assert_ne!(tag(5).await, tag(6).await);
+    }
 
     #[test]
     fn any_range_is_what_head_and_parts_are_one_behind_the_other() {
@@ -178,7 +202,7 @@ mod tests {
         let parts: Vec<_> =
             made().map(|(part, bytes)| Arc::new(Kept::new(Arc::clone(part), bytes.clone()))).collect();
         assert!(parts.len() > 3);
-        let film = Assembled::new(Bytes::from_static(b"head"), parts);
+        let film = Assembled::new("b", Bytes::from_static(b"head"), parts);
         assert_eq!(film.size(), all.len() as u64);
         for from in (0..all.len()).step_by(7) {
             for len in [1, 5, 100, all.len() - from] {

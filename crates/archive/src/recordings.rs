@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use headwater_hub::StreamName;
+use headwater_vod::{Refusal, RefusalKind};
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -93,6 +94,22 @@ impl Recordings {
     /// Bytes that are to stay free on the disk.
     pub(crate) const fn free_min(&self) -> u64 {
         self.config.free_min_bytes
+    }
+
+    /// Whether the disk has room for a new film of so many bytes beside those that are to stay free. It may wait for the disk.
+    ///
+    /// # Errors
+    /// `Full`.
+    pub fn check_room(&self, bytes: u64) -> Result<(), Refusal> {
+        let free_min = self.free_min();
+        let free = headwater_vod::free_bytes(&self.root).unwrap_or(u64::MAX);
+        if free >= bytes.saturating_add(free_min) {
+            return Ok(());
+        }
+        let text = format!(
+            "The disk has {free} bytes free; the film has {bytes}, and {free_min} are left free ([recordings] free_min_bytes)."
+        );
+        Err(Refusal::new(RefusalKind::Full, text))
     }
 
     /// Whether any app may record.

@@ -75,7 +75,7 @@ enum Ending {
     Error,
 }
 
-pub(super) fn positive(text: &str) -> Result<f64, String> {
+fn positive(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
         _ => Err("a number greater than 0 is wanted".into()),

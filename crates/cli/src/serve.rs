@@ -1,7 +1,7 @@
 //! `serve`, `demo` and `check`.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -58,6 +58,9 @@ pub(super) struct DemoArguments {
 /// To begin with one: headwater check --print-default > headwater.toml
 #[derive(Debug, Args)]
 pub(super) struct CheckArguments {
+    /// The configuration file, as with --config; this one counts where both are named.
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
     /// The configuration file.
     #[arg(short, long, value_name = "FILE", env = "HEADWATER_CONFIG", default_value = "headwater.toml")]
     config: PathBuf,
@@ -65,7 +68,7 @@ pub(super) struct CheckArguments {
     #[arg(long, value_name = "DIR", env = "HEADWATER_DATA")]
     data: Option<PathBuf>,
     /// Print a configuration file with every key at its default and what it means, and check nothing.
-    #[arg(long, conflicts_with_all = ["config", "data"])]
+    #[arg(long, conflicts_with_all = ["file", "config", "data"])]
     print_default: bool,
 }
 
@@ -100,9 +103,9 @@ pub(super) fn check(arguments: &CheckArguments) -> anyhow::Result<()> {
         admin_token: secret("HEADWATER_ADMIN_TOKEN")?,
         ..Overrides::default()
     };
-    let config =
-        Config::load(Some(&arguments.config), overrides).map_err(|error| with_hint(error, arguments))?;
-    let mut text = format!("{} is valid\n", arguments.config.display());
+    let file = arguments.file.as_ref().unwrap_or(&arguments.config);
+    let config = Config::load(Some(file), overrides).map_err(|error| with_hint(error, file))?;
+    let mut text = format!("{} is valid\n", file.display());
     for note in config.check_files()? {
         text += &format!("  but note: {note}\n");
     }
@@ -110,8 +113,8 @@ pub(super) fn check(arguments: &CheckArguments) -> anyhow::Result<()> {
 }
 
 /// Who has no file yet is told how to begin one.
-fn with_hint(error: anyhow::Error, arguments: &CheckArguments) -> anyhow::Error {
-    if arguments.config.exists() {
+fn with_hint(error: anyhow::Error, file: &Path) -> anyhow::Error {
+    if file.exists() {
         return error;
     }
     anyhow::anyhow!("{error:#}. `headwater check --print-default > headwater.toml` writes one to begin with")

@@ -35,7 +35,7 @@ pub use foreign::Foreign;
 pub use indexing::{NoIndex, read_index};
 pub use item::{Item, is_metadata};
 pub use library::{Config, FileOrFilm, Library};
-pub use media_root::{Entry, is_film};
+pub use media_root::{Entry, is_film, is_unfinished};
 pub use read_ahead::{AHEAD_BYTES_MAX, Due, Growth, Pace, SampleSource};
 pub use reader::Reader;
 pub use refusal::{Refusal, RefusalKind};

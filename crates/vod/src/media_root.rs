@@ -2,7 +2,8 @@
 
 mod write;
 
-pub(crate) use self::write::appear;
+pub use self::write::is_unfinished;
+pub(crate) use self::write::{Way, appear, unfinished};
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -181,34 +182,39 @@ impl MediaRoot {
     }
 }
 
-/// Refuses names that could lead outside, that are hidden, or that no file can have. The parts of a name
-/// stand between slashes.
+/// Refuses names that could lead outside, that are hidden, or that no file can have.
 pub(crate) fn check_name(name: &str) -> Result<(), Refusal> {
+    let refusal = |why| Refusal::new(RefusalKind::Forbidden, format!("This name is not served: {why}."));
+    fault_of(name).map_or(Ok(()), |why| Err(refusal(why)))
+}
+
+/// Why a name could lead outside, is hidden, or can be no file's; none if it is good. The parts of a name stand between
+/// slashes.
+fn fault_of(name: &str) -> Option<&'static str> {
     /// Longer than any name that people give, and a quarter of what a path may have on Linux.
     const NAME_BYTES_MAX: usize = 1024;
-    let refuse = |why| Err(Refusal::new(RefusalKind::Forbidden, format!("This name is not served: {why}.")));
     if name.len() > NAME_BYTES_MAX {
-        return refuse("it is too long");
+        return Some("it is too long");
     }
     if name.chars().any(|letter| letter.is_control() || letter == '\\') {
-        return refuse("it has control characters or a backslash in it");
+        return Some("it has control characters or a backslash in it");
     }
     for part in name.split('/') {
         if part.is_empty() {
-            return refuse("a part of it is empty");
+            return Some("a part of it is empty");
         }
         if part.starts_with('.') {
-            return refuse("a part of it begins with a dot");
+            return Some("a part of it begins with a dot");
         }
         // Drives and alternate streams.
         if cfg!(windows) && part.contains(':') {
-            return refuse("it has a colon in it");
+            return Some("it has a colon in it");
         }
     }
     if Path::new(name).is_absolute() {
-        return refuse("it does not begin in the directory");
+        return Some("it does not begin in the directory");
     }
-    Ok(())
+    None
 }
 
 /// Whether a name is a film's by its extension.

@@ -1,4 +1,5 @@
-//! Files that a crash has left: found at the start, cut behind their last whole fragment or tag, and completed.
+//! Files that a crash has left: found at the start, cut behind their last whole fragment or tag, and completed; but clips and
+//! uploads that were being put among them are removed, for they can be had again.
 //!
 //! Whether a file is one of ours that was not completed is said by its first bytes, so nothing that is remembered elsewhere
 //! can disagree with it.
@@ -11,6 +12,7 @@ use std::time::SystemTime;
 use headwater_media::Timestamp;
 use headwater_media::flv::growing as flv;
 use headwater_media::mp4::{BoxHeader, growing as mp4};
+use headwater_vod::is_unfinished;
 
 use super::appended::Completed;
 use super::flv_file;
@@ -41,11 +43,13 @@ pub enum Outcome {
     },
     /// There was nothing in it, and it was removed.
     Empty,
+    /// It was a part of a clip or of an upload, and was removed.
+    Removed,
     /// It stays as it is: a sentence.
     Failed(String),
 }
 
-/// Repairs all unfinished files below `directory` that were written last before `before`. It reads every film's first
+/// Repairs or removes all unfinished files below `directory` that were written last before `before`. It reads every film's first
 /// bytes and may take a while.
 pub fn repair_all(directory: &Path, before: SystemTime, mut tell: impl FnMut(Repaired)) {
     let mut open = vec![(directory.to_owned(), 0)];
@@ -58,14 +62,22 @@ pub fn repair_all(directory: &Path, before: SystemTime, mut tell: impl FnMut(Rep
                 open.push((path, depth + 1));
             } else if about.is_file()
                 && about.modified().is_ok_and(|modified| modified <= before)
-                && is_recording(&path)
-                && unfinished(&path).is_ok_and(|format| format.is_some())
+                && let Some(outcome) = settle(&path)
             {
-                let outcome = repair(&path).unwrap_or_else(|error| Outcome::Failed(error.to_string()));
+                let outcome = outcome.unwrap_or_else(|error| Outcome::Failed(error.to_string()));
                 tell(Repaired { path, outcome });
             }
         }
     }
+}
+
+/// What becomes of a file if it is unfinished.
+fn settle(path: &Path) -> Option<io::Result<Outcome>> {
+    if is_unfinished(path) {
+        return Some(fs::remove_file(path).map(|()| Outcome::Removed));
+    }
+    let is_left = is_recording(path) && unfinished(path).is_ok_and(|format| format.is_some());
+    is_left.then(|| repair(path))
 }
 
 /// Whether a file may be a recording by its name.

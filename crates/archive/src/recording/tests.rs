@@ -660,3 +660,20 @@ fn directories_that_have_become_empty_go_but_for_the_root_and_the_app() {
     assert_eq!(removed.len(), 2);
     assert!(there("live") && !there("live/a"));
 }
+
+#[test]
+fn what_a_crash_left_of_a_clip_is_removed_and_nothing_that_is_not_ours() {
+    let place = Place::new("left");
+    let left = place.0.join("clips/today/.headwater-0123456789abcdef");
+    let others = [".headwater-0123456789abcde", ".headwater-notes-of-mine", ".other-0123456789abcdef"];
+    fs::create_dir_all(left.parent().unwrap()).unwrap();
+    others.iter().for_each(|name| fs::write(place.0.join(name), "mine").unwrap());
+    fs::write(&left, "a part").unwrap();
+    // What is being written now is younger than the start.
+    repair_all(&place.0, SystemTime::UNIX_EPOCH, |repaired| panic!("{repaired:?}"));
+    let mut told = Vec::new();
+    repair_all(&place.0, SystemTime::now() + Duration::from_secs(1), |repaired| told.push(repaired));
+    assert_eq!(told, [Repaired { path: left.clone(), outcome: Outcome::Removed }]);
+    assert!(!left.exists());
+    assert!(others.iter().all(|name| place.0.join(name).exists()), "what is not ours stays");
+}

@@ -178,6 +178,14 @@ impl Window {
         self.began
     }
 
+    /// Tells the broadcast from all others of that name, those of other runs of the server too: for entity tags. Letters and
+    /// digits.
+    #[must_use]
+    pub fn tag(&self) -> String {
+        let since = self.began.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        format!("{:x}", since.as_nanos())
+    }
+
     /// Takes what the maker has made, in its order, and lets go of what is too old. The parts come back as they are kept.
     pub fn take(&self, made: Vec<Made>) -> Vec<Arc<Kept>> {
         let mut fresh = Vec::new();

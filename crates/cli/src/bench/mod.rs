@@ -9,11 +9,13 @@ mod chart;
 mod cost;
 mod feed;
 mod hls_player;
+mod interrupt;
 mod keep_alive;
 mod kept;
 mod player;
 mod report;
 mod stamp;
+mod started;
 mod tally;
 mod target;
 mod window;
@@ -23,6 +25,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 
 pub(super) use self::arguments::Arguments;
+use self::interrupt::Interrupt;
 use self::report::Report;
 use self::target::{Running, Target};
 
@@ -32,16 +35,14 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     // Each player is a file descriptor.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     let targets = Target::parse_all(&arguments)?;
-    let mut running = Vec::new();
-    for target in targets {
-        let label = target.label();
-        running.push(target.start(&arguments).await.with_context(|| format!("cannot start {label}"))?);
-    }
-    if let Some(cpu) = arguments.cpu {
-        cost::keep_off(cpu)?;
-    }
-    let mut report = Report::new(&arguments);
-    let measured = measure_all(&running, &arguments, &mut report).await;
+    let interrupt = Interrupt::heed()?;
+    let (mut running, mut report) = (Vec::new(), Report::new(&arguments));
+    let measured = interrupt.unless(async {
+        start_all(targets, &arguments, &mut running).await?;
+        measure_all(&running, &arguments, &interrupt, &mut report).await
+    });
+    // Whatever comes of it, what was started ends.
+    let measured = measured.await;
     for server in running {
         server.stop().await;
     }
@@ -57,11 +58,28 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     Ok(if report.is_complete() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn measure_all(running: &[Running], arguments: &Arguments, report: &mut Report) -> anyhow::Result<()> {
+async fn start_all(
+    targets: Vec<Target>,
+    arguments: &Arguments,
+    running: &mut Vec<Running>,
+) -> anyhow::Result<()> {
+    for target in targets {
+        let label = target.label();
+        running.push(target.start(arguments).await.with_context(|| format!("cannot start {label}"))?);
+    }
+    arguments.cpu.map_or(Ok(()), cost::keep_off)
+}
+
+async fn measure_all(
+    running: &[Running],
+    arguments: &Arguments,
+    interrupt: &Interrupt,
+    report: &mut Report,
+) -> anyhow::Result<()> {
     for load in arguments.loads() {
         for round in 1..=arguments.rounds {
             for server in running {
-                let figures = window::measure(server, load, arguments).await?;
+                let figures = window::measure(server, load, arguments, interrupt).await?;
                 eprintln!(
                     "{} players, window {round} of {}: {}: {}",
                     load.players,

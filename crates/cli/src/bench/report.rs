@@ -104,6 +104,7 @@ impl Report {
             "server",
             "streams",
             "kbit/s",
+            "rewound",
             "CPU µs",
             "(min to max)",
             "of loop",
@@ -114,6 +115,7 @@ impl Report {
             "recordings MB",
             "join p50 / p99 ms",
             "latency p50 / p99 ms",
+            "seeks",
             "seek p50 / p99 ms",
             "clip ms",
             "full",
@@ -130,7 +132,7 @@ impl Report {
         columns(&lines) + &self.limits()
     }
 
-    fn cells(&self, row: &Row) -> [String; 20] {
+    fn cells(&self, row: &Row) -> [String; 22] {
         let cpu = row.spread(|window| window.cpu_us);
         let rounded = |figure: Option<f64>, digits: usize| {
             figure.map_or_else(|| UNKNOWN.to_owned(), |figure| format!("{figure:.digits$}"))
@@ -141,6 +143,7 @@ impl Report {
             row.server.clone(),
             row.load.streams.to_string(),
             row.load.kbps.to_string(),
+            some(self.arguments.rewound as usize),
             rounded(cpu.map(|cpu| cpu.median), 0),
             cpu.map_or_else(|| UNKNOWN.to_owned(), |cpu| format!("{:.0} to {:.0}", cpu.min, cpu.max)),
             rounded(self.ratio(row), 2),
@@ -151,6 +154,7 @@ impl Report {
             rounded(median(Figures::recordings_mb), 1),
             row.times(|window| window.join_ms),
             row.times(|window| window.latency_ms),
+            some(row.windows.iter().map(|window| window.seeks).sum()),
             row.times(|window| window.seek_ms),
             rounded(median(|window| Some(window.clip?.ms)), 0),
             percent(row.spread(|window| window.full_share)),
@@ -268,6 +272,11 @@ pub(super) fn line(figures: &Figures) -> String {
     line
 }
 
+/// A count, where there is something to be counted.
+fn some(count: usize) -> String {
+    if count == 0 { UNKNOWN.to_owned() } else { count.to_string() }
+}
+
 fn percent(share: Option<Spread>) -> String {
     share.map_or_else(|| UNKNOWN.to_owned(), |share| format!("{:.0} %", share.median * 100.0))
 }
@@ -290,7 +299,34 @@ fn columns(lines: &[Vec<String>]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use super::super::arguments::tests::parse;
+    use super::super::tally::Tally;
     use super::*;
+
+    #[test]
+    fn those_behind_the_head_have_columns_where_there_are_some() {
+        let table = |line, seeks| {
+            let mut report = Report::new(&parse(line).unwrap());
+            for _ in 0..2 {
+                let tally = Tally::new(1, 0);
+                (0..seeks).for_each(|_| tally.found(1_000_000));
+                let load = Load { players: 1, streams: 1, kbps: 1_000 };
+                report.add(load, "serve", tally.figures(Duration::from_secs(1), None));
+            }
+            report.table()
+        };
+        let without = table("serve", 0);
+        assert!(!without.contains("rewound") && !without.contains("seek"), "{without}");
+        let table = table("serve --past 10 --rewound 7", 3);
+        let column = |name: &str| {
+            let [head, row] = [0, 1].map(|line| table.lines().nth(line).unwrap());
+            let end = head[..head.find(name).unwrap()].chars().count() + name.chars().count();
+            row.chars().take(end).collect::<String>().rsplit(' ').next().unwrap().to_owned()
+        };
+        assert_eq!((column("rewound"), column("seeks")), ("7".to_owned(), "6".to_owned()), "{table}");
+    }
 
     #[test]
     fn a_spread_is_of_all_windows_or_none() {

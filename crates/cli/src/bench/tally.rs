@@ -114,6 +114,7 @@ impl Tally {
             latency_ms: Percentiles::of(&seen.latencies),
             join_ms: Percentiles::of(&seen.joins),
             seek_ms: Percentiles::of(&seen.seeks),
+            seeks: seen.seeks.len(),
             clip: None,
             kept: None,
             players_busy: None,
@@ -145,6 +146,8 @@ pub(super) struct Figures {
     pub(super) join_ms: Option<Percentiles>,
     /// The same to the keyframe of a place behind the head.
     pub(super) seek_ms: Option<Percentiles>,
+    /// How many those were.
+    pub(super) seeks: usize,
     pub(super) clip: Option<Clip>,
     /// What came on the disk since the first publisher.
     pub(super) kept: Option<Kept>,

@@ -1,23 +1,17 @@
 //! What is measured: a server that is there, or one that is started for it and stopped behind it.
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
+use std::path::Path;
 
 use anyhow::{Context, bail};
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 
 use super::arguments::{Arguments, Format};
 use super::feed::Past;
+use super::kept;
 use super::kept::{Clip, Kept};
-use super::{cost, kept};
+use super::started::{Scratch, Started};
 
-/// How long a server may take to start.
-const START_MAX: Duration = Duration::from_secs(20);
-/// How long it may take to stop.
-const STOP_MAX: Duration = Duration::from_secs(5);
 /// The stream that is published to servers that are started here.
 pub(super) const STREAM: &str = "live/bench";
 /// How long windows are by default, and how much longer than what is gone back in, in seconds.
@@ -89,13 +83,6 @@ pub(super) struct Running {
     started: Option<Started>,
 }
 
-/// What has been started here.
-#[derive(Debug)]
-struct Started {
-    child: Child,
-    directory: PathBuf,
-}
-
 impl Target {
     /// All that the command line names.
     pub(super) fn parse_all(arguments: &Arguments) -> anyhow::Result<Vec<Self>> {
@@ -128,6 +115,11 @@ impl Target {
             }
             target.check(arguments)?;
             targets.push(target);
+        }
+        for (flag, is_left) in [("--pid", pids.next().is_some()), ("--publish", publish.next().is_some())] {
+            if is_left {
+                bail!("{flag} is for targets that are addresses, and there are more of it than of those");
+            }
         }
         Ok(targets)
     }
@@ -177,23 +169,18 @@ impl Target {
         if let Self::There { play, publish, pid } = self {
             return Ok(Running { label, play, publish, pid, http: None, started: None });
         }
-        let directory = std::env::temp_dir().join(format!("headwater-bench-{}-{label}", std::process::id()));
-        std::fs::create_dir_all(&directory)
-            .with_context(|| format!("cannot make {}", directory.display()))?;
+        let scratch = Scratch::new(&label)?;
         let mut is_ours = false;
         match self {
-            Self::Nginx => return nginx(label, directory, arguments).await,
+            Self::Nginx => return nginx(label, scratch, arguments).await,
             Self::Loop(ms) => {
                 command.args(["bench-loop", "--gather-ms", &ms.to_string()]);
             }
             Self::Serve(keeping) => {
                 command.args(["serve", "--rtmp", "127.0.0.1:0", "--http", "127.0.0.1:0", "--data"]);
-                command.arg(&directory).arg("--media").arg(&directory);
+                command.arg(scratch.path()).arg("--media").arg(scratch.path());
                 if let Some(config) = keeping.config(arguments.past) {
-                    let file = directory.join("headwater.toml");
-                    std::fs::write(&file, config)
-                        .with_context(|| format!("cannot write {}", file.display()))?;
-                    command.arg("--config").arg(file);
+                    command.arg("--config").arg(scratch.write("headwater.toml", &config)?);
                 }
                 arguments.config.iter().for_each(|file| {
                     command.arg("--config").arg(file);
@@ -202,8 +189,8 @@ impl Target {
             }
             Self::There { .. } => {}
         }
-        let mut child = spawn(&mut command, arguments)?;
-        let (rtmp, http) = ready(&mut child).await?;
+        let mut started = Started::spawn(&mut command, scratch, arguments.cpu)?;
+        let (rtmp, http) = started.ready().await?;
         let play = match arguments.format {
             Format::Rtmp => format!("{rtmp}/{STREAM}"),
             Format::HttpFlv => format!("{http}/{STREAM}.flv"),
@@ -211,8 +198,8 @@ impl Target {
             Format::WsFlv => format!("{}/{STREAM}.flv", http.replacen("http", "ws", 1)),
         };
         let publish = Some(format!("{rtmp}/{STREAM}"));
-        let (pid, http) = (child.id(), is_ours.then_some(http));
-        Ok(Running { label, play, publish, pid, http, started: Some(Started { child, directory }) })
+        let (pid, http) = (started.pid(), is_ours.then_some(http));
+        Ok(Running { label, play, publish, pid, http, started: Some(started) })
     }
 }
 
@@ -220,7 +207,7 @@ impl Running {
     /// What it keeps of its streams by now; none of a server that is not this program.
     pub(super) async fn keeps(&self) -> anyhow::Result<Option<Kept>> {
         match (&self.http, &self.started) {
-            (Some(http), Some(started)) => Kept::now(http, &started.directory).await.map(Some),
+            (Some(http), Some(started)) => Kept::now(http, started.directory()).await.map(Some),
             _ => Ok(None),
         }
     }
@@ -244,58 +231,13 @@ impl Running {
 
     /// Stops it, if it was started here.
     pub(super) async fn stop(self) {
-        let Some(mut started) = self.started else { return };
-        // nginx has its worker end with it only if it is asked to.
-        ask_to_end(&started.child);
-        if tokio::time::timeout(STOP_MAX, started.child.wait()).await.is_err() {
-            // What has ended by itself meanwhile needs no end.
-            let _ = started.child.kill().await;
+        if let Some(started) = self.started {
+            started.stop().await;
         }
-        let _ = std::fs::remove_dir_all(&started.directory);
     }
 }
 
-#[cfg(unix)]
-fn ask_to_end(child: &Child) {
-    let pid = child.id().and_then(|pid| rustix::process::Pid::from_raw(i32::try_from(pid).ok()?));
-    if let Some(pid) = pid {
-        // It may have ended by itself.
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-    }
-}
-
-#[cfg(not(unix))]
-fn ask_to_end(_: &Child) {}
-
-fn spawn(command: &mut Command, arguments: &Arguments) -> anyhow::Result<Child> {
-    let program = command.as_std().get_program().to_string_lossy().into_owned();
-    let command = command.stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
-    let child = command.spawn().with_context(|| format!("cannot run {program}"))?;
-    if let Some((cpu, pid)) = arguments.cpu.zip(child.id()) {
-        cost::keep_on(cpu, pid)?;
-    }
-    Ok(child)
-}
-
-/// The addresses that a server of ours prints when it is ready: `Ready: rtmp://… http://…`.
-async fn ready(child: &mut Child) -> anyhow::Result<(String, String)> {
-    let output = child.stdout.take().context("it has no output")?;
-    let mut lines = BufReader::new(output).lines();
-    let wait = async {
-        while let Some(line) = lines.next_line().await? {
-            let Some(addresses) = line.strip_prefix("Ready: ") else { continue };
-            let mut addresses = addresses.split_whitespace().map(|url| url.trim_end_matches('/').to_owned());
-            let (Some(rtmp), Some(http)) = (addresses.next(), addresses.next()) else { break };
-            // What it prints later must go somewhere.
-            tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-            return Ok((rtmp, http));
-        }
-        bail!("it has ended; start it by hand to see why")
-    };
-    tokio::time::timeout(START_MAX, wait).await.context("it does not get ready")?
-}
-
-async fn nginx(label: String, directory: PathBuf, arguments: &Arguments) -> anyhow::Result<Running> {
+async fn nginx(label: String, scratch: Scratch, arguments: &Arguments) -> anyhow::Result<Running> {
     let Some(module) = NGINX_MODULES.into_iter().find(|path| Path::new(path).exists()) else {
         bail!("its RTMP module is not installed (Debian: apt-get install nginx libnginx-mod-rtmp)");
     };
@@ -304,22 +246,16 @@ async fn nginx(label: String, directory: PathBuf, arguments: &Arguments) -> anyh
         "load_module {module};\ndaemon off;\nworker_processes 1;\npid {0}/pid;\nerror_log stderr;\n\
          events {{ worker_connections 20000; }}\n\
          rtmp {{ server {{ listen 127.0.0.1:{port}; application live {{ live on; }} }} }}\n",
-        directory.display()
+        scratch.path().display()
     );
-    let file = directory.join("nginx.conf");
-    std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    let file = scratch.write("nginx.conf", &text)?;
     let mut command = Command::new("nginx");
-    command.arg("-p").arg(&directory).arg("-c").arg(&file);
-    let child = spawn(&mut command, arguments)?;
-    let connects = async {
-        while tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(START_MAX, connects).await.context("it does not get ready")?;
+    command.arg("-p").arg(scratch.path()).arg("-c").arg(&file);
+    let mut started = Started::spawn(&mut command, scratch, arguments.cpu)?;
+    started.listens(port).await?;
     let play = format!("rtmp://127.0.0.1:{port}/{STREAM}");
-    let (publish, pid) = (Some(play.clone()), child.id());
-    Ok(Running { label, play, publish, pid, http: None, started: Some(Started { child, directory }) })
+    let (publish, pid) = (Some(play.clone()), started.pid());
+    Ok(Running { label, play, publish, pid, http: None, started: Some(started) })
 }
 
 /// A port that nobody has; another may take it before nginx does, and then nginx says so.

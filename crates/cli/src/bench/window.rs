@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::arguments::{Arguments, Load};
 use super::cost::Cost;
 use super::feed::Feed;
+use super::interrupt::Interrupt;
 use super::player::{self, Place};
 use super::tally::{Figures, Tally};
 use super::target::{Running, STREAM};
@@ -24,7 +25,12 @@ const SEGMENTS_LEAD: Duration = Duration::from_secs(7);
 const RAMP_PER_SECOND: f64 = 1_000.0;
 
 /// Measures one window.
-pub(super) async fn measure(server: &Running, load: Load, arguments: &Arguments) -> anyhow::Result<Figures> {
+pub(super) async fn measure(
+    server: &Running,
+    load: Load,
+    arguments: &Arguments,
+    interrupt: &Interrupt,
+) -> anyhow::Result<Figures> {
     let Load { streams, kbps, .. } = load;
     let (unused, had) = (Cost::of(server.pid), server.keeps().await?);
     let mut feeds = Vec::new();
@@ -35,7 +41,7 @@ pub(super) async fn measure(server: &Running, load: Load, arguments: &Arguments)
         feeds.push(Feed::start(url, kbps, past).await?);
     }
     sleep(if player::is_playlist(&server.play) { SEGMENTS_LEAD } else { FEED_LEAD }).await;
-    let mut figures = on_one_thread(watch(server, load, arguments, &feeds, unused))?;
+    let mut figures = on_one_thread(interrupt.unless(watch(server, load, arguments, &feeds, unused)))?;
     figures.kept = server.keeps().await?.zip(had).map(|(keeps, had)| keeps.since(had));
     for feed in feeds {
         feed.stop().await;
@@ -116,14 +122,15 @@ async fn come_and_leave(
     place: impl Fn(u32) -> Place,
 ) -> JoinSet<()> {
     let mut there = JoinSet::new();
-    let Some(rate) = rate else { return there };
+    let Some(rate) = rate.filter(|rate| *rate > 0.0) else { return there };
     let began = Instant::now();
+    let seconds = (end - began).as_secs_f64();
     for number in 0_u32.. {
-        let due = began + Duration::from_secs_f64(f64::from(number) / rate.max(0.01));
-        if due >= end {
+        let due = f64::from(number) / rate;
+        if due >= seconds {
             break;
         }
-        sleep_until(due).await;
+        sleep_until(began + Duration::from_secs_f64(due)).await;
         let url = numbered(&server.play, number % streams, streams);
         there.spawn_local(player::join(url, Arc::clone(tally), place(number)));
         while there.try_join_next().is_some() {}

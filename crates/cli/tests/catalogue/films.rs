@@ -137,6 +137,14 @@ fn a_start_behind_the_end_is_refused_in_every_container() {
                 assert!(refused.contains(&format!("ends after {end:.3} s")), "{start}: {refused}");
             }
             server.get(&format!("/vod/{film}.{container}?start={:.3}", end - 0.01)).must_be(200);
+            for span in ["start=2&end=1", "start=2&end=2", "end=0", "start=99999999&end=1"] {
+                let refused = server.get(&format!("/vod/{film}.{container}?{span}")).must_be(400).text();
+                assert!(refused.contains("not behind the start"), "{span}: {refused}");
+            }
+            for wrong in ["start=-1", "start=1e3", "end=x"] {
+                let refused = server.get(&format!("/vod/{film}.{container}?{wrong}")).must_be(400).text();
+                assert!(refused.contains("a number of seconds from 0 on, like 12.5"), "{wrong}: {refused}");
+            }
         }
         // A byte is one where the query says so.
         server.get(&format!("/vod/{film}.flv?pos=99999999")).must_be(200);

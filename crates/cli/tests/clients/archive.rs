@@ -186,7 +186,7 @@ fn is_killed_while_it_records(format: &str) {
         let name = left.file_name().unwrap().to_str().unwrap();
         wait(&server, "the repair", || {
             let log = server.program.log();
-            log.contains("a recording was left unfinished") && log.contains(name)
+            log.contains("a file was left unfinished") && log.contains(name)
         });
         let completed = Recording::read(&left);
         compare(&units, &completed, some).unwrap();
@@ -360,61 +360,6 @@ pub(crate) fn shown(path: &std::path::Path) -> usize {
     command.args(["-v", "error", "-select_streams", "v", "-count_frames", "-of", "csv=p=0"]);
     let output = command.args(["-show_entries", "stream=nb_read_frames"]).arg(path).output().unwrap();
     String::from_utf8_lossy(&output.stdout).trim().parse().unwrap()
-}
-
-#[test]
-fn a_clip_is_just_its_span_live_and_recorded() {
-    needs!("ffmpeg", "ffprobe", "curl");
-    let source = sources::bframes();
-    let server = Server::start_with(ALWAYS);
-    let mut publisher = server.publish(&source, NAME);
-    let units = Recording::read(&source);
-    let some = Wanted { units_min: 50, from_start: false, to_end: false };
-    wait(&server, "four seconds", || {
-        fetch(&server, &format!("/api/v1/clips/live/{NAME}?from=1.48&until=3.48"), "live.mp4") == "200"
-            && shown(&server.file("live.mp4")) == 50
-    });
-    let bytes = fs::read(server.file("live.mp4")).unwrap();
-    let at = |kind: &[u8]| bytes.windows(4).position(|four| four == kind).unwrap();
-    assert!(at(b"moov") < at(b"mdat"), "players begin before they have all of it");
-    compare(&units, &Recording::read(&server.file("live.mp4")), some).unwrap();
-    let api =
-        |from, until, format| format!("/api/v1/clips/live/{NAME}?from={from}&until={until}&format={format}");
-    assert_eq!(fetch(&server, &api("1", "3", "flv"), "live.flv"), "200");
-    compare(&units, &Recording::read(&server.file("live.flv")), Wanted { units_min: 45, ..some }).unwrap();
-    for (from, until, format, status) in [
-        ("-3", "0", "mp4", "200"),
-        ("3", "1", "mp4", "400"),
-        ("900", "901", "mp4", "404"),
-        ("NaN", "1", "mp4", "400"),
-        ("0", "1e300", "mp4", "400"),
-        ("x", "1", "mp4", "400"),
-        ("0", "1", "avi", "400"),
-    ] {
-        assert_eq!(fetch(&server, &api(from, until, format), "refused"), status, "{from} {until} {format}");
-    }
-    let keep = |name| {
-        let body =
-            format!(r#"{{"stream": "live/{NAME}", "from": -2.5, "until": -0.5, "name": "clips/{name}"}}"#);
-        send(&server, "POST", "/api/v1/clips", &body)
-    };
-    let answer = keep("a goal.mp4");
-    let made: Value = serde_json::from_str(answer.trim_end_matches(" 201")).unwrap();
-    assert_eq!(made["url"], "/recordings/clips/a%20goal.mp4", "{made}");
-    assert_eq!(fetch(&server, made["url"].as_str().unwrap(), "kept.mp4"), "200");
-    compare(&units, &Recording::read(&server.file("kept.mp4")), Wanted { units_min: 45, ..some }).unwrap();
-    let taken = keep("a goal.mp4");
-    assert!(taken.contains("already") && taken.ends_with(" 409"), "{taken}");
-    assert!(keep("a goal.mkv").ends_with(" 400"));
-
-    publisher.wait(LIMIT_S);
-    wait(&server, "the end of the recording", || growing(&server).is_empty());
-    let film = files(&server)[0].file_name().unwrap().to_str().unwrap().to_owned();
-    let recorded = format!("/api/v1/clips/recordings/live/{NAME}/{film}?from=1.48&until=3.48");
-    assert_eq!(fetch(&server, &recorded, "recorded.mp4"), "200");
-    // A film begins with what is shown first, which may lie within a picture of the broadcast.
-    assert!((50..=51).contains(&shown(&server.file("recorded.mp4"))));
-    compare(&units, &Recording::read(&server.file("recorded.mp4")), some).unwrap();
 }
 
 #[test]

@@ -203,7 +203,7 @@ fn a_server_that_is_killed_behind_a_change_leaves_one_film() {
     server.program.kill();
     drop(publisher);
     server.crash_and_start();
-    wait(&server, "the repair", || server.program.log().contains("a recording was left unfinished"));
+    wait(&server, "the repair", || server.program.log().contains("a file was left unfinished"));
     let some = Wanted { units_min: 55, from_start: true, to_end: false };
     let (path, got) = fetched(&server, &film, "whole.mp4");
     compare(&sent, &got, some).unwrap();

@@ -1,12 +1,17 @@
 //! `headwater bench` counts what its players get: of a server that delivers everything nothing is missing, and what a
 //! server does not deliver is seen. How fast it is, is printed and not asserted.
 
+use std::fs;
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::Output;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::harness::headwater;
+use crate::program::Program;
 
 const QUICK: [&str; 8] = ["--players", "4", "--rounds", "1", "--window", "2", "--warmup", "1"];
 
@@ -79,8 +84,8 @@ fn growth_is_measured_load_by_load_and_drawn() {
     let mbit = |row: &Value| row["windows"][0]["mbit_s"].as_f64().unwrap();
     assert_eq!(rows.iter().map(|row| row["kbps"].as_u64().unwrap()).collect::<Vec<_>>(), [100, 1_000]);
     assert!(mbit(&rows[1]) > 4.0 * mbit(&rows[0]), "{rows:?}");
-    let drawn = std::fs::read_to_string(&file).unwrap();
-    std::fs::remove_file(&file).unwrap();
+    let drawn = fs::read_to_string(&file).unwrap();
+    fs::remove_file(&file).unwrap();
     assert!(drawn.contains("kbit/s") && drawn.matches("<circle").count() == 2, "{drawn}");
 }
 
@@ -124,6 +129,7 @@ fn what_is_kept_of_streams_is_measured_and_gone_back_in() {
             assert!(value >= Some(least), "{figure}: {value:?} in {row}");
         };
         at_least("/seek_ms/p50", 0.001);
+        at_least("/seeks", 2.0);
         at_least("/join_ms/p50", 0.001);
         // 20 s of 1 Mbit/s with sound.
         at_least("/clip/bytes", 2_500_000.0);
@@ -155,9 +161,50 @@ fn what_cannot_be_gone_back_in_is_refused_with_what_can() {
         (&["serve:window", "--past", "10", "--rewound", "1", "--format", "http-flv"], "ws-flv"),
         (&["serve:record", "--config", "any.toml"], "configuration of its own"),
         (&["rtmp://localhost/live/x", "--players", "0", "--no-publish"], "at least one"),
+        (&["serve", "--pid", "1"], "--pid is for targets that are addresses"),
+        (&["rtmp://localhost/live/x", "--publish", "a", "--publish", "b"], "--publish is for targets"),
+        (&["serve", "--config", "/nowhere/of/ours.toml"], "/nowhere/of/ours.toml"),
     ] {
         let output = bench(arguments);
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && text.contains(wanted), "{arguments:?}: {text}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_ends_what_was_started_and_leaves_nothing() {
+    for (signal, pause) in [("TERM", 0), ("INT", 3_000)] {
+        let place =
+            PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-{signal}-{}", std::process::id()));
+        let scratch = place.join("scratch");
+        fs::create_dir_all(&scratch).unwrap();
+        let mut command = headwater();
+        command.args(["bench", "serve", "loop", "--players", "2", "--window", "600"]);
+        command.env("TMPDIR", &scratch);
+        let mut bench = Program::start(command, &place.join("log"));
+        let servers = || -> Vec<String> {
+            // Whichever of its threads has started them.
+            let tasks = fs::read_dir(format!("/proc/{}/task", bench.id())).into_iter().flatten().flatten();
+            let text = tasks.map(|task| fs::read_to_string(task.path().join("children")).unwrap_or_default());
+            text.collect::<String>().split_whitespace().map(str::to_owned).collect()
+        };
+        let end = Instant::now() + Duration::from_secs(30);
+        while servers().len() < 2 {
+            assert!(Instant::now() < end, "no two servers: {}", bench.log());
+            thread::sleep(Duration::from_millis(20));
+        }
+        let servers = servers();
+        // At once, and most likely while players watch.
+        thread::sleep(Duration::from_millis(pause));
+        bench.signal(signal);
+        assert!(!bench.wait(30).success());
+        assert!(bench.log().contains("ended by a signal"), "{}", bench.log());
+        for server in servers {
+            let name = fs::read_to_string(format!("/proc/{server}/comm")).unwrap_or_default();
+            assert!(!name.contains("headwater"), "{server} goes on");
+        }
+        assert_eq!(fs::read_dir(&scratch).unwrap().count(), 0, "{signal}: a directory stays");
+        fs::remove_dir_all(place).unwrap();
     }
 }

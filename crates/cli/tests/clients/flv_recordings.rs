@@ -109,7 +109,7 @@ fn the_index_of_an_flv_recording_names_the_places_of_its_key_frames() {
         server.program.kill();
         drop(publisher);
         server.crash_and_start();
-        wait(&server, "the repair", || server.program.log().contains("a recording was left unfinished"));
+        wait(&server, "the repair", || server.program.log().contains("a file was left unfinished"));
         assert_index(&files(&server)[1]);
     }
 }

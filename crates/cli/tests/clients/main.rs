@@ -8,6 +8,7 @@ mod archive;
 mod archive_changes;
 mod archive_long;
 mod bench;
+mod clips;
 mod described;
 mod dialogues;
 mod doors;

@@ -27,6 +27,10 @@ fn a_fresh_directory_has_a_valid_file_after_two_commands() {
     let checked = place.run(&["check"]);
     assert!(checked.is_good && checked.out.starts_with("headwater.toml is valid\n"), "{checked:?}");
     assert!(checked.out.contains("note: media is missing"), "{checked:?}");
+    for named in [&["check", "headwater.toml"][..], &["check", "-c", "none.toml", "headwater.toml"]] {
+        let checked = place.run(named);
+        assert!(checked.is_good && checked.out.starts_with("headwater.toml is valid\n"), "{checked:?}");
+    }
     assert_eq!(place.names(), ["headwater.toml"]);
 }
 

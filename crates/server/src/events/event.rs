@@ -60,7 +60,7 @@ pub(crate) enum Event {
     RecordingOutOfRoom { stream: String, free_bytes: u64 },
     /// Parts of a recording are missing: a disk that failed, was full or too slow.
     RecordingGap { stream: String, parts: u64 },
-    /// A recording that a crash had left unfinished was completed at the start.
+    /// A recording that a crash had left unfinished was completed at the start; a clip or an upload was removed.
     RecordingRepaired { file: String, text: String },
     /// One could not be.
     RecordingLeft { file: String, text: String },
@@ -118,7 +118,7 @@ impl Event {
             Self::Stopping => "stopping: publishers and viewers are told",
             Self::RecordingFailed { text, .. } => return format!("cannot be recorded: {text}").into(),
             Self::RecordingRepaired { text, .. } | Self::RecordingLeft { text, .. } => {
-                return format!("a recording was left unfinished: {text}").into();
+                return format!("a file was left unfinished: {text}").into();
             }
             Self::WindowInMemory { text, .. } => {
                 return format!("its window is in memory alone: {text}").into();

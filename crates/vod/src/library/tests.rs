@@ -176,4 +176,28 @@ async fn a_new_file_is_there_when_it_is_whole_and_in_the_place_of_none() {
     let fails = films.library.put("vod", "a/other.mp4", |_| Err(io::ErrorKind::StorageFull.into())).await;
     assert_eq!(fails.unwrap_err().kind, RefusalKind::Full);
     assert_eq!(fs::read_dir(films.directory.join("a")).unwrap().count(), 1, "something is left beside it");
+    let fails = films.library.put("vod", "a/b/c/d.mp4", |_| Err(io::ErrorKind::StorageFull.into())).await;
+    assert_eq!(fails.unwrap_err().kind, RefusalKind::Full);
+    assert!(!films.directory.join("a/b").exists(), "directories stay that were made for nothing");
+    let hidden = films.library.put("vod", "a/.b.mp4", |_| Ok(())).await.unwrap_err();
+    assert!(hidden.text.starts_with("No film can have this name: "), "{hidden}");
+}
+
+#[test]
+fn what_a_crash_left_of_an_upload_on_its_way_to_another_disk_goes_at_the_start() {
+    let films = Films::new("left", &Config::default());
+    let (number, other) = ("0123456789abcdef0123456789abcdef", "ffffffffffffffffffffffffffffffff");
+    let data = films.directory.join("data");
+    fs::create_dir_all(data.join("uploads")).unwrap();
+    fs::write(data.join(format!("uploads/{number}.part")), "pa").unwrap();
+    let note = "app = \"vod\"\nname = \"a.mp4\"\nbytes = 4\n";
+    fs::write(data.join(format!("uploads/{number}.toml")), note).unwrap();
+    for left in [number, other] {
+        films.write(&format!(".headwater-{left}"), b"pa");
+    }
+    let library = Arc::new(Library::new(&films.directory, &Config::default()));
+    let uploads = crate::uploads::Uploads::open(&Default::default(), &data, library);
+    assert_eq!(uploads.list().len(), 1, "the upload itself can be gone on with");
+    let is_there = |number| films.directory.join(format!(".headwater-{number}")).exists();
+    assert!(!is_there(number) && is_there(other));
 }

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::Library;
 use crate::blocking::blocking;
-use crate::media_root::MediaRoot;
+use crate::media_root::{MediaRoot, Way};
 use crate::refusal::{Refusal, RefusalKind};
 
 /// Whether the file at a path is being written.
@@ -29,9 +29,17 @@ impl Library {
     ///
     /// # Errors
     /// As [`holds`](Self::holds); and a directory cannot be made.
-    pub async fn make_way(&self, app: &str, name: &str) -> Result<PathBuf, Refusal> {
+    pub(crate) async fn make_way(&self, app: &str, name: &str) -> Result<Way, Refusal> {
         let (root, name) = (self.root(app)?.clone(), name.to_owned());
         blocking(move || root.make_way(&name)).await
+    }
+
+    /// Removes what a crash has left of a file that was being moved into an app's directory under this number. It may wait for
+    /// the disk.
+    pub(crate) fn remove_unfinished(&self, app: &str, name: &str, number: &str) {
+        if let Ok(root) = self.root(app) {
+            root.remove_unfinished(name, number);
+        }
     }
 
     /// Makes a new file of what `write` writes; it appears under its name when it is whole.

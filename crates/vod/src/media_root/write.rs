@@ -5,11 +5,37 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{BESIDE, DEPTH_MAX, FILMS, MediaRoot, check_name, has_extension};
+use super::{BESIDE, DEPTH_MAX, FILMS, MediaRoot, fault_of, has_extension};
 use crate::refusal::{Refusal, RefusalKind};
 
 /// Bytes of one part of a name, as most file systems have it.
 const PART_BYTES_MAX: usize = 255;
+/// What stands in front of the number in the name of a file that is not whole yet. Hidden names are not served.
+const UNFINISHED: &str = ".headwater-";
+/// Digits of that number, at least.
+const UNFINISHED_DIGITS: usize = 16;
+
+/// Where a new file goes. The directories that were made for it go with this if nothing lies in them by then.
+#[derive(Debug)]
+pub(crate) struct Way {
+    path: PathBuf,
+    /// Each below the one before.
+    made: Vec<PathBuf>,
+}
+
+impl Way {
+    /// The path that the file gets.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Way {
+    fn drop(&mut self) {
+        // One that is not empty stays, and so do those around it.
+        let _ = self.made.iter().rev().try_for_each(fs::remove_dir);
+    }
+}
 
 impl MediaRoot {
     /// Whether a file of that name may lie here, and whether one does.
@@ -23,30 +49,29 @@ impl MediaRoot {
         }
     }
 
-    /// The path that a new file of that name gets. Directories on the way are made; links are not followed
-    /// unless they are allowed.
-    pub(crate) fn make_way(&self, name: &str) -> Result<PathBuf, Refusal> {
+    /// The way to a new file of that name. Directories are made; links are not followed unless they are allowed.
+    pub(crate) fn make_way(&self, name: &str) -> Result<Way, Refusal> {
         self.holds(name)?;
         let failed = |error: io::Error| {
             Refusal::new(RefusalKind::Failed, format!("There can be no directory for {name}: {error}."))
         };
         fs::create_dir_all(&self.directory).map_err(failed)?;
-        let mut path = self.directory.clone();
+        let mut way = Way { path: self.directory.clone(), made: Vec::new() };
         let mut parts = name.split('/').peekable();
         while let Some(part) = parts.next() {
-            path.push(part);
+            way.path.push(part);
             if parts.peek().is_none() {
                 break;
             }
-            match fs::create_dir(&path) {
-                Ok(()) => {}
+            match fs::create_dir(&way.path) {
+                Ok(()) => way.made.push(way.path.clone()),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(failed(error)),
             }
         }
         // What was there before may be a link.
         self.holds(name)?;
-        Ok(path)
+        Ok(way)
     }
 
     /// Gives a film, or what lies beside one, another name. Who has it open goes on reading it.
@@ -57,9 +82,10 @@ impl MediaRoot {
             let text = format!("{to} ends otherwise than {from}; a name does not change what a file is.");
             return Err(Refusal::new(RefusalKind::Invalid, text));
         }
-        let new = self.make_way(to)?;
+        let way = self.make_way(to)?;
+        let new = way.path();
         // A link is only made where nothing is: a rename would write over what has come in between.
-        let moved = fs::hard_link(&old, &new).and_then(|()| fs::remove_file(&old));
+        let moved = fs::hard_link(&old, new).and_then(|()| fs::remove_file(&old));
         moved.map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => {
                 Refusal::new(RefusalKind::Taken, format!("There is a {to} already."))
@@ -74,7 +100,8 @@ impl MediaRoot {
         name: &str,
         write: impl FnOnce(&mut File) -> io::Result<()>,
     ) -> Result<(), Refusal> {
-        let target = self.make_way(name)?;
+        let way = self.make_way(name)?;
+        let target = way.path();
         let failed = |error: io::Error| match error.kind() {
             io::ErrorKind::AlreadyExists => {
                 Refusal::new(RefusalKind::Taken, format!("There is a {name} already."))
@@ -89,15 +116,21 @@ impl MediaRoot {
         }
         let mut random = [0; 8];
         getrandom::fill(&mut random).map_err(|error| failed(io::Error::other(error.to_string())))?;
-        // Hidden names are not served.
-        let beside = target.with_file_name(format!(".headwater-{:016x}", u64::from_ne_bytes(random)));
+        let beside = unfinished(target, &format!("{:016x}", u64::from_ne_bytes(random)));
         let written = File::create_new(&beside)
             .and_then(|mut file| write(&mut file).and_then(|()| file.sync_all()))
-            .and_then(|()| appear(&beside, &target, false));
+            .and_then(|()| appear(&beside, target, false));
         written.map_err(|error| {
             let _ = fs::remove_file(&beside);
             failed(error)
         })
+    }
+
+    /// Removes what was being written of a file of that name under this number, if there is something.
+    pub(crate) fn remove_unfinished(&self, name: &str, number: &str) {
+        if check_new(name).is_ok() {
+            let _ = fs::remove_file(unfinished(&self.directory.join(name), number));
+        }
     }
 
     /// Takes a film, or what lies beside one, out of the directory. Who has it open goes on reading it.
@@ -105,6 +138,20 @@ impl MediaRoot {
         let (path, _) = self.check(name)?;
         fs::remove_file(path).map_err(|error| Refusal::unreadable(name, &error))
     }
+}
+
+/// Where a file is written that is to be at `target` when it is whole: beside it. `number` is hexadecimal, and nobody else's.
+pub(crate) fn unfinished(target: &Path, number: &str) -> PathBuf {
+    target.with_file_name(format!("{UNFINISHED}{number}"))
+}
+
+/// Whether a file in an app's directory is one of ours that is not whole, by its name. Once nobody writes it nothing will
+/// become of it.
+pub fn is_unfinished(path: &Path) -> bool {
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    name.strip_prefix(UNFINISHED).is_some_and(|number| {
+        number.len() >= UNFINISHED_DIGITS && number.bytes().all(|digit| digit.is_ascii_hexdigit())
+    })
 }
 
 /// Moves a file within its file system, over another one or not.
@@ -128,9 +175,11 @@ pub(crate) fn appear(from: &Path, target: &Path, replace: bool) -> io::Result<()
 
 /// Refuses names that a new file may not have.
 fn check_new(name: &str) -> Result<(), Refusal> {
-    check_name(name)?;
     let refuse =
-        |why: &str| Err(Refusal::new(RefusalKind::Forbidden, format!("No file can have this name: {why}.")));
+        |why: &str| Err(Refusal::new(RefusalKind::Forbidden, format!("No film can have this name: {why}.")));
+    if let Some(fault) = fault_of(name) {
+        return refuse(fault);
+    }
     if !has_extension(name, &FILMS) && !has_extension(name, &BESIDE) {
         let known = FILMS.iter().chain(&BESIDE).copied().collect::<Vec<_>>().join(", ");
         return refuse(&format!("it ends in none of {known}"));

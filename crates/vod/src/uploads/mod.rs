@@ -83,8 +83,12 @@ impl Uploads {
     /// Finds the uploads that were unfinished when the server stopped.
     pub fn open(config: &Config, data: &Path, library: Arc<Library>) -> Self {
         let directory = data.join(DIRECTORY);
-        let open =
-            part::find(&directory).into_iter().map(|upload| (upload.id().to_owned(), Arc::new(upload)));
+        let found = part::find(&directory);
+        for upload in &found {
+            // It may have been on its way to another disk.
+            library.remove_unfinished(&upload.order().app, &upload.order().name, upload.id());
+        }
+        let open = found.into_iter().map(|upload| (upload.id().to_owned(), Arc::new(upload)));
         let uploads = Self { config: config.clone(), open: Mutex::new(open.collect()), directory, library };
         uploads.sweep();
         uploads
@@ -246,10 +250,10 @@ impl Uploads {
     /// The file is whole: it appears under its name, at once or not at all.
     async fn finish(&self, upload: &Upload) -> Result<(), Refusal> {
         let Order { app, name, .. } = upload.order();
-        let target = self.library.make_way(app, name).await?;
+        let way = self.library.make_way(app, name).await?;
         // What is recorded may have begun since.
         self.library.refuse_growing(app, name).await?;
-        match upload.move_to(target).await {
+        match upload.move_to(way).await {
             Ok(()) => {}
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                 return Err(Refusal::new(RefusalKind::TakenSince, format!("There is a file {name} by now.")));

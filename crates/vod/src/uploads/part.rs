@@ -10,7 +10,7 @@ use tokio::sync::{MutexGuard, watch};
 
 use super::Order;
 use crate::blocking::blocking;
-use crate::media_root::appear;
+use crate::media_root::{Way, appear, unfinished};
 
 const PART: &str = "part";
 const NOTE: &str = "toml";
@@ -132,18 +132,19 @@ impl Upload {
     }
 
     /// Gives the whole file its name. `AlreadyExists` if there is one and it was not to be replaced.
-    pub(super) async fn move_to(&self, target: PathBuf) -> io::Result<()> {
+    pub(super) async fn move_to(&self, way: Way) -> io::Result<()> {
         let (part, note) = (self.path(PART), self.path(NOTE));
         let (id, replace) = (self.id.clone(), self.order.replace);
         let work = move || {
+            let target = way.path();
             File::open(&part)?.sync_all()?;
-            match appear(&part, &target, replace) {
+            match appear(&part, target, replace) {
                 Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-                    // Hidden names are not served; this one is beside its target, where a file can be renamed.
-                    let beside = target.with_file_name(format!(".headwater-{id}"));
+                    // Beside its target a file can be renamed.
+                    let beside = unfinished(target, &id);
                     let moved = fs::copy(&part, &beside)
                         .and_then(|_| File::open(&beside)?.sync_all())
-                        .and_then(|()| appear(&beside, &target, replace));
+                        .and_then(|()| appear(&beside, target, replace));
                     if moved.is_err() {
                         let _ = fs::remove_file(&beside);
                     }

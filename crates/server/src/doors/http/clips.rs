@@ -16,12 +16,13 @@ use headwater_media::flv::Dialect;
 use headwater_vod::{Film, Refusal, RefusalKind, blocking};
 use serde::{Deserialize, Serialize};
 
-use super::files::{Container, Plan, Representation, respond};
+use super::files::{self, Container, Plan, Representation, respond};
 use super::films;
 use super::preconditions::Validators;
 use super::query::Query;
 use super::refusals::refused;
 use super::shared::Shared;
+use super::to_its_end::to_its_end;
 use crate::events::Event;
 
 /// No broadcast is as long, in seconds.
@@ -85,10 +86,15 @@ pub(super) async fn keep(State(shared): State<Arc<Shared>>, body: Bytes) -> Resp
             return (StatusCode::BAD_REQUEST, format!("{text}: {error}\n")).into_response();
         }
     };
-    match keep_as_film(&shared, wanted).await {
-        Ok(made) => (StatusCode::CREATED, [(header::LOCATION, made.url.clone())], Json(made)).into_response(),
-        Err(refusal) => refused(&refusal),
-    }
+    to_its_end(async move {
+        match keep_as_film(&shared, wanted).await {
+            Ok(made) => {
+                (StatusCode::CREATED, [(header::LOCATION, made.url.clone())], Json(made)).into_response()
+            }
+            Err(refusal) => refused(&refusal),
+        }
+    })
+    .await
 }
 
 async fn keep_as_film(shared: &Shared, wanted: Wanted) -> Result<Made, Refusal> {
@@ -106,6 +112,8 @@ async fn keep_as_film(shared: &Shared, wanted: Wanted) -> Result<Made, Refusal> 
     }
     let Clip { plan, .. } = make(shared, &stream, (from, until), container).await?;
     let len = plan.len();
+    let archive = Arc::clone(&shared.sources.archive);
+    blocking(move || archive.recordings().check_room(len)).await?;
     shared.sources.library.put(RECORDINGS_APP, &name, move |file| plan.write_to(file)).await?;
     shared.events.emit(Event::ClipMade { stream, file: name.clone(), bytes: len });
     let url = films::address(RECORDINGS_APP, &name);
@@ -143,9 +151,8 @@ async fn make(shared: &Shared, path: &str, span: (f64, f64), container: Containe
         );
         return Err(Refusal::new(RefusalKind::TooLarge, text));
     }
-    // Of the same film and span the same bytes are made.
     let times = [span.from, span.until].map(|time| time.unwrap_or_default().as_nanos());
-    let etag = format!("\"{}-{}-{}-{container:?}\"", film.etag().trim_matches('"'), times[0], times[1]);
+    let etag = files::tag(&film, container, &times);
     let validators = Validators { etag, modified: film.modified() };
     Ok(Clip { plan: Plan::made(film, Arc::new(cut)), validators })
 }

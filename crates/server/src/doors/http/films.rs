@@ -23,6 +23,7 @@ use super::hls::subtitles::short_language;
 use super::preconditions;
 use super::refusals::refused;
 use super::shared::Shared;
+use super::to_its_end::to_its_end;
 use crate::access::Peer;
 use crate::events::Event;
 use headwater_vod::{Entry, Foreign, Refusal, RefusalKind};
@@ -200,11 +201,11 @@ pub(super) async fn film(
 
 /// `DELETE /api/v1/films/<app>/<path>`, by the exact name. With `If-Match`, only if the film is still the one
 /// that was seen. Files beside it stay.
-pub(super) async fn remove(
-    State(shared): State<Arc<Shared>>,
-    Path(path): Path<String>,
-    request: Request,
-) -> Response {
+pub(super) async fn remove(shared: State<Arc<Shared>>, path: Path<String>, request: Request) -> Response {
+    to_its_end(remove_film(shared, path.0, request)).await
+}
+
+async fn remove_film(State(shared): State<Arc<Shared>>, path: String, request: Request) -> Response {
     let Some((app, name)) = path.split_once('/') else { return no_app(&path) };
     let library = &shared.sources.library;
     if request.headers().contains_key(header::IF_MATCH) {
@@ -236,11 +237,11 @@ pub(super) struct Renaming {
 }
 
 /// `PATCH /api/v1/films/<app>/<path>` with `{"name": "…"}`: another name in the same app. Files beside it keep theirs.
-pub(super) async fn rename(
-    State(shared): State<Arc<Shared>>,
-    Path(path): Path<String>,
-    body: Bytes,
-) -> Response {
+pub(super) async fn rename(shared: State<Arc<Shared>>, path: Path<String>, body: Bytes) -> Response {
+    to_its_end(rename_film(shared, path.0, body)).await
+}
+
+async fn rename_film(State(shared): State<Arc<Shared>>, path: String, body: Bytes) -> Response {
     let Some((app, name)) = path.split_once('/') else { return no_app(&path) };
     let to = match serde_json::from_slice(&body) {
         Ok(Renaming { name }) => name,

@@ -132,7 +132,7 @@ impl KeyFrame {
         let sequence = sequence_of(&found)?;
         let cache = if stays && sequence != newest_sequence { FOR_A_MINUTE } else { FOR_A_MOMENT };
         let (kept, number) = found;
-        Some(Self { kept, number, state: format!("{}-{sequence}", window.broadcast()), cache })
+        Some(Self { kept, number, state: format!("{}-{sequence}", window.tag()), cache })
     }
 }
 

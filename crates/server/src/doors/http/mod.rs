@@ -39,6 +39,7 @@ mod stall;
 mod streaming;
 mod target;
 mod thumbnails;
+mod to_its_end;
 mod tus;
 mod uploads;
 mod vod;

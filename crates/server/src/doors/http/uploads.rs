@@ -15,6 +15,7 @@ use serde::Serialize;
 use super::cors::method_not_allowed;
 use super::refusals::status;
 use super::shared::Shared;
+use super::to_its_end::to_its_end;
 use super::{body, films, tus};
 use crate::events::Event;
 use headwater_vod::uploads::{Order, Upload};
@@ -119,7 +120,12 @@ pub(super) async fn look(
 }
 
 /// `PATCH /api/v1/uploads/{id}`: adds the body's bytes, which begin at `Upload-Offset`.
-pub(super) async fn append(
+pub(super) async fn append(shared: State<Arc<Shared>>, id: Path<String>, request: Request) -> Response {
+    // The body fails where its client hangs up; what has come is kept, and put in its place if it is whole.
+    to_its_end(append_body(shared, id, request)).await
+}
+
+async fn append_body(
     State(shared): State<Arc<Shared>>,
     Path(id): Path<String>,
     request: Request,

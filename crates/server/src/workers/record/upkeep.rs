@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use headwater_archive::{Archive, Outcome, RECORDINGS_APP, Repaired, repair_all};
+use headwater_archive::{Archive, Outcome, RECORDINGS_APP, Repaired, remove_emptied, repair_all};
 use headwater_vod::{Library, blocking};
 use tokio::task::JoinError;
 
@@ -19,7 +19,11 @@ pub(crate) async fn run(archive: Arc<Archive>, library: Arc<Library>, events: Ar
     let repairs = blocking(move || {
         let recordings = at.recordings();
         repair_all(recordings.root(), started, |repaired| {
-            told.emit(tell(recordings.below(&repaired.path), &repaired));
+            let file = recordings.below(&repaired.path);
+            if repaired.outcome == Outcome::Removed {
+                remove_emptied(recordings.root(), &file);
+            }
+            told.emit(tell(file, &repaired));
         });
         Ok::<_, JoinError>(())
     });
@@ -49,6 +53,9 @@ fn tell(file: String, repaired: &Repaired) -> Event {
             format!("completed; it is {duration} long, and the last {cut} bytes were no whole part")
         }
         Outcome::Empty => "removed, for there was nothing in it".to_owned(),
+        Outcome::Removed => {
+            "removed: it is a part of a clip or an upload that the server did not finish".to_owned()
+        }
         Outcome::Failed(why) => {
             return Event::RecordingLeft { file, text: format!("it stays as it is: {why}") };
         }

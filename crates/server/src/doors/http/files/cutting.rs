@@ -64,15 +64,22 @@ impl CutRequest {
     /// Reads a query.
     ///
     /// # Errors
-    /// A sentence about a value that is no number.
+    /// A sentence about a value that is no place.
     pub(super) fn read(query: Query<'_>) -> Result<Self, String> {
         let mut asked = Self { selection: TrackSelection::read(query.pairs()), ..Self::default() };
         for (key, value) in query.pairs().filter(|(_, value)| !value.is_empty()) {
-            let wrong = || format!("{key} must be a number, not {value}.");
+            let seconds = || {
+                let wrong = || format!("{key} is a number of seconds from 0 on, like 12.5, and not {value}.");
+                Number::read(value).ok_or_else(wrong)
+            };
             match key {
-                "start" => asked.start = Some(Number::read(value).ok_or_else(wrong)?),
-                "end" => asked.end_ms = Some(Number::read(value).ok_or_else(wrong)?.ms),
-                "pos" => asked.position = Some(value.parse().map_err(|_| wrong())?),
+                "start" => asked.start = Some(seconds()?),
+                "end" => asked.end_ms = Some(seconds()?.ms),
+                "pos" => {
+                    let wrong =
+                        |_| format!("{key} is a byte of the film from 0 on, like 1834551, and not {value}.");
+                    asked.position = Some(value.parse().map_err(wrong)?);
+                }
                 _ => {}
             }
         }
@@ -120,17 +127,14 @@ fn span(index: &Index, asked: &CutRequest) -> Result<Span, Refusal> {
     let end = index.duration();
     let from = asked.start.map(|start| Timestamp::from_ms(start.ms));
     let until = asked.end_ms.map(Timestamp::from_ms);
+    if until.is_some_and(|until| until <= from.unwrap_or_default()) {
+        return Err(Refusal::new(RefusalKind::Invalid, "The end asked for is not behind the start."));
+    }
     if from.is_some_and(|from| from >= end) {
         let lasts = end.as_seconds();
         return Err(Refusal::new(
             RefusalKind::NotFound,
             format!("The film ends after {lasts:.3} s, before the start asked for."),
-        ));
-    }
-    if until.is_some_and(|until| until <= from.unwrap_or_default()) {
-        return Err(Refusal::new(
-            RefusalKind::NotFound,
-            "The end asked for is not behind the start.".to_owned(),
         ));
     }
     Ok(Span { from, until })
@@ -216,8 +220,8 @@ pub(super) fn stem(path: &str) -> Option<(&str, Container)> {
     Some((stem, container))
 }
 
-/// What tells states of made files apart beside the film's own tag.
-pub(super) fn tag(film: &Film, container: Container, asked: &CutRequest) -> String {
+/// The entity tag of what is made of a film: `asked` is all that it depends on beside the film and the container.
+pub(in crate::doors::http) fn tag(film: &Film, container: Container, asked: &impl Hash) -> String {
     /// Grows when other bytes are made of the same film.
     const WRITER: u32 = 3;
     let mut hasher = DefaultHasher::new();

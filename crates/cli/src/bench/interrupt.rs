@@ -1,0 +1,56 @@
+//! Signals that end a measurement: what it has started ends before it does.
+
+use anyhow::bail;
+use tokio::sync::watch;
+
+/// Whether a measurement is to end; true once.
+#[derive(Debug)]
+pub(super) struct Interrupt(watch::Receiver<bool>);
+
+impl Interrupt {
+    /// Heeds SIGINT and, on Unix, SIGTERM from now on.
+    ///
+    /// # Errors
+    /// The system gives no signals.
+    pub(super) fn heed() -> anyhow::Result<Self> {
+        let (tell, told) = watch::channel(false);
+        let signal = signal()?;
+        tokio::spawn(async move {
+            signal.await;
+            tell.send_replace(true);
+        });
+        Ok(Self(told))
+    }
+
+    /// Does the work, on whatever thread, unless a signal comes before its end.
+    pub(super) async fn unless<T>(&self, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+        let mut told = self.0.clone();
+        tokio::select! {
+            done = work => done,
+            _ = told.wait_for(|told| *told) => bail!("ended by a signal, with the servers that it had started"),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn signal() -> anyhow::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    let mut terminated = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupted.recv() => {}
+            _ = terminated.recv() => {}
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn signal() -> anyhow::Result<impl Future<Output = ()>> {
+    Ok(async {
+        // Where the system gives none, none comes.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
+    })
+}
