@@ -219,7 +219,7 @@ pub(super) fn stem(path: &str) -> Option<(&str, Container)> {
 /// What tells states of made files apart beside the film's own tag.
 pub(super) fn tag(film: &Film, container: Container, asked: &CutRequest) -> String {
     /// Grows when other bytes are made of the same film.
-    const WRITER: u32 = 3;
+    const WRITER: u32 = 4;
     let mut hasher = DefaultHasher::new();
     (WRITER, env!("CARGO_PKG_VERSION"), container, asked).hash(&mut hasher);
     format!("{}-{:x}\"", film.etag().trim_end_matches('"'), hasher.finish())
