@@ -45,8 +45,8 @@ pub enum Outcome {
     Failed(String),
 }
 
-/// Repairs all unfinished files below `directory` that were written last before `before`. It reads every film's first
-/// bytes and may take a while.
+/// Repairs all unfinished files below `directory` that were written last before `before`; one without a byte is what a power cut
+/// may leave of one. It reads every film's first bytes and may take a while.
 pub fn repair_all(directory: &Path, before: SystemTime, mut tell: impl FnMut(Repaired)) {
     let mut open = vec![(directory.to_owned(), 0)];
     while let Some((directory, depth)) = open.pop() {
@@ -59,7 +59,7 @@ pub fn repair_all(directory: &Path, before: SystemTime, mut tell: impl FnMut(Rep
             } else if about.is_file()
                 && about.modified().is_ok_and(|modified| modified <= before)
                 && is_recording(&path)
-                && unfinished(&path).is_ok_and(|format| format.is_some())
+                && (about.len() == 0 || unfinished(&path).is_ok_and(|format| format.is_some()))
             {
                 let outcome = repair(&path).unwrap_or_else(|error| Outcome::Failed(error.to_string()));
                 tell(Repaired { path, outcome });
@@ -88,6 +88,7 @@ pub(super) fn repair(path: &Path) -> io::Result<Outcome> {
     let format = unfinished(path)?;
     let file = OpenOptions::new().read(true).write(true).open(path)?;
     let repaired = match format {
+        _ if file.metadata()?.len() == 0 => None,
         Some(RecordFormat::Flv) => flv_file::repair(&file)?,
         Some(RecordFormat::Mp4) | None => repair_mp4(&file)?,
     };
