@@ -222,6 +222,9 @@ impl Recordings {
         if growing.is_empty() {
             return false;
         }
+        if growing.iter().any(|(_, file)| self.root.join(file) == path) {
+            return true;
+        }
         // Another app's directory, or a link, may lead to the same file.
         let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let asked = real(path);

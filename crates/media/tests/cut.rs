@@ -275,6 +275,42 @@ fn keyframes_are_where_the_metadata_says_and_can_be_asked_for_there() {
 }
 
 #[test]
+fn every_keyframe_of_a_film_that_changes_stands_behind_what_holds_for_it() {
+    let file = [fixture("keyframes.flv"), fixture("demo.flv")].concat();
+    let film = index(&file);
+    assert!(film.has_changes());
+    let whole = Cut::flv(&film, Span::default(), Dialect::PLAIN).unwrap();
+    let bytes = made(&whole, &film, &file, 0);
+    assert_eq!(bytes.len() as u64, whole.len());
+    let mut reader = TagReader::default();
+    reader.feed(&bytes);
+    let about = parse_on_metadata(&reader.next_tag().unwrap().unwrap().body).unwrap();
+    let mut configurations = Vec::new();
+    for (_, position) in keyframe_index(&about).unwrap() {
+        let (number, exact) = whole.keyframe_at(&film, position).unwrap();
+        assert!(exact && film.samples()[number].key);
+        let mut reader = TagReader::default();
+        reader.feed(&[&bytes[..13], &bytes[position as usize..]].concat());
+        let [video, audio, keyframe] = [(); 3].map(|()| reader.next_tag().unwrap().unwrap());
+        let holds = film.tracks_at(number);
+        let config = |id| holds.iter().find(|track| track.id == id).unwrap().config.clone();
+        assert_eq!((&video.body[..2], &video.body[5..]), (&[0x17, 0][..], &config(TrackId::VIDEO)[..]));
+        assert_eq!((&audio.body[..2], &audio.body[2..]), (&[0xAF, 0][..], &config(TrackId::AUDIO)[..]));
+        assert_eq!(keyframe.body[..2], [0x17, 1]);
+        configurations.push(config(TrackId::VIDEO));
+    }
+    assert!(configurations.len() > 6, "{}", configurations.len());
+    configurations.dedup();
+    assert_eq!(configurations.len(), 2);
+    // Nothing else is read of it than of the film.
+    let again = index(&bytes);
+    let payloads =
+        |film: &Index| film.samples().iter().map(|it| (it.track, it.size, it.key)).collect::<Vec<_>>();
+    assert_eq!(payloads(&again), payloads(&film));
+    assert_eq!(again.next_change(0), film.next_change(0));
+}
+
+#[test]
 fn what_has_to_be_mended_is_mended_on_the_way() {
     let file = fixture("keyframes.flv");
     let mut reader = TagReader::default();

@@ -19,7 +19,7 @@ use crate::refusal::{Refusal, RefusalKind};
 /// Samples that lie closer than this are read together with what is between them.
 const GAP_BYTES_MAX: u64 = 64 << 10;
 /// A file that was written to within this time may still be written.
-pub(crate) const WRITING: Duration = Duration::from_secs(10);
+const WRITING: Duration = Duration::from_secs(10);
 /// The longest text that is taken, in bytes: far more than a long film has.
 pub const TEXT_BYTES_MAX: u64 = 8 << 20;
 /// Bytes read at once, at most; a larger sample comes alone.
@@ -31,6 +31,7 @@ pub struct Film {
     name: String,
     blob: Arc<dyn Blob>,
     index: Index,
+    is_unfinished: bool,
     /// Made when somebody first asks for HLS.
     presentation: OnceLock<Result<Presentation, Refusal>>,
 }
@@ -42,11 +43,12 @@ impl Film {
     /// It is no film, or cannot be read.
     pub fn of(name: String, blob: Arc<dyn Blob>) -> Result<Self, NoIndex> {
         let index = read_index(&*blob)?;
-        Ok(Self::new(name, blob, index))
+        Ok(Self::new(name, blob, index, false))
     }
 
-    pub(crate) const fn new(name: String, blob: Arc<dyn Blob>, index: Index) -> Self {
-        Self { name, blob, index, presentation: OnceLock::new() }
+    /// `is_unfinished`: the file says of itself that it is a recording that is not complete.
+    pub(crate) const fn new(name: String, blob: Arc<dyn Blob>, index: Index, is_unfinished: bool) -> Self {
+        Self { name, blob, index, is_unfinished, presentation: OnceLock::new() }
     }
 
     /// Its path below the app's directory, with the extension.
@@ -90,9 +92,20 @@ impl Film {
         self.blob.modified()
     }
 
-    /// Whether the file was written to a moment ago, so that more of it may come.
+    /// Whether more of the file may come: it is a recording that is not complete, or was written to a moment ago.
     pub fn is_being_written(&self) -> bool {
-        SystemTime::now().duration_since(self.modified()).is_ok_and(|age| age < WRITING)
+        self.is_unfinished || self.was_written_within(WRITING)
+    }
+
+    /// Whether the file says of itself that it is a recording that is not complete: one that grows, or that its recorder
+    /// could not complete.
+    pub(crate) const fn is_unfinished(&self) -> bool {
+        self.is_unfinished
+    }
+
+    /// Whether the file was last written to no longer ago than this.
+    pub(crate) fn was_written_within(&self, age_max: Duration) -> bool {
+        SystemTime::now().duration_since(self.modified()).is_ok_and(|age| age < age_max)
     }
 
     /// The file's length.

@@ -83,31 +83,48 @@ pub fn read_index(blob: &dyn Blob) -> Result<Index, NoIndex> {
     describe(blob, begin(blob)?.finish()?)
 }
 
-/// Makes the index of a file, from where `growth` stands if the file has only grown since.
-pub(crate) fn index(blob: &dyn Blob, growth: Option<Growth>) -> Result<(Index, Option<Growth>), NoIndex> {
+/// The index of a file that may grow.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) index: Index,
+    /// From where it can be made longer.
+    pub(crate) growth: Option<Growth>,
+    /// Whether the file says of itself that it is a recording that is not complete.
+    pub(crate) is_unfinished: bool,
+}
+
+/// Makes the index of a file, from where `growth` stands if the file has only grown since. `is_recorded` tells of a recording
+/// that is not complete whether its recorder still has it.
+pub(crate) fn index(
+    blob: &dyn Blob,
+    growth: Option<Growth>,
+    is_recorded: impl FnOnce() -> bool,
+) -> Result<Found, NoIndex> {
     // Before all else: a head that changes meanwhile is another mark the next time.
     let mark = Mark::read(blob, blob.size())?;
     let read = match growth {
         Some(Growth { read, mark }) if Mark::read(blob, mark.bytes)? == mark => go_on(blob, read)?,
         _ => begin(blob)?,
     };
-    let may_grow = SystemTime::now().duration_since(blob.modified()).is_ok_and(|age| age < KEPT);
-    if !may_grow {
-        return Ok((describe(blob, read.finish()?)?, None));
+    let is_unfinished = is_unfinished(blob)?;
+    let was_written_to = SystemTime::now().duration_since(blob.modified()).is_ok_and(|age| age < KEPT);
+    if !(was_written_to || is_unfinished && is_recorded()) {
+        return Ok(Found { index: describe(blob, read.finish()?)?, growth: None, is_unfinished });
     }
     let index = match &read {
         Read::Flv { indexer, .. } => indexer.clone().finish()?,
         Read::Mp4(scan) => scan.clone().finish()?,
     };
     let mut index = describe(blob, index)?;
-    if is_recorded(blob)? {
+    // More comes, and be it what completes it.
+    if is_unfinished {
         index.even_end(SILENT_AFTER);
     }
-    Ok((index, Some(Growth { read, mark })))
+    Ok(Found { index, growth: Some(Growth { read, mark }), is_unfinished })
 }
 
-/// Whether it is a recording of ours that is not complete: more comes, and be it what completes it.
-fn is_recorded(blob: &dyn Blob) -> io::Result<bool> {
+/// Whether it is a recording of ours that is not complete.
+fn is_unfinished(blob: &dyn Blob) -> io::Result<bool> {
     const START_LEN: usize = if mp4::START_LEN > flv::START_LEN { mp4::START_LEN } else { flv::START_LEN };
     let mut start = [0; START_LEN];
     let len = blob.size().min(start.len() as u64) as usize;

@@ -22,7 +22,7 @@ use crate::blob::{Blob, FileBlob, file_etag};
 use crate::blocking::blocking;
 use crate::cache::{Cache, Limits};
 use crate::film::Film;
-use crate::indexing::{self, Growth};
+use crate::indexing::{self, Found, Growth};
 use crate::media_root::{Entry, MediaRoot};
 use crate::refusal::{Refusal, RefusalKind};
 
@@ -143,8 +143,8 @@ impl Library {
         }
     }
 
-    /// Files of which `grows` is true are being written: they are neither removed nor replaced nor renamed. It is asked by
-    /// path, on a thread that may wait.
+    /// Files of which `grows` is true are being written: they are neither removed nor replaced nor renamed, and who plays them
+    /// waits for more. It is asked by path, on a thread that may wait.
     #[must_use]
     pub fn sparing(mut self, grows: impl Fn(&Path) -> bool + Send + Sync + 'static) -> Self {
         self.grows = Grows::new(grows);
@@ -170,7 +170,7 @@ impl Library {
         let key = (app.to_owned(), name);
         let blob = self.file(app, &key.1).await.inspect_err(|_| self.films.remove(&key))?;
         let is_current = |indexed: &Indexed| indexed.film.etag() == blob.etag();
-        let index = |before| self.index(&key.1, Arc::clone(&blob), before);
+        let index = |before| self.index(&key, Arc::clone(&blob), before);
         Ok(self.films.get_or_make(&key, is_current, index).await?.film)
     }
 
@@ -298,25 +298,27 @@ impl Library {
     /// Reads a file's index, or what is new of it.
     async fn index(
         &self,
-        name: &str,
+        (app, name): &Key,
         blob: Arc<dyn Blob>,
         before: Option<Indexed>,
     ) -> Result<Indexed, Refusal> {
         let shorter = before.filter(|before| before.film.bytes() < blob.size());
         let growth = shorter.and_then(|before| before.growth.lock().take());
         let _turn = self.indexing.acquire().await.map_err(|_| Refusal::stopping())?;
-        let name = name.to_owned();
+        let (name, path, grows) = (name.clone(), self.root(app)?.directory.join(name), self.grows.clone());
         blocking(move || {
             let began = Instant::now();
-            let (index, growth) = indexing::index(&*blob, growth).map_err(|error| {
-                Refusal::new(RefusalKind::NoMedia, format!("{name} cannot be played: {error}."))
-            })?;
+            let is_recorded = || grows.holds(&path);
+            let Found { index, growth, is_unfinished } = indexing::index(&*blob, growth, is_recorded)
+                .map_err(|error| {
+                    Refusal::new(RefusalKind::NoMedia, format!("{name} cannot be played: {error}."))
+                })?;
             for note in index.notes() {
                 tracing::warn!(film = name, "irregular: {note}");
             }
             let took_ms = began.elapsed().as_millis();
             tracing::debug!(film = name, samples = index.samples().len(), took_ms, "indexed");
-            let film = Arc::new(Film::new(name, blob, index));
+            let film = Arc::new(Film::new(name, blob, index, is_unfinished));
             Ok(Indexed { film, growth: Arc::new(Mutex::new(growth)) })
         })
         .await

@@ -82,6 +82,12 @@ impl Appended {
         &self.file
     }
 
+    /// As on a disk that is full: nothing can be written any more.
+    #[cfg(test)]
+    pub(super) fn fill_disk(&mut self) {
+        self.file = File::open(&self.path).unwrap();
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }

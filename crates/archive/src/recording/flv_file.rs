@@ -1,20 +1,20 @@
 //! A broadcast as FLV: the frames of its parts, put back into their order, as tags. A change of configuration is a tag like any
-//! other, so one file holds whatever comes.
+//! other, so one file holds whatever comes; from then on it stands before every key frame.
 //!
 //! What is appended are whole tags. When the file ends, its description in front is written anew, with the places of the key
 //! frames (`headwater_media::flv::growing` says how).
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom};
+use std::io::{self, BufReader, Read, Seek as _, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use headwater_media::flv::{
     Contents, Dialect, Muxer, TAG_HEAD_LEN, Tag, growing, parse_tag_head, previous_tag_size,
 };
-use headwater_media::{Frame, Timestamp, Track};
+use headwater_media::{Frame, Track};
 
 use super::appended::{Appended, Beginning, Completed, NOTE_AT, ROOM, read_start, write_at};
 use crate::numbers::NOTE_LEN;
@@ -38,7 +38,7 @@ const READ_BYTES: usize = 1 << 20;
 pub(super) struct FlvFile {
     appended: Appended,
     /// From the first frame on, which is at time 0.
-    muxer: Option<(Timestamp, Muxer)>,
+    muxer: Option<Muxer>,
     /// Tracks that are told of before it.
     known: Vec<Track>,
     contents: Contents,
@@ -76,8 +76,9 @@ impl FlvFile {
     /// Makes a film of it in which players seek. Of a file in which there is nothing, nothing is left.
     pub(super) fn complete(mut self) -> io::Result<Option<Completed>> {
         let appended = self.append_below(u64::MAX);
-        if self.appended.is_empty() {
-            return appended.and_then(|()| self.appended.remove()).map(|()| None);
+        if self.contents.is_empty() {
+            let removed = self.appended.remove();
+            return appended.and(removed).map(|()| None);
         }
         // It needs no more room, so that a disk that is full can do it.
         let completed = complete(self.appended.file(), &self.contents, self.appended.len())?;
@@ -90,12 +91,20 @@ impl FlvFile {
         let ready = std::mem::replace(&mut self.waiting, rest);
         let mut out = BytesMut::new();
         for (init, frame) in ready.into_values() {
-            self.write(&init, frame, &mut out);
+            self.write(&init, &frame, &mut out);
         }
         if out.is_empty() {
             return Ok(());
         }
-        self.appended.append(&out)?;
+        let (out, at) = (out.freeze(), self.appended.len());
+        let appended = self.appended.append(&out);
+        if self.appended.len() == at {
+            // What found no room is not told of, and nothing goes behind it.
+            self.waiting.clear();
+            return appended.map(drop);
+        }
+        self.tell(out, at)?;
+        appended?;
         let has = (self.contents.has_audio(), self.contents.has_video());
         if has != self.told {
             let (at, flags) = growing::grow_header(&self.contents);
@@ -105,39 +114,30 @@ impl FlvFile {
         Ok(())
     }
 
-    fn write(&mut self, init: &Init, mut frame: Frame, out: &mut BytesMut) {
-        let (origin, mut muxer) = match self.muxer.take() {
-            Some(muxer) => muxer,
-            None => self.begin(frame.dts, out),
-        };
+    fn write(&mut self, init: &Init, frame: &Frame, out: &mut BytesMut) {
+        let known = std::mem::take(&mut self.known);
+        let muxer = self.muxer.get_or_insert_with(|| {
+            let mut muxer = Muxer::new(frame.dts, DIALECT);
+            known.iter().for_each(|track| muxer.write_track(track, frame.dts, out));
+            muxer
+        });
         if init.track_number == 0 {
-            muxer.write_script(&frame.payload, frame.dts, out);
-        } else {
-            self.announce(&init.track, frame.dts, &mut muxer, out);
-            let at = self.appended.len() + out.len() as u64;
-            muxer.write_frame(&frame, out);
-            frame.dts = (frame.dts - origin).max(Timestamp::ZERO);
-            frame.pts = (frame.pts - origin).max(Timestamp::ZERO);
-            self.contents.take(&frame, at);
+            return muxer.write_script(&frame.payload, frame.dts, out);
         }
-        self.muxer = Some((origin, muxer));
+        muxer.write_track(&init.track, frame.dts, out);
+        muxer.write_again(frame, out);
+        muxer.write_frame(frame, out);
     }
 
-    fn begin(&mut self, origin: Timestamp, out: &mut BytesMut) -> (Timestamp, Muxer) {
-        let mut muxer = Muxer::new(origin, DIALECT);
-        for track in std::mem::take(&mut self.known) {
-            self.announce(&track, origin, &mut muxer, out);
+    /// Tags have been appended at byte `at`.
+    fn tell(&mut self, tags: Bytes, at: u64) -> io::Result<()> {
+        let (end, mut at) = (at + tags.len() as u64, at);
+        let mut reader = tags.reader();
+        while let Some(tag) = next_tag(&mut reader, at, end)? {
+            at += (TAG_HEAD_LEN + tag.body.len() + SIZE_LEN) as u64;
+            self.contents.take_tag(tag);
         }
-        (origin, muxer)
-    }
-
-    /// Writes what is new of a track.
-    fn announce(&mut self, track: &Track, at: Timestamp, muxer: &mut Muxer, out: &mut BytesMut) {
-        let before = out.len();
-        muxer.write_track(track, at, out);
-        if out.len() > before || !self.contents.knows(track.id) {
-            self.contents.announce(track, self.appended.len() + before as u64);
-        }
+        Ok(())
     }
 }
 
@@ -153,11 +153,12 @@ fn complete(file: &File, contents: &Contents, end: u64) -> io::Result<Completed>
     Ok(Completed { bytes: end, duration: contents.duration() })
 }
 
-/// Cuts off what is no whole tag, and completes the file; how many bytes that were comes with it. `None` where no tag is whole.
+/// Cuts off what is no whole tag, and completes the file; how many bytes that were comes with it. `None` where no frame is
+/// whole.
 pub(super) fn repair(file: &File) -> io::Result<Option<(u64, Completed)>> {
     let len = file.metadata()?.len();
     let (end, contents) = whole_tags(file, len)?;
-    if end <= MEDIA_AT {
+    if contents.is_empty() {
         return Ok(None);
     }
     file.set_len(end)?;
@@ -177,7 +178,7 @@ fn whole_tags(mut file: &File, len: u64) -> io::Result<(u64, Contents)> {
 }
 
 /// The tag at byte `at`, if it is whole.
-fn next_tag(reader: &mut BufReader<&File>, at: u64, len: u64) -> io::Result<Option<Tag>> {
+fn next_tag(reader: &mut impl Read, at: u64, len: u64) -> io::Result<Option<Tag>> {
     let mut head = [0; TAG_HEAD_LEN];
     if at.saturating_add((TAG_HEAD_LEN + SIZE_LEN) as u64) > len {
         return Ok(None);

@@ -38,7 +38,7 @@ pub use self::retention::{Removed, remove_emptied, retain};
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 /// How often the disk's room is looked at.
 const ROOM_EVERY: Duration = Duration::from_secs(1);
-/// How often a file is told the numbers of its stream's segments.
+/// How often a file is told the numbers of its stream's segments, and it is looked whether it still has its name.
 const NOTE_EVERY: Duration = Duration::from_secs(1);
 /// Sound begins a file once pictures have stayed away for so long.
 const WITHOUT_PICTURES: Timestamp = Timestamp::from_ms(10_000);
@@ -91,7 +91,7 @@ pub enum Happened {
     },
     /// Something went wrong, and the recording goes on in a new file later: a sentence.
     Failed {
-        /// The file, or the directory where there was to be one.
+        /// The file, or the one that there was to be.
         path: PathBuf,
         /// Why.
         text: String,
@@ -118,6 +118,8 @@ pub struct Recorder {
     clock: SystemTime,
     tracks: Arc<[TrackFragments]>,
     file: Option<Open>,
+    /// The file, or the last one that there was or was to be.
+    path: PathBuf,
     state: State,
     /// When the last picture was decoded: as long as there are some, files begin with them.
     pictured: Option<Timestamp>,
@@ -189,10 +191,11 @@ impl Recorder {
             free_min: recordings.free_min_bytes,
             state: if is_on { State::AtOnce } else { State::Off },
             policy,
-            stream,
             clock,
             tracks: Arc::default(),
             file: None,
+            path: root.join(stream.app()),
+            stream,
             pictured: None,
             lost: 0,
             window: Weak::new(),
@@ -315,12 +318,18 @@ impl Recorder {
             self.begin(kept.part())?;
         }
         let numbers = self.numbers();
-        if let Some(open) = &mut self.file {
-            self.lost += open.file.put(kept, bytes)?;
-            if let Some(numbers) = numbers.filter(|_| open.noted.elapsed() >= NOTE_EVERY) {
-                open.file.appended().note(&self.stream, numbers)?;
-                open.noted = Instant::now();
-            }
+        let Some(open) = &mut self.file else { return Ok(()) };
+        self.lost += open.file.put(kept, bytes)?;
+        if open.noted.elapsed() < NOTE_EVERY {
+            return Ok(());
+        }
+        open.noted = Instant::now();
+        let appended = open.file.appended();
+        numbers.map_or(Ok(()), |numbers| appended.note(&self.stream, numbers))?;
+        if !appended.has_its_name() {
+            // The rest goes where it can be found.
+            self.complete();
+            self.state = State::BehindGap;
         }
         Ok(())
     }
@@ -340,6 +349,7 @@ impl Recorder {
         let beginning = Beginning { stream, numbers, head: &head, said, tracks: known };
         for alike in 1..=ALIKE_MAX {
             let path = self.root.join(stream.app()).join(format!("{}.{}", name(alike), format.ending()));
+            self.path.clone_from(&path);
             match GrowingFile::create(format, &path, &beginning) {
                 Ok(file) => {
                     self.tell_lost();
@@ -406,11 +416,7 @@ impl Recorder {
 
     /// What was written stays a film; the rest goes on in another file.
     fn fail(&mut self, error: &io::Error) {
-        let path = self
-            .file
-            .as_ref()
-            .map_or_else(|| self.root.clone(), |open| open.file.appended().path().to_owned());
-        self.happened.push(Happened::Failed { path, text: error.to_string() });
+        self.happened.push(Happened::Failed { path: self.path.clone(), text: error.to_string() });
         self.complete();
         self.state = State::After(Instant::now() + RETRY_AFTER);
     }

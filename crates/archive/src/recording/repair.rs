@@ -49,8 +49,8 @@ pub enum Outcome {
     Failed(String),
 }
 
-/// Repairs or removes all unfinished files below `directory` that were written last before `before`. It reads every film's first
-/// bytes and may take a while.
+/// Repairs or removes all unfinished files below `directory` that were written last before `before`; a recording without a byte is
+/// what a power cut may leave of one. It reads every film's first bytes and may take a while.
 pub fn repair_all(directory: &Path, before: SystemTime, mut tell: impl FnMut(Repaired)) {
     let mut open = vec![(directory.to_owned(), 0)];
     while let Some((directory, depth)) = open.pop() {
@@ -76,7 +76,8 @@ fn settle(path: &Path) -> Option<io::Result<Outcome>> {
     if is_unfinished(path) {
         return Some(fs::remove_file(path).map(|()| Outcome::Removed));
     }
-    let is_left = is_recording(path) && unfinished(path).is_ok_and(|format| format.is_some());
+    let is_empty = || fs::metadata(path).is_ok_and(|about| about.len() == 0);
+    let is_left = is_recording(path) && (is_empty() || unfinished(path).is_ok_and(|format| format.is_some()));
     is_left.then(|| repair(path))
 }
 
@@ -100,6 +101,7 @@ pub(super) fn repair(path: &Path) -> io::Result<Outcome> {
     let format = unfinished(path)?;
     let file = OpenOptions::new().read(true).write(true).open(path)?;
     let repaired = match format {
+        _ if file.metadata()?.len() == 0 => None,
         Some(RecordFormat::Flv) => flv_file::repair(&file)?,
         Some(RecordFormat::Mp4) | None => repair_mp4(&file)?,
     };

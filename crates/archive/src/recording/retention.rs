@@ -116,3 +116,6 @@ fn list(directory: &Path, app: &str) -> Vec<Recording> {
 fn grows(path: &Path) -> bool {
     unfinished(path).is_ok_and(|format| format.is_some())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,5 @@
 //! A recording in FLV, into a file or to standard output. Late tracks and changes of configuration stand where
-//! they happen; the flags of a file's head are made true when they turn out to be wrong.
+//! they happen, and from then on before every keyframe; the flags of a file's head are made true when they turn out to be wrong.
 
 use std::io::{self, BufWriter, Seek, SeekFrom, Stdout, Write};
 use std::path::Path;
@@ -73,7 +73,8 @@ impl FlvFile {
                 if self.muxer.is_none() {
                     self.begin(&mut bytes);
                 }
-                if let Some(muxer) = &self.muxer {
+                if let Some(muxer) = &mut self.muxer {
+                    muxer.write_again(&frame, &mut bytes);
                     muxer.write_frame(&frame, &mut bytes);
                 }
             }

@@ -7,7 +7,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::archive::{ALWAYS, LIMIT_S, NAME, body, fetch, files, growing, play, send, shown, wait};
+use crate::archive::{ALWAYS, LIMIT_S, NAME, always, body, fetch, files, growing, play, send, shown, wait};
+use crate::flv_recordings::assert_served;
 use crate::flv_tags::{self, Tag};
 use crate::harness::{Server, headwater};
 use crate::program::{Program, needs};
@@ -67,6 +68,18 @@ fn decoded(path: &Path) -> usize {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.is_empty(), "{}: {said}", path.display());
     shown(path)
+}
+
+/// ffmpeg begins at each second of a film and decodes a little of it without a complaint.
+#[track_caller]
+fn assert_sought(path: &Path, seconds: std::ops::Range<u32>) {
+    for second in seconds {
+        let mut command = Command::new("ffmpeg");
+        command.args(["-nostdin", "-v", "error", "-ss", &second.to_string(), "-i"]).arg(path);
+        let output = command.args(["-t", "0.5", "-map", "0", "-f", "null", "-"]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.is_empty(), "{} from {second} s: {said}", path.display());
+    }
 }
 
 /// What FFmpeg makes of the shape of a film's pixels.
@@ -167,6 +180,7 @@ fn a_broadcast_that_changes_is_one_film_at_every_door() {
         let (path, got) = fetched(&server, &address, "whole");
         compare(&sent, &got, whole(&sent)).unwrap();
         assert_eq!(decoded(&path), all, "{address}");
+        assert_sought(&path, 0..8);
     }
     let (path, part) = fetched(&server, &format!("{film}?start=3&end=7"), "part.mp4");
     compare(&sent, &part, Wanted { units_min: 100, from_start: false, to_end: false }).unwrap();
@@ -216,21 +230,27 @@ fn a_server_that_is_killed_behind_a_change_leaves_one_film() {
 #[test]
 fn who_comes_back_with_another_size_goes_on_in_the_same_film() {
     needs!("ffmpeg", "ffprobe");
-    let server = Server::start_with(&ALWAYS.replace("300", "5000"));
-    for source in [sources::small(), sources::plain()] {
-        server.publish(&source, NAME).succeed(LIMIT_S);
+    for format in ["mp4", "flv"] {
+        let server = Server::start_with(&always(format).replace("300", "5000"));
+        for source in [sources::small(), sources::plain()] {
+            server.publish(&source, NAME).succeed(LIMIT_S);
+        }
+        let over = server.request("DELETE", &format!("/api/v1/streams/live/{NAME}"));
+        assert!(over.starts_with("HTTP/1.1 204"), "{over}");
+        wait(&server, "the end of the recording", || growing(&server).is_empty());
+        let [film] = files(&server).try_into().unwrap();
+        let (first, second) = (Recording::read(&sources::small()), Recording::read(&sources::plain()));
+        let pictures = first.video.len();
+        assert_eq!(decoded(&film), pictures + second.video.len());
+        assert_sought(&film, 0..10);
+        if format == "flv" {
+            assert_served(&server, &film);
+        }
+        let (before, behind) = Recording::read(&film).split_at(&second);
+        let some = |units_min| Wanted { units_min, from_start: true, to_end: true };
+        compare(&first, &before, some(pictures)).unwrap();
+        compare(&second, &behind, some(second.video.len())).unwrap();
     }
-    let over = server.request("DELETE", &format!("/api/v1/streams/live/{NAME}"));
-    assert!(over.starts_with("HTTP/1.1 204"), "{over}");
-    wait(&server, "the end of the recording", || growing(&server).is_empty());
-    let [film] = files(&server).try_into().unwrap();
-    let (first, second) = (Recording::read(&sources::small()), Recording::read(&sources::plain()));
-    let pictures = first.video.len();
-    assert_eq!(decoded(&film), pictures + second.video.len());
-    let (before, behind) = Recording::read(&film).split_at(&second);
-    let some = |units_min| Wanted { units_min, from_start: true, to_end: true };
-    compare(&first, &before, some(pictures)).unwrap();
-    compare(&second, &behind, some(second.video.len())).unwrap();
 }
 
 #[test]

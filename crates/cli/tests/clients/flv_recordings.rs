@@ -69,13 +69,14 @@ fn assert_index(path: &Path) {
 
 /// Old players ask for the places that they were told, and get the keyframe that is there, with its configuration.
 #[track_caller]
-fn assert_served(server: &Server, path: &Path) {
+pub(crate) fn assert_served(server: &Server, path: &Path) {
     let file = std::fs::read(path).unwrap();
     let about = parse_on_metadata(&flv_tags::of(&file).1[0].2).unwrap();
     let name = format!("/recordings/live/{NAME}/{}", path.file_name().unwrap().to_str().unwrap());
-    for (time, at) in keyframe_index(&about).unwrap() {
+    let listed = keyframe_index(&about).unwrap();
+    for ((time, at), query) in listed.iter().flat_map(|place| ["start", "pos"].map(|query| (place, query))) {
         let mut socket = TcpStream::connect(server.http_address()).unwrap();
-        write!(socket, "GET {name}?start={at} HTTP/1.0\r\n\r\n").unwrap();
+        write!(socket, "GET {name}?{query}={at} HTTP/1.0\r\n\r\n").unwrap();
         let mut answer = Vec::new();
         socket.read_to_end(&mut answer).unwrap();
         let head = answer.windows(4).position(|at| at == b"\r\n\r\n").unwrap() + 4;

@@ -41,7 +41,7 @@ struct Described {
 
 impl Contents {
     /// A configuration of a track stands at byte `at`, or the track has none and begins there.
-    pub fn announce(&mut self, track: &Track, at: u64) {
+    fn announce(&mut self, track: &Track, at: u64) {
         // What it was at first is what the description says.
         if !self.knows(track.id) {
             let (entry, track, at_zero) = (SampleEntry::NONE, track.clone(), Timestamp::ZERO);
@@ -52,14 +52,18 @@ impl Contents {
         }
     }
 
-    /// Whether a track was announced.
+    /// Whether there is neither a picture nor sound in it.
     #[must_use]
-    pub fn knows(&self, id: TrackId) -> bool {
+    pub fn is_empty(&self) -> bool {
+        self.tracks.iter().all(|known| known.last.is_none())
+    }
+
+    fn knows(&self, id: TrackId) -> bool {
         self.tracks.iter().any(|known| known.track.id == id)
     }
 
     /// A frame stands at byte `at`, at its time within the file. The payload's beginning is enough.
-    pub fn take(&mut self, frame: &Frame, at: u64) {
+    fn take(&mut self, frame: &Frame, at: u64) {
         self.last = self.last.max(frame.dts);
         let leader = self.leader();
         let Some(described) = self.tracks.iter_mut().find(|known| known.track.id == frame.track) else {
@@ -76,7 +80,7 @@ impl Contents {
         }
     }
 
-    /// A tag that was written so: what [`announce`](Self::announce) and [`take`](Self::take) are told when it is written.
+    /// A tag of the file, in its order.
     pub fn take_tag(&mut self, tag: Tag) {
         let Tag { kind, timestamp_ms, position, body } = tag;
         let dts = Timestamp::from_ms(timestamp_ms.into());

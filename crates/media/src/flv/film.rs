@@ -9,7 +9,7 @@ use super::metadata::{KEYFRAMES_MAX, insert_keyframes, metadata_payload, on_meta
 use super::mux::{TAG_HEAD_LEN, TagKind, file_header, previous_tag_size, tag_head};
 use crate::index::{Index, Sample};
 use crate::piece::{Piece, Span};
-use crate::{Error, Frame, MediaKind, Timestamp, Track};
+use crate::{Error, Frame, MediaKind, Timestamp, Track, TrackId};
 
 /// Steps of a sample: what stands before its payload, the payload, what stands behind it.
 const STEPS: usize = 3;
@@ -26,6 +26,9 @@ pub(crate) struct FilmTags {
     dialect: Dialect,
     /// Samples before which a configuration changes, and the number of the change.
     changes: Vec<(usize, usize)>,
+    /// Tracks whose configuration stands before every keyframe, since it is not always the same: who comes to a keyframe by
+    /// the list of them has not read what stands before. The first with pictures, then those that change.
+    repeated: Vec<TrackId>,
 }
 
 impl FilmTags {
@@ -71,7 +74,8 @@ impl FilmTags {
             )
         })?;
         let changes = index.changes_within(first, end);
-        Ok((Self { first, end, origin, dialect, changes }, tracks))
+        let repeated = repeated(index, &changes);
+        Ok((Self { first, end, origin, dialect, changes, repeated }, tracks))
     }
 
     pub(crate) const fn steps(&self) -> usize {
@@ -92,7 +96,7 @@ impl FilmTags {
         let Some(sample) = index.samples().get(number) else { return 0 };
         let Some(head) = self.body_head(index, sample) else { return 0 };
         match step % STEPS {
-            0 => (self.change(index, number, sample).len() + TAG_HEAD_LEN + head.len()) as u64,
+            0 => (self.told_before(index, number, sample).len() + TAG_HEAD_LEN + head.len()) as u64,
             1 => index.payload_len(sample).into(),
             _ => TAIL_LEN as u64,
         }
@@ -108,7 +112,7 @@ impl FilmTags {
         let body_len = head.len() + index.payload_len(sample) as usize;
         Some(match step % STEPS {
             0 => {
-                let mut bytes = BytesMut::from(self.change(index, number, sample).as_ref());
+                let mut bytes = BytesMut::from(self.told_before(index, number, sample).as_ref());
                 let kind = index.track_of(sample)?.id.kind.into();
                 bytes.put_slice(&tag_head(kind, body_len, self.ms(sample)));
                 bytes.put_slice(head.as_slice());
@@ -128,10 +132,17 @@ impl FilmTags {
         frame_head(&frame, &self.dialect)
     }
 
-    /// Tags that announce what changes with this sample.
-    fn change(&self, index: &Index, number: usize, sample: &Sample) -> Bytes {
-        let begin = self.changes.partition_point(|(at, _)| *at < number);
+    /// Tags that announce what changes with this sample, or hold for it if it is a keyframe of a film that changes.
+    fn told_before(&self, index: &Index, number: usize, sample: &Sample) -> Bytes {
         let mut out = BytesMut::new();
+        if !self.repeated.is_empty() && index.is_start(number) {
+            let tracks = index.tracks_at(number);
+            let holds = |id: &TrackId| tracks.iter().find(|track| track.id == *id);
+            let repeated = self.repeated.iter().filter_map(holds);
+            repeated.for_each(|track| self.put_configuration(track, self.ms(sample), &mut out));
+            return out.freeze();
+        }
+        let begin = self.changes.partition_point(|(at, _)| *at < number);
         for &(_, change) in self.changes.iter().skip(begin).take_while(|(at, _)| *at == number) {
             if let Some(changed) = index.changed(change) {
                 self.put_configuration(changed.track, self.ms(sample), &mut out);
@@ -221,6 +232,19 @@ impl FilmTags {
         insert_keyframes(&mut about, &shifted);
         metadata_payload(about)
     }
+}
+
+/// The first track with pictures and those that change; none if none does, or nothing is listed as a keyframe.
+fn repeated(index: &Index, changes: &[(usize, usize)]) -> Vec<TrackId> {
+    let pictures = index.tracks().iter().map(|track| track.track.id).find(|id| id.kind == MediaKind::Video);
+    let Some(first) = pictures.filter(|_| !changes.is_empty()) else { return Vec::new() };
+    let mut repeated = vec![first];
+    for changed in changes.iter().filter_map(|&(_, change)| index.changed(change)) {
+        if !repeated.contains(&changed.track.id) {
+            repeated.push(changed.track.id);
+        }
+    }
+    repeated
 }
 
 fn put_tag(kind: TagKind, at_ms: u32, body: &[u8], out: &mut BytesMut) {

@@ -6,8 +6,8 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::dialect::Dialect;
-use super::head::{AnnouncedTracks, frame_head};
-use crate::{Frame, MediaKind, Timestamp, Track};
+use super::head::{AnnouncedTracks, config_bodies, frame_head};
+use crate::{Frame, MediaKind, Timestamp, Track, TrackId};
 
 /// Bytes of [`file_header`].
 pub const FILE_HEADER_LEN: usize = 13;
@@ -86,12 +86,19 @@ pub const fn previous_tag_size(body_len: usize) -> [u8; 4] {
     ((body_len + TAG_HEAD_LEN) as u32).to_be_bytes()
 }
 
+/// What is told within this time stands at a file's beginning, where every reader has read it.
+const BEGINNING: Timestamp = Timestamp::from_ms(1_000);
+
 /// Turns tracks and frames into the bytes of an FLV file or response.
 #[derive(Clone, Debug)]
 pub struct Muxer {
     origin: Timestamp,
     dialect: Dialect,
     announced: AnnouncedTracks,
+    /// Tracks that have another configuration than at the beginning.
+    changed: Vec<TrackId>,
+    /// The track that was told of last, and since the last frame.
+    just_told: Option<TrackId>,
 }
 
 impl Muxer {
@@ -99,7 +106,8 @@ impl Muxer {
     /// are not for a receiver of this `dialect` are left out.
     #[must_use]
     pub fn new(origin: Timestamp, dialect: Dialect) -> Self {
-        Self { origin, dialect, announced: AnnouncedTracks::default() }
+        let announced = AnnouncedTracks::default();
+        Self { origin, dialect, announced, changed: Vec::new(), just_told: None }
     }
 
     /// Appends the start of the file.
@@ -118,8 +126,38 @@ impl Muxer {
         if !self.dialect.admits(track.id, track.codec) {
             return;
         }
-        for body in self.announced.bodies(track, &self.dialect) {
-            self.write_tag(track.id.kind.into(), at, &[], &body, out);
+        let is_known = self.announced.tracks().iter().any(|known| known.id == track.id);
+        let bodies = self.announced.bodies(track, &self.dialect);
+        for body in &bodies {
+            self.write_tag(track.id.kind.into(), at, &[], body, out);
+        }
+        if bodies.is_empty() {
+            return;
+        }
+        self.just_told = Some(track.id);
+        if (is_known || at - self.origin > BEGINNING) && !self.changed.contains(&track.id) {
+            self.changed.push(track.id);
+        }
+    }
+
+    /// Appends once more what a reader must know that comes to this frame by a list of keyframes, and has not read what
+    /// stands before: where it is a keyframe of the first track with pictures, its configuration and all that have changed,
+    /// once any has. For files, before each frame.
+    pub fn write_again(&mut self, frame: &Frame, out: &mut BytesMut) {
+        let just_told = self.just_told.take();
+        if self.changed.is_empty() || !frame.is_video_key() {
+            return;
+        }
+        let told = self.announced.tracks();
+        let first =
+            told.iter().filter(|track| track.id.kind == MediaKind::Video).min_by_key(|track| track.id);
+        let Some(first) = first.filter(|first| first.id == frame.track) else { return };
+        // Lists of keyframes name the place of their configuration: whatever is said again is behind it.
+        let others = told.iter().filter(|track| track.id != first.id && self.changed.contains(&track.id));
+        for track in Some(first).filter(|first| just_told != Some(first.id)).into_iter().chain(others) {
+            for body in config_bodies(track, &self.dialect) {
+                self.write_tag(track.id.kind.into(), frame.dts, &[], &body, out);
+            }
         }
     }
 

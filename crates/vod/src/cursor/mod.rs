@@ -16,8 +16,6 @@ use crate::read_ahead::{Growth, ReadAhead, SampleSource, Turn, script_data};
 
 /// How often a recording that is still being written is looked at for more.
 const GROWTH_STEP: Duration = Duration::from_secs(1);
-/// One that has not grown for so many looks is at its end.
-const GROWTH_LOOKS_MAX: u32 = 5;
 
 /// A cursor on a recording.
 #[derive(Debug)]
@@ -154,7 +152,6 @@ impl<S> Drop for Watched<S> {
 /// Reads ahead of the viewer until the cursor is dropped.
 async fn read_ahead<S: SampleSource>(shared: Arc<Shared<S>>) {
     let began = Instant::now();
-    let mut looks = 0;
     loop {
         let turn = shared.ahead.lock().turn(began.elapsed());
         match turn {
@@ -164,7 +161,6 @@ async fn read_ahead<S: SampleSource>(shared: Arc<Shared<S>>) {
                     source.index().samples().get(samples).unwrap_or_default().iter().collect();
                 let read = source.frames(&samples).await;
                 shared.ahead.lock().finish_read(jumps, end, read);
-                looks = 0;
                 shared.watcher.call();
                 // What is at hand is read without waiting: others get their turn.
                 tokio::task::yield_now().await;
@@ -190,17 +186,15 @@ async fn read_ahead<S: SampleSource>(shared: Arc<Shared<S>>) {
             Turn::Grow { source, jumps } => match source.grown().await {
                 Growth::More(more) => {
                     shared.ahead.lock().take_source(more);
-                    looks = 0;
                 }
-                Growth::NotYet if looks < GROWTH_LOOKS_MAX => {
-                    looks += 1;
+                Growth::NotYet => {
                     tokio::select! {
                         () = tokio::time::sleep(GROWTH_STEP) => {}
                         // A seek is not kept waiting.
                         () = shared.bell.notified() => {}
                     }
                 }
-                Growth::NotYet | Growth::Whole => shared.ahead.lock().complete(jumps),
+                Growth::Whole => shared.ahead.lock().complete(jumps),
             },
         }
     }

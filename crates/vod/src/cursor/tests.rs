@@ -1,8 +1,11 @@
 //! A viewer's place in a film, and its playback, beside a clock that does not run by itself.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::SystemTime;
 
 use headwater_hub::{News, Playback};
+use headwater_media::flv::{Contents, growing};
 use headwater_media::{Frame, MediaKind, TrackId};
 
 use super::*;
@@ -292,5 +295,58 @@ async fn a_film_that_is_written_goes_on_with_what_comes() {
         all.extend(more);
     }
     assert_eq!(videos(&all).len(), 250);
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+/// A recording's file, at times that are long gone: as its publisher had been silent since.
+struct Recording {
+    path: std::path::PathBuf,
+    looks: u64,
+}
+
+impl Recording {
+    fn write(&mut self, bytes: &[u8]) {
+        std::fs::write(&self.path, bytes).unwrap();
+        self.looks += 1;
+        let file = std::fs::File::options().write(true).open(&self.path).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(self.looks)).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_recording_goes_on_for_as_long_as_it_is_recorded_and_to_its_very_last_frame() {
+    const ROOM: usize = (64 << 10) + 4;
+    let directory = std::env::temp_dir().join(format!("headwater-recorded-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let mut recording = Recording { path: directory.join("film.flv"), looks: 0 };
+    let tags = &std::fs::read(testdata().join("demo.flv")).unwrap()[13..];
+    let front = growing::begin_file(None, &Contents::default(), ROOM, &[]).unwrap();
+    let whole = [&front, tags].concat();
+    recording.write(&whole[..whole.len() / 2]);
+    let is_recorded = Arc::new(AtomicBool::new(true));
+    let grows = Arc::clone(&is_recorded);
+    let library = Library::new(&directory, &Config::default()).sparing(move |_| grows.load(Ordering::SeqCst));
+    let library = Arc::new(library);
+    let film = library.open("vod", "film").await.unwrap();
+    let mut player = playback(FilmCursor::on(library, "vod", film, Timestamp::ZERO));
+    player.set_buffer(FOREVER);
+    let mut all = receive(&mut player, Duration::from_millis(1_500)).await;
+    assert!(last_ms(&all) < 6_000 && player.news().is_none(), "{}", last_ms(&all));
+    recording.write(&whole);
+    while last_ms(&all) < 9_900 {
+        all.extend(receive(&mut player, Duration::from_millis(500)).await);
+    }
+    assert!(player.news().is_none() && all.len() < 250 + 469, "what others may come before is held back");
+    let mut complete = whole.clone();
+    for (at, bytes) in growing::complete(&Contents::default(), &front, 0, whole.len() as u64).unwrap() {
+        complete[at as usize..][..bytes.len()].copy_from_slice(&bytes);
+    }
+    recording.write(&complete);
+    is_recorded.store(false, Ordering::SeqCst);
+    while !player.has_ended() {
+        all.extend(receive(&mut player, Duration::from_millis(500)).await);
+    }
+    assert_eq!(player.news(), Some(News::Ended(End::Complete)));
+    assert_eq!((videos(&all).len(), all.len()), (250, 250 + 469));
     std::fs::remove_dir_all(&directory).unwrap();
 }

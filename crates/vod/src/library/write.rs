@@ -83,6 +83,14 @@ impl Library {
         Ok(())
     }
 
+    /// Whether a film's file is being written by its recorder.
+    pub(crate) async fn is_recorded(&self, app: &str, name: &str) -> bool {
+        let Ok(path) = self.root(app).map(|root| root.directory.join(name)) else { return false };
+        let grows = self.grows.clone();
+        let asked = blocking(move || Ok::<_, tokio::task::JoinError>(grows.holds(&path)));
+        asked.await.unwrap_or(false)
+    }
+
     /// Refuses what nothing may be put in the place of.
     ///
     /// # Errors
@@ -98,8 +106,13 @@ impl Grows {
         Self(Arc::new(grows))
     }
 
+    /// It may wait for the disk.
+    pub(super) fn holds(&self, path: &Path) -> bool {
+        (self.0)(path)
+    }
+
     fn refuse(&self, root: &MediaRoot, name: &str) -> Result<(), Refusal> {
-        if (self.0)(&root.directory.join(name)) {
+        if self.holds(&root.directory.join(name)) {
             let text = format!("{name} is being recorded; end the recording first.");
             return Err(Refusal::new(RefusalKind::Growing, text));
         }

@@ -11,8 +11,12 @@ use headwater_media::{Codec, Track, TrackId};
 
 use super::*;
 use crate::parts::tests::{AAC, AAC_48, AVC, Broadcast, sound, video};
+use crate::recording::growing_file::GrowingFile;
 use crate::recording::tests::{Place, always, usual, written};
-use crate::recording::{AppConfig, Happened, Outcome, RecordFormat, Recorder, Repaired, repair, repair_all};
+use crate::recording::{
+    AppConfig, Happened, Outcome, RecordFormat, Recorder, Repaired, Written, repair, repair_all,
+};
+use crate::window::Data;
 
 fn as_flv() -> AppConfig {
     AppConfig { record_format: RecordFormat::Flv, ..always() }
@@ -136,8 +140,81 @@ fn another_configuration_and_sound_that_comes_late_are_in_the_same_file() {
     assert_published(&place.films(), &broadcast);
     let bytes = fs::read(&path).unwrap();
     assert_described(&bytes);
-    let is_sound = |tag: &Tag| tag.body[..2] == [0xAF, 0];
-    assert_eq!((bytes[4], tags(&bytes).iter().filter(|tag| is_sound(tag)).count()), (5, 2));
+    let mut told: Vec<_> = tags(&bytes).into_iter().map(|tag| tag.body).collect();
+    told.retain(|body| body[..2] == [0xAF, 0]);
+    // It comes again with every key frame.
+    assert!(told.len() > 4, "{}", told.len());
+    told.dedup();
+    assert_eq!(
+        (bytes[4], told),
+        (5, vec![[&[0xAF, 0], AAC].concat().into(), [&[0xAF, 0], AAC_48].concat().into()])
+    );
+}
+
+/// A player that seeks reads from the place of a key frame on, and nothing before.
+#[test]
+fn behind_a_change_every_key_frame_is_listed_with_the_configuration_that_holds() {
+    let place = Place::new("flv-seek");
+    let mut broadcast = Broadcast::new(&[video(), sound(AAC)]);
+    broadcast.play(0, 6_000, 40.0, 50);
+    let mut turned = AVC.to_vec();
+    turned[1] = 0x64;
+    broadcast.set(Track::new(TrackId::VIDEO, Codec::H264, turned.clone().into()));
+    broadcast.set(sound(AAC_48));
+    broadcast.play(6_000, 14_000, 40.0, 50);
+    let broadcast = broadcast.end();
+    let (recorder, path) = grown(&place, &broadcast);
+    let crashed = fs::read(&path).unwrap();
+    recorder.finish();
+    let bytes = fs::read(&path).unwrap();
+    assert_described(&bytes);
+    let tags = tags(&bytes);
+    let mut behind = 0;
+    for (time, position) in keyframe_index(&about(&bytes)).unwrap() {
+        if time.as_ms() < 6_000 {
+            continue;
+        }
+        let at = tags.iter().position(|tag| tag.position == position).unwrap();
+        assert_eq!((&tags[at].body[..2], &tags[at].body[5..]), (&[0x17, 0][..], &turned[..]), "{time}");
+        let told = tags[at + 1..].iter().take_while(|tag| tag.body[..2] != [0x17, 1]);
+        let told: Vec<_> = told.map(|tag| (tag.kind, tag.body.slice(2..))).collect();
+        // With the change itself, sound may be told before its next frame.
+        assert!(behind == 0 || told == [(TagKind::Audio, Bytes::from_static(AAC_48))], "{time}: {told:?}");
+        behind += 1;
+    }
+    assert!(behind >= 4, "{behind}");
+    // What a crash leaves is completed alike.
+    fs::write(&path, crashed).unwrap();
+    assert!(matches!(repair::repair(&path).unwrap(), Outcome::Completed { .. }));
+    let repaired = fs::read(&path).unwrap();
+    assert_described(&repaired);
+    let listed = |bytes: &[u8]| keyframe_index(&about(bytes)).unwrap();
+    assert!(listed(&bytes).starts_with(&listed(&repaired)));
+}
+
+#[test]
+fn what_finds_no_room_on_the_disk_is_not_in_the_description() {
+    let place = Place::new("flv-full");
+    let broadcast = usual(8);
+    let mut recorder = place.recorder(as_flv());
+    let mut all = written(&broadcast.made);
+    let rest = all.split_off(all.len() / 2);
+    recorder.write(all);
+    let path = place.films().remove(0);
+    let Some(GrowingFile::Flv(mut file)) = recorder.file.take().map(|open| open.file) else {
+        panic!("no FLV")
+    };
+    file.appended.fill_disk();
+    let mut failed = 0;
+    for written in &rest {
+        let Written::Part(kept) = written else { continue };
+        let Data::Memory(bytes) = kept.data() else { panic!("it is in memory") };
+        failed += u64::from(file.put(kept.part(), &bytes).is_err());
+    }
+    assert!(failed > 1, "{failed}");
+    let again = fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+    complete(&again, &file.contents, file.appended.len()).unwrap();
+    assert_described(&fs::read(&path).unwrap());
 }
 
 #[test]
@@ -186,9 +263,12 @@ fn a_file_cut_at_any_byte_of_its_last_tags_is_completed_with_all_before() {
     // Zeros are what some file systems leave.
     fs::write(&path, [&bytes[..], &[0; 5_000]].concat()).unwrap();
     assert!(matches!(repair::repair(&path).unwrap(), Outcome::Completed { cut: 5_000, .. }));
-    fs::write(&path, &bytes[..MEDIA_AT as usize]).unwrap();
-    assert_eq!(repair::repair(&path).unwrap(), Outcome::Empty);
-    assert!(!path.exists());
+    // Nothing, or a configuration alone.
+    for tags in [0, 1] {
+        fs::write(&path, &bytes[..ends[tags + 1]]).unwrap();
+        assert_eq!(repair::repair(&path).unwrap(), Outcome::Empty, "{tags} tags");
+        assert!(!path.exists());
+    }
 }
 
 #[test]

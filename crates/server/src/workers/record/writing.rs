@@ -299,7 +299,7 @@ impl Teller {
         let recordings = self.archive.recordings();
         let growing = recordings.growing().into_iter().find(|(stream, _)| *stream == self.stream);
         let path =
-            growing.map_or_else(|| recordings.root().to_owned(), |(_, file)| recordings.root().join(file));
+            recordings.root().join(growing.map_or_else(|| self.stream.app().to_owned(), |(_, file)| file));
         let text = format!(
             "its writer failed ({error}), nothing more of this broadcast is written; what was written is completed at the next start"
         );

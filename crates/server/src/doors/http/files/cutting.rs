@@ -223,7 +223,7 @@ pub(super) fn stem(path: &str) -> Option<(&str, Container)> {
 /// The entity tag of what is made of a film: `asked` is all that it depends on beside the film and the container.
 pub(in crate::doors::http) fn tag(film: &Film, container: Container, asked: &impl Hash) -> String {
     /// Grows when other bytes are made of the same film.
-    const WRITER: u32 = 3;
+    const WRITER: u32 = 4;
     let mut hasher = DefaultHasher::new();
     (WRITER, env!("CARGO_PKG_VERSION"), container, asked).hash(&mut hasher);
     format!("{}-{:x}\"", film.etag().trim_end_matches('"'), hasher.finish())
