@@ -207,8 +207,15 @@ impl Index {
         self.changes.times()
     }
 
-    /// All configurations of the track at that place, the first one first.
-    pub(crate) fn configurations(&self, place: usize) -> impl Iterator<Item = DescribedTrack<'_>> {
+    /// When the track at that place takes each of its configurations but the first, in decoding time.
+    pub(crate) fn changes_of(&self, place: usize) -> impl Iterator<Item = Timestamp> {
+        let id = self.tracks.get(place).map(|indexed| indexed.track.id);
+        let later = id.map_or(&[][..], |id| self.changes.of_track(id));
+        later.iter().map(|change| change.from)
+    }
+
+    /// All configurations of the track at that place among [`tracks`](Self::tracks), the first one first.
+    pub fn configurations(&self, place: usize) -> impl Iterator<Item = DescribedTrack<'_>> {
         let first = self.tracks.get(place).map(IndexedTrack::described);
         let later = first.map_or(&[][..], |first| self.changes.of_track(first.track.id));
         first.into_iter().chain(later.iter().map(Change::described))
