@@ -207,13 +207,6 @@ impl Index {
         self.changes.times()
     }
 
-    /// When the track at that place takes each of its configurations but the first, in decoding time.
-    pub(crate) fn changes_of(&self, place: usize) -> impl Iterator<Item = Timestamp> {
-        let id = self.tracks.get(place).map(|indexed| indexed.track.id);
-        let later = id.map_or(&[][..], |id| self.changes.of_track(id));
-        later.iter().map(|change| change.from)
-    }
-
     /// All configurations of the track at that place among [`tracks`](Self::tracks), the first one first.
     pub fn configurations(&self, place: usize) -> impl Iterator<Item = DescribedTrack<'_>> {
         let first = self.tracks.get(place).map(IndexedTrack::described);

@@ -80,8 +80,9 @@ impl Breaks {
 /// Where a track takes another configuration: the place of the first sample for which each of them holds.
 fn changes(index: &Index, place: usize, samples: &[u32]) -> Vec<usize> {
     let decoded_before = |n: u32, from| index.sample(n).is_some_and(|sample| sample.dts < from);
-    let times = index.changes_of(place);
-    times.map(|from| samples.partition_point(|&n| decoded_before(n, from))).collect()
+    let Some(indexed) = index.tracks().get(place) else { return Vec::new() };
+    let changes = index.changes.of_track(indexed.track.id).iter();
+    changes.map(|change| samples.partition_point(|&n| decoded_before(n, change.from))).collect()
 }
 
 /// Whether the track at that place among the film's has pictures.
