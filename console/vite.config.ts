@@ -31,7 +31,7 @@ export default defineConfig({
     target: "es2022",
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    // The whole of hls.js, which only films with several sound tracks load.
+    // The whole of hls.js, which only pages load that play HLS.
     chunkSizeWarningLimit: 620,
     license: { fileName: "licences.md" },
     rolldownOptions: { input: ["index.html", "watch.html"] },

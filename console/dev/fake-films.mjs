@@ -156,9 +156,11 @@ class FakeFilms {
     const told = await this.#probe(file.slice(this.folder.length + 1));
     const sounds = told.tracks.filter(({ kind }) => kind === "audio");
     const picture = told.tracks.some(({ kind }) => kind === "video");
-    const apart = picture && sounds.length > 1;
+    // As the real server does it: beside a picture, each sound is a rendition of its own.
+    const apart = picture && sounds.length > 0;
+    const words = (language, i) => (language ? `,language:${language},name:${language}` : `,name:sound-${i}`);
     const map = apart
-      ? ["v:0,agroup:a", ...sounds.map(({ language }, i) => `a:${i},agroup:a,language:${language},name:${language},default:${i === 0 ? "yes" : "no"}`)].join(" ")
+      ? ["v:0,agroup:a", ...sounds.map(({ language }, i) => `a:${i},agroup:a${words(language, i)},default:${i === 0 ? "yes" : "no"}`)].join(" ")
       : [picture ? "v:0" : "", sounds.length > 0 ? "a:0" : ""].filter(Boolean).join(",");
     const maps = apart ? ["-map", "0:v", "-map", "0:a"] : [];
     await run(

@@ -117,7 +117,6 @@ test("the sources of a film: the file where the browser can, HLS for FLV and sev
   assert.equal(kinds(film("a.flv", h264, aac)), "hls flv");
   assert.equal(kinds(film("a.mp4", h264, aac, aac)), "hls file flv");
   assert.equal(kinds({ ...film("a.mp4", h264, aac), changes: true }), "hls file flv");
-  assert.equal(selectSources(film("a.mp4", h264, aac, aac), both).sources[0].several, true);
   assert.equal(kinds(film("a.mp4", h264), { canPlayType: common, isTypeSupported: () => false }), "file");
   assert.equal(kinds(film("a.flv", h264), { canPlayType: (type) => common(type) || type.includes("mpegurl"), isTypeSupported: () => false }), "file");
   const silent = selectSources(film("a.flv", h264, speex), both);
@@ -130,6 +129,23 @@ test("the sources of a film: the file where the browser can, HLS for FLV and sev
   assert.equal(selectSources({ ...film("a.mp4"), error: "no moov" }, both).failure.detail, "no moov");
   assert.equal(selectSources(film("a.mp4", track("data", "Script", null)), both).kind, "refuse");
   assert.equal(selectSources(film("a.mp4", aac), both).soundOnly, true);
+});
+
+test("a film that takes a codec in the middle which the browser lacks is refused, whichever comes first", () => {
+  const [early, late] = [
+    [h264, hevc],
+    [hevc, h264],
+  ].map(([first, then]) => ({ ...first, later_codecs: [{ codec: then.codec, codec_string: then.codec_string }] }));
+  for (const name of ["a.mp4", "a.flv"]) {
+    for (const picture of [early, late]) {
+      const { kind, failure } = selectSources({ ...film(name, picture, aac), changes: true }, both);
+      assert.deepEqual([kind, failure?.title, failure?.elsewhere], ["refuse", "This browser can’t play H.265", true]);
+    }
+  }
+  const any = { canPlayType: () => true, isTypeSupported: () => true };
+  assert.equal(selectSources({ ...film("a.flv", early, aac), changes: true }, any).sources[0].kind, "hls");
+  const larger = { ...h264, later_codecs: [{ codec: "H.264", codec_string: "avc1.64001f" }] };
+  assert.equal(selectSources({ ...film("a.mp4", larger, aac), changes: true }, both).sources[0].kind, "hls");
 });
 
 test("which names are asked for as films first", () => {

@@ -46,6 +46,7 @@ for (const [name, kind] of [["check film.mp4", "file"], ["check old.flv", "hls"]
     const to = await timeOf(page);
     assert.ok(to - from > 1.2, `the clock went from ${from} to ${to} in two seconds`);
     assert.ok((await video(page, "video.muted")) === false, "a film is not muted unasked");
+    assert.ok((await video(page, "video.webkitAudioDecodedByteCount")) > 0, "its sound is decoded");
     await page.getByText("/ 1:30").or(page.getByText("1:30")).first().waitFor();
     await showsPlaces(page, PLACES, SECONDS, `film-${kind}-${name.replace(/\W/g, "-")}`);
     await page.keyboard.press("k");

@@ -170,6 +170,35 @@ test("a source that fails again before it has played is given up", () => {
   assert.deepEqual(film.asked(), ["open file at 0", "look up", "open file at 0", "look up", "open hls at 0"]);
 });
 
+test("a place that is not got past is given up, though what is before it plays again", () => {
+  const film = playing({ film: { ...FILM, name: "a.flv" } });
+  film.element({ currentTime: 41 });
+  const opened = [];
+  for (let times = 0; times < 10 && film.phase() !== "failed"; times++) {
+    film.failed("network");
+    film.answered({ kind: "found", film: FILM });
+    opened.push(film.asked().at(-1));
+    film.opened();
+    film.element({ ...FLOWING, currentTime: 41.2 });
+    film.element({ readyState: 2 });
+  }
+  assert.equal(film.phase(), "failed");
+  assert.deepEqual(opened, ["open hls at 41", "open flv at 41.2", "open flv at 41.2", "look up"]);
+});
+
+test("a viewer who goes elsewhere has what failed forgiven", () => {
+  const film = playing();
+  for (let times = 0; times < 5; times++) {
+    film.element({ currentTime: 41 });
+    film.failed("network");
+    film.answered({ kind: "found", film: FILM });
+    film.opened();
+    film.playback.seek(7);
+    film.element({ ...FLOWING, currentTime: 7 }, "seeked");
+    assert.deepEqual([film.phase(), film.playback.view.source], ["playing", "file"]);
+  }
+});
+
 test("a file of which the browser finds too little is played from the next source", () => {
   const film = stand();
   film.opened();

@@ -23,9 +23,9 @@ export class HlsEngine implements Engine {
   readonly #hls: HlsClass;
   #recoveries = 0;
 
-  /** `several`: with the part of hls.js that changes between sound tracks; it is half as large again. */
-  static async open(video: HTMLVideoElement, url: string, query: string, several: boolean, at: number, events: EngineEvents): Promise<HlsEngine> {
-    const { default: Hls } = await (several ? import("hls.js") : import("hls.js/light"));
+  /** The whole of hls.js: its lighter build leaves out sound that is a rendition of its own, as the server makes it of every film. */
+  static async open(video: HTMLVideoElement, url: string, query: string, at: number, events: EngineEvents): Promise<HlsEngine> {
+    const { default: Hls } = await import("hls.js");
     return new HlsEngine(Hls, video, url, query, at, events);
   }
 

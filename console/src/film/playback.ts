@@ -84,6 +84,8 @@ const STANDS_AFTER_MS = 4000;
 const ANEW_AFTER_MS = { begun: 12_000, opening: 60_000 } as const;
 /** The very end shows no picture: a seek stops this far before it. */
 const BEFORE_END_S = 0.05;
+/** A film that has failed has got past that place when it is so much farther: until it fails there again it may play a little. */
+const PAST_S = 0.5;
 
 export class Playback {
   view: FilmView;
@@ -104,8 +106,9 @@ export class Playback {
   /** Where the next engine is to begin, and where a seek is on its way to. */
   #place: number;
   #seeking = false;
-  /** Errors of this source since it last played. */
+  /** Errors of this source since it last got past where it failed, and where that was. */
   #errors = 0;
+  #failedAt = -Infinity;
   #unanswered = 0;
   /** What was last seen to move, and when, on the clock of who calls `look`. */
   #movement = { seen: "", at: 0 };
@@ -159,6 +162,8 @@ export class Playback {
     const place = Math.max(0, Math.min(to, this.view.duration - BEFORE_END_S));
     this.#place = place;
     this.#seeking = true;
+    // A viewer who goes elsewhere has what failed forgiven.
+    this.#failedAt = -Infinity;
     if (this.#isOpen) this.#stage.seek(place);
     this.#tell({ time: place });
   }
@@ -204,6 +209,7 @@ export class Playback {
   failed(attempt: number, kind: EngineError["kind"]): void {
     if (!this.isCurrent(attempt)) return;
     const repair = ++this.#attempt;
+    this.#failedAt = this.#place;
     if (kind === "media" && this.#sources.length > 1 && this.#errors === 0) return this.#openNext();
     this.#unanswered = 0;
     this.#stage.lookUp(repair);
@@ -241,7 +247,7 @@ export class Playback {
     if (!this.#seeking && reading.readyState > 0) this.#place = currentTime + offset;
     if (flowing && !reading.paused) {
       this.#started = true;
-      if (currentTime > 0) this.#errors = 0;
+      if (currentTime > 0 && this.#place > this.#failedAt + PAST_S) this.#errors = 0;
     }
     this.#tell({
       phase: this.#phaseOf(reading, flowing),

@@ -72,7 +72,7 @@ class ElementStage implements Stage {
     const [video, query] = [this.#video, this.#query];
     if (source.kind === "file") return new FileEngine(video, withQuery(source.url, query), at, events);
     const url = new URL(source.url, window.location.href).href;
-    if (source.kind === "hls") return HlsEngine.open(video, withQuery(url, query), query, source.several, at, events);
+    if (source.kind === "hls") return HlsEngine.open(video, withQuery(url, query), query, at, events);
     return FlvEngine.open(video, { ...source, url, query, duration: this.#playback?.view.duration ?? 0 }, at, events);
   }
 

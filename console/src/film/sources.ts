@@ -6,15 +6,14 @@
  *     hls     cut into segments by the server: FLV, several sound tracks to choose from, what changes in the middle
  *     flv     through mpegts.js, should both fail
  */
-import type { Film, FilmTrack } from "../shared/api.ts";
+import type { Film, FilmCodec, FilmTrack } from "../shared/api.ts";
 import { codecName, codecOf, isMp3 } from "../shared/player/codecs.ts";
 import { cannotPlay, type Failure } from "../shared/player/failure.ts";
 import { t } from "../shared/language.ts";
 
 export type Source =
   | { kind: "file"; url: string }
-  /** `several`: there are sound tracks to choose from, which needs the complete of hls.js. */
-  | { kind: "hls"; url: string; several: boolean }
+  | { kind: "hls"; url: string }
   | { kind: "flv"; url: string; video: boolean; audio: boolean };
 
 export interface Capabilities {
@@ -47,16 +46,18 @@ export function selectSources(film: Film, can: Capabilities): Selection {
 
   const sources: Source[] = [];
   const file: Source = { kind: "file", url: film.urls.file };
-  const hls: Source = { kind: "hls", url: film.urls.hls, several: audios.length > 1 };
+  const hls: Source = { kind: "hls", url: film.urls.hls };
   const flv: Source = { kind: "flv", url: film.urls.flv, ...mse };
   const inFlv = [video, audio].every((track) => !track || IN_FLV.test(codecOf(track) ?? ""));
   if (inMp4 && complete(native)) sources.push(file);
   if (complete(mse)) sources.push(hls);
   // Chromium stumbles over another size in a file.
-  if ((hls.several || film.changes) && sources[0] === file && sources[1] === hls) sources.reverse();
+  if ((audios.length > 1 || film.changes) && sources[0] === file && sources[1] === hls) sources.reverse();
   if (!complete(mse) && complete(native) && can.canPlayType(PLAYLIST)) sources.push({ kind: "file", url: film.urls.hls });
   if (inFlv && complete(mse)) sources.push(flv);
   if (sources.length > 0) return { kind: "play", sources, missing: "", soundOnly: !video };
+  const lacking = lackingInChanges([video, audio], inMp4 ? can.canPlayType : can.isTypeSupported);
+  if (lacking.length > 0) return refuse(lacking);
   return selectPart(video, audio, inMp4 ? native : mse, inMp4 ? file : flv);
 }
 
@@ -68,18 +69,37 @@ function selectPart(video: FilmTrack | null, audio: FilmTrack | null, plays: { v
   if (plays.audio && video) {
     return { kind: "play", sources: [source], missing: t(`Sound only: this browser can’t play ${codecName(video.codec)}.`, `只有声音：此浏览器无法播放 ${codecName(video.codec)}。`), soundOnly: true };
   }
-  const codecs = [video?.codec, audio?.codec].filter((codec) => codec !== undefined).map(codecName);
-  const failure = cannotPlay(codecs.join(t(" or ", " 或 ")));
+  return refuse([video?.codec, audio?.codec].filter((codec) => codec !== undefined));
+}
+
+function refuse(codecs: string[]): Selection {
+  const failure = cannotPlay(codecs.map(codecName).join(t(" or ", " 或 ")));
   return { kind: "refuse", failure: { ...failure, detail: t("The film itself is fine. Another browser may play it; mpv and VLC will, from the address below.", "影片本身没有问题。换一个浏览器也许可以播放；mpv 和 VLC 可以用下面的地址播放。") } };
 }
 
+/**
+ * The codecs that a track takes, or leaves, in the middle and that the browser lacks: such a track can neither be played
+ * through nor left out.
+ */
+function lackingInChanges(tracks: (FilmTrack | null)[], ask: (type: string) => boolean): string[] {
+  const lacking = tracks.flatMap((track) => (track?.later_codecs?.length ? codecsOf(track).filter((codec) => !isCodecPlayable(track.kind, codec, ask)) : []));
+  return [...new Set(lacking.map(({ codec }) => codec))];
+}
+
+const codecsOf = (track: FilmTrack): FilmCodec[] => [track, ...(track.later_codecs ?? [])];
+
+/** From its first moment to its last. */
 function isPlayable(track: FilmTrack, ask: (type: string) => boolean): boolean {
+  return codecsOf(track).every((codec) => isCodecPlayable(track.kind, codec, ask));
+}
+
+function isCodecPlayable(kind: string, track: FilmCodec, ask: (type: string) => boolean): boolean {
   const codec = codecOf(track);
   if (codec === null) return false;
   // A name never heard of may be a codec that the server knows and this page does not.
   if (codec === undefined) return true;
   const names = isMp3(codec) ? ["mp4a.6B", "mp3"] : [codec];
-  return names.some((name) => ask(`${track.kind}/mp4; codecs="${name}"`));
+  return names.some((name) => ask(`${kind}/mp4; codecs="${name}"`));
 }
 
 function unreadable(reason: string): Failure {

@@ -102,10 +102,11 @@ export class HlsAttempt {
     // The policy of the page allows no script from a blob.
     const hls = new Hls({ lowLatencyMode: true, enableWorker: false, backBufferLength: 30 });
     this.#hls = hls;
-    const { Events, ErrorTypes } = Hls;
-    hls.on(Events.ERROR, (_event, { fatal, type, response }) => {
+    const { Events, ErrorTypes, ErrorDetails } = Hls;
+    hls.on(Events.ERROR, (_event, { fatal, type, details, response }) => {
       if (!fatal) return;
-      if (type === ErrorTypes.MEDIA_ERROR && this.#recoveries++ < RECOVERIES_MAX) return hls.recoverMediaError();
+      const lacksCodec = details === ErrorDetails.MANIFEST_INCOMPATIBLE_CODECS_ERROR;
+      if (type === ErrorTypes.MEDIA_ERROR && !lacksCodec && this.#recoveries++ < RECOVERIES_MAX) return hls.recoverMediaError();
       if (response?.code === 404) return this.#end({ kind: "absent" });
       this.#end(type === ErrorTypes.MEDIA_ERROR ? { kind: "failed", failure: cannotPlay("") } : { kind: "lost" });
     });

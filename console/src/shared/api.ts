@@ -108,12 +108,17 @@ export interface Span {
   until: number;
 }
 
-export interface FilmTrack {
+export interface FilmCodec {
+  codec: string;
+  codec_string: string | null;
+}
+
+export interface FilmTrack extends FilmCodec {
   /** `video`, `audio`, or something that no page shows. */
   kind: string;
   index: number;
-  codec: string;
-  codec_string: string | null;
+  /** What else it is in the middle, where it changes. */
+  later_codecs?: FilmCodec[];
   width?: number | null;
   height?: number | null;
   frame_rate?: number | null;

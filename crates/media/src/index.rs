@@ -207,8 +207,8 @@ impl Index {
         self.changes.times()
     }
 
-    /// All configurations of the track at that place, the first one first.
-    pub(crate) fn configurations(&self, place: usize) -> impl Iterator<Item = DescribedTrack<'_>> {
+    /// All configurations of the track at that place among [`tracks`](Self::tracks), the first one first.
+    pub fn configurations(&self, place: usize) -> impl Iterator<Item = DescribedTrack<'_>> {
         let first = self.tracks.get(place).map(IndexedTrack::described);
         let later = first.map_or(&[][..], |first| self.changes.of_track(first.track.id));
         first.into_iter().chain(later.iter().map(Change::described))

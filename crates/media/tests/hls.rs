@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may unwrap as tests may")]
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 use headwater_media::cut::Piece;
 use headwater_media::first_frames::FirstFrames;
 use headwater_media::flv::Indexer;
@@ -10,8 +10,8 @@ use headwater_media::hls::{
     KEY_FRAMES_APART, MediaSegment, Presentation, SEGMENT_MAX, SEGMENT_TARGET, SegmentedTrack,
 };
 use headwater_media::index::{Index, Sample};
-use headwater_media::mp4::Scan;
-use headwater_media::{Error, Frame, MediaKind, Timestamp};
+use headwater_media::mp4::{Sample as Written, Scan, TrackFragments};
+use headwater_media::{Codec, Error, Frame, MediaKind, Timestamp, Track, TrackId};
 
 const FILMS: [&str; 15] = [
     "ac3.flv",
@@ -254,6 +254,92 @@ fn a_film_of_one_key_frame_is_cut_all_the_same() {
         assert!(pair[1] - pair[0] <= SEGMENT_MAX.as_ms() + 40, "{starts:?}");
     }
     assert!(starts.len() > 2, "{starts:?}");
+}
+
+/// A film of pictures 1/25 s apart with a key frame every 2 s, and of sound: from each of these milliseconds on so many of
+/// either, and each time in another configuration than before. Each sample is a fragment.
+fn changing(pictures: &[(i64, usize)], sounds: &[(i64, usize)]) -> Index {
+    let picture = |name| {
+        let index = index(&fixture(name));
+        let tracks = index.tracks().iter().map(|indexed| indexed.track.clone());
+        tracks.into_iter().find(|track| track.id == TrackId::VIDEO).unwrap()
+    };
+    let sound = |config: &'static [u8]| Track::new(TrackId::AUDIO, Codec::Aac, Bytes::from_static(config));
+    let tracks =
+        [picture("keyframes.flv"), picture("bframes.mp4"), sound(&[0x12, 0x10]), sound(&[0x11, 0x90])];
+    let tracks: Vec<_> =
+        (1..).zip(&tracks).map(|(number, track)| TrackFragments::new(number, track, &[]).unwrap()).collect();
+    let runs = |first: usize, runs: &[(i64, usize)], lasts_ns: i64| {
+        let run = |(at, &(from_ms, count)): (usize, &(i64, usize))| {
+            (0..count).map(move |number| {
+                let time = Timestamp::from_ms(from_ms) + Timestamp::from_nanos(number as i64 * lasts_ns);
+                (time, first + at % 2, number.is_multiple_of(50))
+            })
+        };
+        runs.iter().enumerate().flat_map(run).collect::<Vec<_>>()
+    };
+    let mut samples = [runs(0, pictures, 40_000_000), runs(2, sounds, 20_000_000)].concat();
+    samples.sort();
+    let mut out = BytesMut::from(&TrackFragments::head_of(tracks.iter())[..]);
+    for (number, (time, place, key)) in (1..).zip(samples) {
+        let track = &tracks[place];
+        let key = key || place >= 2;
+        let lasts = Timestamp::from_ms(if place < 2 { 40 } else { 20 }).to_ticks(track.timescale());
+        let sample = Written { duration: lasts as u32, composition: 0, key, len: 1 };
+        out.put(track.fragment_head(number, time.to_ticks(track.timescale()), &[sample]).unwrap());
+        out.put_u8(number as u8);
+    }
+    index(&out)
+}
+
+/// Of each segment of the first track with pictures or with sound: when it begins in milliseconds, how often the film has
+/// broken before it, and in which of its configurations it is.
+fn told(presentation: &Presentation, kind: MediaKind, index: &Index) -> Vec<(i64, u32, u32)> {
+    let is_it = |line: &&SegmentedTrack| index.tracks()[line.track].track.id.kind == kind;
+    let line = presentation.tracks().iter().find(is_it).unwrap();
+    line.segments.iter().map(|cut| (cut.start.as_ms(), cut.era, cut.configuration)).collect()
+}
+
+#[test]
+fn all_tracks_break_together_where_publishers_follow_each_other() {
+    // The second one's sound begins 20 ms before its picture, the third one's 100 ms behind it; the fourth one's picture is
+    // alone for two seconds.
+    let pictures = [(0, 150), (7000, 150), (14_000, 150), (20_000, 100)];
+    let sounds = [(0, 301), (6980, 300), (14_100, 290), (22_000, 100)];
+    let index = changing(&pictures, &sounds);
+    assert_eq!((index.tracks().len(), index.notes()), (2, &[][..]));
+    let presentation = Presentation::new(&index, SEGMENT_TARGET).unwrap();
+    assert!(presentation.tracks().iter().all(|line| line.independent), "each begins with a key frame");
+    let expected = vec![(0, 0, 0), (7000, 1, 1), (14_000, 2, 2), (20_000, 3, 3)];
+    assert_eq!(told(&presentation, MediaKind::Video, &index), expected);
+    let expected = vec![(0, 0, 0), (6980, 1, 1), (14_100, 2, 2), (22_000, 3, 3)];
+    assert_eq!(told(&presentation, MediaKind::Audio, &index), expected);
+}
+
+#[test]
+fn sound_that_changes_alone_is_described_anew_and_breaks_nothing() {
+    // Behind 3.3 s in the middle of a group, and 36 ms behind a cut.
+    let index = changing(&[(0, 500)], &[(0, 165), (3300, 437), (12_036, 398)]);
+    let presentation = Presentation::new(&index, SEGMENT_TARGET).unwrap();
+    assert!(presentation.tracks().iter().all(|line| line.independent));
+    let expected = vec![(0, 0, 0), (6000, 0, 0), (12_000, 0, 0), (18_000, 0, 0)];
+    assert_eq!(told(&presentation, MediaKind::Video, &index), expected);
+    let expected = vec![(0, 0, 0), (3300, 0, 1), (6000, 0, 1), (12_036, 0, 2), (18_016, 0, 2)];
+    assert_eq!(told(&presentation, MediaKind::Audio, &index), expected);
+}
+
+#[test]
+fn a_track_that_has_nothing_between_two_breaks_counts_both() {
+    let pictures = [(0, 100), (4000, 100), (8000, 100)];
+    let index = changing(&pictures, &[(0, 150), (8000, 150)]);
+    let presentation = Presentation::new(&index, SEGMENT_TARGET).unwrap();
+    let eras =
+        |kind| told(&presentation, kind, &index).into_iter().map(|(_, era, _)| era).collect::<Vec<_>>();
+    assert_eq!((eras(MediaKind::Video), eras(MediaKind::Audio)), (vec![0, 1, 2], vec![0, 2]));
+    // And one that begins behind the first begins there.
+    let index = changing(&pictures, &[(4500, 150), (8000, 150)]);
+    let presentation = Presentation::new(&index, SEGMENT_TARGET).unwrap();
+    assert_eq!(told(&presentation, MediaKind::Audio, &index), [(0, 1, 0), (8000, 2, 1)]);
 }
 
 #[test]

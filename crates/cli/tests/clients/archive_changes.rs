@@ -124,8 +124,8 @@ fn over_hls(server: &Server, film: &str) -> Vec<usize> {
             let bytes = fs::read(server.file("segment")).unwrap();
             if map.is_none() {
                 pieces.last_mut().unwrap().extend(bytes);
-            } else if described != bytes {
-                // It is told again where the sound alone changes.
+            } else {
+                assert!(described != bytes, "described anew as it was: {name}");
                 pieces.push(bytes.clone());
                 described = bytes;
             }
@@ -280,6 +280,15 @@ fn another_codec_is_another_track_of_the_file_and_one_film_all_the_same() {
     assert!(said.is_empty(), "{}", String::from_utf8_lossy(&said));
     assert_eq!(codecs(&path), ["h264", "hevc", "aac", "mp3"]);
     assert_eq!(over_hls(&server, address), [50, 25, 50]);
+    let main = server.request("GET", &format!("{address}/index.m3u8"));
+    let told = main.lines().find(|line| line.starts_with("#EXT-X-STREAM-INF:")).unwrap();
+    let later = film["tracks"].as_array().unwrap().iter().map(|track| {
+        assert_eq!(track["later_codecs"].as_array().map(Vec::len), Some(1), "{film}");
+        &track["later_codecs"][0]
+    });
+    let all = film["tracks"].as_array().unwrap().iter().chain(later).map(|codec| &codec["codec_string"]);
+    let all: Vec<_> = all.map(|name| name.as_str().unwrap()).collect();
+    assert!(all.len() == 4 && all.iter().all(|name| told.contains(name)), "{all:?} in {told}");
     if cfg!(feature = "thumbnails") {
         // Pictures are made of H.264 only.
         for (t, status) in [("0.5", "200"), ("2.5", "501"), ("3.5", "200")] {

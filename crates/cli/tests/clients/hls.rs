@@ -177,6 +177,16 @@ fn what_caches_and_players_are_told_of_hls() {
     let state = field(&film, "etag").trim_matches('"');
     let for_ever = curl(&server, &["-I"], &format!("{path}?v={state}"));
     assert!(field(&for_ever, "cache-control").contains("immutable"), "{for_ever}");
+    for playlist in ["index.m3u8", "hls/video-0.m3u8", "hls/video-0-keys.m3u8", "hls/subtitles-0.m3u8"] {
+        let path = format!("/vod/long.mp4/{playlist}");
+        let [plain, packed] = [&[][..], &["--compressed"]].map(|arguments| curl(&server, arguments, &path));
+        assert_eq!((field(&plain, "content-encoding"), field(&packed, "content-encoding")), ("", "gzip"));
+        let text = |answer: &str| answer.split_once("\r\n\r\n").unwrap().1.to_owned();
+        assert!(text(&plain) == text(&packed) && text(&plain).ends_with('\n'), "{packed}");
+        let tag = field(&packed, "etag");
+        let again = curl(&server, &["-H", &format!("If-None-Match: {tag}")], &path);
+        assert!(again.starts_with("HTTP/1.1 304") && field(&again, "vary") == "Accept-Encoding", "{again}");
+    }
     let gone = curl(&server, &[], &format!("{path}?v=of-yesterday"));
     assert!(gone.starts_with("HTTP/1.1 410") && gone.ends_with("load its playlist again.\n"), "{gone}");
     for (nothing, what) in [

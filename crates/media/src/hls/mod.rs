@@ -8,6 +8,7 @@
 //! picture's size loads nothing twice, and a segment needs no interleaving. hls.js, FFmpeg, mpv and
 //! VLC take it; Safari was not tried.
 
+mod announced;
 mod date_range;
 mod master;
 mod playlist;
@@ -16,6 +17,7 @@ mod quoted;
 mod segment_starts;
 mod segmented_track;
 
+pub use announced::Announced;
 pub use date_range::DateRange;
 pub use master::{IFrameVariant, MasterPlaylist, Rendition, RenditionKind, Variant};
 pub use playlist::{ByteRange, LowLatency, MediaPlaylist, Part, PlaylistType, RenditionReport, Segment};

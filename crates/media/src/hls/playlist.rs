@@ -26,8 +26,9 @@ pub struct Segment {
     pub end: Timestamp,
     /// Its initialisation segment, if it needs one.
     pub map: Option<String>,
-    /// Whether something breaks before it: codec, configuration, or time.
-    pub discontinuity: bool,
+    /// How often something breaks before it: codec, configuration, or time. More than once where the rendition has
+    /// nothing between two breaks: all renditions count the same.
+    pub discontinuities: u32,
     /// When it was broadcast.
     pub program_date_time: Option<DateTime>,
     /// Which bytes of what lies there, from an offset on; all if not said.
@@ -193,7 +194,7 @@ impl Segment {
 
     /// All that stands before its `EXTINF`. `map` is the initialisation segment that holds so far.
     fn write_parts(&self, f: &mut fmt::Formatter<'_>, map: &mut Option<String>) -> fmt::Result {
-        if self.discontinuity {
+        for _ in 0..self.discontinuities {
             writeln!(f, "#EXT-X-DISCONTINUITY")?;
         }
         if let Some(time) = &self.program_date_time {
@@ -276,7 +277,7 @@ mod tests {
             segments: vec![
                 segment("0.m4s", 0, 6_006_000_400, "a.mp4"),
                 segment("1.m4s", 6_006_000_400, 12_012_000_800, "a.mp4"),
-                Segment { discontinuity: true, ..segment("2.m4s", 12_012_000_800, 18_600_000_000, "b.mp4") },
+                Segment { discontinuities: 1, ..segment("2.m4s", 12_012_000_800, 18_600_000_000, "b.mp4") },
             ],
             ended: true,
             ..MediaPlaylist::default()
@@ -315,7 +316,7 @@ mod tests {
         let gap = Segment { gap: true, range, ..segment("7a.m4s", 600_000_000, 1_600_000_000, "a.mp4") };
         // The publisher was away for a second.
         let open = Segment {
-            discontinuity: true,
+            discontinuities: 1,
             map: Some("b.mp4".to_owned()),
             parts: vec![part("8.0.m4s", 1600, 1933, true)],
             ..Segment::default()

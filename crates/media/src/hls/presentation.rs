@@ -8,8 +8,8 @@
 
 use bytes::Bytes;
 
-use super::segment_starts::{at_keys, at_times};
-use super::segmented_track::{MediaSegment, SegmentedTrack, is_video};
+use super::segment_starts::{Breaks, at_keys, at_times, is_video};
+use super::segmented_track::{MediaSegment, SegmentedTrack};
 use crate::index::{Index, Sample};
 use crate::mp4::{FragmentSample, Muxer};
 use crate::piece::Piece;
@@ -53,16 +53,18 @@ impl Presentation {
             let mend = "HLS carries H.264, H.265, AV1, VP9, AAC, MP3, Opus, FLAC and AC-3";
             return Err(Error::unsupported(format!("a film of these tracks ({reasons})"), mend));
         };
-        let breaks = index.breaks();
         let leader = carried.iter().find(|(place, _)| is_video(index, *place)).map(|(place, _)| *place);
         let mut tracks: Vec<SegmentedTrack> = Vec::with_capacity(carried.len());
         // The picture first: sound is cut at its times.
         carried.sort_by_key(|(place, _)| Some(*place) != leader);
+        let break_times =
+            carried.first().map_or_else(Vec::new, |(place, samples)| Breaks::times(index, *place, samples));
         let mut times: Option<Vec<Timestamp>> = None;
         for (place, samples) in carried {
+            let breaks = Breaks::new(index, place, &samples, &break_times);
             let starts = match &times {
-                Some(times) if !is_video(index, place) => at_times(index, &samples, times, breaks),
-                _ => at_keys(index, &samples, breaks, target),
+                Some(times) if !is_video(index, place) => at_times(index, &samples, times, &breaks),
+                _ => at_keys(index, &samples, &breaks, target),
             };
             let track = SegmentedTrack::new(index, place, &samples, &starts, origin);
             times.get_or_insert_with(|| {
@@ -104,12 +106,12 @@ impl Presentation {
         self.tracks.iter().map(|track| track.end).max().unwrap_or_default()
     }
 
-    /// The initialisation segment of a track for the segments of an era.
+    /// The initialisation segment of a track for the segments of one of its configurations.
     ///
     /// # Errors
     /// As [`Muxer::new`].
-    pub fn init(&self, index: &Index, track: &SegmentedTrack, era: u32) -> Result<Bytes, Error> {
-        self.muxer(index, track, era)?.init_segment()
+    pub fn init(&self, index: &Index, track: &SegmentedTrack, configuration: u32) -> Result<Bytes, Error> {
+        self.muxer(index, track, configuration)?.init_segment()
     }
 
     /// A segment (or a key frame's) of a track: its head, then the payloads as pieces of the film's file. `number`
@@ -135,7 +137,7 @@ impl Presentation {
             .collect();
         let until = track.decoded_behind(index, segment);
         let sequence = u32::try_from(number).unwrap_or(u32::MAX).saturating_add(1);
-        let head = self.muxer(index, track, segment.era)?.fragment_head(sequence, &units, until)?;
+        let head = self.muxer(index, track, segment.configuration)?.fragment_head(sequence, &units, until)?;
         let mut pieces: Vec<Piece> = Vec::new();
         for sample in samples() {
             match pieces.last_mut() {
@@ -149,9 +151,9 @@ impl Presentation {
         Ok((head, pieces))
     }
 
-    fn muxer(&self, index: &Index, track: &SegmentedTrack, era: u32) -> Result<Muxer, Error> {
+    fn muxer(&self, index: &Index, track: &SegmentedTrack, configuration: u32) -> Result<Muxer, Error> {
         let indexed = index.tracks().get(track.track).ok_or(Error::Misuse("a track of another film"))?;
-        let described = track.described(index, era).unwrap_or_else(|| indexed.described());
+        let described = track.described(index, configuration).unwrap_or_else(|| indexed.described());
         Muxer::of_film(indexed, described, self.origin)
     }
 }

@@ -1,8 +1,8 @@
 //! A track cut into segments: which samples each has, how long it is and how many bytes it takes.
 
-use super::segment_starts::SegmentStart;
+use super::segment_starts::{SegmentStart, is_video};
 use crate::index::{Index, Sample};
-use crate::{DescribedTrack, MediaKind, Timestamp};
+use crate::{DescribedTrack, Timestamp};
 
 /// Key frames closer than this are not all listed for scrubbing.
 pub const KEY_FRAMES_APART: Timestamp = Timestamp::from_ms(1000);
@@ -41,22 +41,25 @@ pub struct MediaSegment {
     pub start: Timestamp,
     /// Its bytes, heads included, about.
     pub bytes: u64,
-    /// Which of the track's configurations it needs; one more than before means a break.
+    /// How often the film has broken before it, as for its Discontinuity Sequence Number.
     pub era: u32,
+    /// Which of the track's configurations it needs, from 0.
+    pub configuration: u32,
 }
 
 impl SegmentedTrack {
-    /// The number of the first sample of an era.
+    /// Which of the track's configurations its segments need, in order.
     #[must_use]
-    pub fn first_of(&self, era: u32) -> Option<usize> {
-        self.segments.iter().find(|segment| segment.era == era).map(|segment| segment.first as usize)
+    pub fn configurations(&self) -> Vec<u32> {
+        let mut numbers: Vec<u32> = self.segments.iter().map(|segment| segment.configuration).collect();
+        numbers.dedup();
+        numbers
     }
 
-    /// The track as it is in an era, with all that describes it.
+    /// The track in one of its configurations, with all that describes it.
     #[must_use]
-    pub fn described<'a>(&self, index: &'a Index, era: u32) -> Option<DescribedTrack<'a>> {
-        let id = index.tracks().get(self.track)?.track.id;
-        index.described_at(self.first_of(era)?).into_iter().find(|described| described.track.id == id)
+    pub fn described<'a>(&self, index: &'a Index, configuration: u32) -> Option<DescribedTrack<'a>> {
+        index.configurations(self.track).nth(configuration as usize)
     }
 
     /// Bits per second: the most of any segment, and over all.
@@ -96,7 +99,8 @@ impl SegmentedTrack {
             // The first one begins with what the film shows first, so that all playlists do and last as long as it.
             let shown = of(first).map_or(Timestamp::ZERO, |sample| sample.pts.max(Timestamp::ZERO));
             let shown = if segments.is_empty() { Timestamp::ZERO } else { shown } - origin;
-            segments.push(MediaSegment { first, behind: last + 1, start: shown, bytes, era: start.era });
+            let &SegmentStart { era, configuration, .. } = start;
+            segments.push(MediaSegment { first, behind: last + 1, start: shown, bytes, era, configuration });
         }
         let are_whole = index.tracks().get(track).is_some_and(|indexed| !indexed.renews_gradually);
         let has_keys = is_video(index, track) && are_whole;
@@ -136,15 +140,15 @@ fn key_segments(
         let numbers = segment.first..segment.behind;
         for (number, sample) in numbers.filter_map(|number| Some((number, index.sample(number)?))) {
             let start = sample.pts.max(Timestamp::ZERO) - origin;
-            let far = keys
-                .last()
-                .is_none_or(|last| start - last.start >= KEY_FRAMES_APART || last.era != segment.era);
+            let far = keys.last().is_none_or(|last| {
+                start - last.start >= KEY_FRAMES_APART || last.configuration != segment.configuration
+            });
             // One that is decoded only stands for what it leads to, where there is no other.
             let is_shown = !sample.decode_only || keys.is_empty();
             if usize::from(sample.track) == track && sample.key && is_shown && far {
                 let start = if keys.is_empty() { Timestamp::ZERO - origin } else { start };
                 let bytes = u64::from(index.payload_len(sample)) + HEAD_BYTES + SAMPLE_BYTES;
-                keys.push(MediaSegment { first: number, behind: number + 1, start, bytes, era: segment.era });
+                keys.push(MediaSegment { first: number, behind: number + 1, start, bytes, ..*segment });
             }
         }
     }
@@ -166,9 +170,4 @@ fn bandwidth(segments: &[MediaSegment], end: Timestamp) -> (u64, u64) {
     let average = rate(segments.iter().map(|segment| segment.bytes).sum(), end);
     // A last segment of a moment must not be announced as the film's rate; the average never exceeds the peak.
     (most.max(average), average)
-}
-
-/// Whether the track at that place among the film's has pictures.
-pub(super) fn is_video(index: &Index, place: usize) -> bool {
-    index.tracks().get(place).is_some_and(|indexed| indexed.track.id.kind == MediaKind::Video)
 }

@@ -13,11 +13,12 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use bytes::Bytes;
 use headwater_archive::RECORDINGS_APP;
+use headwater_media::Codec;
 use headwater_media::index::Index;
-use headwater_media::{Codec, MediaKind, TrackDetails};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
+use super::film_tracks::{Track, tracks_of};
 use super::gate;
 use super::hls::subtitles::short_language;
 use super::preconditions;
@@ -81,32 +82,6 @@ enum Content {
     Unread {
         pending: bool,
     },
-}
-
-#[derive(Serialize)]
-struct Track {
-    kind: &'static str,
-    /// Its place among those of its kind.
-    index: u8,
-    codec: String,
-    codec_string: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    width: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    height: Option<u32>,
-    /// By how many degrees the pictures are turned clockwise to be shown upright.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rotation: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    frame_rate: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    sample_rate: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    channels: Option<u8>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    language: Option<String>,
-    /// Bits per second, on average.
-    bitrate: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -388,40 +363,11 @@ fn language_beside(stem: &str, name: &str) -> Option<String> {
 
 fn content(index: &Index) -> Content {
     let duration = index.duration().as_seconds();
-    let mut bytes = vec![0_u64; index.tracks().len()];
-    for sample in index.samples() {
-        if let Some(bytes) = bytes.get_mut(usize::from(sample.track)) {
-            *bytes += u64::from(sample.size);
-        }
-    }
-    let tracks = index.tracks().iter().zip(bytes).filter_map(|(indexed, bytes)| {
-        let kind = match indexed.track.id.kind {
-            MediaKind::Video => "video",
-            MediaKind::Audio => "audio",
-            MediaKind::Data => return None,
-        };
-        let TrackDetails { codec_string, width, height, frame_rate, sample_rate, channels, .. } =
-            indexed.described().details();
-        Some(Track {
-            kind,
-            index: indexed.track.id.index,
-            codec: indexed.track.codec.to_string(),
-            codec_string,
-            width,
-            height,
-            rotation: Some(indexed.orientation.degrees()).filter(|&degrees| degrees > 0),
-            frame_rate,
-            sample_rate,
-            channels,
-            language: indexed.language.clone(),
-            bitrate: (duration > 0.0).then(|| (bytes as f64 * 8.0 / duration) as u64),
-        })
-    });
     let skipped = index.skipped().iter();
     let skipped = skipped.map(|track| format!("Track {} is left out: {}.", track.number, track.reason));
     let notes = index.notes().iter().cloned().chain(skipped).collect();
     let texts = index.texts().iter().map(|text| text.language.as_deref().map(short_language)).collect();
-    Content::Known { duration, tracks: tracks.collect(), changes: index.has_changes(), notes, texts }
+    Content::Known { duration, tracks: tracks_of(index), changes: index.has_changes(), notes, texts }
 }
 
 /// The name by which the client knows this machine, and the port of the RTMP door.

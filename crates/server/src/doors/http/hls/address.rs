@@ -32,8 +32,8 @@ impl HlsResource {
         let part = part.strip_prefix("hls/")?;
         if let Some((line, file)) = part.split_once('/') {
             let line = LineName::parse(line)?;
-            if let Some(era) = file.strip_prefix("init-").and_then(|era| era.strip_suffix(".mp4")) {
-                return Some(Self::Init(line, number(era)?));
+            if let Some(init) = file.strip_prefix("init-").and_then(|init| init.strip_suffix(".mp4")) {
+                return Some(Self::Init(line, number(init)?));
             }
             let file = file.strip_suffix(".m4s")?;
             return match file.strip_prefix("key-") {

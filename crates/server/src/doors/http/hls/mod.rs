@@ -22,6 +22,7 @@ use super::cors::{method_not_allowed, preflight};
 use super::files::{Piece, Plan, Representation, respond};
 use super::film_address::FilmAddress;
 use super::line_name::LineName;
+use super::playlist_text::PlaylistText;
 use super::preconditions::Validators;
 use super::query::Query;
 use super::refusals::refused;
@@ -29,10 +30,15 @@ use super::shared::Shared;
 use headwater_vod::{Film, Refusal, RefusalKind};
 
 /// Grows when other bytes are made of the same film.
-const WRITER: u32 = 2;
+const WRITER: u32 = 3;
 /// An address that names the film's state is good for ever.
 const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
-const PLAYLIST: &str = "application/vnd.apple.mpegurl";
+
+/// What an address of a film's HLS leads to.
+enum Made {
+    Playlist(String),
+    Media(Representation),
+}
 
 /// A film as it is asked for.
 struct Showing<'a> {
@@ -63,11 +69,12 @@ pub(super) async fn serve(
         let text = format!("{} has been replaced; load its playlist again.\n", film.name());
         return (StatusCode::GONE, text).into_response();
     }
-    let representation = match represent(shared, address, film, resource).await {
-        Ok(representation) => representation,
+    let mut response = match make(shared, address, film, resource).await {
+        // Kept, and asked for again each time, as all that is made of a film under its name.
+        Ok(Made::Playlist(text)) => PlaylistText::new(text).answer(&request.headers, "no-cache"),
+        Ok(Made::Media(representation)) => respond(shared, request, representation),
         Err(refusal) => return refused(&refusal),
     };
-    let mut response = respond(shared, request, representation);
     if asked_state.is_some()
         && (response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED)
     {
@@ -76,12 +83,12 @@ pub(super) async fn serve(
     response
 }
 
-async fn represent(
+async fn make(
     shared: &Arc<Shared>,
     address: FilmAddress<'_>,
     film: &Arc<Film>,
     resource: HlsResource,
-) -> Result<Representation, Refusal> {
+) -> Result<Made, Refusal> {
     let library = &shared.sources.library;
     let subtitles = match resource {
         HlsResource::Master | HlsResource::Subtitles(_) | HlsResource::SubtitleText(_) => {
@@ -98,25 +105,25 @@ async fn represent(
         let subtitle = subtitles.get(number).ok_or_else(none)?;
         let read = subtitles::read(library, address.app, film, subtitle).await?;
         let plan = text(subtitles::to_segment(&read, origin));
-        return Ok(representation(film, resource, "text/vtt; charset=utf-8", plan));
+        return Ok(Made::Media(representation(film, resource, "text/vtt; charset=utf-8", plan)));
     }
     let presentation = presentation?;
     let state =
         if film.is_being_written() { String::new() } else { format!("?v={}", film.etag().trim_matches('"')) };
     let showing = Showing { film, presentation, subtitles, state };
     let (content_type, plan) = match resource {
-        HlsResource::Master => (PLAYLIST, text(showing.master())),
-        HlsResource::Media(name) => (PLAYLIST, text(showing.media(name, showing.line(name)?))),
-        HlsResource::Keys(name) => (PLAYLIST, text(showing.keys(name, showing.line(name)?)?)),
-        HlsResource::Init(name, era) => (name.content_type(), showing.init(showing.line(name)?, era)?),
+        HlsResource::Master => return Ok(Made::Playlist(showing.master())),
+        HlsResource::Media(name) => return Ok(Made::Playlist(showing.media(name, showing.line(name)?))),
+        HlsResource::Keys(name) => return Ok(Made::Playlist(showing.keys(name, showing.line(name)?)?)),
+        HlsResource::Subtitles(number) => return Ok(Made::Playlist(showing.subtitle_playlist(number)?)),
+        HlsResource::Init(name, number) => (name.content_type(), showing.init(showing.line(name)?, number)?),
         HlsResource::Segment(name, number) => {
             (name.content_type(), showing.segment(showing.line(name)?, number)?)
         }
         HlsResource::Key(name, number) => (name.content_type(), showing.key(showing.line(name)?, number)?),
-        HlsResource::Subtitles(number) => (PLAYLIST, text(showing.subtitle_playlist(number)?)),
         HlsResource::SubtitleText(number) => return Err(showing.none(&format!("subtitles {number}"))),
     };
-    Ok(representation(film, resource, content_type, plan))
+    Ok(Made::Media(representation(film, resource, content_type, plan)))
 }
 
 fn representation(
@@ -138,8 +145,7 @@ fn representation(
     }
 }
 
-/// Tells one thing made of a film from another. Playlists and subtitles follow from other files as well: theirs is
-/// by what they say.
+/// Tells one thing made of a film from another. Subtitles follow from other files as well: theirs is by what they say.
 fn tag_of(plan: &Plan, resource: HlsResource, content_type: &str) -> String {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let mut hasher = DefaultHasher::new();
@@ -172,11 +178,11 @@ impl Showing<'_> {
         Refusal::new(RefusalKind::NoMedia, format!("{} cannot be cut for HLS: {error}.", self.film.name()))
     }
 
-    fn init(&self, line: &SegmentedTrack, era: u32) -> Result<Plan, Refusal> {
-        if line.first_of(era).is_none() {
-            return Err(self.none(&format!("initialisation segment {era}")));
+    fn init(&self, line: &SegmentedTrack, configuration: u32) -> Result<Plan, Refusal> {
+        if !line.configurations().contains(&configuration) {
+            return Err(self.none(&format!("initialisation segment {configuration}")));
         }
-        let init = self.presentation.init(self.film.index(), line, era);
+        let init = self.presentation.init(self.film.index(), line, configuration);
         let mut plan = Plan::default();
         plan.push(Piece::Bytes(init.map_err(|error| self.failed(&error))?));
         Ok(plan)

@@ -1,10 +1,10 @@
 //! The playlists of a film.
 
 use headwater_media::hls::{
-    IFrameVariant, MasterPlaylist, MediaPlaylist, MediaSegment, PlaylistType, Rendition, RenditionKind,
-    Segment, SegmentedTrack, Variant,
+    Announced, IFrameVariant, MasterPlaylist, MediaPlaylist, MediaSegment, PlaylistType, Rendition,
+    RenditionKind, Segment, SegmentedTrack, Variant,
 };
-use headwater_media::{Codec, MediaKind, Timestamp, TrackDetails};
+use headwater_media::{MediaKind, Timestamp};
 
 use super::{Showing, subtitles};
 use crate::doors::http::line_name::LineName;
@@ -15,30 +15,30 @@ const TEXT: &str = "text";
 
 impl Showing<'_> {
     pub(super) fn master(&self) -> String {
-        let described = self.presentation.tracks().iter().map(|line| (line, self.details(line)));
+        let described = self.presentation.tracks().iter().map(|line| (line, self.announced(line)));
         let (videos, sounds): (Vec<_>, Vec<_>) =
             described.partition(|(line, _)| self.name(line).0.kind == MediaKind::Video);
         let has_subtitles = !self.subtitles.is_empty();
         let loudest = sounds.iter().map(|(line, _)| line.bandwidth()).max().unwrap_or_default();
         // Every codec of the group: which sound is chosen changes nothing.
         let mut sound_codecs: Vec<String> =
-            sounds.iter().filter_map(|(_, d)| d.codec_string.clone()).collect();
+            sounds.iter().flat_map(|(_, announced)| announced.codecs.clone()).collect();
         sound_codecs.sort();
         sound_codecs.dedup();
         let mut master = MasterPlaylist {
             independent_segments: self.presentation.tracks().iter().all(|line| line.independent),
             ..MasterPlaylist::default()
         };
-        for (line, details) in &videos {
-            master.variants.push(self.variant(line, details, loudest, &sound_codecs, !sounds.is_empty()));
+        for (line, announced) in &videos {
+            master.variants.push(self.variant(line, announced, loudest, &sound_codecs, !sounds.is_empty()));
             if !line.keys.is_empty() {
-                master.i_frames.push(self.i_frames(line, details));
+                master.i_frames.push(self.i_frames(line, announced));
             }
         }
         if videos.is_empty() {
             // Without pictures the sounds are the variants.
-            for (line, details) in &sounds {
-                master.variants.push(self.variant(line, details, (0, 0), &[], false));
+            for (line, announced) in &sounds {
+                master.variants.push(self.variant(line, announced, (0, 0), &[], false));
             }
         } else {
             master.renditions = self.sounds(&sounds);
@@ -86,18 +86,20 @@ impl Showing<'_> {
         cuts: &[MediaSegment],
         prefix: &str,
     ) -> MediaPlaylist {
-        let mut era = cuts.first().map(|cut| cut.era);
+        let begins = cuts.first().map_or(0, |cut| cut.era);
+        let mut era = begins;
         let ends = cuts.iter().skip(1).map(|next| next.start).chain([line.end]);
         let segment = |(number, (cut, end)): (usize, (&MediaSegment, Timestamp))| Segment {
             uri: format!("{name}/{prefix}{number}.m4s{}", self.state),
             start: cut.start,
             end,
-            map: Some(format!("{name}/init-{}.mp4{}", cut.era, self.state)),
-            discontinuity: era.replace(cut.era) != Some(cut.era),
+            map: Some(format!("{name}/init-{}.mp4{}", cut.configuration, self.state)),
+            discontinuities: cut.era - std::mem::replace(&mut era, cut.era),
             ..Segment::default()
         };
         MediaPlaylist {
             kind: Some(PlaylistType::Vod),
+            discontinuity_sequence: begins.into(),
             independent_segments: line.independent,
             segments: cuts.iter().zip(ends).enumerate().map(segment).collect(),
             ended: true,
@@ -108,7 +110,7 @@ impl Showing<'_> {
     fn variant(
         &self,
         line: &SegmentedTrack,
-        details: &TrackDetails,
+        announced: &Announced,
         sound: (u64, u64),
         sound_codecs: &[String],
         has_sound: bool,
@@ -119,28 +121,28 @@ impl Showing<'_> {
             uri: format!("hls/{}.m3u8", self.name(line)),
             bandwidth: most + sound.0,
             average_bandwidth: average + sound.1,
-            codecs: details.codec_string.iter().chain(sound_codecs).cloned().collect(),
-            resolution: details.width.zip(details.height),
-            frame_rate: details.frame_rate.or_else(|| is_video.then(|| counted_rate(line)).flatten()),
+            codecs: announced.codecs.iter().chain(sound_codecs).cloned().collect(),
+            resolution: announced.resolution,
+            frame_rate: announced.frame_rate.or_else(|| is_video.then(|| counted_rate(line)).flatten()),
             audio: has_sound.then(|| SOUND.to_owned()),
             subtitles: None,
         }
     }
 
-    fn i_frames(&self, line: &SegmentedTrack, details: &TrackDetails) -> IFrameVariant {
+    fn i_frames(&self, line: &SegmentedTrack, announced: &Announced) -> IFrameVariant {
         let (bandwidth, average_bandwidth) = line.key_bandwidth();
         IFrameVariant {
             uri: format!("hls/{}-keys.m3u8", self.name(line)),
             bandwidth,
             average_bandwidth,
-            codecs: details.codec_string.iter().cloned().collect(),
-            resolution: details.width.zip(details.height),
+            codecs: announced.codecs.clone(),
+            resolution: announced.resolution,
         }
     }
 
-    fn sounds(&self, sounds: &[(&SegmentedTrack, TrackDetails)]) -> Vec<Rendition> {
+    fn sounds(&self, sounds: &[(&SegmentedTrack, Announced)]) -> Vec<Rendition> {
         let mut renditions: Vec<Rendition> = Vec::with_capacity(sounds.len());
-        for (line, details) in sounds {
+        for (line, announced) in sounds {
             let indexed = self.film.index().tracks().get(line.track);
             let language = indexed.and_then(|indexed| indexed.language.clone());
             let language = language.filter(|letters| letters != "und");
@@ -153,7 +155,7 @@ impl Showing<'_> {
                 name: if is_taken { format!("{wished} {number}") } else { wished },
                 language: language.map(|letters| subtitles::short_language(&letters)),
                 default: number == 1,
-                channels: details.channels,
+                channels: announced.channels,
                 uri: format!("hls/{}.m3u8", self.name(line)),
             });
         }
@@ -180,15 +182,14 @@ impl Showing<'_> {
         LineName(indexed.map_or(headwater_media::TrackId::DATA, |indexed| indexed.track.id))
     }
 
-    fn details(&self, line: &SegmentedTrack) -> TrackDetails {
-        let era = line.segments.first().map_or(0, |cut| cut.era);
-        let Some(described) = line.described(self.film.index(), era) else { return TrackDetails::default() };
-        let mut details = described.details();
-        // The name in MP4, which is what HLS asks for.
-        if described.track.codec == Codec::Flac {
-            details.codec_string = Some("fLaC".to_owned());
+    /// What the playlists say of a track, of all configurations that it has.
+    fn announced(&self, line: &SegmentedTrack) -> Announced {
+        let mut announced = Announced::default();
+        let numbers = line.configurations().into_iter();
+        for described in numbers.filter_map(|number| line.described(self.film.index(), number)) {
+            announced.add(described.track.codec, described.details());
         }
-        details
+        announced
     }
 }
 

@@ -72,7 +72,7 @@ pub(super) async fn serve(
     match resource {
         LiveResource::Master => {
             wait_for_tracks(&window).await;
-            rendered::master(request, &window, query)
+            rendered::master(request, &window, extent, query)
         }
         LiveResource::Media(line) => {
             let delivery = match Delivery::read(query) {

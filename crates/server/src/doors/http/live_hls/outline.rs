@@ -120,7 +120,7 @@ impl Showing<'_> {
             start,
             end: until,
             map: self.map(held),
-            discontinuity: held.discontinuity,
+            discontinuities: held.discontinuity.into(),
             program_date_time: Some(self.date(held, start)),
             gap: held.parts.is_empty(),
             parts: if lists_parts { self.parts(held) } else { Vec::new() },
@@ -315,7 +315,7 @@ mod tests {
     fn check(playlist: &MediaPlaylist, listed: &mut Listed) {
         let mut breaks = playlist.discontinuity_sequence;
         for (number, segment) in (playlist.media_sequence..).zip(&playlist.segments) {
-            breaks += u64::from(segment.discontinuity);
+            breaks += u64::from(segment.discontinuities);
             let lasts = segment.end - segment.start;
             assert!(lasts <= Timestamp::from_ms(6_499), "{number} lasts {lasts}");
             for part in &segment.parts {
@@ -332,7 +332,7 @@ mod tests {
             let [first, second] = pair else { continue };
             assert!(second.start >= first.end && second.program_date_time >= first.program_date_time);
             let jumps = second.start - first.end > Timestamp::from_ms(60);
-            assert!(!jumps || second.discontinuity, "{} follows nothing", second.uri);
+            assert!(!jumps || second.discontinuities > 0, "{} follows nothing", second.uri);
         }
     }
 
@@ -369,7 +369,11 @@ mod tests {
         assert!(video.len() > 1_000 && audio.len() > 1_000);
         for (number, (breaks, segment)) in &video {
             let Some((others, other)) = audio.get(number) else { continue };
-            assert_eq!((breaks, segment.discontinuity), (others, other.discontinuity), "segment {number}");
+            assert_eq!(
+                (breaks, segment.discontinuities),
+                (others, other.discontinuities),
+                "segment {number}"
+            );
         }
     }
 

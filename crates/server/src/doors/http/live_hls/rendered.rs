@@ -1,29 +1,22 @@
 //! Playlists as text: made once for all who ask for the same, packed once, and answered with what caches must know.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::io::Write as _;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use headwater_archive::{Outline, Reach, TARGET_DURATION, Window};
-use headwater_media::hls::{IFrameVariant, MasterPlaylist, Rendition, RenditionKind, Variant};
-use headwater_media::{Codec, MediaKind, TrackDetails};
+use headwater_archive::{Init, Outline, Reach, TARGET_DURATION, Window};
+use headwater_media::MediaKind;
+use headwater_media::hls::{Announced, IFrameVariant, MasterPlaylist, Rendition, RenditionKind, Variant};
 use parking_lot::Mutex;
 
 use super::extent::{Extent, TO_FRAGMENTS, TO_PLAYLISTS, TO_REPORTS, handed_on};
 use super::outline::Showing;
 use crate::doors::http::line_name::LineName;
-use crate::doors::http::negotiation::{Coding, codings};
-use crate::doors::http::preconditions::if_none_match;
+use crate::doors::http::playlist_text::PlaylistText;
 use crate::doors::http::query::Query;
 
-const PLAYLIST: HeaderValue = HeaderValue::from_static("application/vnd.apple.mpegurl");
 const SOUND: &str = "sound";
 
 /// A playlist of a rendition.
@@ -53,16 +46,7 @@ struct Made {
     of: Reach,
     /// What its addresses end in.
     query: String,
-    text: Text,
-}
-
-#[derive(Clone, Debug)]
-struct Text {
-    plain: Bytes,
-    /// Made when the first asks for it.
-    packed: Arc<OnceLock<Bytes>>,
-    /// With its quotes.
-    etag: String,
+    text: PlaylistText,
 }
 
 impl Playlists {
@@ -89,7 +73,7 @@ impl Playlists {
     }
 
     /// The text as the rendition stands now; `None` if there is no such rendition.
-    fn text(&self, window: &Arc<Window>, wanted: Wanted, query: Query<'_>) -> Option<Text> {
+    fn text(&self, window: &Arc<Window>, wanted: Wanted, query: Query<'_>) -> Option<PlaylistText> {
         let reach = *window.reach(wanted.line.0)?.borrow();
         let fragments_query = handed_on(query, TO_FRAGMENTS);
         let place = self.place(window, wanted);
@@ -115,80 +99,32 @@ impl Playlists {
     }
 }
 
-fn render(window: &Window, wanted: Wanted, query: String, reports_query: String) -> Option<Text> {
+fn render(window: &Window, wanted: Wanted, query: String, reports_query: String) -> Option<PlaylistText> {
     let mut outline = window.outline(wanted.line.0)?;
     wanted.extent.cut(&mut outline);
     let showing = Showing { window, line: wanted.line, outline, query, reports_query };
     let playlist = if wanted.keys { showing.keys() } else { showing.media(wanted.skip) };
-    Some(Text::new(playlist.to_string()))
-}
-
-impl Text {
-    fn new(text: String) -> Self {
-        let mut hasher = DefaultHasher::new();
-        text.hash(&mut hasher);
-        let etag = format!("\"{:016x}\"", hasher.finish());
-        Self { plain: text.into(), packed: Arc::default(), etag }
-    }
-
-    fn packed(&self) -> &Bytes {
-        self.packed.get_or_init(|| {
-            let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
-            // Nothing fails in memory.
-            packer.write_all(&self.plain).and_then(|()| packer.finish()).unwrap_or_default().into()
-        })
-    }
-
-    fn answer(&self, headers: &HeaderMap, cache: &str) -> Response {
-        let has_it = if_none_match(headers, &self.etag) == Some(true);
-        let is_packed = codings(headers)
-            .into_iter()
-            .find(|coding| *coding != Coding::Brotli)
-            .is_some_and(|coding| coding == Coding::Gzip);
-        let mut response = match (has_it, is_packed) {
-            (true, _) => StatusCode::NOT_MODIFIED.into_response(),
-            (false, true) => self.packed().clone().into_response(),
-            (false, false) => self.plain.clone().into_response(),
-        };
-        let fields = response.headers_mut();
-        if !has_it {
-            fields.insert(header::CONTENT_TYPE, PLAYLIST);
-        }
-        if is_packed && !has_it {
-            fields.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        }
-        fields.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
-        // Packed or not, it says the same.
-        for (name, value) in
-            [(header::ETAG, format!("W/{}", self.etag)), (header::CACHE_CONTROL, cache.to_owned())]
-        {
-            fields.extend(HeaderValue::from_str(&value).ok().map(|value| (name, value)));
-        }
-        response
-    }
+    Some(PlaylistText::new(playlist.to_string()))
 }
 
 /// One rendition, as a master playlist tells of it.
 struct Line {
     name: LineName,
-    details: TrackDetails,
+    announced: Announced,
     outline: Outline,
 }
 
 /// Answers with the master playlist.
-pub(super) fn master(request: &Parts, window: &Window, query: Query<'_>) -> Response {
+pub(super) fn master(request: &Parts, window: &Window, extent: Extent, query: Query<'_>) -> Response {
     let query = handed_on(query, TO_PLAYLISTS);
     let lines: Vec<Line> = window
         .renditions()
         .iter()
         .filter_map(|init| {
-            let outline = window.outline(init.rendition)?;
-            let mut details = init.track.details_with(&init.key_frame);
-            // The name in MP4, which is what HLS asks for.
-            if init.track.codec == Codec::Flac {
-                details.codec_string = Some("fLaC".to_owned());
-            }
-            Some(Line { name: LineName(init.rendition), details, outline })
+            let mut outline = window.outline(init.rendition)?;
+            extent.cut(&mut outline);
+            let announced = announced(&outline, init);
+            Some(Line { name: LineName(init.rendition), announced, outline })
         })
         .collect();
     if lines.is_empty() {
@@ -198,7 +134,7 @@ pub(super) fn master(request: &Parts, window: &Window, query: Query<'_>) -> Resp
         lines.iter().partition(|line| line.name.0.kind == MediaKind::Video);
     let mut playlist = MasterPlaylist::default();
     let mut sound_codecs: Vec<String> =
-        sounds.iter().filter_map(|line| line.details.codec_string.clone()).collect();
+        sounds.iter().flat_map(|line| line.announced.codecs.clone()).collect();
     sound_codecs.sort();
     sound_codecs.dedup();
     let loudest = sounds.iter().map(|line| line.bandwidth()).max().unwrap_or_default();
@@ -215,7 +151,20 @@ pub(super) fn master(request: &Parts, window: &Window, query: Query<'_>) -> Resp
             sounds.iter().enumerate().map(|(at, line)| line.sound(at + 1, &query)).collect();
     }
     // Tracks come and go: it holds for a moment.
-    Text::new(playlist.to_string()).answer(&request.headers, "no-cache")
+    PlaylistText::new(playlist.to_string()).answer(&request.headers, "no-cache")
+}
+
+/// What a rendition is in the segments that are told of, and what it is now.
+fn announced(outline: &Outline, newest: &Init) -> Announced {
+    let mut inits: Vec<&Init> =
+        outline.segments.iter().filter_map(|held| held.init()).map(AsRef::as_ref).collect();
+    inits.push(newest);
+    inits.dedup_by_key(|init| init.number);
+    let mut announced = Announced::default();
+    for init in inits {
+        announced.add(init.track.codec, init.track.details_with(&init.key_frame));
+    }
+    announced
 }
 
 impl Line {
@@ -249,7 +198,7 @@ impl Line {
             (samples + own, seconds + held.duration().as_seconds())
         });
         let counted = (samples > 1 && seconds > 0.0).then(|| samples as f64 / seconds);
-        self.details.frame_rate.or(counted)
+        self.announced.frame_rate.or(counted)
     }
 
     fn variant(
@@ -260,13 +209,13 @@ impl Line {
         query: &str,
     ) -> Variant {
         let (most, average) = self.bandwidth();
-        let codecs = self.details.codec_string.iter().chain(sound_codecs).cloned().collect();
+        let codecs = self.announced.codecs.iter().chain(sound_codecs).cloned().collect();
         Variant {
             uri: format!("hls/{}.m3u8{query}", self.name),
             bandwidth: most + sound.0,
             average_bandwidth: average + sound.1,
             codecs,
-            resolution: self.details.width.zip(self.details.height),
+            resolution: self.announced.resolution,
             frame_rate: self.frame_rate(),
             audio: audio.map(str::to_owned),
             subtitles: None,
@@ -285,8 +234,8 @@ impl Line {
             uri: format!("hls/{}-keys.m3u8{query}", self.name),
             bandwidth: rate,
             average_bandwidth: rate,
-            codecs: self.details.codec_string.iter().cloned().collect(),
-            resolution: self.details.width.zip(self.details.height),
+            codecs: self.announced.codecs.clone(),
+            resolution: self.announced.resolution,
         })
     }
 
@@ -297,7 +246,7 @@ impl Line {
             name: format!("Sound {number}"),
             language: None,
             default: number == 1,
-            channels: self.details.channels,
+            channels: self.announced.channels,
             uri: format!("hls/{}.m3u8{query}", self.name),
         }
     }
