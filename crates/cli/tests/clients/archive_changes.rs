@@ -154,14 +154,15 @@ fn a_broadcast_that_changes_is_one_film_at_every_door() {
 
     // While it grows, behind the second change.
     wait(&server, "the second change", || duration() > Some(4.6));
+    // At once: what follows may last longer than the broadcast.
+    let listed = body(&server, "/api/v1/films?app=recordings");
+    assert_eq!((&listed["total"], &listed["films"][0]["growing"]), (&1.into(), &true.into()), "{listed}");
     let some = Wanted { units_min: 105, from_start: true, to_end: false };
     let (path, grown) = fetched(&server, &film, "grown.mp4");
     compare(&sent, &grown, some).unwrap();
     assert_eq!(decoded(&path), grown.video.len());
     let live = format!("/api/v1/clips/live/{NAME}?from=1&until=4.4");
     assert!((85..=86).contains(&decoded(&fetched(&server, &live, "live.mp4").0)), "a clip of what is live");
-    let listed = body(&server, "/api/v1/films?app=recordings");
-    assert_eq!((&listed["total"], &listed["films"][0]["growing"]), (&1.into(), &true.into()), "{listed}");
     assert!(over_hls(&server, &film).len() >= 3);
 
     publisher.succeed(LIMIT_S);
