@@ -20,8 +20,6 @@ class Fault:
 
 
 FAULTS: list[Fault] = [
-    Fault("two-descriptions.mp4", "MP4", "the pixels' shape is 1.778",
-          "libav reckons the shape of the first size of a track from the last one; each size has its own shape in its entry"),
     Fault("edit-late-in-group-hevc-pictures.mp4", "MP4", "time 0 is second 0.440",
           "a part from before the first picture of a cut shows a picture that is only decoded, if its frames are reordered"),
 ]
