@@ -10,7 +10,7 @@ use headwater_media::mp4::TrackFragments;
 use headwater_vod::{Blob, Film, Refusal, RefusalKind, blocking};
 
 use crate::part::Init;
-use crate::window::{Data, Kept, Lookup, Window};
+use crate::window::{Kept, Lookup, Window};
 
 /// Bytes of one span: a minute of 34 Mbit/s, ten minutes of 3 Mbit/s. They stay where they are, in memory too, for as long as
 /// somebody reads the clip.
@@ -109,8 +109,13 @@ impl Assembled {
         Self { head, parts, size, modified: SystemTime::now(), etag }
     }
 
-    /// Fills `bytes` from `offset` on, a part after the other, as long as `may_read` says so; how much that was.
-    fn fill(&self, bytes: &mut [u8], offset: u64, may_read: impl Fn(&Kept) -> bool) -> io::Result<usize> {
+    /// Fills `bytes` from `offset` on, a part after the other, until `read` gives less than it could; how much that was.
+    fn fill(
+        &self,
+        bytes: &mut [u8],
+        offset: u64,
+        read: impl Fn(&Kept, &mut [u8], usize) -> io::Result<usize>,
+    ) -> io::Result<usize> {
         let beyond = || io::Error::from(io::ErrorKind::UnexpectedEof);
         let mut filled = 0;
         while filled < bytes.len() {
@@ -130,12 +135,12 @@ impl Assembled {
             let within = at - begin;
             let left =
                 u64::from(kept.part().len).checked_sub(within).filter(|left| *left > 0).ok_or_else(beyond)?;
-            if !may_read(kept) {
+            let count = rest.len().min(left as usize);
+            let got = read(kept, &mut rest[..count], within as usize)?;
+            filled += got;
+            if got < count {
                 break;
             }
-            let count = rest.len().min(left as usize);
-            kept.read_exact_at(&mut rest[..count], within as usize)?;
-            filled += count;
         }
         Ok(filled)
     }
@@ -155,11 +160,12 @@ impl Blob for Assembled {
     }
 
     fn read_at_hand(&self, bytes: &mut [u8], offset: u64) -> usize {
-        self.fill(bytes, offset, |kept| matches!(kept.data(), Data::Memory(_))).unwrap_or(0)
+        self.fill(bytes, offset, |kept, bytes, at| Ok(kept.read_at_hand(bytes, at))).unwrap_or(0)
     }
 
     fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-        self.fill(bytes, offset, |_| true).map(drop)
+        let read = |kept: &Kept, bytes: &mut [u8], at| kept.read_exact_at(bytes, at).map(|()| bytes.len());
+        self.fill(bytes, offset, read).map(drop)
     }
 }
 

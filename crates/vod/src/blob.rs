@@ -124,8 +124,10 @@ fn len(range: &Range<u64>) -> usize {
     usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(usize::MAX)
 }
 
+/// Reads from `offset` on what of a file is in memory, without waiting; how much that was. Nothing where nobody can tell.
 #[cfg(target_os = "linux")]
-fn read_at_hand(file: &File, bytes: &mut [u8], offset: u64) -> usize {
+#[must_use]
+pub fn read_at_hand(file: &File, bytes: &mut [u8], offset: u64) -> usize {
     use rustix::io::{ReadWriteFlags, preadv2};
     let mut filled = 0;
     while filled < bytes.len() {
@@ -138,8 +140,10 @@ fn read_at_hand(file: &File, bytes: &mut [u8], offset: u64) -> usize {
     filled
 }
 
+/// Reads from `offset` on what of a file is in memory, without waiting; how much that was. Nothing where nobody can tell.
 #[cfg(not(target_os = "linux"))]
-const fn read_at_hand(_: &File, _: &mut [u8], _: u64) -> usize {
+#[must_use]
+pub const fn read_at_hand(_: &File, _: &mut [u8], _: u64) -> usize {
     0
 }
 

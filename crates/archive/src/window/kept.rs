@@ -3,9 +3,10 @@
 use std::fs::File;
 use std::io;
 use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
 
 use bytes::Bytes;
-use headwater_vod::blocking;
+use headwater_vod::{Blob, blocking};
 use parking_lot::Mutex;
 
 use crate::disk_use::DiskUse;
@@ -81,7 +82,26 @@ impl Kept {
                 bytes.copy_from_slice(own.ok_or(io::ErrorKind::UnexpectedEof)?);
                 Ok(())
             }
+            Data::File(..) if at.saturating_add(bytes.len()) > self.part.len as usize => {
+                Err(io::ErrorKind::UnexpectedEof.into())
+            }
             Data::File(file, offset) => read_exact_at(&file, bytes, offset + at as u64),
+        }
+    }
+
+    /// Fills `bytes` with its own from `at` on, as far as they are in memory; how much that was.
+    pub(crate) fn read_at_hand(&self, bytes: &mut [u8], at: usize) -> usize {
+        match self.data() {
+            Data::Memory(own) => {
+                let own = own.get(at..).unwrap_or_default();
+                let count = own.len().min(bytes.len());
+                bytes[..count].copy_from_slice(&own[..count]);
+                count
+            }
+            Data::File(file, offset) => {
+                let left = (self.part.len as usize).saturating_sub(at).min(bytes.len());
+                headwater_vod::read_at_hand(&file, &mut bytes[..left], offset + at as u64)
+            }
         }
     }
 
@@ -127,6 +147,30 @@ impl Kept {
     pub(super) fn weight(&self) -> usize {
         let bytes = if let Data::Memory(bytes) = &*self.data.lock() { bytes.len() } else { 0 };
         size_of::<Self>() + self.part.overhead() + bytes
+    }
+}
+
+/// Its bytes, for who reads them as a part of something: that says when it was made, and names it.
+impl Blob for Kept {
+    fn size(&self) -> u64 {
+        self.part.len.into()
+    }
+
+    fn modified(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH
+    }
+
+    fn etag(&self) -> &'static str {
+        "\"part\""
+    }
+
+    fn read_at_hand(&self, bytes: &mut [u8], offset: u64) -> usize {
+        usize::try_from(offset).map_or(0, |at| Self::read_at_hand(self, bytes, at))
+    }
+
+    fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        let at = usize::try_from(offset).map_err(|_| io::ErrorKind::UnexpectedEof)?;
+        Self::read_exact_at(self, bytes, at)
     }
 }
 

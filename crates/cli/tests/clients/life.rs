@@ -50,7 +50,11 @@ fn a_viewer_stays_when_another_configuration_follows() {
         let track: Vec<_> = tags.iter().filter(|tag| tag.0 == kind).collect();
         let configs: Vec<_> = (0..track.len()).filter(|&index| flv_tags::is_config(track[index])).collect();
         let frames = if kind == 9 { before.video.len() } else { before.audio.len() };
-        assert_eq!(configs[..2], [0, frames + 1], "tag kind {kind}: a configuration before each part's frames");
+        assert_eq!(
+            configs[..2],
+            [0, frames + 1],
+            "tag kind {kind}: a configuration before each part's frames"
+        );
         assert_ne!(track[configs[0]].2, track[configs[1]].2);
         // From then on it is said again before keyframes, for who begins to read there.
         assert!(configs[1..].iter().all(|&index| track[index].2 == track[configs[1]].2));

@@ -18,10 +18,10 @@ use std::time::{Duration, SystemTime};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
 use headwater_archive::{Data, Kept, TARGET_DURATION, Window};
 use headwater_hub::StreamName;
 use headwater_media::{MediaKind, Timestamp};
+use headwater_vod::Blob;
 
 pub(super) use self::address::LiveResource;
 use self::delivery::{BLOCKED_MAX, Delivery};
@@ -101,7 +101,7 @@ pub(super) async fn serve(
         LiveResource::Init(line, first_segment, number) => {
             init(shared, &window, line, (first_segment, number), request)
         }
-        LiveResource::Segment(line, number) => segment(shared, &window, line, number, request).await,
+        LiveResource::Segment(line, number) => segment(shared, &window, line, number, request),
         LiveResource::Part(line, number, part) => {
             one_part(shared, &window, line, (number, part), request).await
         }
@@ -172,23 +172,20 @@ fn init(
     match found {
         Some(init) => {
             let tag = format!("\"{line}-i{first_segment}-{number}\"");
-            fragments(shared, request, line, tag, vec![init.bytes.clone()], window.began())
+            let mut plan = Plan::default();
+            plan.push(Piece::Bytes(init.bytes.clone()));
+            fragments(shared, request, line, tag, plan, window.began())
         }
         None => gone(window, &format!("initialisation segment {number} of {line}")),
     }
 }
 
-async fn segment(shared: &Shared, window: &Window, line: LineName, number: u64, request: &Parts) -> Response {
+fn segment(shared: &Shared, window: &Window, line: LineName, number: u64, request: &Parts) -> Response {
     let found = window.segment(line.0, number).filter(|segment| segment.is_complete && !segment.is_empty());
     let Some(segment) = found else { return gone(window, &format!("segment {number} of {line}")) };
-    let mut bytes = Vec::with_capacity(segment.parts.len());
-    for kept in segment.parts.iter() {
-        match data(kept).await {
-            Ok(part) => bytes.push(part),
-            Err(response) => return response,
-        }
-    }
-    fragments(shared, request, line, format!("\"{line}-{number}\""), bytes, window.began())
+    let mut plan = Plan::default();
+    segment.parts.iter().for_each(|kept| plan.push(piece(kept)));
+    fragments(shared, request, line, format!("\"{line}-{number}\""), plan, window.began())
 }
 
 /// A part; the one that comes next is waited for (RFC 8216bis, 6.2.6).
@@ -210,26 +207,20 @@ async fn one_part(
         let _ = tokio::time::timeout(BLOCKED_MAX, waiting).await;
     }
     let Some(kept) = window.part(line.0, segment, number) else { return none() };
-    match data(&kept).await {
-        Ok(bytes) => {
-            let tag = format!("\"{line}-{segment}.{number}\"");
-            fragments(shared, request, line, tag, vec![bytes], window.began())
-        }
-        Err(response) => response,
-    }
+    let mut plan = Plan::default();
+    plan.push(piece(&kept));
+    fragments(shared, request, line, format!("\"{line}-{segment}.{number}\""), plan, window.began())
 }
 
-/// The bytes of a part, wherever they are.
-async fn data(kept: &Arc<Kept>) -> Result<Bytes, Response> {
-    if let Data::Memory(bytes) = kept.data() {
-        return Ok(bytes);
+/// A part as it is sent, from wherever it lies.
+fn piece(kept: &Arc<Kept>) -> Piece {
+    match kept.data() {
+        Data::Memory(bytes) => Piece::Bytes(bytes),
+        Data::File(..) => {
+            let len = u64::from(kept.part().len);
+            Piece::Range { blob: Arc::clone(kept) as Arc<dyn Blob>, offset: 0, len }
+        }
     }
-    let kept = Arc::clone(kept);
-    let read = headwater_vod::blocking(move || kept.read()).await;
-    read.map_err(|error| {
-        tracing::warn!(%error, "a recording cannot be read");
-        (StatusCode::INTERNAL_SERVER_ERROR, "the recording cannot be read\n").into_response()
-    })
 }
 
 /// Fragments as an answer that may be kept for ever.
@@ -238,12 +229,10 @@ fn fragments(
     request: &Parts,
     line: LineName,
     etag: String,
-    bytes: Vec<Bytes>,
+    plan: Plan,
     modified: SystemTime,
 ) -> Response {
     const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
-    let mut plan = Plan::default();
-    bytes.into_iter().for_each(|bytes| plan.push(Piece::Bytes(bytes)));
     let validators = Validators { etag, modified };
     let content_type = line.content_type();
     let representation = Representation { plan, content_type, validators, download: None };
