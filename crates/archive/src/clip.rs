@@ -114,7 +114,7 @@ impl Assembled {
         &self,
         bytes: &mut [u8],
         offset: u64,
-        read: impl Fn(&Kept, &mut [u8], usize) -> io::Result<usize>,
+        read: impl Fn(&Kept, &mut [u8], u64) -> io::Result<usize>,
     ) -> io::Result<usize> {
         let beyond = || io::Error::from(io::ErrorKind::UnexpectedEof);
         let mut filled = 0;
@@ -136,7 +136,7 @@ impl Assembled {
             let left =
                 u64::from(kept.part().len).checked_sub(within).filter(|left| *left > 0).ok_or_else(beyond)?;
             let count = rest.len().min(left as usize);
-            let got = read(kept, &mut rest[..count], within as usize)?;
+            let got = read(kept, &mut rest[..count], within)?;
             filled += got;
             if got < count {
                 break;

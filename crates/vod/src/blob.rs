@@ -147,13 +147,21 @@ pub const fn read_at_hand(_: &File, _: &mut [u8], _: u64) -> usize {
     0
 }
 
+/// Fills `bytes` from `offset` of a file on. It may wait for the disk.
+///
+/// # Errors
+/// `UnexpectedEof` if the file ends before; the file's.
 #[cfg(unix)]
-fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+pub fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
     std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
 }
 
+/// Fills `bytes` from `offset` of a file on. It may wait for the disk.
+///
+/// # Errors
+/// `UnexpectedEof` if the file ends before; the file's.
 #[cfg(windows)]
-fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+pub fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
     let mut filled = 0;
     while filled < bytes.len() {
         match std::os::windows::fs::FileExt::seek_read(file, &mut bytes[filled..], offset + filled as u64)? {

@@ -24,7 +24,7 @@ mod refusal;
 pub mod thumbnails;
 pub mod uploads;
 
-pub use blob::{Blob, FileBlob, Reading, read_at_hand};
+pub use blob::{Blob, FileBlob, Reading, read_at_hand, read_exact_at};
 pub use blocking::blocking;
 pub use chain::Chain;
 pub use cursor::RecordedCursor;

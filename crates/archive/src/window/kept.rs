@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use headwater_vod::{Blob, blocking};
+use headwater_vod::{Blob, blocking, read_at_hand, read_exact_at};
 use parking_lot::Mutex;
 
 use crate::disk_use::DiskUse;
@@ -71,40 +71,6 @@ impl Kept {
         }
     }
 
-    /// Fills `bytes` with its own from `at` on. It may wait for the disk, as [`read`](Self::read) does.
-    ///
-    /// # Errors
-    /// `UnexpectedEof` beyond its end; the file's.
-    pub(crate) fn read_exact_at(&self, bytes: &mut [u8], at: usize) -> io::Result<()> {
-        match self.data() {
-            Data::Memory(own) => {
-                let own = at.checked_add(bytes.len()).and_then(|end| own.get(at..end));
-                bytes.copy_from_slice(own.ok_or(io::ErrorKind::UnexpectedEof)?);
-                Ok(())
-            }
-            Data::File(..) if at.saturating_add(bytes.len()) > self.part.len as usize => {
-                Err(io::ErrorKind::UnexpectedEof.into())
-            }
-            Data::File(file, offset) => read_exact_at(&file, bytes, offset + at as u64),
-        }
-    }
-
-    /// Fills `bytes` with its own from `at` on, as far as they are in memory; how much that was.
-    pub(crate) fn read_at_hand(&self, bytes: &mut [u8], at: usize) -> usize {
-        match self.data() {
-            Data::Memory(own) => {
-                let own = own.get(at..).unwrap_or_default();
-                let count = own.len().min(bytes.len());
-                bytes[..count].copy_from_slice(&own[..count]);
-                count
-            }
-            Data::File(file, offset) => {
-                let left = (self.part.len as usize).saturating_sub(at).min(bytes.len());
-                headwater_vod::read_at_hand(&file, &mut bytes[..left], offset + at as u64)
-            }
-        }
-    }
-
     /// As [`read`](Self::read), without holding up the tasks that share a thread.
     ///
     /// # Errors
@@ -165,12 +131,26 @@ impl Blob for Kept {
     }
 
     fn read_at_hand(&self, bytes: &mut [u8], offset: u64) -> usize {
-        usize::try_from(offset).map_or(0, |at| Self::read_at_hand(self, bytes, at))
+        let left = self.size().saturating_sub(offset).min(bytes.len() as u64) as usize;
+        match self.data() {
+            Data::Memory(_) => self.read_exact_at(&mut bytes[..left], offset).map_or(0, |()| left),
+            Data::File(file, from) => read_at_hand(&file, &mut bytes[..left], from + offset),
+        }
     }
 
     fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-        let at = usize::try_from(offset).map_err(|_| io::ErrorKind::UnexpectedEof)?;
-        Self::read_exact_at(self, bytes, at)
+        let end = offset.saturating_add(bytes.len() as u64);
+        if end > self.size() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        match self.data() {
+            Data::Memory(own) => {
+                let own = own.get(offset as usize..end as usize).ok_or(io::ErrorKind::UnexpectedEof)?;
+                bytes.copy_from_slice(own);
+                Ok(())
+            }
+            Data::File(file, from) => read_exact_at(&file, bytes, from + offset),
+        }
     }
 }
 
@@ -180,18 +160,4 @@ impl Drop for Kept {
             used.give_back(self.part.len.into());
         }
     }
-}
-
-#[cfg(unix)]
-fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
-}
-
-/// A handle of its own: the place in a file belongs to the handle here.
-#[cfg(not(unix))]
-fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-    use std::io::{Read as _, Seek as _, SeekFrom};
-    let mut file = file.try_clone()?;
-    file.seek(SeekFrom::Start(offset))?;
-    file.read_exact(bytes)
 }
