@@ -6,27 +6,20 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig, type Plugin } from "vite";
 
-/**
- * mpegts.js 1.8.2 takes the head of FLAC's STREAMINFO for a part of it: Enhanced RTMP has `fLaC` and the metadata
- * block's head before it, eight bytes, and it skips four. Whoever brings another version finds out here whether it
- * still does.
- */
-function flacInMpegts(): Plugin {
-  const wrong = /(_parseFlacSequenceHeader=function\((\w+),(\w+),(\w+)\)\{.{0,400}?new Uint8Array\(\2,\3\+)4,\4-4\)/gs;
+/** The sources of mpegts.js take whole CommonJS modules for a class and for a function, as only webpack lets them. */
+function mpegtsSources(): Plugin {
   return {
-    name: "flac-in-mpegts",
+    name: "mpegts-sources",
     enforce: "pre",
     transform(code, id) {
-      if (!/\/mpegts\.js\/dist\/mpegts\.js(\?|$)/.test(id)) return null;
-      const found = code.match(wrong)?.length ?? 0;
-      if (found !== 1) this.error(`the place where mpegts.js reads FLAC's configuration was found ${found} times`);
-      return { code: code.replace(wrong, "$18,$4-8)"), map: null };
+      if (!/\/mpegts\.js\/src\/.*\.ts(\?|$)/.test(id)) return null;
+      return { code: code.replace(/^import \* as (EventEmitter|work) from/gm, "import $1 from"), map: null };
     },
   };
 }
 
 export default defineConfig({
-  plugins: [flacInMpegts(), svelte()],
+  plugins: [mpegtsSources(), svelte()],
   build: {
     target: "es2022",
     assetsInlineLimit: 0,

@@ -28,7 +28,7 @@ export class FlvEngine implements Engine {
   #player: Mpegts.Player | null = null;
 
   static async open(video: HTMLVideoElement, options: FlvOptions, at: number, events: EngineEvents): Promise<FlvEngine> {
-    const { default: mpegts } = await import("mpegts.js");
+    const { default: mpegts } = await import("../shared/player/mpegts.ts");
     mpegts.LoggingControl.enableAll = false;
     return new FlvEngine(mpegts, video, options, at, events);
   }

@@ -6,11 +6,9 @@
  * only the slack: the least that the buffer held over the last moments. A network that hands over two seconds
  * every two seconds needs them all, however full the buffer looks just after. A little too much slack: play a
  * little faster. Far too much: jump. In a gap: step over it. Past a gap that no seek stepped over: seek, for one track
- * may have stayed behind. Where the picture changes its size (a phone that is turned), mpegts.js gives the last pictures of
- * the old size to the decoder of the new one, and the browser drops them; the sound plays on across the gap that they leave,
- * and in Chromium the picture waits at its edge for good. A stall means that the target was too tight, so it
- * grows by a step and comes back only after a calm while. Thus the player never chases the edge into one stall
- * after another (mpegts.js issue 276).
+ * may have stayed behind: the sound plays on across a gap that only the pictures have, and in Chromium the picture waits at
+ * its edge for good. A stall means that the target was too tight, so it grows by a step and comes back only after a calm
+ * while. Thus the player never chases the edge into one stall after another (mpegts.js issue 276).
  */
 
 export interface CatchUpState {

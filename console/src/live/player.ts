@@ -11,6 +11,7 @@
  *
  *     look up → (absent: wait, and again) → select tracks → attempt → how did it end? → wait a little → look up …
  */
+import type Mpegts from "mpegts.js";
 import { lookUp, type Stream } from "../shared/api.ts";
 import { encodePath, hlsUrl, httpFlvUrl, withQuery, wsFlvUrl, type StreamName } from "../shared/address.ts";
 import { isTypeSupported } from "../shared/player/element.ts";
@@ -170,10 +171,10 @@ export class LivePlayer {
   }
 
   /** The player itself is a part of the page that may not come: then the page says so and asks again. */
-  async #load(): Promise<typeof import("mpegts.js").default | null> {
+  async #load(): Promise<typeof Mpegts | null> {
     for (let times = 0; !this.#closing.signal.aborted; times++) {
       try {
-        const { default: mpegts } = await import("mpegts.js");
+        const { default: mpegts } = await import("../shared/player/mpegts.ts");
         mpegts.LoggingControl.enableAll = false;
         return mpegts;
       } catch {
@@ -227,7 +228,7 @@ export class LivePlayer {
     return start === undefined ? null : { offset: start / 1000, skip: Math.max(0, place - start / 1000) };
   }
 
-  #open(mpegts: typeof import("mpegts.js").default, selection: TrackSelection, beginning: Beginning | null): Attempt | HlsAttempt {
+  #open(mpegts: typeof Mpegts, selection: TrackSelection, beginning: Beginning | null): Attempt | HlsAttempt {
     if (this.view.transport === "hls") return this.#openHls(selection);
     const address = this.view.transport === "ws" ? wsFlvUrl : httpFlvUrl;
     const start = beginning ? `?start=${beginning.offset.toFixed(3)}` : "";
