@@ -57,16 +57,29 @@ const browser = (type) => /avc1|mp4a|opus|audio\/mpeg/.test(type);
 
 test("what this browser can play is asked for, what it can't is said in words", () => {
   const plan = (v, a) => selectTracks({ video: v, audio: a }, browser).selection;
-  assert.deepEqual(plan(video("H.264", "avc1.42c01e"), audio("AAC", "mp4a.40.2")), { video: true, audio: true, missing: "" });
-  assert.deepEqual(plan(video("H.264", "avc1.42c01e"), null), { video: true, audio: false, missing: "" });
-  assert.deepEqual(plan(null, audio("AAC", "mp4a.40.2")), { video: false, audio: true, missing: "" });
-  assert.deepEqual(plan(null, null), { video: null, audio: null, missing: "" }, "nothing known: the FLV header decides");
+  assert.deepEqual(plan(video("H.264", "avc1.42c01e"), audio("AAC", "mp4a.40.2")), { video: true, audio: true, missing: "", overHls: false });
+  assert.deepEqual(plan(video("H.264", "avc1.42c01e"), null), { video: true, audio: false, missing: "", overHls: false });
+  assert.deepEqual(plan(null, audio("AAC", "mp4a.40.2")), { video: false, audio: true, missing: "", overHls: false });
+  assert.deepEqual(plan(null, null), { video: null, audio: null, missing: "", overHls: false }, "nothing known: the FLV header decides");
   assert.match(plan(video("H.264", "avc1.42c01e"), audio("Speex", "speex")).missing, /Picture only.*Speex/);
   assert.match(plan(video("H.265", "hvc1.1.6.L93.B0"), audio("AAC", "mp4a.40.2")).missing, /Sound only.*H\.265/);
-  assert.deepEqual(plan(video("H.264", null), audio("MP3", null)), { video: true, audio: true, missing: "" });
+  assert.deepEqual(plan(video("H.264", null), audio("MP3", null)), { video: true, audio: true, missing: "", overHls: false });
   assert.match(plan(video("H.264", null), audio("Nellymoser", null)).missing, /Picture only.*Nellymoser/);
   assert.match(plan(video("VP6", null), audio("AAC", null)).missing, /Sound only.*VP6/);
-  assert.deepEqual(plan(video("H.299", null), null), { video: true, audio: false, missing: "" }, "never heard of: try");
+  assert.deepEqual(plan(video("H.299", null), null), { video: true, audio: false, missing: "", overHls: false }, "never heard of: try");
+  const kept = (v, a, obstacles) => {
+    const all = (type) => browser(type) || /vp09|av01|ac-3/.test(type);
+    return selectTracks({ video: v, audio: a, window: { from_ms: 0, to_ms: 9000 } }, all, obstacles).selection;
+  };
+  const [vp9, av1, aac] = [video("VP9", "vp09.00.10.08"), video("AV1", "av01.0.00M.08"), audio("AAC", "mp4a.40.2")];
+  assert.deepEqual(kept(video("H.264", "avc1.42c01e"), aac), { video: true, audio: true, missing: "", overHls: false });
+  assert.deepEqual(kept(vp9, aac), { video: true, audio: true, missing: "", overHls: true }, "what FLV brings nothing of comes over HLS");
+  assert.deepEqual(kept(av1, aac), { video: true, audio: true, missing: "", overHls: true });
+  assert.deepEqual(kept(video("H.264", "avc1.42c01e"), audio("AC-3", "ac-3")), { video: true, audio: true, missing: "", overHls: true });
+  assert.match(kept(vp9, aac, { inFlv: new Set(), hls: true }).missing, /Sound only.*VP9/, "and where HLS brings nothing either, that is said");
+  assert.deepEqual(kept(av1, aac, { inFlv: new Set(), hls: true }), { video: true, audio: true, missing: "", overHls: false }, "AV1 may be read");
+  assert.match(kept(av1, aac, { inFlv: new Set(["av01.0.00M.08"]), hls: true }).missing, /Sound only.*AV1/);
+  assert.match(kept(video("VP6", null), aac).missing, /Sound only.*VP6/);
   const refused = selectTracks({ video: video("H.265", "hvc1.1.6.L93.B0"), audio: null }, browser);
   assert.equal(refused.failure.title, "This browser can’t play H.265");
 });

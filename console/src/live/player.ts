@@ -3,8 +3,8 @@
  * end begins again, for as long as the page is open. What it is at, it tells in one `LiveView`; the page draws it.
  *
  * Media comes over a WebSocket: of plain requests a browser has six at once to one server, and a stream would hold one
- * for as long as its page is open. Where no media comes so, HTTP is tried; where neither brings any, and where a browser has
- * no Media Source Extensions, HLS.
+ * for as long as its page is open. Where no media comes so, HTTP is tried; where neither brings any, where a browser has
+ * no Media Source Extensions, and for codecs that the page does not get out of FLV, HLS.
  *
  * Where the server keeps a window, the viewer can go back in it: `#place` is where, `null` the head. Going elsewhere is
  * moving in what is buffered, else another attempt that begins there.
@@ -46,7 +46,7 @@ const REFRESH_MS = 3000;
 const DISCONNECT_AFTER_PAUSE_MS = 15000;
 /** After so many attempts, by either transport, without a picture or a sound, it is not the network. */
 const EMPTY_ATTEMPTS_MAX = 2;
-/** A stream this young may not have shown all its tracks yet. */
+/** A stream this young may not have shown all its tracks yet, and may have no window. */
 const TRACKS_SETTLE_MS = 1500;
 
 export class LivePlayer {
@@ -59,11 +59,10 @@ export class LivePlayer {
   readonly #closing = new AbortController();
   #attempt: Attempt | HlsAttempt | null = null;
   #wantsToPlay = true;
-  /**
-   * Codecs that the browser plays and the page does not get out of the stream: mpegts.js stumbles over AV1 of some
-   * encoders at each of their keyframes.
-   */
-  readonly #undemuxed = new Set<string>();
+  /** What was found not to come through: mpegts.js stumbles over AV1 of some encoders at each of their keyframes. */
+  readonly #obstacles = { inFlv: new Set<string>(), hls: false };
+  /** How media of FLV comes; HLS, where no other way brings any. */
+  #way: Transport = "ws";
   #emptyAttempts = 0;
   /** Where to be, in seconds behind the broadcast's begin; `null` is the head. */
   #place: number | null = null;
@@ -146,7 +145,7 @@ export class LivePlayer {
     if (!mpegts) return;
     if (!mpegts.isSupported()) {
       if (!playsNatively(this.#video)) return this.#tell({ phase: "failed", failure: NO_MEDIA_SOURCE });
-      this.#tell({ transport: "hls" });
+      this.#way = "hls";
     }
 
     let waits = 0;
@@ -199,7 +198,7 @@ export class LivePlayer {
       return null;
     }
     const stream = answer.kind === "found" ? answer.stream : null;
-    if (stream && stream.uptime_ms < TRACKS_SETTLE_MS && (!stream.video || !stream.audio)) {
+    if (stream && stream.uptime_ms < TRACKS_SETTLE_MS && !this.#isComplete(stream)) {
       this.#tell({ phase: "connecting", failure: null, stream });
       await this.#sleep(TRACKS_SETTLE_MS - stream.uptime_ms);
       return stream.uptime_ms < TRACKS_SETTLE_MS / 2 ? this.#select() : this.#accept(stream);
@@ -207,8 +206,14 @@ export class LivePlayer {
     return this.#accept(stream);
   }
 
+  /** A track may still come, and so may the window, which has what FLV lacks. */
+  #isComplete(stream: Stream): boolean {
+    const result = selectTracks(stream, this.#canPlay, this.#obstacles);
+    return stream.video !== null && stream.audio !== null && result.kind === "play" && result.selection.missing === "";
+  }
+
   #accept(stream: Stream | null): TrackSelection | null {
-    const result = selectTracks(stream, this.#canPlay);
+    const result = selectTracks(stream, this.#canPlay, this.#obstacles);
     if (result.kind === "refuse") {
       this.#tell({ phase: "failed", failure: result.failure, stream });
       return null;
@@ -229,12 +234,14 @@ export class LivePlayer {
   }
 
   #open(mpegts: typeof Mpegts, selection: TrackSelection, beginning: Beginning | null): Attempt | HlsAttempt {
-    if (this.view.transport === "hls") return this.#openHls(selection);
-    const address = this.view.transport === "ws" ? wsFlvUrl : httpFlvUrl;
+    const transport = selection.overHls ? "hls" : this.#way;
+    this.#tell({ transport });
+    if (transport === "hls") return this.#openHls(selection);
+    const address = transport === "ws" ? wsFlvUrl : httpFlvUrl;
     const start = beginning ? `?start=${beginning.offset.toFixed(3)}` : "";
     const url = withQuery(address(window.location, this.#name) + this.#query, start);
     if (!keepsItsWords(this.view.phase)) this.#tell({ phase: this.#moves ? "buffering" : "connecting", failure: null });
-    const attempt = new Attempt(mpegts, this.#video, url, selection, this.view.transport, beginning);
+    const attempt = new Attempt(mpegts, this.#video, url, selection, transport, beginning);
     this.#attempt = attempt;
     if (this.#wantsToPlay) void this.#play();
     return attempt;
@@ -283,9 +290,10 @@ export class LivePlayer {
       const { stream } = answer;
       this.#keep(stream);
       if (stream.state === "live" && stream.uptime_ms > TRACKS_SETTLE_MS && (stream.video || stream.audio)) {
-        const result = selectTracks(stream, this.#canPlay);
+        const result = selectTracks(stream, this.#canPlay, this.#obstacles);
         const changed =
           result.kind === "refuse" ||
+          attempt.selection.overHls !== result.selection.overHls ||
           (attempt.selection.video !== null && attempt.selection.video !== result.selection.video) ||
           (attempt.selection.audio !== null && attempt.selection.audio !== result.selection.audio);
         if (changed) return attempt.stop();
@@ -345,7 +353,8 @@ export class LivePlayer {
       }
       return;
     }
-    if (ending.kind === "failed") this.#tell({ phase: "failed", failure: ending.failure });
+    // Where another way is left, that is tried before anything is said.
+    if (ending.kind === "failed" && !attempt.selection.overHls) this.#tell({ phase: "failed", failure: ending.failure });
     if (ending.kind === "absent" || ending.kind === "ended") {
       this.#place = this.#kept = null;
       this.#tell({ phase: "waiting", failure: null, place: null });
@@ -354,12 +363,14 @@ export class LivePlayer {
     if (ending.kind === "stuck") this.#tell({ phase: "restarting", failure: null });
     this.#emptyAttempts = ending.kind === "lost" && !attempt.gotMedia ? this.#emptyAttempts + 1 : 0;
     const codec = this.view.stream?.video?.codec_string;
-    if (this.#emptyAttempts >= EMPTY_ATTEMPTS_MAX && codec?.startsWith("av01")) this.#undemuxed.add(codec);
+    const isEmpty = this.#emptyAttempts >= EMPTY_ATTEMPTS_MAX;
+    if (isEmpty && codec?.startsWith("av01") && attempt.transport !== "hls") this.#obstacles.inFlv.add(codec);
+    if (attempt.selection.overHls && (isEmpty || ending.kind === "failed")) this.#obstacles.hls = true;
     if (ending.kind === "lost") {
       this.#tell({ phase: this.view.seen ? "buffering" : "connecting" });
-      if (!attempt.gotMedia) this.#tell({ transport: this.#next(attempt.transport) });
-    } else if (!this.#needsHttp && this.view.transport !== "hls") this.#tell({ transport: "ws" });
-    await this.#sleep(ending.kind === "failed" ? RETRY_MS.max : backOff(RETRY_MS, retries));
+      if (!attempt.gotMedia && !attempt.selection.overHls) this.#way = this.#next(attempt.transport);
+    } else if (!this.#needsHttp && this.#way !== "hls") this.#way = "ws";
+    await this.#sleep(ending.kind === "failed" && !attempt.selection.overHls ? RETRY_MS.max : backOff(RETRY_MS, retries));
   }
 
   /** The way that is tried next where one has brought nothing. */
@@ -400,10 +411,7 @@ export class LivePlayer {
     this.#wake();
   }
 
-  readonly #canPlay = (type: string): boolean => {
-    for (const codec of this.#undemuxed) if (type.includes(codec)) return false;
-    return isTypeSupported(type) || (this.view.transport === "hls" && this.#video.canPlayType(type) !== "");
-  };
+  readonly #canPlay = (type: string): boolean => isTypeSupported(type) || (this.#way === "hls" && this.#video.canPlayType(type) !== "");
 
   #tell(news: Partial<LiveView>): void {
     if (this.#closing.signal.aborted) return;

@@ -14,6 +14,8 @@ export interface TrackSelection {
   audio: boolean | null;
   /** What will be missing, in words; empty when nothing is. */
   missing: string;
+  /** The browser plays more of it than the page gets out of FLV: it comes over HLS. */
+  overHls: boolean;
 }
 
 export type SelectionResult = { kind: "play"; selection: TrackSelection } | { kind: "refuse"; failure: Failure };
@@ -21,33 +23,56 @@ export type SelectionResult = { kind: "play"; selection: TrackSelection } | { ki
 /** `MediaSource.isTypeSupported`, or a stand-in for it in tests. */
 export type IsTypeSupported = (type: string) => boolean;
 
-/** What the FLV demuxer in the page understands, whatever the browser could decode. */
-const VIDEO_IN_FLV = /^(avc[13]|hvc1|hev1|av01)/;
-const AUDIO_IN_FLV = /^(mp4a|mp3|opus|flac)/i;
-
-export function selectTracks(stream: Stream | null, canPlay: IsTypeSupported): SelectionResult {
-  const { video = null, audio = null } = stream ?? {};
-  if (!video && !audio) return { kind: "play", selection: { video: null, audio: null, missing: "" } };
-
-  const videoPlays = video !== null && playable(video, VIDEO_IN_FLV, "video/mp4", canPlay);
-  const audioPlays = audio !== null && playable(audio, AUDIO_IN_FLV, "audio/mp4", canPlay);
-  const bad = [video && !videoPlays ? video.codec : "", audio && !audioPlays ? audio.codec : ""].filter(Boolean);
-  if (!videoPlays && !audioPlays) return { kind: "refuse", failure: cannotPlay(bad.join(t(" or ", " 或 "))) };
-
-  const missing =
-    video && !videoPlays
-      ? t(`Sound only: this browser can’t play ${codecName(video.codec)}.`, `只有声音：此浏览器无法播放 ${codecName(video.codec)}。`)
-      : audio && !audioPlays
-        ? t(`Picture only: this browser can’t play ${codecName(audio.codec)} sound.`, `只有画面：此浏览器无法播放 ${codecName(audio.codec)} 声音。`)
-        : "";
-  return { kind: "play", selection: { video: videoPlays, audio: audioPlays, missing } };
+/** What does not come through on a way, as the page has found out. */
+export interface Obstacles {
+  /** Codecs that mpegts.js did not get out of FLV. */
+  inFlv: ReadonlySet<string>;
+  /** Nothing came over HLS. */
+  hls: boolean;
 }
 
-function playable(track: { codec: string; codec_string: string | null }, inFlv: RegExp, container: string, canPlay: IsTypeSupported): boolean {
+/** What the FLV demuxer in the page understands, whatever the browser could decode. */
+const IN_FLV = /^(avc[13]|hvc1|hev1|av01|mp4a|mp3|opus|flac)/i;
+/** Of AV1 it reads what some encoders make, and throws at the keyframes of others. */
+const PERHAPS_IN_FLV = /^av01/;
+
+export function selectTracks(stream: Stream | null, canPlay: IsTypeSupported, obstacles: Obstacles = { inFlv: new Set(), hls: false }): SelectionResult {
+  const { video = null, audio = null } = stream ?? {};
+  if (!video && !audio) return { kind: "play", selection: { video: null, audio: null, missing: "", overHls: false } };
+
+  // HLS is made of the window.
+  const hasHls = Boolean(stream?.window) && !obstacles.hls;
+  const comesInFlv = (codec: string) => IN_FLV.test(codec) && !obstacles.inFlv.has(codec) && !(hasHls && PERHAPS_IN_FLV.test(codec));
+  const comesInHls = () => hasHls;
+  const over = (comes: (codec: string) => boolean) => ({
+    video: video !== null && playable(video, comes, "video/mp4", canPlay),
+    audio: audio !== null && playable(audio, comes, "audio/mp4", canPlay),
+  });
+  const [flv, hls] = [over(comesInFlv), over(comesInHls)];
+  const overHls = (hls.video && !flv.video) || (hls.audio && !flv.audio);
+  const plays = overHls ? hls : flv;
+  const bad = [video && !plays.video ? video.codec : "", audio && !plays.audio ? audio.codec : ""].filter(Boolean);
+  if (!plays.video && !plays.audio) return { kind: "refuse", failure: cannotPlay(bad.join(t(" or ", " 或 "))) };
+
+  const missing =
+    video && !plays.video
+      ? t(`Sound only: this browser can’t play ${codecName(video.codec)}.`, `只有声音：此浏览器无法播放 ${codecName(video.codec)}。`)
+      : audio && !plays.audio
+        ? t(`Picture only: this browser can’t play ${codecName(audio.codec)} sound.`, `只有画面：此浏览器无法播放 ${codecName(audio.codec)} 声音。`)
+        : "";
+  return { kind: "play", selection: { ...plays, missing, overHls } };
+}
+
+function playable(
+  track: { codec: string; codec_string: string | null },
+  comes: (codec: string) => boolean,
+  container: string,
+  canPlay: IsTypeSupported,
+): boolean {
   const codec = codecOf(track);
   // A name never heard of may be a codec that the server knows and this page does not.
   if (codec === undefined) return true;
-  if (codec === null || !inFlv.test(codec)) return false;
+  if (codec === null || !comes(codec)) return false;
   if (isMp3(codec)) return canPlay("audio/mpeg") || canPlay(`${container}; codecs="mp3"`);
   return canPlay(`${container}; codecs="${codec}"`);
 }
