@@ -8,6 +8,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { encode, later, merge, publish, repeated } from "./publisher.mjs";
 import { awaitPhase, openBrowser, openPage, openServer, playback } from "./stage.mjs";
 
 const ONLY_REAL = { skip: process.env.HEADWATER_URL ? false : "needs a real server" };
@@ -174,18 +175,56 @@ async function watches(page) {
   assert.ok(now.time - before.time > 3, JSON.stringify([before, now]));
 }
 
+/** The watch page behind a proxy that lets nothing through before the end. */
+async function openBehindProxy(t, path) {
+  const { page, close } = await openPage(browser, "about:blank");
+  t.after(close);
+  await page.routeWebSocket(/\.flv/, () => {});
+  await page.route(/\.flv/, (route) => route.abort());
+  await page.goto(`${server.url}/watch/${path}`);
+  return page;
+}
+
 test("the watch page plays HLS where nothing that lasts comes through", ONLY_REAL, async (t) => {
   const end = await server.publish("live/hls-page", "av");
   t.after(end);
-  const { page, close } = await openPage(browser, "about:blank");
-  t.after(close);
-  // A proxy that lets nothing through before the end.
-  await page.routeWebSocket(/\.flv/, () => {});
-  await page.route(/\.flv/, (route) => route.abort());
-  await page.goto(`${server.url}/watch/live/hls-page`);
+  const page = await openBehindProxy(t, "live/hls-page");
   await watches(page);
   const asked = await page.evaluate(() => performance.getEntriesByType("resource").some(({ name }) => name.includes(".m4s")));
   assert.ok(asked, "no segment of HLS was asked for");
+});
+
+test("a phone that is turned, over HLS: the picture turns at its time, and nothing stands still", ONLY_REAL, async (t) => {
+  // The camera takes a moment to begin anew.
+  const [turns, turnS, awayMs] = [10, 3, 300];
+  const encodeTurn = (size, ...sound) => {
+    const picture = ["-f", "lavfi", "-i", `testsrc2=s=${size}:r=25`, "-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-bf", "0"];
+    return encode([...sound, ...picture, "-t", String(turnS)]);
+  };
+  const sizes = await Promise.all(["320x180", "180x320"].map((size) => encodeTurn(size, "-f", "lavfi", "-i", "sine=r=48000", "-c:a", "aac")));
+  const video = Array.from({ length: turns }, (_, n) => {
+    const { configs, frames } = sizes[n % 2].video;
+    return later([...configs.slice(0, 1), ...frames.filter(({ ms }) => ms < turnS * 1000 - awayMs)], n * turnS * 1000);
+  });
+  const { meta, audio } = sizes[0];
+  const rtmp = process.env.HEADWATER_RTMP.replace(/\/$/, "");
+  const tags = [...meta, ...merge(video.flat(), [...audio.configs, ...repeated(audio.frames, turns, turnS * 1000)])];
+  t.after(await publish(rtmp, "live/hls-turns", tags));
+  const page = await openBehindProxy(t, "live/hls-turns");
+  await awaitPhase(page, "playing", 30_000);
+  const turned = await page.evaluate(
+    (ms) =>
+      new Promise((resolve) => {
+        const video = document.querySelector("video");
+        const times = [];
+        video.addEventListener("resize", () => times.push(video.currentTime));
+        setTimeout(() => resolve(times), ms);
+      }),
+    4 * turnS * 1000 + 1000,
+  );
+  assert.ok(turned.length >= 4, `turned at ${turned}`);
+  const lasted = turned.slice(1).map((at, n) => at - turned[n]);
+  assert.ok(lasted.every((seconds) => Math.abs(seconds - turnS) < 0.15), `from turn to turn: ${lasted}`);
 });
 
 test("the watch page plays in a browser that has HLS and no Media Source Extensions", ONLY_REAL, async (t) => {

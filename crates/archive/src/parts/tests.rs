@@ -24,6 +24,13 @@ pub(crate) fn video() -> Track {
     Track::new(TrackId::VIDEO, Codec::H264, Bytes::from_static(AVC))
 }
 
+/// As [`video`], with another configuration.
+fn turned() -> Track {
+    let mut config = AVC.to_vec();
+    config[1] = 0x64;
+    Track::new(TrackId::VIDEO, Codec::H264, config.into())
+}
+
 pub(crate) fn sound(config: &'static [u8]) -> Track {
     Track::new(TrackId::AUDIO, Codec::Aac, Bytes::from_static(config))
 }
@@ -397,9 +404,7 @@ fn pictures_that_come_late_begin_a_segment() {
 fn another_configuration_is_another_description_in_the_same_file() {
     let mut broadcast = Broadcast::new(&[video(), sound(AAC)]);
     broadcast.play(0, 5_000, 40.0, 50);
-    let mut turned = AVC.to_vec();
-    turned[1] = 0x64;
-    broadcast.set(Track::new(TrackId::VIDEO, Codec::H264, turned.into()));
+    broadcast.set(turned());
     broadcast.set(sound(AAC_48));
     broadcast.play(5_000, 9_000, 40.0, 50);
     let broadcast = broadcast.end();
@@ -416,14 +421,27 @@ fn another_configuration_is_another_description_in_the_same_file() {
 }
 
 #[test]
+fn the_last_picture_before_another_description_stands_until_its_first() {
+    let mut broadcast = Broadcast::new(&[video(), sound(AAC)]);
+    broadcast.play(0, 2_000, 40.0, 25);
+    broadcast.set(turned());
+    broadcast.play(2_140, 4_000, 40.0, 25);
+    let broadcast = broadcast.end();
+    let parts = broadcast.of(TrackId::VIDEO);
+    let at = parts.iter().position(|part| part.discontinuity).expect("another description");
+    let (before, first) = (&parts[at - 1], &parts[at]);
+    assert_eq!(before.start + before.duration as i64, first.start);
+    let last = before.samples.last().expect("a picture").sample.duration;
+    assert_eq!(Timestamp::from_ticks(last.into(), before.init.timescale), Timestamp::from_ms(180));
+    broadcast.check();
+}
+
+#[test]
 fn a_description_that_comes_back_has_the_number_that_it_had() {
-    let mut turned = AVC.to_vec();
-    turned[1] = 0x64;
     let mut broadcast = Broadcast::new(&[video(), sound(AAC)]);
     for (turn, ms) in (0..6).zip((0..).step_by(2_000)) {
         if turn > 0 {
-            let config = if turn % 2 == 1 { turned.clone() } else { AVC.to_vec() };
-            broadcast.set(Track::new(TrackId::VIDEO, Codec::H264, config.into()));
+            broadcast.set(if turn % 2 == 1 { turned() } else { video() });
         }
         broadcast.play(ms, ms + 2_000, 40.0, 50);
     }
