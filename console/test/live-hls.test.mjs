@@ -196,7 +196,7 @@ test("the watch page plays HLS where nothing that lasts comes through", ONLY_REA
 
 test("a phone that is turned, over HLS: the picture turns at its time, and nothing stands still", ONLY_REAL, async (t) => {
   // The camera takes a moment to begin anew.
-  const [turns, turnS, awayMs] = [10, 3, 300];
+  const [turns, turnS, awayMs] = [10, 3, 100];
   const encodeTurn = (size, ...sound) => {
     const picture = ["-f", "lavfi", "-i", `testsrc2=s=${size}:r=25`, "-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-bf", "0"];
     return encode([...sound, ...picture, "-t", String(turnS)]);

@@ -75,8 +75,10 @@ test("what this browser can play is asked for, what it can't is said in words", 
   assert.deepEqual(kept(video("H.264", "avc1.42c01e"), aac), { video: true, audio: true, missing: "", overHls: false });
   assert.deepEqual(kept(vp9, aac), { video: true, audio: true, missing: "", overHls: true }, "what FLV brings nothing of comes over HLS");
   assert.deepEqual(kept(av1, aac), { video: true, audio: true, missing: "", overHls: true });
+  assert.match(kept(video("H.264", "avc1.42c01e"), audio("E-AC-3", "ec-3")).missing, /Picture only: this browser can’t play E-AC-3/);
+  assert.equal(kept(av1, audio("E-AC-3", "ec-3")).overHls, false, "HLS is played with all its tracks or not at all");
   assert.deepEqual(kept(video("H.264", "avc1.42c01e"), audio("AC-3", "ac-3")), { video: true, audio: true, missing: "", overHls: true });
-  assert.match(kept(vp9, aac, { inFlv: new Set(), hls: true }).missing, /Sound only.*VP9/, "and where HLS brings nothing either, that is said");
+  assert.match(kept(vp9, aac, { inFlv: new Set(), hls: true }).missing, /Sound only: no VP9 comes/, "and where HLS brings nothing either, that is said");
   assert.deepEqual(kept(av1, aac, { inFlv: new Set(), hls: true }), { video: true, audio: true, missing: "", overHls: false }, "AV1 may be read");
   assert.match(kept(av1, aac, { inFlv: new Set(["av01.0.00M.08"]), hls: true }).missing, /Sound only.*AV1/);
   assert.match(kept(video("VP6", null), aac).missing, /Sound only.*VP6/);

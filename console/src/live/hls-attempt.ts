@@ -34,13 +34,18 @@ export class HlsAttempt {
   #hls: HlsClass | null = null;
   #finish: (ending: Ending) => void = () => {};
   #done = false;
-  #atHead = true;
+  #atHead: boolean;
+  /** Where to go once there is media. */
+  #behind: number | null;
   #recoveries = 0;
   #playhead = 0;
   #movedAt = performance.now();
 
-  constructor(video: HTMLVideoElement, url: string, selection: TrackSelection) {
+  /** `behind`: how far behind the head it begins, in seconds; `null` at the head. */
+  constructor(video: HTMLVideoElement, url: string, selection: TrackSelection, behind: number | null) {
     this.#video = video;
+    this.#behind = behind;
+    this.#atHead = behind === null;
     this.selection = selection;
     this.over = new Promise((resolve) => (this.#finish = resolve));
     const { signal } = this.#listening;
@@ -129,6 +134,10 @@ export class HlsAttempt {
     if (end > this.figures.buffered + currentTime + 0.001 || (end === 0 && currentTime > this.#playhead)) {
       this.mediaAt = now;
       this.gotMedia = true;
+    }
+    if (this.#behind !== null && this.gotMedia) {
+      this.moveBy(this.#edge - this.#behind - currentTime);
+      this.#behind = null;
     }
     if (currentTime !== this.#playhead || video.paused) this.#movedAt = now;
     this.#playhead = currentTime;

@@ -61,6 +61,8 @@ export class LivePlayer {
   #wantsToPlay = true;
   /** What was found not to come through: mpegts.js stumbles over AV1 of some encoders at each of their keyframes. */
   readonly #obstacles = { inFlv: new Set<string>(), hls: false };
+  /** Without Media Source Extensions the browser's own HLS is the only way. */
+  #hasMse = true;
   /** How media of FLV comes; HLS, where no other way brings any. */
   #way: Transport = "ws";
   #emptyAttempts = 0;
@@ -146,6 +148,7 @@ export class LivePlayer {
     if (!mpegts.isSupported()) {
       if (!playsNatively(this.#video)) return this.#tell({ phase: "failed", failure: NO_MEDIA_SOURCE });
       this.#way = "hls";
+      this.#hasMse = false;
     }
 
     let waits = 0;
@@ -163,7 +166,7 @@ export class LivePlayer {
       this.#attempt = null;
       if (attempt.gotMedia) {
         waits = retries = 0;
-        this.#needsHttp = attempt.transport === "http";
+        if (attempt.transport !== "hls") this.#needsHttp = attempt.transport === "http";
       }
       await this.#afterwards(attempt, ending, retries++);
     }
@@ -190,6 +193,9 @@ export class LivePlayer {
   async #select(): Promise<TrackSelection | null> {
     const answer = await lookUp(encodePath(this.#name), this.#query);
     if (answer.kind === "absent" || (answer.kind === "found" && answer.stream.state !== "live")) {
+      // What comes next may come through.
+      this.#obstacles.hls = false;
+      this.#obstacles.inFlv.clear();
       this.#tell({ phase: "waiting", failure: null, stream: answer.kind === "found" ? answer.stream : null });
       return null;
     }
@@ -201,7 +207,7 @@ export class LivePlayer {
     if (stream && stream.uptime_ms < TRACKS_SETTLE_MS && !this.#isComplete(stream)) {
       this.#tell({ phase: "connecting", failure: null, stream });
       await this.#sleep(TRACKS_SETTLE_MS - stream.uptime_ms);
-      return stream.uptime_ms < TRACKS_SETTLE_MS / 2 ? this.#select() : this.#accept(stream);
+      return this.#select();
     }
     return this.#accept(stream);
   }
@@ -209,7 +215,8 @@ export class LivePlayer {
   /** A track may still come, and so may the window, which has what FLV lacks. */
   #isComplete(stream: Stream): boolean {
     const result = selectTracks(stream, this.#canPlay, this.#obstacles);
-    return stream.video !== null && stream.audio !== null && result.kind === "play" && result.selection.missing === "";
+    const isPlayed = result.kind === "play" && result.selection.missing === "";
+    return stream.video !== null && stream.audio !== null && isPlayed && (stream.video.codec !== "AV1" || Boolean(stream.window));
   }
 
   #accept(stream: Stream | null): TrackSelection | null {
@@ -236,7 +243,7 @@ export class LivePlayer {
   #open(mpegts: typeof Mpegts, selection: TrackSelection, beginning: Beginning | null): Attempt | HlsAttempt {
     const transport = selection.overHls ? "hls" : this.#way;
     this.#tell({ transport });
-    if (transport === "hls") return this.#openHls(selection);
+    if (transport === "hls") return this.#openHls(selection, beginning);
     const address = transport === "ws" ? wsFlvUrl : httpFlvUrl;
     const start = beginning ? `?start=${beginning.offset.toFixed(3)}` : "";
     const url = withQuery(address(window.location, this.#name) + this.#query, start);
@@ -247,10 +254,11 @@ export class LivePlayer {
     return attempt;
   }
 
-  #openHls(selection: TrackSelection): HlsAttempt {
+  #openHls(selection: TrackSelection, beginning: Beginning | null): HlsAttempt {
     if (!keepsItsWords(this.view.phase)) this.#tell({ phase: "connecting", failure: null });
     const url = withQuery(hlsUrl(window.location, this.#name) + this.#query, `?viewer=${this.#viewer}`);
-    const attempt = new HlsAttempt(this.#video, url, selection);
+    const behind = beginning && this.#kept ? headOf(this.#kept, seconds()) - (beginning.offset + beginning.skip) : null;
+    const attempt = new HlsAttempt(this.#video, url, selection, behind);
     this.#attempt = attempt;
     if (this.#wantsToPlay) void this.#play();
     return attempt;
@@ -293,7 +301,8 @@ export class LivePlayer {
         const result = selectTracks(stream, this.#canPlay, this.#obstacles);
         const changed =
           result.kind === "refuse" ||
-          attempt.selection.overHls !== result.selection.overHls ||
+          // Who has gone back watches what was, whatever the head is by now.
+          (attempt.atHead && attempt.selection.overHls !== result.selection.overHls) ||
           (attempt.selection.video !== null && attempt.selection.video !== result.selection.video) ||
           (attempt.selection.audio !== null && attempt.selection.audio !== result.selection.audio);
         if (changed) return attempt.stop();
@@ -333,7 +342,7 @@ export class LivePlayer {
     if (this.#moves && this.view.place) return { ...this.view.place, to: headOf(this.#kept, seconds()) };
     const { offset, atHead, figures } = attempt;
     const place = placeOf(this.#kept, seconds(), { offset, atHead, playhead: this.#video.currentTime, latency: figures.latency });
-    if (place && !atHead) this.#place = place.time;
+    if (place) this.#place = atHead ? null : place.time;
     return place;
   }
 
@@ -354,27 +363,45 @@ export class LivePlayer {
       return;
     }
     // Where another way is left, that is tried before anything is said.
-    if (ending.kind === "failed" && !attempt.selection.overHls) this.#tell({ phase: "failed", failure: ending.failure });
+    if (ending.kind === "failed" && (await this.#hasOther(attempt))) return;
+    if (ending.kind === "failed") this.#tell({ phase: "failed", failure: ending.failure });
     if (ending.kind === "absent" || ending.kind === "ended") {
       this.#place = this.#kept = null;
       this.#tell({ phase: "waiting", failure: null, place: null });
     }
     if (ending.kind === "stopped") return;
     if (ending.kind === "stuck") this.#tell({ phase: "restarting", failure: null });
-    this.#emptyAttempts = ending.kind === "lost" && !attempt.gotMedia ? this.#emptyAttempts + 1 : 0;
+    const isEmpty = !attempt.gotMedia && (ending.kind === "lost" || (ending.kind === "absent" && attempt.selection.overHls));
+    this.#emptyAttempts = isEmpty ? this.#emptyAttempts + 1 : 0;
     const codec = this.view.stream?.video?.codec_string;
-    const isEmpty = this.#emptyAttempts >= EMPTY_ATTEMPTS_MAX;
-    if (isEmpty && codec?.startsWith("av01") && attempt.transport !== "hls") this.#obstacles.inFlv.add(codec);
-    if (attempt.selection.overHls && (isEmpty || ending.kind === "failed")) this.#obstacles.hls = true;
+    if (this.#emptyAttempts >= EMPTY_ATTEMPTS_MAX && attempt.selection.overHls) {
+      this.#obstacles.hls = true;
+      this.#emptyAttempts = 0;
+    } else if (this.#emptyAttempts >= EMPTY_ATTEMPTS_MAX && codec?.startsWith("av01")) this.#obstacles.inFlv.add(codec);
     if (ending.kind === "lost") {
       this.#tell({ phase: this.view.seen ? "buffering" : "connecting" });
       if (!attempt.gotMedia && !attempt.selection.overHls) this.#way = this.#next(attempt.transport);
     } else if (!this.#needsHttp && this.#way !== "hls") this.#way = "ws";
-    await this.#sleep(ending.kind === "failed" && !attempt.selection.overHls ? RETRY_MS.max : backOff(RETRY_MS, retries));
+    await this.#sleep(ending.kind === "failed" ? RETRY_MS.max : backOff(RETRY_MS, retries));
+  }
+
+  /** Whether something else is to be tried of a stream that could not be played so. */
+  async #hasOther(attempt: Attempt | HlsAttempt): Promise<boolean> {
+    if (attempt.selection.overHls && !attempt.gotMedia) this.#obstacles.hls = true;
+    // The codecs of a place behind the head are not known.
+    if (this.#place !== null) {
+      this.#place = null;
+      return true;
+    }
+    const answer = await lookUp(encodePath(this.#name), this.#query);
+    if (answer.kind !== "found" || answer.stream.state !== "live") return false;
+    const result = selectTracks(answer.stream, this.#canPlay, this.#obstacles);
+    return result.kind === "play" && result.selection.overHls !== attempt.selection.overHls;
   }
 
   /** The way that is tried next where one has brought nothing. */
   #next(transport: Transport): Transport {
+    if (!this.#hasMse) return "hls";
     if (transport === "ws") return "http";
     // Neither did the other: HLS comes through where nothing that lasts does.
     return transport === "http" && this.#emptyAttempts >= EMPTY_ATTEMPTS_MAX ? "hls" : "ws";
@@ -411,7 +438,7 @@ export class LivePlayer {
     this.#wake();
   }
 
-  readonly #canPlay = (type: string): boolean => isTypeSupported(type) || (this.#way === "hls" && this.#video.canPlayType(type) !== "");
+  readonly #canPlay = (type: string): boolean => isTypeSupported(type) || (!this.#hasMse && this.#video.canPlayType(type) !== "");
 
   #tell(news: Partial<LiveView>): void {
     if (this.#closing.signal.aborted) return;

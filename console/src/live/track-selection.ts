@@ -40,25 +40,28 @@ export function selectTracks(stream: Stream | null, canPlay: IsTypeSupported, ob
   const { video = null, audio = null } = stream ?? {};
   if (!video && !audio) return { kind: "play", selection: { video: null, audio: null, missing: "", overHls: false } };
 
-  // HLS is made of the window.
-  const hasHls = Boolean(stream?.window) && !obstacles.hls;
-  const comesInFlv = (codec: string) => IN_FLV.test(codec) && !obstacles.inFlv.has(codec) && !(hasHls && PERHAPS_IN_FLV.test(codec));
-  const comesInHls = () => hasHls;
   const over = (comes: (codec: string) => boolean) => ({
     video: video !== null && playable(video, comes, "video/mp4", canPlay),
     audio: audio !== null && playable(audio, comes, "audio/mp4", canPlay),
   });
-  const [flv, hls] = [over(comesInFlv), over(comesInHls)];
-  const overHls = (hls.video && !flv.video) || (hls.audio && !flv.audio);
-  const plays = overHls ? hls : flv;
+  const decoded = over(() => true);
+  // HLS is made of the window, and its players leave a stream alone of which they can't decode one track.
+  const hasHls = Boolean(stream?.window) && !obstacles.hls && decoded.video === (video !== null) && decoded.audio === (audio !== null);
+  const flv = over((codec) => IN_FLV.test(codec) && !obstacles.inFlv.has(codec) && !(hasHls && PERHAPS_IN_FLV.test(codec)));
+  const overHls = hasHls && (decoded.video !== flv.video || decoded.audio !== flv.audio);
+  const plays = overHls ? decoded : flv;
   const bad = [video && !plays.video ? video.codec : "", audio && !plays.audio ? audio.codec : ""].filter(Boolean);
   if (!plays.video && !plays.audio) return { kind: "refuse", failure: cannotPlay(bad.join(t(" or ", " 或 "))) };
 
   const missing =
     video && !plays.video
-      ? t(`Sound only: this browser can’t play ${codecName(video.codec)}.`, `只有声音：此浏览器无法播放 ${codecName(video.codec)}。`)
+      ? decoded.video
+        ? t(`Sound only: no ${codecName(video.codec)} comes through to this page.`, `只有声音：此页面无法获取 ${codecName(video.codec)}。`)
+        : t(`Sound only: this browser can’t play ${codecName(video.codec)}.`, `只有声音：此浏览器无法播放 ${codecName(video.codec)}。`)
       : audio && !plays.audio
-        ? t(`Picture only: this browser can’t play ${codecName(audio.codec)} sound.`, `只有画面：此浏览器无法播放 ${codecName(audio.codec)} 声音。`)
+        ? decoded.audio
+          ? t(`Picture only: no ${codecName(audio.codec)} sound comes through to this page.`, `只有画面：此页面无法获取 ${codecName(audio.codec)} 声音。`)
+          : t(`Picture only: this browser can’t play ${codecName(audio.codec)} sound.`, `只有画面：此浏览器无法播放 ${codecName(audio.codec)} 声音。`)
         : "";
   return { kind: "play", selection: { ...plays, missing, overHls } };
 }

@@ -25,6 +25,7 @@ declare module "mpegts.js/src/remux/mp4-remuxer.js" {
     _audioStashedLastSample: Sample | null;
     remux(audio: Track | null, video: Track | null): void;
     seek(originalDts: number): void;
+    flushStashedSamples(): void;
     _onTrackMetadataReceived(type: string, metadata: object): void;
     _remuxVideo(track: Track, force?: boolean): void;
     _remuxAudio(track: Track, force?: boolean): void;

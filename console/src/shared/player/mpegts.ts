@@ -5,10 +5,10 @@
  * It takes the head of FLAC's STREAMINFO for a part of it: Enhanced RTMP has `fLaC` and the metadata block's head before it,
  * eight bytes, and it skips four.
  *
- * It holds the last picture back until the next tells how long it lasts. Where the configuration changes between the two
- * (a phone that is turned), the picture comes behind the new configuration: its decoder can't use it, the browser drops it, and
+ * It holds the last sample of a track back until the next tells how long it lasts. Where the configuration changes between the
+ * two (a phone that is turned), the picture comes behind the new configuration: its decoder can't use it, the browser drops it, and
  * the pictures have a gap; the sound plays on, and in Chromium the picture may wait at that gap for good. Here the new
- * configuration waits for its first picture. That tells how long the last one before it lasts, and there is no gap.
+ * configuration waits for its first sample. That tells how long the last one before it lasts, and there is no gap.
  */
 import FlvDemuxer from "mpegts.js/src/demux/flv-demuxer.js";
 import mpegts from "mpegts.js/src/mpegts.js";
@@ -35,8 +35,10 @@ const waiting = { video: new WeakMap<Mp4Remuxer, Waiting>(), audio: new WeakMap<
 /** The demuxer's tracks, each with what the remuxer has left in it. */
 const tracks = { video: new WeakMap<Mp4Remuxer, Track>(), audio: new WeakMap<Mp4Remuxer, Track>() };
 
-const { _onTrackMetadataReceived, remux, seek } = Mp4Remuxer.prototype;
-Mp4Remuxer.prototype._onTrackMetadataReceived = function (type, metadata) {
+const { _onTrackMetadataReceived, flushStashedSamples, remux, seek } = Mp4Remuxer.prototype;
+Mp4Remuxer.prototype._onTrackMetadataReceived = function (type, described) {
+  // The demuxer writes the next configuration into the same object.
+  const metadata = { ...described };
   const kind: Kind = type === "audio" ? "audio" : "video";
   const before = [...(waiting[kind].get(this)?.before ?? []), ...takeRest(this, kind)];
   if (before.length === 0) _onTrackMetadataReceived.call(this, type, metadata);
@@ -56,6 +58,16 @@ Mp4Remuxer.prototype.seek = function (originalDts) {
     if (held) _onTrackMetadataReceived.call(this, kind, held.metadata);
   }
   seek.call(this, originalDts);
+};
+
+Mp4Remuxer.prototype.flushStashedSamples = function () {
+  for (const kind of ["audio", "video"] as const) {
+    const last = waiting[kind].get(this)?.before.at(-1);
+    waiting[kind].delete(this);
+    // It is over: no sample of that configuration comes any more.
+    if (last) this[STASHES[kind]] = last;
+  }
+  flushStashedSamples.call(this);
 };
 
 for (const kind of ["audio", "video"] as const) {

@@ -8,7 +8,7 @@ use headwater_hub::DecoderSetup;
 use headwater_media::mp4::TrackFragments;
 use headwater_media::{Error, Frame, MediaKind, Timestamp, Track, TrackId};
 
-use super::rendition::{Rendition, Unit};
+use super::rendition::Rendition;
 use super::{Made, PartMaker};
 use crate::part::Init;
 
@@ -82,10 +82,8 @@ impl PartMaker {
             // What else has changed with it begins at the same place.
             self.mark_stale(setup);
         }
-        if let Some(at) = at {
-            // The last picture of the old description stands until this one: a camera that is turned takes a moment.
-            let placed = self.renditions[at].place(frame);
-            self.settle(at, &Unit::new(0, placed, frame));
+        if let Some(at) = at.filter(|_| track.id.kind == MediaKind::Video) {
+            self.renditions[at].last_stands_until(frame.dts, self.config.part_target);
         }
         self.announce(&fragments, changes, frame, now)?;
         let init = Arc::new(Init {

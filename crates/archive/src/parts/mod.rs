@@ -210,7 +210,11 @@ impl PartMaker {
         let placed = self.renditions[at].place(frame);
         let unit = Unit::new(sequence, placed, frame);
         let target = self.config.part_target;
-        let is_gap = self.settle(at, &unit);
+        let is_gap = self.renditions[at].settle(&unit);
+        match self.renditions[at].fitting(target) {
+            0 => {}
+            fitting => drop(self.emit(at, fitting)),
+        }
         self.is_broken_off |= is_gap && self.renditions[at].has_little(target);
         let closes = is_gap || self.renditions[at].ends_before(&unit, target);
         let candidate = Candidate {
@@ -236,16 +240,6 @@ impl PartMaker {
         if self.renditions[at].is_complete(target) {
             self.emit(at, usize::MAX);
         }
-    }
-
-    /// Settles how long a rendition's last frame lasts; whether there is a gap between it and `next`.
-    fn settle(&mut self, at: usize, next: &Unit) -> bool {
-        let is_gap = self.renditions[at].settle(next);
-        match self.renditions[at].fitting(self.config.part_target) {
-            0 => {}
-            fitting => drop(self.emit(at, fitting)),
-        }
-        is_gap
     }
 
     /// Begins a segment of all renditions, each of which enters it with its first frame from then on.

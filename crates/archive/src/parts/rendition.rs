@@ -124,6 +124,16 @@ impl Rendition {
         is_gap
     }
 
+    /// Another description begins at this time: until then the last picture of this one stands, as far as the part has room for
+    /// it. A camera that is turned takes a moment.
+    pub(super) fn last_stands_until(&mut self, until: Timestamp, target: Timestamp) {
+        let (room, until) = (self.ticks(target), self.ticks(until));
+        let Some((first, last)) = self.open.first().map(|first| first.dts).zip(self.open.last_mut()) else {
+            return;
+        };
+        last.duration = u32::try_from((until - last.dts).min(first + room - last.dts)).ok().max(self.step);
+    }
+
     /// Whether what is gathered is too little for a part that is not the last of its segment.
     pub(super) fn has_little(&self, target: Timestamp) -> bool {
         !self.open.is_empty() && !self.is_nearly_full(target)

@@ -422,18 +422,22 @@ fn another_configuration_is_another_description_in_the_same_file() {
 
 #[test]
 fn the_last_picture_before_another_description_stands_until_its_first() {
-    let mut broadcast = Broadcast::new(&[video(), sound(AAC)]);
-    broadcast.play(0, 2_000, 40.0, 25);
-    broadcast.set(turned());
-    broadcast.play(2_140, 4_000, 40.0, 25);
-    let broadcast = broadcast.end();
-    let parts = broadcast.of(TrackId::VIDEO);
-    let at = parts.iter().position(|part| part.discontinuity).expect("another description");
-    let (before, first) = (&parts[at - 1], &parts[at]);
-    assert_eq!(before.start + before.duration as i64, first.start);
-    let last = before.samples.last().expect("a picture").sample.duration;
-    assert_eq!(Timestamp::from_ticks(last.into(), before.init.timescale), Timestamp::from_ms(180));
-    broadcast.check();
+    let target = PartsConfig::default().part_target;
+    for (group, away) in (20..40).flat_map(|group| [0, 100, 300, 600, 1_400].map(|away| (group, away))) {
+        let mut broadcast = Broadcast::new(&[video(), sound(AAC)]);
+        let turn = 2_000 + 40 * group;
+        broadcast.play(0, turn, 40.0, 25);
+        broadcast.set(turned());
+        broadcast.play(turn + away, turn + away + 2_000, 40.0, 25);
+        let broadcast = broadcast.end();
+        broadcast.check();
+        let parts = broadcast.of(TrackId::VIDEO);
+        let at = parts.iter().position(|part| part.discontinuity).expect("another description");
+        let (before, first) = (&parts[at - 1], &parts[at]);
+        let is_full = before.until() - before.from() == target;
+        assert!(is_full || before.start + before.duration as i64 == first.start, "{group} {away}");
+        assert!(parts.iter().all(|part| part.until() - part.from() <= target && part.target == target));
+    }
 }
 
 #[test]
