@@ -227,6 +227,45 @@ test("a phone that is turned, over HLS: the picture turns at its time, and nothi
   assert.ok(lasted.every((seconds) => Math.abs(seconds - turnS) < 0.15), `from turn to turn: ${lasted}`);
 });
 
+const ONLY_MODERN = { skip: process.env.HEADWATER_FFMPEG ? ONLY_REAL.skip : "needs HEADWATER_FFMPEG" };
+test("a publisher that changes to a codec that FLV lacks: the page goes on over HLS, and who went back stays there", ONLY_MODERN, async (t) => {
+  let end = await server.publish("live/hls-codecs", "av");
+  t.after(() => end());
+  const { page, wrongs, close } = await openPage(browser, `${server.url}/watch/live/hls-codecs`);
+  t.after(close);
+  await awaitPhase(page, "playing");
+  await sleep(6000);
+  const turnTo = async (kind) => {
+    await end();
+    end = await server.publish("live/hls-codecs", kind);
+  };
+  const words = page.evaluate(
+    () =>
+      new Promise((resolve) => {
+        const said = new Set();
+        const look = setInterval(() => said.add(document.querySelector("main").dataset.phase), 50);
+        setTimeout(() => (clearInterval(look), resolve([...said])), 12_000);
+      }),
+  );
+  await turnTo("vp9+aac");
+  await page.waitForFunction(() => document.querySelector("video").videoWidth === 320, null, { timeout: 20_000 });
+  await watches(page);
+  assert.ok(!(await words).includes("failed"), "what another way brings is no failure");
+  await page.keyboard.press("ArrowLeft");
+  await sleep(1000);
+  await turnTo("av");
+  await watches(page);
+  const badge = await page.locator(".live").first().textContent();
+  assert.match(badge, /\d s behind/);
+  assert.equal((await playback(page)).width, 320, "who went back is there still");
+  await page.locator("main").press("End");
+  await page.waitForFunction(() => document.querySelector("video").videoWidth === 640, null, { timeout: 20_000 });
+  // At the head it is FLV again, which is nearer to the publisher.
+  await sleep(4000);
+  await watches(page);
+  assert.deepEqual(wrongs, []);
+});
+
 test("the watch page plays in a browser that has HLS and no Media Source Extensions", ONLY_REAL, async (t) => {
   const end = await server.publish("live/hls-native", "av");
   t.after(end);

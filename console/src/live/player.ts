@@ -3,8 +3,7 @@
  * end begins again, for as long as the page is open. What it is at, it tells in one `LiveView`; the page draws it.
  *
  * Media comes over a WebSocket: of plain requests a browser has six at once to one server, and a stream would hold one
- * for as long as its page is open. Where no media comes so, HTTP is tried; where neither brings any, where a browser has
- * no Media Source Extensions, and for codecs that the page does not get out of FLV, HLS.
+ * for as long as its page is open. What other ways there are, and when they are taken, `ways.ts` decides.
  *
  * Where the server keeps a window, the viewer can go back in it: `#place` is where, `null` the head. Going elsewhere is
  * moving in what is buffered, else another attempt that begins there.
@@ -20,6 +19,7 @@ import { Attempt, NO_FIGURES, type Beginning, type Ending, type Figures, type Tr
 import { HlsAttempt, playsNatively } from "./hls-attempt.ts";
 import { HEAD_S, headOf, keptOf, placeOf, type Kept, type LivePlace } from "./kept.ts";
 import { selectTracks, NO_MEDIA_SOURCE, type TrackSelection } from "./track-selection.ts";
+import { Ways } from "./ways.ts";
 
 /** `waiting`: for the publisher; `away`: for the server, which does not answer; `restarting`: the picture stood still. */
 export type LivePhase = "connecting" | "waiting" | "away" | "restarting" | "playing" | "buffering" | "paused" | "failed";
@@ -44,8 +44,6 @@ const SILENCE_ASK_MS = 4000;
 const SILENCE_END_MS = 12000;
 const REFRESH_MS = 3000;
 const DISCONNECT_AFTER_PAUSE_MS = 15000;
-/** After so many attempts, by either transport, without a picture or a sound, it is not the network. */
-const EMPTY_ATTEMPTS_MAX = 2;
 /** A stream this young may not have shown all its tracks yet, and may have no window. */
 const TRACKS_SETTLE_MS = 1500;
 
@@ -59,20 +57,12 @@ export class LivePlayer {
   readonly #closing = new AbortController();
   #attempt: Attempt | HlsAttempt | null = null;
   #wantsToPlay = true;
-  /** What was found not to come through: mpegts.js stumbles over AV1 of some encoders at each of their keyframes. */
-  readonly #obstacles = { inFlv: new Set<string>(), hls: false };
-  /** Without Media Source Extensions the browser's own HLS is the only way. */
-  #hasMse = true;
-  /** How media of FLV comes; HLS, where no other way brings any. */
-  #way: Transport = "ws";
-  #emptyAttempts = 0;
+  #ways = new Ways(true);
   /** Where to be, in seconds behind the broadcast's begin; `null` is the head. */
   #place: number | null = null;
   #kept: Kept | null = null;
   /** The viewer has gone elsewhere: what is shown meanwhile is a wait. */
   #moves = false;
-  /** Media has come over HTTP where a WebSocket brought none: a proxy breaks WebSockets. */
-  #needsHttp = false;
   #wake: () => void = () => {};
   /** By which the server knows this viewer over HLS, where there is no connection that is one. */
   readonly #viewer = Math.random().toString(36).slice(2, 14);
@@ -147,8 +137,7 @@ export class LivePlayer {
     if (!mpegts) return;
     if (!mpegts.isSupported()) {
       if (!playsNatively(this.#video)) return this.#tell({ phase: "failed", failure: NO_MEDIA_SOURCE });
-      this.#way = "hls";
-      this.#hasMse = false;
+      this.#ways = new Ways(false);
     }
 
     let waits = 0;
@@ -164,10 +153,7 @@ export class LivePlayer {
       const attempt = this.#open(mpegts, selection, beginning);
       const ending = await this.#follow(attempt);
       this.#attempt = null;
-      if (attempt.gotMedia) {
-        waits = retries = 0;
-        if (attempt.transport !== "hls") this.#needsHttp = attempt.transport === "http";
-      }
+      if (attempt.gotMedia) waits = retries = 0;
       await this.#afterwards(attempt, ending, retries++);
     }
   }
@@ -194,8 +180,7 @@ export class LivePlayer {
     const answer = await lookUp(encodePath(this.#name), this.#query);
     if (answer.kind === "absent" || (answer.kind === "found" && answer.stream.state !== "live")) {
       // What comes next may come through.
-      this.#obstacles.hls = false;
-      this.#obstacles.inFlv.clear();
+      this.#ways.beginAnew();
       this.#tell({ phase: "waiting", failure: null, stream: answer.kind === "found" ? answer.stream : null });
       return null;
     }
@@ -214,13 +199,13 @@ export class LivePlayer {
 
   /** A track may still come, and so may the window, which has what FLV lacks. */
   #isComplete(stream: Stream): boolean {
-    const result = selectTracks(stream, this.#canPlay, this.#obstacles);
+    const result = selectTracks(stream, this.#canPlay, this.#ways.obstacles);
     const isPlayed = result.kind === "play" && result.selection.missing === "";
     return stream.video !== null && stream.audio !== null && isPlayed && (stream.video.codec !== "AV1" || Boolean(stream.window));
   }
 
   #accept(stream: Stream | null): TrackSelection | null {
-    const result = selectTracks(stream, this.#canPlay, this.#obstacles);
+    const result = selectTracks(stream, this.#canPlay, this.#ways.obstacles);
     if (result.kind === "refuse") {
       this.#tell({ phase: "failed", failure: result.failure, stream });
       return null;
@@ -241,7 +226,7 @@ export class LivePlayer {
   }
 
   #open(mpegts: typeof Mpegts, selection: TrackSelection, beginning: Beginning | null): Attempt | HlsAttempt {
-    const transport = selection.overHls ? "hls" : this.#way;
+    const transport = this.#ways.of(selection);
     this.#tell({ transport });
     if (transport === "hls") return this.#openHls(selection, beginning);
     const address = transport === "ws" ? wsFlvUrl : httpFlvUrl;
@@ -298,7 +283,7 @@ export class LivePlayer {
       const { stream } = answer;
       this.#keep(stream);
       if (stream.state === "live" && stream.uptime_ms > TRACKS_SETTLE_MS && (stream.video || stream.audio)) {
-        const result = selectTracks(stream, this.#canPlay, this.#obstacles);
+        const result = selectTracks(stream, this.#canPlay, this.#ways.obstacles);
         const changed =
           result.kind === "refuse" ||
           // Who has gone back watches what was, whatever the head is by now.
@@ -362,6 +347,7 @@ export class LivePlayer {
       }
       return;
     }
+    this.#ways.note(attempt, ending.kind, this.view.stream?.video?.codec_string ?? null);
     // Where another way is left, that is tried before anything is said.
     if (ending.kind === "failed" && (await this.#hasOther(attempt))) return;
     if (ending.kind === "failed") this.#tell({ phase: "failed", failure: ending.failure });
@@ -371,23 +357,12 @@ export class LivePlayer {
     }
     if (ending.kind === "stopped") return;
     if (ending.kind === "stuck") this.#tell({ phase: "restarting", failure: null });
-    const isEmpty = !attempt.gotMedia && (ending.kind === "lost" || (ending.kind === "absent" && attempt.selection.overHls));
-    this.#emptyAttempts = isEmpty ? this.#emptyAttempts + 1 : 0;
-    const codec = this.view.stream?.video?.codec_string;
-    if (this.#emptyAttempts >= EMPTY_ATTEMPTS_MAX && attempt.selection.overHls) {
-      this.#obstacles.hls = true;
-      this.#emptyAttempts = 0;
-    } else if (this.#emptyAttempts >= EMPTY_ATTEMPTS_MAX && codec?.startsWith("av01")) this.#obstacles.inFlv.add(codec);
-    if (ending.kind === "lost") {
-      this.#tell({ phase: this.view.seen ? "buffering" : "connecting" });
-      if (!attempt.gotMedia && !attempt.selection.overHls) this.#way = this.#next(attempt.transport);
-    } else if (!this.#needsHttp && this.#way !== "hls") this.#way = "ws";
+    if (ending.kind === "lost") this.#tell({ phase: this.view.seen ? "buffering" : "connecting" });
     await this.#sleep(ending.kind === "failed" ? RETRY_MS.max : backOff(RETRY_MS, retries));
   }
 
   /** Whether something else is to be tried of a stream that could not be played so. */
   async #hasOther(attempt: Attempt | HlsAttempt): Promise<boolean> {
-    if (attempt.selection.overHls && !attempt.gotMedia) this.#obstacles.hls = true;
     // The codecs of a place behind the head are not known.
     if (this.#place !== null) {
       this.#place = null;
@@ -395,16 +370,8 @@ export class LivePlayer {
     }
     const answer = await lookUp(encodePath(this.#name), this.#query);
     if (answer.kind !== "found" || answer.stream.state !== "live") return false;
-    const result = selectTracks(answer.stream, this.#canPlay, this.#obstacles);
+    const result = selectTracks(answer.stream, this.#canPlay, this.#ways.obstacles);
     return result.kind === "play" && result.selection.overHls !== attempt.selection.overHls;
-  }
-
-  /** The way that is tried next where one has brought nothing. */
-  #next(transport: Transport): Transport {
-    if (!this.#hasMse) return "hls";
-    if (transport === "ws") return "http";
-    // Neither did the other: HLS comes through where nothing that lasts does.
-    return transport === "http" && this.#emptyAttempts >= EMPTY_ATTEMPTS_MAX ? "hls" : "ws";
   }
 
   /** Sound needs the viewer's leave; without it the picture starts alone and the page offers the sound. */
@@ -438,7 +405,7 @@ export class LivePlayer {
     this.#wake();
   }
 
-  readonly #canPlay = (type: string): boolean => isTypeSupported(type) || (!this.#hasMse && this.#video.canPlayType(type) !== "");
+  readonly #canPlay = (type: string): boolean => isTypeSupported(type) || (!this.#ways.hasMse && this.#video.canPlayType(type) !== "");
 
   #tell(news: Partial<LiveView>): void {
     if (this.#closing.signal.aborted) return;
