@@ -38,6 +38,7 @@ impl Showing<'_> {
         let old = segments.iter().take_while(|it| end - it.end > target(SKIPPED_FROM)).count();
         let skipped = if skip && !is_ended { old } else { 0 };
         segments.drain(..skipped);
+        let low_latency = (!is_ended && self.outline.has_parts()).then(|| self.edge(&segments));
         MediaPlaylist {
             media_sequence: self.outline.segments.first().map_or(0, |first| first.number),
             discontinuity_sequence: self.outline.discontinuity_sequence,
@@ -46,7 +47,7 @@ impl Showing<'_> {
             skipped: skipped as u64,
             segments,
             date_ranges: self.date_ranges(),
-            low_latency: (!is_ended && self.outline.has_parts()).then(|| self.edge()),
+            low_latency,
             ended: is_ended,
             ..MediaPlaylist::default()
         }
@@ -139,16 +140,21 @@ impl Showing<'_> {
     }
 
     /// What stands behind the segments that are complete.
-    fn edge(&self) -> LowLatency {
+    fn edge(&self, complete: &[Segment]) -> LowLatency {
         let open = self.outline.segments.get(self.complete().len());
         let last = self.outline.segments.last().map_or(0, |last| last.number);
         let (segment, part) = open.map_or((last + 1, 0), |held| (held.number, held.parts.len()));
+        let open = open.filter(|held| !held.parts.is_empty()).map(|held| Segment {
+            parts: self.parts(held),
+            ..self.segment(held, own_end(held), own_end(held))
+        });
+        // A picture that was shown for longer than pictures usually are is a part by itself. While it is listed, the target
+        // covers it.
+        let listed = complete.iter().chain(&open).flat_map(|segment| &segment.parts);
+        let longest = listed.map(|part| part.end - part.start).max().unwrap_or_default();
         LowLatency {
-            part_target_ms: target_ms(self.outline.part_target),
-            open: open.filter(|held| !held.parts.is_empty()).map(|held| Segment {
-                parts: self.parts(held),
-                ..self.segment(held, own_end(held), own_end(held))
-            }),
+            part_target_ms: target_ms(self.outline.part_target.max(longest)),
+            open,
             preload_hint: Some(format!("{}/{segment}.{part}.m4s{}", self.line, self.query)),
             reports: self.reports(),
         }
@@ -334,6 +340,32 @@ mod tests {
             let jumps = second.start - first.end > Timestamp::from_ms(60);
             assert!(!jumps || second.discontinuities > 0, "{} follows nothing", second.uri);
         }
+    }
+
+    #[test]
+    fn a_picture_that_stands_is_within_the_target_while_it_is_listed() {
+        let mut publisher = Publisher::new();
+        publisher.broadcast(100, 50, 0);
+        // The sound goes on, and no picture comes.
+        for _ in 0..22 {
+            publisher.put(TrackId::AUDIO, Codec::Aac, publisher.media, true);
+            publisher.put(TrackId::AUDIO, Codec::Aac, publisher.media + 21, true);
+            (publisher.media, publisher.wall) = (publisher.media + 40, publisher.wall + 40);
+        }
+        let mut targets = Vec::new();
+        for _ in 0..30 {
+            publisher.broadcast(25, 50, 0);
+            publisher.media -= 40;
+            let playlist = publisher.playlist(TrackId::VIDEO);
+            let low_latency = playlist.low_latency.as_ref().unwrap();
+            let open = low_latency.open.iter();
+            let parts = playlist.segments.iter().chain(open).flat_map(|segment| &segment.parts);
+            let longest = parts.map(|part| part.end - part.start).max().unwrap();
+            assert!(longest <= Timestamp::from_ms(low_latency.part_target_ms as i64), "{longest}");
+            targets.push(low_latency.part_target_ms);
+        }
+        assert!(targets[0] > 335, "{targets:?}");
+        assert_eq!(targets.last(), Some(&335), "{targets:?}");
     }
 
     #[test]
