@@ -13,12 +13,13 @@
 import type Mpegts from "mpegts.js";
 import { lookUp, type Stream } from "../shared/api.ts";
 import { encodePath, hlsUrl, httpFlvUrl, withQuery, wsFlvUrl, type StreamName } from "../shared/address.ts";
+import { codecOf } from "../shared/player/codecs.ts";
 import { isTypeSupported } from "../shared/player/element.ts";
 import type { Failure } from "../shared/player/failure.ts";
 import { Attempt, NO_FIGURES, type Beginning, type Ending, type Figures, type Transport } from "./attempt.ts";
 import { HlsAttempt, playsNatively } from "./hls-attempt.ts";
 import { HEAD_S, headOf, keptOf, placeOf, type Kept, type LivePlace } from "./kept.ts";
-import { selectTracks, NO_MEDIA_SOURCE, type TrackSelection } from "./track-selection.ts";
+import { isPerhapsInFlv, selectTracks, NO_MEDIA_SOURCE, type SelectionResult, type TrackSelection } from "./track-selection.ts";
 import { Ways } from "./ways.ts";
 
 /** `waiting`: for the publisher; `away`: for the server, which does not answer; `restarting`: the picture stood still. */
@@ -197,15 +198,20 @@ export class LivePlayer {
     return this.#accept(stream);
   }
 
+  /** What this browser can play of the stream, by the ways that are left. */
+  #plan(stream: Stream | null): SelectionResult {
+    return selectTracks(stream, this.#canPlay, this.#ways.obstacles);
+  }
+
   /** A track may still come, and so may the window, which has what FLV lacks. */
   #isComplete(stream: Stream): boolean {
-    const result = selectTracks(stream, this.#canPlay, this.#ways.obstacles);
+    const result = this.#plan(stream);
     const isPlayed = result.kind === "play" && result.selection.missing === "";
-    return stream.video !== null && stream.audio !== null && isPlayed && (stream.video.codec !== "AV1" || Boolean(stream.window));
+    return stream.video !== null && stream.audio !== null && isPlayed && (!isPerhapsInFlv(codecOf(stream.video) ?? "") || Boolean(stream.window));
   }
 
   #accept(stream: Stream | null): TrackSelection | null {
-    const result = selectTracks(stream, this.#canPlay, this.#ways.obstacles);
+    const result = this.#plan(stream);
     if (result.kind === "refuse") {
       this.#tell({ phase: "failed", failure: result.failure, stream });
       return null;
@@ -283,7 +289,7 @@ export class LivePlayer {
       const { stream } = answer;
       this.#keep(stream);
       if (stream.state === "live" && stream.uptime_ms > TRACKS_SETTLE_MS && (stream.video || stream.audio)) {
-        const result = selectTracks(stream, this.#canPlay, this.#ways.obstacles);
+        const result = this.#plan(stream);
         const changed =
           result.kind === "refuse" ||
           // Who has gone back watches what was, whatever the head is by now.
@@ -370,7 +376,7 @@ export class LivePlayer {
     }
     const answer = await lookUp(encodePath(this.#name), this.#query);
     if (answer.kind !== "found" || answer.stream.state !== "live") return false;
-    const result = selectTracks(answer.stream, this.#canPlay, this.#ways.obstacles);
+    const result = this.#plan(answer.stream);
     return result.kind === "play" && result.selection.overHls !== attempt.selection.overHls;
   }
 

@@ -36,6 +36,11 @@ const IN_FLV = /^(avc[13]|hvc1|hev1|av01|mp4a|mp3|opus|flac)/i;
 /** Of AV1 it reads what some encoders make, and throws at the keyframes of others. */
 const PERHAPS_IN_FLV = /^av01/;
 
+/** Whether only trying shows that the demuxer reads a track of this codec. */
+export function isPerhapsInFlv(codec: string): boolean {
+  return PERHAPS_IN_FLV.test(codec);
+}
+
 export function selectTracks(stream: Stream | null, canPlay: IsTypeSupported, obstacles: Obstacles = { inFlv: new Set(), hls: false }): SelectionResult {
   const { video = null, audio = null } = stream ?? {};
   if (!video && !audio) return { kind: "play", selection: { video: null, audio: null, missing: "", overHls: false } };
@@ -47,7 +52,7 @@ export function selectTracks(stream: Stream | null, canPlay: IsTypeSupported, ob
   const decoded = over(() => true);
   // HLS is made of the window, and its players leave a stream alone of which they can't decode one track.
   const hasHls = Boolean(stream?.window) && !obstacles.hls && decoded.video === (video !== null) && decoded.audio === (audio !== null);
-  const flv = over((codec) => IN_FLV.test(codec) && !obstacles.inFlv.has(codec) && !(hasHls && PERHAPS_IN_FLV.test(codec)));
+  const flv = over((codec) => IN_FLV.test(codec) && !obstacles.inFlv.has(codec) && !(hasHls && isPerhapsInFlv(codec)));
   const overHls = hasHls && (decoded.video !== flv.video || decoded.audio !== flv.audio);
   const plays = overHls ? decoded : flv;
   const bad = [video && !plays.video ? video.codec : "", audio && !plays.audio ? audio.codec : ""].filter(Boolean);

@@ -5,7 +5,7 @@
  * from FLV come over HLS in any case; where that brings nothing, they are done without.
  */
 import type { Ending, Transport } from "./attempt.ts";
-import type { Obstacles, TrackSelection } from "./track-selection.ts";
+import { isPerhapsInFlv, type Obstacles, type TrackSelection } from "./track-selection.ts";
 
 /** What of an attempt decides about the next. */
 export interface Tried {
@@ -58,7 +58,7 @@ export class Ways {
     if (overHls && !gotMedia && (isHopeless || ending === "failed")) {
       this.#obstacles.hls = true;
       this.#emptyAttempts = 0;
-    } else if (!overHls && isHopeless && codec?.startsWith("av01")) this.#obstacles.inFlv.add(codec);
+    } else if (!overHls && isHopeless && codec && isPerhapsInFlv(codec)) this.#obstacles.inFlv.add(codec);
     if (ending !== "lost") this.#way = this.#first();
     else if (!gotMedia && !overHls) this.#way = this.#next(transport, isHopeless);
   }

@@ -27,7 +27,8 @@ interface Waiting {
   before: Sample[];
 }
 
-type Kind = "video" | "audio";
+const KINDS = ["audio", "video"] as const;
+type Kind = (typeof KINDS)[number];
 const METHODS = { video: "_remuxVideo", audio: "_remuxAudio" } as const;
 const STASHES = { video: "_videoStashedLastSample", audio: "_audioStashedLastSample" } as const;
 
@@ -52,7 +53,7 @@ Mp4Remuxer.prototype.remux = function (audio, video) {
 };
 
 Mp4Remuxer.prototype.seek = function (originalDts) {
-  for (const kind of ["audio", "video"] as const) {
+  for (const kind of KINDS) {
     const held = waiting[kind].get(this);
     waiting[kind].delete(this);
     if (held) _onTrackMetadataReceived.call(this, kind, held.metadata);
@@ -61,7 +62,7 @@ Mp4Remuxer.prototype.seek = function (originalDts) {
 };
 
 Mp4Remuxer.prototype.flushStashedSamples = function () {
-  for (const kind of ["audio", "video"] as const) {
+  for (const kind of KINDS) {
     const last = waiting[kind].get(this)?.before.at(-1);
     waiting[kind].delete(this);
     // It is over: no sample of that configuration comes any more.
@@ -70,7 +71,7 @@ Mp4Remuxer.prototype.flushStashedSamples = function () {
   flushStashedSamples.call(this);
 };
 
-for (const kind of ["audio", "video"] as const) {
+for (const kind of KINDS) {
   const write = Mp4Remuxer.prototype[METHODS[kind]];
   Mp4Remuxer.prototype[METHODS[kind]] = function (track, force) {
     const held = waiting[kind].get(this);
