@@ -74,7 +74,19 @@ struct ChunkStream {
 #[derive(Debug)]
 struct Partial {
     at: u64,
-    payload: BytesMut,
+    payload: Vec<u8>,
+}
+
+impl Partial {
+    /// Takes bytes of a message of `length`. The room follows what has come, and in the end it is the message's own.
+    fn take(&mut self, bytes: &[u8], length: usize) {
+        let received = self.payload.len() + bytes.len();
+        if self.payload.capacity() < received {
+            let room = received.saturating_mul(2).min(length).max(received);
+            self.payload.reserve_exact(room - self.payload.len());
+        }
+        self.payload.extend_from_slice(bytes);
+    }
 }
 
 /// A chunk whose header was read and whose payload is not yet here in full.
@@ -336,9 +348,10 @@ impl Decoder {
             Some(cut_off(input, here))
         } else {
             self.partial_bytes = received;
-            partial.payload.extend_from_slice(&input[..here]);
+            let length = stream.length as usize;
+            partial.take(&input[..here], length);
             input.advance(here);
-            (partial.payload.len() >= stream.length as usize).then(|| partial.payload.split().freeze())
+            (partial.payload.len() >= length).then(|| Bytes::from(std::mem::take(&mut partial.payload)))
         };
         self.position = position.saturating_add(here as u64);
         self.open = (here < missing).then_some(OpenChunk { id, missing: missing - here });
@@ -383,7 +396,7 @@ impl ChunkStream {
             // librtmp writes a step back as a wrapped delta (quirk 18).
             _ => self.timestamp.wrapping_add(self.delta),
         };
-        self.partial = Some(Partial { at, payload: BytesMut::new() });
+        self.partial = Some(Partial { at, payload: Vec::new() });
     }
 }
 

@@ -341,6 +341,21 @@ fn a_message_that_announces_16_megabytes_takes_what_it_sends() {
 }
 
 #[test]
+fn a_message_that_came_in_pieces_keeps_no_more_memory_than_it_is_long() {
+    for (length, cut) in [(5_001_u32, 1448), (5_001, 5_020), (80_000, 16 << 10), (80_000, 1), (130, 7)] {
+        let mut wire = Wire::default();
+        let payload = vec![7; length as usize];
+        for (number, chunk) in payload.chunks(128).enumerate() {
+            wire = if number == 0 { wire.fmt0(6, 0, length, 9, 1) } else { wire.fmt3(6) };
+            wire = wire.raw(chunk);
+        }
+        let mut messages = decode_with(Decoder::new(LIMITS, 0), &wire.0, cut).unwrap();
+        let payload = Vec::from(messages.remove(0).payload);
+        assert_eq!((payload.len(), payload.capacity()), (length as usize, length as usize), "cut at {cut}");
+    }
+}
+
+#[test]
 fn a_head_is_what_the_specification_draws() {
     let id = ChunkStreamId::VIDEO;
     let head = message_head(id, 0x01_0203, 0x04_0506, 9, MessageStreamId(1));
