@@ -5,6 +5,7 @@
 //! to the socket. TLS encrypts in whatever thread writes, and takes nothing more while the socket has not taken
 //! what is encrypted already: so a slow peer's bytes wait in the log here too.
 
+use std::cell::RefCell;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::Shutdown;
 
@@ -21,6 +22,9 @@ use crate::net::tunnel::Tunnel;
 
 /// Plain bytes that are read in one go, at most; what one TLS record holds.
 const RECORD_BYTES_MAX: usize = 16 << 10;
+
+/// Bytes that are read of a socket in one go, at most.
+const READ_BYTES: usize = 32 << 10;
 
 /// What carries a connection's bytes.
 #[derive(Debug)]
@@ -73,7 +77,7 @@ impl Transport {
     /// Appends what there is to `input`: how much; 0 at the end.
     pub(crate) fn try_read(&self, input: &mut BytesMut) -> io::Result<usize> {
         match self {
-            Self::Tcp(socket) => socket.try_read_buf(input),
+            Self::Tcp(socket) => receive(socket, input),
             Self::Tls(tls) => tls.try_read(input),
             Self::Tunnel(tunnel) => tunnel.try_read(input),
             Self::Pipe(pipe) => pipe.try_read(),
@@ -83,8 +87,7 @@ impl Transport {
     /// Writes as much of the slices as is taken now.
     pub(crate) fn try_write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match (self, slices) {
-            // One piece goes the shorter way through the kernel: `send`, not `writev`.
-            (Self::Tcp(socket), [piece]) => socket.try_write(piece),
+            (Self::Tcp(socket), [piece]) => send(socket, piece),
             (Self::Tcp(socket), _) => socket.try_write_vectored(slices),
             (Self::Tls(tls), _) => tls.try_write(slices),
             (Self::Tunnel(tunnel), _) => tunnel.try_write(slices),
@@ -167,6 +170,37 @@ impl Tls {
     }
 }
 
+/// Appends what a socket has. A read that leaves room has emptied it, and the next wait is for more: without that, each
+/// message would cost a second read, which finds nothing.
+fn receive(socket: &TcpStream, input: &mut BytesMut) -> io::Result<usize> {
+    ROOM.with_borrow_mut(|room| {
+        let mut received = None;
+        let tried = socket.try_io(Interest::READABLE, || {
+            let count = (&*SockRef::from(socket)).read(room)?;
+            received = Some(count);
+            if (1..room.len()).contains(&count) { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        });
+        let Some(count) = received else { return tried.map(|()| 0) };
+        input.extend_from_slice(&room[..count]);
+        Ok(count)
+    })
+}
+
+/// Writes one piece by the shorter way through the kernel, `send` and not `writev`, and without a look at what tokio
+/// knows of the socket: that lies elsewhere in memory, and the socket knows better. A full one is asked again by tokio,
+/// which waits for it then.
+fn send(socket: &TcpStream, piece: &[u8]) -> io::Result<usize> {
+    match SockRef::from(socket).send(piece) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => socket.try_write(piece),
+        sent => sent,
+    }
+}
+
+thread_local! {
+    /// Room for one read, for all connections of a thread: what has come is as long as it is in theirs.
+    static ROOM: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
+}
+
 /// Moves the plain bytes that the session holds to `input`.
 fn drain(session: &mut ServerConnection, input: &mut BytesMut) -> io::Result<usize> {
     let before = input.len();
@@ -213,5 +247,82 @@ impl Write for Raw<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// How long it is waited for what must not come.
+    const MOMENT: Duration = Duration::from_millis(50);
+
+    async fn pair() -> (Transport, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (peer, accepted) =
+            tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
+        (Transport::Tcp(accepted.unwrap().0), peer.unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_read_that_leaves_room_is_the_last_until_more_comes() {
+        let (transport, mut peer) = pair().await;
+        let mut input = BytesMut::new();
+        for round in 1..4 {
+            peer.write_all(b"abc").await.unwrap();
+            transport.ready(Interest::READABLE).await.unwrap();
+            assert_eq!(transport.try_read(&mut input).unwrap(), 3);
+            assert_eq!(input.len(), 3 * round);
+            let more = timeout(MOMENT, transport.ready(Interest::READABLE)).await;
+            assert!(more.is_err(), "nothing wakes a connection that has read all there is");
+            assert_eq!(transport.try_read(&mut input).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        }
+        drop(peer);
+        transport.ready(Interest::READABLE).await.unwrap();
+        assert_eq!(transport.try_read(&mut input).unwrap(), 0, "the end");
+    }
+
+    #[tokio::test]
+    async fn what_is_longer_than_the_room_comes_whole() {
+        let (transport, mut peer) = pair().await;
+        let sent: Vec<u8> = (0..READ_BYTES * 5 + 1).map(|at| (at / 7) as u8).collect();
+        let expected = sent.clone();
+        let writing = tokio::spawn(async move { peer.write_all(&sent).await });
+        let mut input = BytesMut::new();
+        loop {
+            transport.ready(Interest::READABLE).await.unwrap();
+            match transport.try_read(&mut input) {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+            }
+        }
+        writing.await.unwrap().unwrap();
+        assert!(input == expected);
+    }
+
+    #[tokio::test]
+    async fn a_full_socket_is_waited_for() {
+        let (transport, peer) = pair().await;
+        let piece = vec![7; 64 << 10];
+        let mut written = 0;
+        while let Ok(count) = transport.try_write(&[IoSlice::new(&piece)]) {
+            written += count;
+        }
+        assert!(timeout(MOMENT, transport.ready(Interest::WRITABLE)).await.is_err(), "it is full");
+        let mut read = 0;
+        let mut room = vec![0; 64 << 10];
+        while read < written {
+            peer.readable().await.unwrap();
+            read += peer.try_read(&mut room).unwrap_or(0);
+        }
+        timeout(Duration::from_secs(10), transport.ready(Interest::WRITABLE)).await.unwrap().unwrap();
+        assert_eq!(transport.try_write(&[IoSlice::new(b"x")]).unwrap(), 1);
     }
 }

@@ -194,7 +194,6 @@ impl Connection {
     }
 
     fn read(&mut self) -> Result<(), End> {
-        self.input.reserve(INBOUND_BYTES_MAX / 4);
         match self.wire.transport.try_read(&mut self.input) {
             Ok(1..) => self.hear(),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

@@ -29,10 +29,6 @@ use crate::net::listener::Accepted;
 use crate::net::tunnel;
 use crate::stop::Stop;
 
-/// Room for one read from a publisher; a keyframe takes several.
-const READ_BYTES: usize = 16 << 10;
-/// Room for one read from a peer that does not publish: a greeting, a command, an acknowledgement.
-const READ_BYTES_SMALL: usize = 2 << 10;
 /// Events handled before other connections get a turn. A read holds a dozen; an aggregate may hold a
 /// million.
 const EVENTS_PER_TURN: usize = 64;
@@ -177,8 +173,6 @@ impl Connection {
 
     /// Takes what the socket has and lets the session make events of it.
     async fn read(&mut self) -> Result<(), End> {
-        let publishes = !self.publishing.is_empty();
-        self.input.reserve(if publishes { READ_BYTES } else { READ_BYTES_SMALL });
         match self.conversation.wire.transport.try_read(&mut self.input) {
             Ok(0) => return Err(End::Gone),
             Ok(_) => self.conversation.session.heard(self.shared.sources.uptime.now()),
