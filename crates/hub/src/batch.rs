@@ -23,6 +23,7 @@ pub struct Batch {
     pub(crate) groups: Vec<Group>,
     /// Which stream's log it was filled from, and where that log's head was.
     filled: Option<(u64, u64)>,
+    is_all: bool,
     version: u64,
 }
 
@@ -32,6 +33,13 @@ impl Batch {
     #[must_use]
     pub fn version(&self) -> u64 {
         self.version
+    }
+
+    /// Whether there is nothing behind it for now: who has used all of it need not read again before it is called. Never
+    /// so at the end of a broadcast, which is read.
+    #[must_use]
+    pub const fn is_all(&self) -> bool {
+        self.is_all
     }
 
     /// The groups that the frames belong to: that of the first frame, then those that begin in the batch.
@@ -65,6 +73,7 @@ impl Batch {
             }
         }
         self.filled = None;
+        self.is_all = false;
         self.version += 1;
     }
 
@@ -76,5 +85,10 @@ impl Batch {
     /// What it holds was filled in from the log of `stream`, whose head is at `head`.
     pub(crate) fn filled_from(&mut self, stream: u64, head: u64) {
         self.filled = Some((stream, head));
+    }
+
+    /// `may_grow`: frames may come behind `head`, of which watchers are told.
+    pub(crate) fn look_behind(&mut self, head: u64, may_grow: bool) {
+        self.is_all = may_grow && self.first + self.frames.len() as u64 == head;
     }
 }

@@ -155,6 +155,23 @@ impl Playback {
             self.pause = Pause::Stands;
         }
         self.cursor.advance(batch, frames);
+        if batch.is_all() && frames == batch.frames.len() {
+            self.look_at_buffer();
+        }
+    }
+
+    /// Everything before the frame `next` has gone out, the last of it at `newest`, of a live log in which it was
+    /// [steady](Self::is_steady) at the head.
+    pub fn catch_up(&mut self, next: u64, newest: Timestamp) {
+        self.newest = Some(newest);
+        self.cursor.catch_up(next);
+    }
+
+    /// Whether frames go out as they come, without a limit, and the player is to be told nothing.
+    #[must_use]
+    pub fn is_steady(&self) -> bool {
+        let runs = self.pause == Pause::Runs && !self.is_held;
+        runs && self.limit.is_none() && self.end.is_none() && !self.has_news()
     }
 
     /// Has `watcher` called whenever there is something to do, for as long as the watch is kept.

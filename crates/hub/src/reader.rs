@@ -138,7 +138,7 @@ impl Reader {
                 Some(Reading::Lost(self.lose(log, at, to)))
             }
             Position::At(at) if at < log.head() => {
-                stream.fill(log, at, batch);
+                stream.fill(&inner, at, batch);
                 Some(Reading::Frames)
             }
             _ => is_over.then_some(Reading::Ended),

@@ -279,11 +279,13 @@ impl Stream {
 
     /// Fills `batch` with the frames from `sequence` on, unless it holds just these already: cursors side
     /// by side share it.
-    pub(crate) fn fill(&self, log: &Log, sequence: u64, batch: &mut Batch) {
+    pub(crate) fn fill(&self, inner: &Inner, sequence: u64, batch: &mut Batch) {
+        let log = &inner.log;
         if !batch.is_current(self.number, sequence, log.head()) {
             log.read(sequence, BATCH_FRAMES_MAX, BATCH_BYTES_MAX, batch);
             batch.filled_from(self.number, log.head());
         }
+        batch.look_behind(log.head(), inner.state != State::Ended);
     }
 
     pub(crate) fn snapshot(&self, now: Duration) -> Snapshot {

@@ -160,10 +160,14 @@ impl Subscriber {
     /// Moves past the first `frames` frames of the last batch.
     pub fn advance(&mut self, batch: &Batch, frames: usize) {
         if frames > 0 {
-            let next = batch.first + frames as u64;
-            self.position = Position::At(next);
-            self.seen = Some(next - 1);
+            self.catch_up(batch.first + frames as u64);
         }
+    }
+
+    /// Moves to the frame `next`; what is before it has gone out.
+    pub fn catch_up(&mut self, next: u64) {
+        self.position = Position::At(next);
+        self.seen = next.checked_sub(1);
     }
 
     /// Moves to the next keyframe that comes, as after a pause.
@@ -194,7 +198,7 @@ impl Subscriber {
     fn read_from(&mut self, stream: &Stream, inner: &Inner, batch: &mut Batch) -> Next {
         match self.settle(&inner.log) {
             Some(at) if at < inner.log.head() => {
-                stream.fill(&inner.log, at, batch);
+                stream.fill(inner, at, batch);
                 Next::Frames
             }
             _ if inner.state == State::Ended => Next::Ended,
@@ -282,6 +286,10 @@ impl Cursor for Subscriber {
 
     fn advance(&mut self, batch: &Batch, frames: usize) {
         Self::advance(self, batch, frames);
+    }
+
+    fn catch_up(&mut self, next: u64) {
+        Self::catch_up(self, next);
     }
 
     fn seen(&self) -> Option<u64> {

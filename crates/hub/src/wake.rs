@@ -8,12 +8,16 @@
 use std::any::Any;
 use std::collections::VecDeque;
 use std::fmt;
+use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use slab::Slab;
 use tokio::sync::Notify;
+
+/// Watchers that are prepared together: few, so that what was fetched for them is still at hand when they are called.
+const GROUP: usize = 8;
 
 /// Somebody to call when a stream has grown or ended.
 ///
@@ -22,6 +26,10 @@ use tokio::sync::Notify;
 pub trait Watcher: Send + Sync {
     /// The stream that is watched has grown or ended since the last call.
     fn stream_changed(&self);
+
+    /// The call comes next, behind those of a few others. What it reads first can be looked at here, without a lock: the
+    /// processor fetches for all of them at the same time what it would wait for one after the other.
+    fn prepare(&self) {}
 }
 
 /// A watcher that wakes the task that waits for it.
@@ -86,9 +94,15 @@ impl Lane {
             // From here on, growth makes the stream due again.
             audience.queued.store(false, Ordering::Release);
         }
-        let end = audience.collect(position, count_max, scratch);
-        for watcher in scratch.drain(..) {
-            watcher.stream_changed();
+        let mut end = Some(position);
+        let mut called = 0;
+        while let Some(position) = end.filter(|_| called < count_max) {
+            end = audience.collect(position, GROUP.min(count_max - called), scratch);
+            called += scratch.len();
+            scratch.iter().for_each(|watcher| watcher.prepare());
+            for watcher in scratch.drain(..) {
+                watcher.stream_changed();
+            }
         }
         let mut round = self.round.lock();
         if let Some(position) = end {
@@ -131,6 +145,10 @@ impl Audience {
     fn collect(&self, position: usize, count_max: usize, into: &mut Vec<Arc<dyn Watcher>>) -> Option<usize> {
         let watchers = self.watchers.lock();
         let slots = watchers.capacity();
+        for slot in position..slots.min(position.saturating_add(count_max)) {
+            // As in `prepare`: a count that is to be changed is waited for, one that is read is not.
+            black_box(watchers.get(slot).map(Arc::strong_count));
+        }
         for slot in position..slots {
             if into.len() >= count_max {
                 return Some(slot);

@@ -256,6 +256,10 @@ impl Cursor for BroadcastCursor {
         }
     }
 
+    fn catch_up(&mut self, next: u64) {
+        self.live.catch_up(next);
+    }
+
     fn seen(&self) -> Option<u64> {
         self.rewound.as_ref().map_or_else(|| self.live.seen(), |rewound| rewound.with(|ahead| ahead.seen()))
     }

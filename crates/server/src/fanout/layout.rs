@@ -4,15 +4,17 @@
 //! zero. So a lane lays a batch out once, and for the next viewer only writes its times over. The bytes lie
 //! in one piece: the kernel copies that several times faster than the same bytes from many places.
 
+use std::io::IoSlice;
 use std::ops::Range;
 
 use bytes::Bytes;
 use headwater_hub::{Batch, PartContent};
 use headwater_media::flv::{Dialect, KeyframeGate, config_bodies, frame_head};
-use headwater_media::{Frame, MediaKind, TrackId};
+use headwater_media::{Frame, MediaKind, Timestamp, TrackId};
 
 use super::format::{Format, Opened};
-use super::wire::Outbox;
+use super::step::{Place, Standing};
+use super::wire::{Outbox, Wire};
 
 /// Pieces of payload from this size on are shared, not copied, when a write stops within them.
 const SHARE_BYTES_MIN: usize = 4 << 10;
@@ -61,6 +63,10 @@ pub(super) struct Layout {
     shared: Vec<Shared>,
     /// What it holds; `None` if only one viewer can use it.
     made_for: Option<Key>,
+    /// Where viewers stand whom it has been found to be right for.
+    begins: Option<Place>,
+    /// Where they stand that have used all of it.
+    ends_at: Option<Place>,
     origin_ms: i64,
     newest_ms: i64,
 }
@@ -103,7 +109,7 @@ pub(super) struct Layouts {
 
 impl Layouts {
     /// The batch laid out for one viewer.
-    pub(super) fn of(&mut self, batch: &Batch, portion: &Portion<'_>) -> &Layout {
+    pub(super) fn of(&mut self, batch: &Batch, portion: &Portion<'_>) -> &mut Layout {
         let key = portion.key(batch);
         let has = |same: fn(&Key, &Key) -> bool| {
             self.kept.iter().position(
@@ -118,6 +124,18 @@ impl Layouts {
         let layout = &mut self.kept[at];
         layout.prepare(batch, portion, key);
         layout
+    }
+
+    /// The layout of `batch` that a viewer is to get who stands there, stamped for it; none if no other who stood there
+    /// has got one.
+    pub(super) fn behind(&mut self, standing: &Standing, batch: &Batch) -> Option<&mut Layout> {
+        let is_next = |layout: &&mut Layout| {
+            layout.begins == Some(standing.place)
+                && layout.made_for.is_some_and(|(version, ..)| version == batch.version())
+        };
+        let layout = self.kept.iter_mut().find(is_next)?;
+        let format = layout.made_for?.2.format;
+        layout.stamp(format, standing.origin_ms).then_some(layout)
     }
 }
 
@@ -170,18 +188,50 @@ impl Layout {
         }
     }
 
+    /// Writes it; returns how many frames have gone out. Of one that has gone in part, the rest goes first, whatever happens
+    /// to the log.
+    pub(super) fn write(&self, wire: &Wire, outbox: &mut Outbox, batch: &Batch) -> usize {
+        let written = match self.bytes() {
+            [] => 0,
+            bytes => wire.write(outbox, &[IoSlice::new(bytes)]),
+        };
+        let used = self.frames_within(written);
+        if used == self.frames() || written <= self.end_of(used) {
+            return used;
+        }
+        self.keep(written..self.end_of(used + 1), batch, outbox);
+        used + 1
+    }
+
+    /// It is what everyone gets who stands at `place`.
+    pub(super) fn follows(&mut self, place: Place) {
+        self.begins = Some(place);
+    }
+
+    /// Where the viewer stands that it was stamped for and that has got so many of its frames: all who have got all of
+    /// them stand at one place.
+    pub(super) fn standing(&mut self, batch: &Batch, used: usize) -> Standing {
+        let is_all = used == self.frames();
+        Standing {
+            place: if is_all { *self.ends_at.get_or_insert_with(Place::new) } else { Place::new() },
+            next: batch.first + used as u64,
+            newest: used.checked_sub(1).map_or(Timestamp::ZERO, |last| batch.frames[last].dts),
+            origin_ms: self.origin_ms,
+        }
+    }
+
     /// The bytes.
-    pub(super) fn bytes(&self) -> &[u8] {
+    fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// How many whole frames lie within the first `written` bytes.
-    pub(super) fn frames_within(&self, written: usize) -> usize {
+    fn frames_within(&self, written: usize) -> usize {
         self.ends.partition_point(|end| *end <= written)
     }
 
     /// Where the bytes of the first `frames` frames end, and of what goes before them.
-    pub(super) fn end_of(&self, frames: usize) -> usize {
+    fn end_of(&self, frames: usize) -> usize {
         frames.checked_sub(1).map_or(0, |last| self.ends[last])
     }
 
@@ -191,7 +241,7 @@ impl Layout {
     }
 
     /// Puts the bytes of `range` into the outbox; of large payloads, by reference.
-    pub(super) fn keep(&self, range: Range<usize>, batch: &Batch, outbox: &mut Outbox) {
+    fn keep(&self, range: Range<usize>, batch: &Batch, outbox: &mut Outbox) {
         let mut at = range.start;
         for shared in &self.shared {
             let end = shared.at + shared.range.len();
@@ -234,6 +284,7 @@ impl Layout {
         self.stamps.clear();
         self.ends.clear();
         self.shared.clear();
+        (self.begins, self.ends_at) = (None, None);
         self.newest_ms = i64::MIN;
     }
 

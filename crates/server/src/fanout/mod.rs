@@ -8,6 +8,7 @@ mod format;
 mod lanes;
 mod layout;
 mod playing;
+mod step;
 mod transport;
 mod viewer;
 mod wire;

@@ -1,6 +1,5 @@
 //! What one viewer plays, and in which form it is written.
 
-use std::io::IoSlice;
 use std::sync::Arc;
 
 use headwater_hub::{Batch, DecoderSetup, Next, Playback, Start};
@@ -8,7 +7,8 @@ use headwater_media::flv::{Dialect, KeyframeGate, UnacceptedCodec};
 use headwater_media::{MediaKind, TrackId};
 
 use super::format::Format;
-use super::layout::{Form, Layouts, Muted, Portion};
+use super::layout::{Form, Layout, Layouts, Muted, Portion};
+use super::step::Standing;
 use super::wire::{Outbox, Wire};
 
 /// Room for a batch and its layouts, which viewers side by side share.
@@ -18,19 +18,39 @@ pub(super) struct Scratch {
     layouts: Layouts,
 }
 
+impl Scratch {
+    /// What others have got that stood there, and the batch that it was made of.
+    pub(super) fn behind(&mut self, standing: &Standing) -> Option<(&mut Layout, &Batch)> {
+        Some((self.layouts.behind(standing, &self.batch)?, &self.batch))
+    }
+}
+
+/// How far a batch has gone out.
+#[derive(Debug)]
+pub(super) enum Delivered {
+    /// There is none, or nothing that may go out.
+    Nothing,
+    /// A part: the socket is full.
+    Part,
+    /// As a whole, and there may be more.
+    All,
+    /// As a whole, and that was all; the viewer is in step with whoever has got the same.
+    InStep(Standing),
+}
+
 /// What a viewer plays, and in which form.
 #[derive(Debug)]
 pub(crate) struct Playing {
     pub(crate) playback: Playback,
-    form: Form,
+    pub(super) form: Form,
     /// What the player's side takes, and what it has asked for; the form's dialect is this one with tracks
     /// chosen for the setup in force.
-    takes: Dialect,
-    fitted: Option<Arc<DecoderSetup>>,
+    pub(super) takes: Dialect,
+    pub(super) fitted: Option<Arc<DecoderSetup>>,
     /// Other tracks have been chosen, because those before are gone or back, and their configurations are to be told.
     has_new_choice: bool,
     /// The playback's breaks so far: one more, and every video track has to begin anew.
-    breaks: u64,
+    pub(super) breaks: u64,
     /// The head of the file is still to come.
     is_new: bool,
     /// Tracks that had fallen silent when the viewer came, and that the log still held where it began, each with when
@@ -76,11 +96,21 @@ impl Playing {
         u64::try_from(time.as_ms()).unwrap_or(0)
     }
 
-    /// Writes one batch; returns whether it is worth going on.
-    pub(super) fn deliver_batch(&mut self, wire: &Wire, outbox: &mut Outbox, scratch: &mut Scratch) -> bool {
+    /// Writes one batch to a viewer that `stood` there, if it was in step until now.
+    pub(super) fn deliver_batch(
+        &mut self,
+        wire: &Wire,
+        outbox: &mut Outbox,
+        scratch: &mut Scratch,
+        stood: Option<Standing>,
+    ) -> Delivered {
         let Scratch { batch, layouts } = scratch;
-        if self.unaccepted.is_some() || self.playback.read(batch) != Next::Frames || !self.fit(batch) {
-            return false;
+        if self.unaccepted.is_some() || self.playback.read(batch) != Next::Frames {
+            return Delivered::Nothing;
+        }
+        let is_fitted = self.is_fitted(batch);
+        if !self.fit(batch) {
+            return Delivered::Nothing;
         }
         let layout = layouts.of(
             batch,
@@ -92,17 +122,22 @@ impl Playing {
                 origin_ms: self.playback.origin().as_ms(),
             },
         );
-        let written = match layout.bytes() {
-            [] => 0,
-            bytes => wire.write(outbox, &[IoSlice::new(bytes)]),
-        };
-        let mut used = layout.frames_within(written);
-        let all = used == layout.frames();
-        if !all && written > layout.end_of(used) {
-            // A part of the next frame is on its way: its rest goes first, whatever happens to the log.
-            layout.keep(written..layout.end_of(used + 1), batch, outbox);
-            used += 1;
+        let used = layout.write(wire, outbox, batch);
+        self.move_past(used, batch);
+        if used < layout.frames() || wire.is_blocked() {
+            return Delivered::Part;
         }
+        if !self.is_in_step(batch) {
+            return Delivered::All;
+        }
+        if let Some(stood) = stood.filter(|stood| is_fitted && stood.next == batch.first) {
+            layout.follows(stood.place);
+        }
+        Delivered::InStep(layout.standing(batch, used))
+    }
+
+    /// So many frames have gone out.
+    fn move_past(&mut self, used: usize, batch: &Batch) {
         if used > 0 {
             self.has_new_choice = false;
             self.is_new = false;
@@ -110,7 +145,18 @@ impl Playing {
         }
         self.playback.advance(batch, used);
         self.begin(batch, used);
-        all
+    }
+
+    /// Whether all that can be known of what the viewer gets next is where it stands: behind all of `batch`, and of its
+    /// log.
+    fn is_in_step(&self, batch: &Batch) -> bool {
+        let has_begun = self.form.begun == KeyframeGate::ALL || !batch.setup.has(MediaKind::Video);
+        batch.is_all() && self.playback.is_steady() && self.silent.is_empty() && has_begun
+    }
+
+    /// Whether the form has been fitted to just this setup.
+    fn is_fitted(&self, batch: &Batch) -> bool {
+        self.fitted.as_ref().is_some_and(|setup| Arc::ptr_eq(setup, &batch.setup))
     }
 
     /// Fits the form to what the batch holds; false where nothing of it can be used.
@@ -124,7 +170,7 @@ impl Playing {
             self.form.file_header = Some((promises(MediaKind::Audio), promises(MediaKind::Video)));
             self.silent = silent_tracks(batch);
         }
-        if !self.fitted.as_ref().is_some_and(|setup| Arc::ptr_eq(setup, &batch.setup)) {
+        if !self.is_fitted(batch) {
             self.silent.retain(|(id, since)| batch.setup.since(*id) == Some(*since));
             match self.takes.fitted(batch.setup.tracks()) {
                 Ok(dialect) if dialect == self.form.dialect => {}

@@ -23,12 +23,13 @@ const FAREWELL_MAX: Duration = Duration::from_secs(2);
 /// Room for what a peer says after the last words.
 const FAREWELL_READ_BYTES: usize = 2 << 10;
 
-/// The way out of one connection.
+/// The way out of one connection. What every write needs lies side by side.
 #[derive(Debug)]
+#[repr(C)]
 pub(crate) struct Wire {
+    blocked: AtomicBool,
     pub(crate) transport: Transport,
     outbox: Mutex<Outbox>,
-    blocked: AtomicBool,
     /// Rung when the connection's task has to look: blocked, failed, or a viewer's stream has ended.
     pub(crate) bell: Notify,
 }

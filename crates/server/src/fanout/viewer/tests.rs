@@ -2,11 +2,12 @@
 
 mod allocations;
 mod flv;
+mod in_step;
 
 use bytes::BytesMut;
 use headwater_hub::{Hub, HubConfig, News, Publisher, PublisherInfo, Start, StreamName};
 use headwater_media::flv::{CodecSet, TrackChoice};
-use headwater_media::{Codec, Frame, Timestamp, Track, TrackId};
+use headwater_media::{Codec, Frame, MediaKind, Timestamp, Track, TrackId};
 use headwater_rtmp::chunk::{Decoder, DecoderLimits, MessageStreamId};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;

@@ -1,0 +1,174 @@
+//! Viewers that stand at one place are written to together, and each gets what it would get alone.
+
+use bytes::Bytes;
+
+use super::*;
+
+const FORMATS: [Format; 4] = [
+    Format::Rtmp { stream: MessageStreamId(1), chunk_size: 128 },
+    Format::Rtmp { stream: MessageStreamId(1), chunk_size: 60_000 },
+    Format::Flv(Envelope::HttpChunk),
+    Format::Flv(Envelope::WebSocketMessage),
+];
+/// Things that happen in one broadcast.
+const STEPS: u64 = 400;
+
+fn pictures() -> Track {
+    track(TrackId::VIDEO, Codec::H264, &[1, 66, 0, 30, 255])
+}
+
+fn sound() -> Track {
+    track(TrackId::AUDIO, Codec::Aac, &[18, 16])
+}
+
+fn hub() -> (Hub, StreamName, Publisher) {
+    let hub = Hub::new(HubConfig::default());
+    let name = StreamName::parse("live/a").unwrap();
+    let publisher = hub.publish(&name, PublisherInfo::default(), Duration::ZERO).unwrap();
+    (hub, name, publisher)
+}
+
+async fn join(hub: &Hub, name: &StreamName, format: Format) -> (Arc<Viewer>, TcpStream) {
+    let cursor = hub.subscribe(name, Start::NewestKeyframe, Timestamp::from_ms(60_000), Duration::ZERO);
+    let playback = Playback::new(Box::new(cursor.unwrap()), Duration::ZERO, Duration::ZERO);
+    viewer_in(format, playback, Dialect::PLAIN).await
+}
+
+fn push(publisher: &mut Publisher, track: &Track, ms: i64, key: bool, payload: Vec<u8>) {
+    let (at, payload) = (Timestamp::from_ms(ms), Bytes::from(payload));
+    let frame = Frame { track: track.id, codec: track.codec, dts: at, pts: at, key, payload };
+    publisher.push(frame, Duration::ZERO);
+}
+
+/// A broadcast as `seed` has it, in which viewers come, mute, rest and go on: what each of their players has read. Where
+/// they are `alone`, each is looked at before it is written to, which puts it out of step.
+async fn watched(mut seed: u64, alone: bool) -> Vec<Vec<u8>> {
+    let mut random = move |below: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) % below
+    };
+    let (hub, name, mut publisher) = hub();
+    let (pictures, sound) = (pictures(), sound());
+    publisher.set_track(pictures.clone());
+    publisher.set_track(sound.clone());
+    push(&mut publisher, &pictures, 0, true, vec![1; 60]);
+    let mut viewers = Vec::new();
+    for step in 1..STEPS {
+        let ms = step as i64 * 20;
+        let one = random(viewers.len().max(1) as u64) as usize;
+        match random(40) {
+            0..=9 => push(&mut publisher, &pictures, ms, random(8) == 0, vec![step as u8; 40 + one]),
+            10..=17 => push(&mut publisher, &sound, ms, true, vec![step as u8; 20]),
+            18 => publisher.set_track(track(TrackId::VIDEO, Codec::H264, &[1, 77, 0, 31, 255])),
+            19 => publisher.set_track(pictures.clone()),
+            20 | 21 if viewers.len() < 16 => {
+                viewers.push(join(&hub, &name, FORMATS[random(4) as usize]).await);
+            }
+            22 | 23 => {
+                let (kind, on) = ([MediaKind::Audio, MediaKind::Video][random(2) as usize], random(2) == 0);
+                if let Some((viewer, _)) = viewers.get(one) {
+                    viewer.hold(|playing| playing.receive(kind, on));
+                    viewer.release();
+                }
+            }
+            number @ 24..=26 => {
+                let change = |playback: &mut Playback| match number {
+                    24 => playback.pause(),
+                    25 => playback.resume(Timestamp::ZERO),
+                    _ => playback.limit(Timestamp::from_ms(900)),
+                };
+                if let Some((viewer, _)) = viewers.get(one) {
+                    viewer.with(change);
+                }
+            }
+            _ => {
+                for (viewer, _) in viewers.iter().skip(one).chain(viewers.iter().take(one)) {
+                    if alone {
+                        viewer.with(|_| ());
+                    }
+                    viewer.deliver();
+                }
+            }
+        }
+    }
+    let mut read = Vec::new();
+    for (viewer, mut player) in viewers {
+        drop(viewer);
+        let mut all = Vec::new();
+        player.read_to_end(&mut all).await.unwrap();
+        read.push(all);
+    }
+    read
+}
+
+#[tokio::test]
+async fn who_is_in_step_gets_what_it_would_get_alone() {
+    let mut bytes = 0;
+    for seed in 0..60 {
+        let (together, alone) = (watched(seed, false).await, watched(seed, true).await);
+        bytes += alone.iter().map(Vec::len).sum::<usize>();
+        for (number, (together, alone)) in together.iter().zip(&alone).enumerate() {
+            assert!(together == alone, "seed {seed}, viewer {number}");
+        }
+    }
+    assert!(bytes > 1_000_000, "{bytes} bytes: they have seen a good part of it");
+}
+
+#[tokio::test]
+async fn who_is_in_step_is_written_to_without_a_look_at_what_it_plays() {
+    let (hub, name, mut publisher) = hub();
+    publisher.set_track(pictures());
+    push(&mut publisher, &pictures(), 0, true, vec![0; 50]);
+    let (first, mut first_player) = join(&hub, &name, FORMATS[0]).await;
+    first.deliver();
+    push(&mut publisher, &pictures(), 40, true, vec![1; 50]);
+    let (second, mut second_player) = join(&hub, &name, FORMATS[0]).await;
+    for number in 1..10 {
+        push(&mut publisher, &pictures(), 40 + number * 40, false, vec![number as u8; 50]);
+        first.deliver();
+        // Once both have got the same, the second only follows.
+        let looked_at = (number > 2).then(|| second.playing.lock());
+        second.deliver();
+        drop(looked_at);
+    }
+    let times = |pictures: Vec<(u32, BytesMut)>| pictures.into_iter().map(|(ms, _)| ms).collect::<Vec<_>>();
+    let first_times = times(pictures_until(&mut first_player, 11).await);
+    let second_times = times(pictures_until(&mut second_player, 10).await);
+    assert_eq!(first_times, (0..11).map(|at| at * 40).collect::<Vec<_>>());
+    assert_eq!(second_times, (0..10).map(|at| at * 40).collect::<Vec<_>>(), "its own time");
+    assert_eq!(second.with(|playback| (playback.seen(), playback.sent().0.as_ms())), (Some(10), 360));
+}
+
+#[tokio::test]
+async fn who_is_in_step_and_reads_slowly_gets_every_frame_whole() {
+    let (hub, name, mut publisher) = hub();
+    publisher.set_track(pictures());
+    push(&mut publisher, &pictures(), 0, true, vec![0; 50]);
+    let (first, mut first_player) = join(&hub, &name, FORMATS[0]).await;
+    let (slow, mut slow_player) = join(&hub, &name, FORMATS[0]).await;
+    slow.wire.transport.bound_send_buffer(20_000);
+    let go_on = |viewer: &Viewer| {
+        if viewer.wire.is_blocked() {
+            viewer.wire.unblock();
+        }
+        viewer.deliver();
+    };
+    let first_reads = tokio::spawn(async move { pictures_until(&mut first_player, 200).await });
+    for number in 1..200 {
+        push(&mut publisher, &pictures(), number * 40, false, vec![number as u8; 30_000]);
+        go_on(&first);
+        slow.deliver();
+        tokio::task::yield_now().await;
+    }
+    assert!(slow.wire.is_blocked(), "its socket is full, in the middle of a frame or behind one");
+    let reading = tokio::spawn(async move { pictures_until(&mut slow_player, 200).await });
+    while !reading.is_finished() || !first_reads.is_finished() {
+        go_on(&first);
+        go_on(&slow);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    for (number, (ms, payload)) in reading.await.unwrap().into_iter().enumerate() {
+        assert_eq!(ms as usize, number * 40);
+        assert!(payload.iter().all(|byte| *byte == number as u8), "picture {number}");
+    }
+}
