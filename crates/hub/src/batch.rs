@@ -23,6 +23,7 @@ pub struct Batch {
     pub(crate) groups: Vec<Group>,
     /// Which stream's log it was filled from, and where that log's head was.
     filled: Option<(u64, u64)>,
+    /// Whether nothing lay behind it when it was read last.
     is_all: bool,
     version: u64,
 }

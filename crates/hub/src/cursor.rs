@@ -30,8 +30,9 @@ pub trait Cursor: fmt::Debug + Send + Sync {
     fn advance(&mut self, batch: &Batch, frames: usize);
 
     /// Moves to the frame `next`, past frames that have gone out without this cursor: others that stood at the same place
-    /// have read them. Only ever asked for behind a batch that [was all](Batch::is_all) there was.
-    fn catch_up(&mut self, _next: u64) {}
+    /// have read them. Only asked for behind a batch of a log that [was all](Batch::is_all) there was: who
+    /// hands on batches of another cursor hands this on, and who makes its own has nothing to do.
+    fn catch_up(&mut self, next: u64);
 
     /// Number of the last frame that was used; what [`crate::DecoderSetup::unseen`] asks for.
     fn seen(&self) -> Option<u64>;

@@ -59,6 +59,8 @@ impl Cursor for Slides {
         self.seen = Some(self.next as u64 - 1);
     }
 
+    fn catch_up(&mut self, _next: u64) {}
+
     fn seen(&self) -> Option<u64> {
         self.seen
     }

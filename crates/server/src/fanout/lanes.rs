@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use headwater_hub::Lane;
 
+use super::viewer::Viewer;
 use crate::live::Live;
 
 /// Viewers called before other tasks get a turn: about half a millisecond of work.
@@ -34,6 +35,7 @@ pub(crate) async fn drive(lanes: Arc<[Lane]>, index: usize, gathering: Live<Gath
         lane.rung().await;
         let mut busy = Duration::ZERO;
         loop {
+            Viewer::look_again();
             let began = Instant::now();
             let more = lane.call_some(CALLS_PER_TURN, &mut scratch);
             busy += began.elapsed();

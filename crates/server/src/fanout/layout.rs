@@ -63,7 +63,7 @@ pub(super) struct Layout {
     shared: Vec<Shared>,
     /// What it holds; `None` if only one viewer can use it.
     made_for: Option<Key>,
-    /// Where viewers stand whom it has been found to be right for.
+    /// Where a viewer stood that has got it: it is right for all who stand there.
     begins: Option<Place>,
     /// Where they stand that have used all of it.
     ends_at: Option<Place>,
@@ -126,11 +126,17 @@ impl Layouts {
         layout
     }
 
+    /// The next viewer looks whether there is more by now.
+    pub(super) fn look_again(&mut self) {
+        self.kept.iter_mut().for_each(|layout| layout.begins = None);
+    }
+
     /// The layout of `batch` that a viewer is to get who stands there, stamped for it; none if no other who stood there
     /// has got one.
     pub(super) fn behind(&mut self, standing: &Standing, batch: &Batch) -> Option<&mut Layout> {
         let is_next = |layout: &&mut Layout| {
-            layout.begins == Some(standing.place)
+            layout.begins.is_some()
+                && layout.begins == standing.place
                 && layout.made_for.is_some_and(|(version, ..)| version == batch.version())
         };
         let layout = self.kept.iter_mut().find(is_next)?;
@@ -204,8 +210,8 @@ impl Layout {
     }
 
     /// It is what everyone gets who stands at `place`.
-    pub(super) fn follows(&mut self, place: Place) {
-        self.begins = Some(place);
+    pub(super) fn follows(&mut self, place: Option<Place>) {
+        self.begins = place.or(self.begins);
     }
 
     /// Where the viewer stands that it was stamped for and that has got so many of its frames: all who have got all of
@@ -213,7 +219,7 @@ impl Layout {
     pub(super) fn standing(&mut self, batch: &Batch, used: usize) -> Standing {
         let is_all = used == self.frames();
         Standing {
-            place: if is_all { *self.ends_at.get_or_insert_with(Place::new) } else { Place::new() },
+            place: is_all.then(|| *self.ends_at.get_or_insert_with(Place::new)),
             next: batch.first + used as u64,
             newest: used.checked_sub(1).map_or(Timestamp::ZERO, |last| batch.frames[last].dts),
             origin_ms: self.origin_ms,

@@ -16,6 +16,6 @@ mod wire;
 pub(crate) use format::{Envelope, Format};
 pub(crate) use lanes::{Gathering, drive};
 pub(crate) use playing::Playing;
-pub(crate) use transport::Transport;
+pub(crate) use transport::{READ_BYTES_MAX, Transport};
 pub(crate) use viewer::Viewer;
 pub(crate) use wire::{Flow, Steps, Wire};

@@ -19,6 +19,11 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
+    /// The next viewer looks whether there is more by now, and is not given what others have got.
+    pub(super) fn look_again(&mut self) {
+        self.layouts.look_again();
+    }
+
     /// What others have got that stood there, and the batch that it was made of.
     pub(super) fn behind(&mut self, standing: &Standing) -> Option<(&mut Layout, &Batch)> {
         Some((self.layouts.behind(standing, &self.batch)?, &self.batch))
@@ -42,15 +47,15 @@ pub(super) enum Delivered {
 #[derive(Debug)]
 pub(crate) struct Playing {
     pub(crate) playback: Playback,
-    pub(super) form: Form,
+    form: Form,
     /// What the player's side takes, and what it has asked for; the form's dialect is this one with tracks
     /// chosen for the setup in force.
-    pub(super) takes: Dialect,
-    pub(super) fitted: Option<Arc<DecoderSetup>>,
+    takes: Dialect,
+    fitted: Option<Arc<DecoderSetup>>,
     /// Other tracks have been chosen, because those before are gone or back, and their configurations are to be told.
     has_new_choice: bool,
     /// The playback's breaks so far: one more, and every video track has to begin anew.
-    pub(super) breaks: u64,
+    breaks: u64,
     /// The head of the file is still to come.
     is_new: bool,
     /// Tracks that had fallen silent when the viewer came, and that the log still held where it began, each with when
@@ -105,8 +110,16 @@ impl Playing {
         stood: Option<Standing>,
     ) -> Delivered {
         let Scratch { batch, layouts } = scratch;
-        if self.unaccepted.is_some() || self.playback.read(batch) != Next::Frames {
+        if self.unaccepted.is_some() {
             return Delivered::Nothing;
+        }
+        match self.playback.read(batch) {
+            Next::Frames => {}
+            // It was in step until now, and nothing has come.
+            Next::Empty if self.playback.is_steady() => {
+                return stood.map_or(Delivered::Nothing, Delivered::InStep);
+            }
+            Next::Empty | Next::Ended => return Delivered::Nothing,
         }
         let is_fitted = self.is_fitted(batch);
         if !self.fit(batch) {

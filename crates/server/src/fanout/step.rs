@@ -23,7 +23,8 @@ impl Place {
 /// Where one viewer stands.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Standing {
-    pub(super) place: Place,
+    /// None in the middle of a layout: nobody stands there with it.
+    pub(super) place: Option<Place>,
     /// Number of the frame that comes next.
     pub(super) next: u64,
     /// Time of the frame before it.

@@ -18,18 +18,18 @@ use super::wire::{Outbox, Wire};
 #[derive(Debug)]
 pub(crate) struct Viewer {
     wire: Arc<Wire>,
-    /// Where it stands while it is in step with others. What it plays has not been told of that yet.
+    /// Where it stands while it is in step with others. What it plays may not have been told of that yet.
     step: Mutex<Option<Standing>>,
     playing: Mutex<Playing>,
 }
 
 impl Watcher for Viewer {
     fn stream_changed(&self) {
-        self.deliver();
+        self.write();
     }
 
     fn prepare(&self) {
-        black_box(self.wire.is_blocked());
+        black_box(self.wire.touch());
     }
 }
 
@@ -45,8 +45,20 @@ impl Viewer {
         viewer.playing().playback.watch(Arc::clone(viewer) as Arc<dyn Watcher>)
     }
 
-    /// Writes what may go out to this viewer, as far as the socket takes it.
+    /// Forgets what viewers have got: the next that this thread writes to looks whether there is more by now. A lane begins
+    /// so, for what is given to its viewers must have been read since it began to call them; of what comes later it is
+    /// told.
+    pub(super) fn look_again() {
+        SCRATCH.with_borrow_mut(Scratch::look_again);
+    }
+
+    /// Writes what may go out to this viewer, as far as the socket takes it, at another time than its lane's.
     pub(crate) fn deliver(&self) {
+        Self::look_again();
+        self.write();
+    }
+
+    fn write(&self) {
         let Some(mut outbox) = self.wire.clear_outbox() else { return };
         SCRATCH.with_borrow_mut(|scratch| {
             if self.follow(&mut outbox, scratch) {

@@ -20,7 +20,7 @@ use super::transport::Transport;
 const SLICES_MAX: usize = 256;
 /// How long a peer has to take the last words and to hang up.
 const FAREWELL_MAX: Duration = Duration::from_secs(2);
-/// Room for what a peer says after the last words.
+/// Read at once of what a peer says after the last words.
 const FAREWELL_READ_BYTES: usize = 2 << 10;
 
 /// The way out of one connection. What every write needs lies side by side.
@@ -104,6 +104,11 @@ impl Wire {
         self.blocked.load(Ordering::Acquire)
     }
 
+    /// Looks at what a write reads first, and orders nothing by it.
+    pub(crate) fn touch(&self) -> bool {
+        self.blocked.load(Ordering::Relaxed)
+    }
+
     /// Why writing is over, if it is.
     pub(crate) fn failure(&self) -> Option<io::ErrorKind> {
         self.outbox.lock().failed
@@ -162,8 +167,7 @@ impl Wire {
         let mut discarded = BytesMut::new();
         while self.transport.ready(Interest::READABLE).await.is_ok() {
             discarded.clear();
-            discarded.reserve(FAREWELL_READ_BYTES);
-            match self.transport.try_read(&mut discarded) {
+            match self.transport.try_read(&mut discarded, FAREWELL_READ_BYTES) {
                 Ok(0) => return,
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => return,
                 _ => {}

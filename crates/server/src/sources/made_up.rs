@@ -64,6 +64,8 @@ impl Cursor for MadeUp {
         self.seen = self.next.checked_sub(1);
     }
 
+    fn catch_up(&mut self, _next: u64) {}
+
     fn seen(&self) -> Option<u64> {
         self.seen
     }

@@ -67,6 +67,8 @@ impl<S: SampleSource> Cursor for RecordedCursor<S> {
         }
     }
 
+    fn catch_up(&mut self, _next: u64) {}
+
     fn seen(&self) -> Option<u64> {
         self.shared.ahead.lock().seen()
     }

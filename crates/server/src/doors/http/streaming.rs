@@ -194,7 +194,7 @@ impl Connection {
     }
 
     fn read(&mut self) -> Result<(), End> {
-        match self.wire.transport.try_read(&mut self.input) {
+        match self.wire.transport.try_read(&mut self.input, INBOUND_BYTES_MAX / 4) {
             Ok(1..) => self.hear(),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 self.give_room_back();

@@ -23,12 +23,14 @@ use super::publishing::Publishing;
 use super::shared::Shared;
 use crate::access::{LocalClient, Peer};
 use crate::events::Event;
-use crate::fanout::{Flow, Steps, Transport, Wire};
+use crate::fanout::{Flow, READ_BYTES_MAX, Steps, Transport, Wire};
 use crate::metrics::Guard;
 use crate::net::listener::Accepted;
 use crate::net::tunnel;
 use crate::stop::Stop;
 
+/// Read at once from a peer that does not publish: a greeting, a command, an acknowledgement.
+const READ_BYTES_SMALL: usize = 2 << 10;
 /// Events handled before other connections get a turn. A read holds a dozen; an aggregate may hold a
 /// million.
 const EVENTS_PER_TURN: usize = 64;
@@ -173,7 +175,8 @@ impl Connection {
 
     /// Takes what the socket has and lets the session make events of it.
     async fn read(&mut self) -> Result<(), End> {
-        match self.conversation.wire.transport.try_read(&mut self.input) {
+        let bytes_max = if self.publishing.is_empty() { READ_BYTES_SMALL } else { READ_BYTES_MAX };
+        match self.conversation.wire.transport.try_read(&mut self.input, bytes_max) {
             Ok(0) => return Err(End::Gone),
             Ok(_) => self.conversation.session.heard(self.shared.sources.uptime.now()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

@@ -28,10 +28,14 @@ fn hub() -> (Hub, StreamName, Publisher) {
     (hub, name, publisher)
 }
 
-async fn join(hub: &Hub, name: &StreamName, format: Format) -> (Arc<Viewer>, TcpStream) {
+async fn join(
+    hub: &Hub,
+    name: &StreamName,
+    (format, dialect): (Format, Dialect),
+) -> (Arc<Viewer>, TcpStream) {
     let cursor = hub.subscribe(name, Start::NewestKeyframe, Timestamp::from_ms(60_000), Duration::ZERO);
     let playback = Playback::new(Box::new(cursor.unwrap()), Duration::ZERO, Duration::ZERO);
-    viewer_in(format, playback, Dialect::PLAIN).await
+    viewer_in(format, playback, dialect).await
 }
 
 fn push(publisher: &mut Publisher, track: &Track, ms: i64, key: bool, payload: Vec<u8>) {
@@ -49,6 +53,7 @@ async fn watched(mut seed: u64, alone: bool) -> Vec<Vec<u8>> {
     };
     let (hub, name, mut publisher) = hub();
     let (pictures, sound) = (pictures(), sound());
+    let second = track(TrackId { index: 1, ..TrackId::AUDIO }, Codec::Aac, &[18, 8]);
     publisher.set_track(pictures.clone());
     publisher.set_track(sound.clone());
     push(&mut publisher, &pictures, 0, true, vec![1; 60]);
@@ -62,7 +67,10 @@ async fn watched(mut seed: u64, alone: bool) -> Vec<Vec<u8>> {
             18 => publisher.set_track(track(TrackId::VIDEO, Codec::H264, &[1, 77, 0, 31, 255])),
             19 => publisher.set_track(pictures.clone()),
             20 | 21 if viewers.len() < 16 => {
-                viewers.push(join(&hub, &name, FORMATS[random(4) as usize]).await);
+                // All take the first sound while there is no other.
+                let tracks = TrackChoice::One { video: 0, audio: random(2) as u8 };
+                let form = (FORMATS[random(4) as usize], Dialect { tracks, ..Dialect::PLAIN });
+                viewers.push(join(&hub, &name, form).await);
             }
             22 | 23 => {
                 let (kind, on) = ([MediaKind::Audio, MediaKind::Video][random(2) as usize], random(2) == 0);
@@ -70,6 +78,10 @@ async fn watched(mut seed: u64, alone: bool) -> Vec<Vec<u8>> {
                     viewer.hold(|playing| playing.receive(kind, on));
                     viewer.release();
                 }
+            }
+            27 => {
+                publisher.set_track(second.clone());
+                push(&mut publisher, &second, ms, true, vec![step as u8; 30]);
             }
             number @ 24..=26 => {
                 let change = |playback: &mut Playback| match number {
@@ -82,14 +94,21 @@ async fn watched(mut seed: u64, alone: bool) -> Vec<Vec<u8>> {
                 }
             }
             _ => {
+                Viewer::look_again();
                 for (viewer, _) in viewers.iter().skip(one).chain(viewers.iter().take(one)) {
                     if alone {
                         viewer.with(|_| ());
                     }
-                    viewer.deliver();
+                    viewer.stream_changed();
                 }
             }
         }
+    }
+    hub.stop(&name);
+    for (viewer, _) in &viewers {
+        viewer.deliver();
+        let (news, ended) = viewer.with(|playback| (playback.news(), playback.has_ended()));
+        assert!(news.is_none() || ended, "{news:?}");
     }
     let mut read = Vec::new();
     for (viewer, mut player) in viewers {
@@ -119,17 +138,20 @@ async fn who_is_in_step_is_written_to_without_a_look_at_what_it_plays() {
     let (hub, name, mut publisher) = hub();
     publisher.set_track(pictures());
     push(&mut publisher, &pictures(), 0, true, vec![0; 50]);
-    let (first, mut first_player) = join(&hub, &name, FORMATS[0]).await;
+    let (first, mut first_player) = join(&hub, &name, (FORMATS[0], Dialect::PLAIN)).await;
     first.deliver();
     push(&mut publisher, &pictures(), 40, true, vec![1; 50]);
-    let (second, mut second_player) = join(&hub, &name, FORMATS[0]).await;
+    let (second, mut second_player) = join(&hub, &name, (FORMATS[0], Dialect::PLAIN)).await;
     for number in 1..10 {
         push(&mut publisher, &pictures(), 40 + number * 40, false, vec![number as u8; 50]);
-        first.deliver();
-        // Once both have got the same, the second only follows.
-        let looked_at = (number > 2).then(|| second.playing.lock());
-        second.deliver();
-        drop(looked_at);
+        for has_grown in [true, false] {
+            Viewer::look_again();
+            first.stream_changed();
+            // Once both have got the same, the second only follows.
+            let looked_at = (number > 2 && has_grown).then(|| second.playing.lock());
+            second.stream_changed();
+            drop(looked_at);
+        }
     }
     let times = |pictures: Vec<(u32, BytesMut)>| pictures.into_iter().map(|(ms, _)| ms).collect::<Vec<_>>();
     let first_times = times(pictures_until(&mut first_player, 11).await);
@@ -144,25 +166,27 @@ async fn who_is_in_step_and_reads_slowly_gets_every_frame_whole() {
     let (hub, name, mut publisher) = hub();
     publisher.set_track(pictures());
     push(&mut publisher, &pictures(), 0, true, vec![0; 50]);
-    let (first, mut first_player) = join(&hub, &name, FORMATS[0]).await;
-    let (slow, mut slow_player) = join(&hub, &name, FORMATS[0]).await;
+    let (first, mut first_player) = join(&hub, &name, (FORMATS[0], Dialect::PLAIN)).await;
+    let (slow, mut slow_player) = join(&hub, &name, (FORMATS[0], Dialect::PLAIN)).await;
     slow.wire.transport.bound_send_buffer(20_000);
     let go_on = |viewer: &Viewer| {
         if viewer.wire.is_blocked() {
             viewer.wire.unblock();
         }
-        viewer.deliver();
+        viewer.stream_changed();
     };
     let first_reads = tokio::spawn(async move { pictures_until(&mut first_player, 200).await });
     for number in 1..200 {
         push(&mut publisher, &pictures(), number * 40, false, vec![number as u8; 30_000]);
+        Viewer::look_again();
         go_on(&first);
-        slow.deliver();
+        slow.stream_changed();
         tokio::task::yield_now().await;
     }
     assert!(slow.wire.is_blocked(), "its socket is full, in the middle of a frame or behind one");
     let reading = tokio::spawn(async move { pictures_until(&mut slow_player, 200).await });
     while !reading.is_finished() || !first_reads.is_finished() {
+        Viewer::look_again();
         go_on(&first);
         go_on(&slow);
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -171,4 +195,44 @@ async fn who_is_in_step_and_reads_slowly_gets_every_frame_whole() {
         assert_eq!(ms as usize, number * 40);
         assert!(payload.iter().all(|byte| *byte == number as u8), "picture {number}");
     }
+}
+
+/// Lanes that share a thread share what is laid out there, and each is told by itself that there is more.
+#[tokio::test]
+async fn what_comes_while_a_lane_waits_for_its_turn_is_not_lost_on_its_viewers() {
+    let hub = Hub::new(HubConfig { lanes: 2, ..HubConfig::default() });
+    let name = StreamName::parse("live/a").unwrap();
+    let mut publisher = hub.publish(&name, PublisherInfo::default(), Duration::ZERO).unwrap();
+    publisher.set_track(pictures());
+    push(&mut publisher, &pictures(), 0, true, vec![0; 50]);
+    let mut viewers = Vec::new();
+    for _ in 0..2 {
+        let (viewer, player) = join(&hub, &name, (FORMATS[0], Dialect::PLAIN)).await;
+        viewers.push((Viewer::watch(&viewer), viewer, player));
+    }
+    let lanes = hub.lanes();
+    let mut scratch = Vec::new();
+    let mut call = |lane: usize| {
+        if lanes[lane].begin_round() {
+            Viewer::look_again();
+            while lanes[lane].call_some(64, &mut scratch) {}
+        }
+    };
+    for number in 1..20 {
+        push(&mut publisher, &pictures(), number * 40, false, vec![number as u8; 50]);
+        call(0);
+        if number % 2 == 0 {
+            push(&mut publisher, &pictures(), number * 40 + 20, false, vec![number as u8; 50]);
+        }
+        call(1);
+        let frames = hub.snapshot(&name, Duration::ZERO).unwrap().frames_in;
+        let standing = *viewers[1].1.step.lock();
+        assert_eq!(standing.map(|standing| standing.next), Some(frames), "picture {number}");
+        call(0);
+    }
+    push(&mut publisher, &pictures(), 1_000, false, vec![0; 50]);
+    call(0);
+    hub.stop(&name);
+    call(1);
+    assert!(viewers[1].1.with(|playback| playback.has_ended()), "it is told of the end");
 }
