@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use bytes::{Buf, Bytes, BytesMut};
 
+use super::partial::Partial;
 use super::raw_message::{
     CHUNK_SIZE_DEFAULT, ChunkStreamId, EXTENDED_MARK, MESSAGE_BYTES_MAX, MessageStreamId, RawMessage,
 };
@@ -69,24 +70,6 @@ struct ChunkStream {
     used_at: u64,
     /// The message under way, and where it began.
     partial: Option<Partial>,
-}
-
-#[derive(Debug)]
-struct Partial {
-    at: u64,
-    payload: Vec<u8>,
-}
-
-impl Partial {
-    /// Takes bytes of a message of `length`. The room follows what has come, and in the end it is the message's own.
-    fn take(&mut self, bytes: &[u8], length: usize) {
-        let received = self.payload.len() + bytes.len();
-        if self.payload.capacity() < received {
-            let room = received.saturating_mul(2).min(length).max(received);
-            self.payload.reserve_exact(room - self.payload.len());
-        }
-        self.payload.extend_from_slice(bytes);
-    }
 }
 
 /// A chunk whose header was read and whose payload is not yet here in full.
@@ -396,7 +379,7 @@ impl ChunkStream {
             // librtmp writes a step back as a wrapped delta (quirk 18).
             _ => self.timestamp.wrapping_add(self.delta),
         };
-        self.partial = Some(Partial { at, payload: Vec::new() });
+        self.partial = Some(Partial::new(at));
     }
 }
 

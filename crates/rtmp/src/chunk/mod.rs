@@ -28,6 +28,7 @@
 
 mod decode;
 mod encode;
+mod partial;
 mod raw_message;
 
 pub use decode::{Decoder, DecoderLimits, Oddities};

@@ -105,13 +105,16 @@ async fn watched(mut seed: u64, alone: bool) -> Vec<Vec<u8>> {
         }
     }
     hub.stop(&name);
-    for (viewer, _) in &viewers {
-        viewer.deliver();
-        let (news, ended) = viewer.with(|playback| (playback.news(), playback.has_ended()));
-        assert!(news.is_none() || ended, "{news:?}");
-    }
+    to_the_end(viewers).await
+}
+
+/// What each player has read, once its viewer has been called at the end of the broadcast.
+async fn to_the_end(viewers: Vec<(Arc<Viewer>, TcpStream)>) -> Vec<Vec<u8>> {
     let mut read = Vec::new();
     for (viewer, mut player) in viewers {
+        viewer.deliver();
+        let (news, has_ended) = viewer.with(|playback| (playback.news(), playback.has_ended()));
+        assert!(news.is_none() || has_ended, "{news:?}");
         drop(viewer);
         let mut all = Vec::new();
         player.read_to_end(&mut all).await.unwrap();
