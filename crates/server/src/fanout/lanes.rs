@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use headwater_hub::Lane;
+use headwater_hub::{Lane, Watcher};
 
 use super::viewer::Viewer;
 use crate::live::Live;
@@ -27,6 +27,12 @@ pub(crate) struct Gathering {
     pub(crate) max: Duration,
 }
 
+/// Calls some of the round's viewers; returns whether it goes on.
+pub(super) fn take_turn(lane: &Lane, scratch: &mut Vec<Arc<dyn Watcher>>) -> bool {
+    Viewer::look_again();
+    lane.call_some(CALLS_PER_TURN, scratch)
+}
+
 /// Runs one lane until the task is dropped.
 pub(crate) async fn drive(lanes: Arc<[Lane]>, index: usize, gathering: Live<Gathering>) {
     let Some(lane) = lanes.get(index) else { return };
@@ -35,9 +41,8 @@ pub(crate) async fn drive(lanes: Arc<[Lane]>, index: usize, gathering: Live<Gath
         lane.rung().await;
         let mut busy = Duration::ZERO;
         loop {
-            Viewer::look_again();
             let began = Instant::now();
-            let more = lane.call_some(CALLS_PER_TURN, &mut scratch);
+            let more = take_turn(lane, &mut scratch);
             busy += began.elapsed();
             if !more {
                 break;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::*;
+use crate::fanout::lanes::take_turn;
 
 const FORMATS: [Format; 4] = [
     Format::Rtmp { stream: MessageStreamId(1), chunk_size: 128 },
@@ -21,10 +22,13 @@ fn sound() -> Track {
     track(TrackId::AUDIO, Codec::Aac, &[18, 16])
 }
 
-fn hub() -> (Hub, StreamName, Publisher) {
-    let hub = Hub::new(HubConfig::default());
+/// A hub with so many lanes, and a publisher of pictures that has sent the first.
+fn begun(lanes: usize) -> (Hub, StreamName, Publisher) {
+    let hub = Hub::new(HubConfig { lanes, ..HubConfig::default() });
     let name = StreamName::parse("live/a").unwrap();
-    let publisher = hub.publish(&name, PublisherInfo::default(), Duration::ZERO).unwrap();
+    let mut publisher = hub.publish(&name, PublisherInfo::default(), Duration::ZERO).unwrap();
+    publisher.set_track(pictures());
+    push(&mut publisher, &pictures(), 0, true, vec![0; 50]);
     (hub, name, publisher)
 }
 
@@ -51,12 +55,10 @@ async fn watched(mut seed: u64, alone: bool) -> Vec<Vec<u8>> {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (seed >> 33) % below
     };
-    let (hub, name, mut publisher) = hub();
+    let (hub, name, mut publisher) = begun(1);
     let (pictures, sound) = (pictures(), sound());
     let second = track(TrackId { index: 1, ..TrackId::AUDIO }, Codec::Aac, &[18, 8]);
-    publisher.set_track(pictures.clone());
     publisher.set_track(sound.clone());
-    push(&mut publisher, &pictures, 0, true, vec![1; 60]);
     let mut viewers = Vec::new();
     for step in 1..STEPS {
         let ms = step as i64 * 20;
@@ -138,9 +140,7 @@ async fn who_is_in_step_gets_what_it_would_get_alone() {
 
 #[tokio::test]
 async fn who_is_in_step_is_written_to_without_a_look_at_what_it_plays() {
-    let (hub, name, mut publisher) = hub();
-    publisher.set_track(pictures());
-    push(&mut publisher, &pictures(), 0, true, vec![0; 50]);
+    let (hub, name, mut publisher) = begun(1);
     let (first, mut first_player) = join(&hub, &name, (FORMATS[0], Dialect::PLAIN)).await;
     first.deliver();
     push(&mut publisher, &pictures(), 40, true, vec![1; 50]);
@@ -166,9 +166,7 @@ async fn who_is_in_step_is_written_to_without_a_look_at_what_it_plays() {
 
 #[tokio::test]
 async fn who_is_in_step_and_reads_slowly_gets_every_frame_whole() {
-    let (hub, name, mut publisher) = hub();
-    publisher.set_track(pictures());
-    push(&mut publisher, &pictures(), 0, true, vec![0; 50]);
+    let (hub, name, mut publisher) = begun(1);
     let (first, mut first_player) = join(&hub, &name, (FORMATS[0], Dialect::PLAIN)).await;
     let (slow, mut slow_player) = join(&hub, &name, (FORMATS[0], Dialect::PLAIN)).await;
     slow.wire.transport.bound_send_buffer(20_000);
@@ -203,11 +201,7 @@ async fn who_is_in_step_and_reads_slowly_gets_every_frame_whole() {
 /// Lanes that share a thread share what is laid out there, and each is told by itself that there is more.
 #[tokio::test]
 async fn what_comes_while_a_lane_waits_for_its_turn_is_not_lost_on_its_viewers() {
-    let hub = Hub::new(HubConfig { lanes: 2, ..HubConfig::default() });
-    let name = StreamName::parse("live/a").unwrap();
-    let mut publisher = hub.publish(&name, PublisherInfo::default(), Duration::ZERO).unwrap();
-    publisher.set_track(pictures());
-    push(&mut publisher, &pictures(), 0, true, vec![0; 50]);
+    let (hub, name, mut publisher) = begun(2);
     let mut viewers = Vec::new();
     for _ in 0..2 {
         let (viewer, player) = join(&hub, &name, (FORMATS[0], Dialect::PLAIN)).await;
@@ -217,8 +211,7 @@ async fn what_comes_while_a_lane_waits_for_its_turn_is_not_lost_on_its_viewers()
     let mut scratch = Vec::new();
     let mut call = |lane: usize| {
         if lanes[lane].begin_round() {
-            Viewer::look_again();
-            while lanes[lane].call_some(64, &mut scratch) {}
+            while take_turn(&lanes[lane], &mut scratch) {}
         }
     };
     for number in 1..20 {
