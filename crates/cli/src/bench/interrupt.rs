@@ -8,7 +8,7 @@ use tokio::sync::watch;
 pub(super) struct Interrupt(watch::Receiver<bool>);
 
 impl Interrupt {
-    /// Heeds SIGINT and, on Unix, SIGTERM from now on.
+    /// Heeds SIGINT and, on Unix, SIGTERM and SIGHUP (a terminal that is closed) from now on.
     ///
     /// # Errors
     /// The system gives no signals.
@@ -37,10 +37,12 @@ fn signal() -> anyhow::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;
+    let mut hung_up = signal(SignalKind::hangup())?;
     Ok(async move {
         tokio::select! {
             _ = interrupted.recv() => {}
             _ = terminated.recv() => {}
+            _ = hung_up.recv() => {}
         }
     })
 }

@@ -43,9 +43,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     });
     // Whatever comes of it, what was started ends.
     let measured = measured.await;
-    for server in running {
-        server.stop().await;
-    }
+    drop(running);
     measured?;
     if let Some(file) = &arguments.chart {
         let drawn = chart::draw(&report.growth());

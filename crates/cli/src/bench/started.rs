@@ -4,7 +4,8 @@ use std::fs::File;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -16,27 +17,37 @@ use super::cost;
 const START_MAX: Duration = Duration::from_secs(20);
 /// How long it may take to stop.
 const STOP_MAX: Duration = Duration::from_secs(5);
+/// How often it is looked whether it has stopped.
+const STOP_LOOK: Duration = Duration::from_millis(5);
 /// What it says on standard error, in its directory.
 const LOG: &str = "bench.log";
 /// Lines of that which are told of a server that does not start.
 const LINES_MAX: usize = 5;
 
-/// A process with a directory of its own. Both go with it.
+/// A process with a directory of its own. Both are gone once this is dropped, also by a signal that comes before the
+/// server is ready.
 #[derive(Debug)]
 pub(super) struct Started {
-    // First: what writes there ends before the directory goes.
-    child: Child,
+    // First: what writes there has ended before the directory goes.
+    child: Ending,
     scratch: Scratch,
 }
+
+/// A process that has ended once this is dropped.
+#[derive(Debug)]
+struct Ending(Child);
 
 /// A directory in `TMPDIR`, removed with this.
 #[derive(Debug)]
 pub(super) struct Scratch(PathBuf);
 
 impl Scratch {
-    /// For the server of that label.
+    /// For a server of that label; no two share one.
     pub(super) fn new(label: &str) -> anyhow::Result<Self> {
-        let path = std::env::temp_dir().join(format!("headwater-bench-{}-{label}", std::process::id()));
+        static NUMBER: AtomicU32 = AtomicU32::new(1);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("headwater-bench-{}-{number}-{label}", std::process::id());
+        let path = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
         Ok(Self(path))
     }
@@ -59,21 +70,48 @@ impl Drop for Scratch {
     }
 }
 
+impl Ending {
+    /// Whether it has ended within that time.
+    fn is_over(&mut self, within: Duration) -> bool {
+        let end = Instant::now() + within;
+        loop {
+            match self.0.try_wait() {
+                Ok(None) if Instant::now() < end => std::thread::sleep(STOP_LOOK),
+                Ok(None) => return false,
+                // An error: it is no child of ours any more.
+                Ok(Some(_)) | Err(_) => return true,
+            }
+        }
+    }
+}
+
+impl Drop for Ending {
+    /// Waits: nothing is measured any more.
+    fn drop(&mut self) {
+        // nginx has its worker end with it only if it is asked to.
+        ask_to_end(&self.0);
+        if !self.is_over(STOP_MAX) && self.0.start_kill().is_ok() {
+            self.is_over(STOP_MAX);
+        }
+    }
+}
+
 impl Started {
     /// Runs it, on one processor if that is wanted.
     pub(super) fn spawn(command: &mut Command, scratch: Scratch, cpu: Option<usize>) -> anyhow::Result<Self> {
         let program = command.as_std().get_program().to_string_lossy().into_owned();
         let log = File::create(scratch.0.join(LOG)).context("its log cannot be written")?;
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).kill_on_drop(true);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let child = command.spawn().with_context(|| format!("cannot run {program}"))?;
-        if let Some((cpu, pid)) = cpu.zip(child.id()) {
+        let started = Self { child: Ending(child), scratch };
+        if let Some((cpu, pid)) = cpu.zip(started.pid()) {
             cost::keep_on(cpu, pid)?;
         }
-        Ok(Self { child, scratch })
+        Ok(started)
     }
 
     pub(super) fn pid(&self) -> Option<u32> {
-        self.child.id()
+        self.child.0.id()
     }
 
     pub(super) fn directory(&self) -> &Path {
@@ -82,7 +120,7 @@ impl Started {
 
     /// The addresses that a server of ours prints when it is ready: `Ready: rtmp://… http://…`.
     pub(super) async fn ready(&mut self) -> anyhow::Result<(String, String)> {
-        let output = self.child.stdout.take().context("it has no output")?;
+        let output = self.child.0.stdout.take().context("it has no output")?;
         let mut lines = BufReader::new(output).lines();
         let wait = async {
             while let Some(line) = lines.next_line().await? {
@@ -108,7 +146,7 @@ impl Started {
         };
         let why = tokio::select! {
             () = connects => return Ok(()),
-            _ = self.child.wait() => "it has ended",
+            _ = self.child.0.wait() => "it has ended",
             () = tokio::time::sleep(START_MAX) => "it does not get ready",
         };
         Err(self.failure(why))
@@ -124,16 +162,6 @@ impl Started {
         }
         let lines: String = lines.iter().rev().map(|line| format!("\n  {line}")).collect();
         anyhow!("{what}; the last that it has said:{lines}")
-    }
-
-    /// Stops it.
-    pub(super) async fn stop(mut self) {
-        // nginx has its worker end with it only if it is asked to.
-        ask_to_end(&self.child);
-        if tokio::time::timeout(STOP_MAX, self.child.wait()).await.is_err() {
-            // What has ended by itself meanwhile needs no end.
-            let _ = self.child.kill().await;
-        }
     }
 }
 

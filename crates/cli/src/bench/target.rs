@@ -80,6 +80,7 @@ pub(super) struct Running {
     pub(super) pid: Option<u32>,
     /// The HTTP address of this program.
     http: Option<String>,
+    /// Stopped with this.
     started: Option<Started>,
 }
 
@@ -226,13 +227,6 @@ impl Running {
                 made.map(Some).context("no clip is made")
             }
             _ => Ok(None),
-        }
-    }
-
-    /// Stops it, if it was started here.
-    pub(super) async fn stop(self) {
-        if let Some(started) = self.started {
-            started.stop().await;
         }
     }
 }

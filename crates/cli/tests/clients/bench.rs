@@ -174,7 +174,7 @@ fn what_cannot_be_gone_back_in_is_refused_with_what_can() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_signal_ends_what_was_started_and_leaves_nothing() {
-    for (signal, pause) in [("TERM", 0), ("INT", 3_000)] {
+    for (signal, pause) in [("TERM", 0), ("HUP", 0), ("INT", 3_000)] {
         let place =
             PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-{signal}-{}", std::process::id()));
         let scratch = place.join("scratch");
