@@ -1,8 +1,10 @@
 //! Preconditions of a request (RFC 9110, 13): what the client has already, and whether it is still so.
 
+use std::fmt::Display;
 use std::time::{Duration, SystemTime};
 
 use axum::http::{HeaderMap, HeaderName, header};
+use httpdate::HttpDate;
 
 /// By what a client knows a state of a representation (RFC 9110, 8.8).
 #[derive(Clone, Debug)]
@@ -26,8 +28,8 @@ pub(super) enum Evaluation {
 
 impl Validators {
     /// `Last-Modified`, in whole seconds.
-    pub(super) fn last_modified(&self) -> String {
-        httpdate::fmt_http_date(self.modified)
+    pub(super) fn last_modified(&self) -> impl Display + use<> {
+        HttpDate::from(self.modified)
     }
 
     /// Evaluates in the order of RFC 9110, 13.2.2.

@@ -1,14 +1,14 @@
 //! The answer to a request for a body that is known in full: preconditions, ranges, and the fields that tell players
 //! what they get.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::ops::Range;
 use std::time::SystemTime;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::body::{PlanBody, SendPath};
@@ -16,13 +16,22 @@ use super::plan::{Piece, Plan};
 use super::range::RequestedRange;
 use crate::doors::http::preconditions::{Evaluation, Validators};
 
+macro_rules! boundary {
+    () => {
+        "headwater-part-5f2d1c7ab3e84096"
+    };
+}
 /// What stands between the parts of an answer with several ranges. Not a secret: clients count bytes.
-const BOUNDARY: &str = "headwater-part-5f2d1c7ab3e84096";
+const BOUNDARY: &str = boundary!();
+/// The type of such an answer.
+const SEVERAL: &str = concat!("multipart/byteranges; boundary=", boundary!());
 /// Fields that scripts of other origins may read beside those that they always may.
 const EXPOSED: &str =
     "Accept-Ranges, Content-Range, Content-Length, ETag, Last-Modified, Content-Disposition";
 /// Fields of an answer, about.
 const FIELDS: usize = 10;
+/// What of them is written anew for each answer, about: an entity tag, a date and a range.
+const TEXT_BYTES: usize = 192;
 /// What stands for itself in the extended form of a file name (RFC 8187).
 const ATTRIBUTE: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');
 
@@ -43,18 +52,21 @@ pub(super) fn answer(
     representation: Representation,
     path: SendPath,
 ) -> Response {
+    // What is written for this answer alone.
+    let mut texts = BytesMut::with_capacity(TEXT_BYTES);
     let mut response = match representation.validators.evaluate(headers) {
         Evaluation::Failed => StatusCode::PRECONDITION_FAILED.into_response(),
         Evaluation::NotModified => StatusCode::NOT_MODIFIED.into_response(),
         Evaluation::Proceed => match requested_range(method, headers, &representation) {
             RequestedRange::Nothing => not_satisfiable(representation.plan.len()),
             RequestedRange::Whole => {
-                send(method, StatusCode::OK, representation.content_type, representation.plan.clone(), path)
+                let content_type = HeaderValue::from_static(representation.content_type);
+                send(method, StatusCode::OK, content_type, representation.plan.clone(), path)
             }
-            RequestedRange::Parts(parts) => send_parts(method, &representation, &parts, path),
+            RequestedRange::Parts(parts) => send_parts(method, &representation, &parts, path, &mut texts),
         },
     };
-    describe(&mut response, &representation);
+    describe(&mut response, &representation, &mut texts);
     response
 }
 
@@ -76,12 +88,14 @@ fn send_parts(
     representation: &Representation,
     parts: &[Range<u64>],
     path: SendPath,
+    texts: &mut BytesMut,
 ) -> Response {
     let len = representation.plan.len();
     if let [part] = parts {
         let plan = representation.plan.slice(part.clone());
-        let mut response = send(method, StatusCode::PARTIAL_CONTENT, representation.content_type, plan, path);
-        set(&mut response, header::CONTENT_RANGE, &content_range(part, len));
+        let content_type = HeaderValue::from_static(representation.content_type);
+        let mut response = send(method, StatusCode::PARTIAL_CONTENT, content_type, plan, path);
+        set(&mut response, header::CONTENT_RANGE, content_range(part, len), texts);
         return response;
     }
     let mut plan = Plan::default();
@@ -95,33 +109,41 @@ fn send_parts(
         plan.extend(representation.plan.slice(part.clone()));
     }
     plan.push(Piece::Bytes(Bytes::from(format!("\r\n--{BOUNDARY}--\r\n"))));
-    let content_type = format!("multipart/byteranges; boundary={BOUNDARY}");
-    send(method, StatusCode::PARTIAL_CONTENT, &content_type, plan, path)
+    send(method, StatusCode::PARTIAL_CONTENT, HeaderValue::from_static(SEVERAL), plan, path)
 }
 
-fn content_range(part: &Range<u64>, len: u64) -> String {
-    format!("bytes {}-{}/{len}", part.start, part.end.saturating_sub(1))
+fn content_range(part: &Range<u64>, len: u64) -> impl fmt::Display {
+    let (first, last) = (part.start, part.end.saturating_sub(1));
+    fmt::from_fn(move |f| write!(f, "bytes {first}-{last}/{len}"))
 }
 
 fn not_satisfiable(len: u64) -> Response {
     let text = format!("there are {len} bytes, and none of them in the range\n");
     let mut response = (StatusCode::RANGE_NOT_SATISFIABLE, text).into_response();
-    set(&mut response, header::CONTENT_RANGE, &format!("bytes */{len}"));
+    set(&mut response, header::CONTENT_RANGE, format_args!("bytes */{len}"), &mut BytesMut::new());
     response
 }
 
-fn send(method: &Method, status: StatusCode, content_type: &str, plan: Plan, path: SendPath) -> Response {
+fn send(
+    method: &Method,
+    status: StatusCode,
+    content_type: HeaderValue,
+    plan: Plan,
+    path: SendPath,
+) -> Response {
     let len = plan.len();
     let body = if *method == Method::HEAD { Body::empty() } else { Body::new(PlanBody::new(plan, path)) };
-    let mut response = (status, body).into_response();
-    set(&mut response, header::CONTENT_TYPE, content_type);
-    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(len));
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.reserve(FIELDS);
+    headers.insert(header::CONTENT_TYPE, content_type);
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(len));
     response
 }
 
 /// What holds for the whole, whatever of it is sent.
-fn describe(response: &mut Response, representation: &Representation) {
-    response.headers_mut().reserve(FIELDS);
+fn describe(response: &mut Response, representation: &Representation, texts: &mut BytesMut) {
     let always = [
         (header::ACCEPT_RANGES, "bytes"),
         // Kept, and asked for again each time: a file may be replaced under its name, and 304 is short.
@@ -131,10 +153,10 @@ fn describe(response: &mut Response, representation: &Representation) {
     for (name, value) in always {
         response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
-    set(response, header::ETAG, &representation.validators.etag);
-    set(response, header::LAST_MODIFIED, &representation.validators.last_modified());
+    set(response, header::ETAG, &representation.validators.etag, texts);
+    set(response, header::LAST_MODIFIED, representation.validators.last_modified(), texts);
     if let Some(name) = &representation.download {
-        set(response, header::CONTENT_DISPOSITION, &attachment(name));
+        set(response, header::CONTENT_DISPOSITION, attachment(name), texts);
     }
 }
 
@@ -150,9 +172,12 @@ fn attachment(name: &str) -> String {
     value
 }
 
-/// Sets a field; a value that no field can carry is left out.
-fn set(response: &mut Response, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
+/// Sets a field to what is written behind `texts`, so that they share their memory; a value that no field can carry is left
+/// out.
+fn set(response: &mut Response, name: HeaderName, value: impl fmt::Display, texts: &mut BytesMut) {
+    let written = write!(texts, "{value}");
+    let value = HeaderValue::from_maybe_shared(texts.split().freeze());
+    if let (Ok(()), Ok(value)) = (written, value) {
         response.headers_mut().insert(name, value);
     }
 }

@@ -28,11 +28,11 @@ impl Container {
     /// The one that a path's extension names; none that a film is written in for others.
     pub(in crate::doors::http) fn of(path: &str) -> Option<Self> {
         let (_, extension) = path.rsplit_once('.')?;
-        match extension.to_ascii_lowercase().as_str() {
-            "mp4" | "m4v" | "f4v" | "mov" | "m4a" => Some(Self::Mp4),
-            "flv" => Some(Self::Flv),
-            _ => None,
+        let is_one_of = |known: &[&str]| known.iter().any(|known| extension.eq_ignore_ascii_case(known));
+        if is_one_of(&["mp4", "m4v", "f4v", "mov", "m4a"]) {
+            return Some(Self::Mp4);
         }
+        is_one_of(&["flv"]).then_some(Self::Flv)
     }
 
     pub(in crate::doors::http) const fn content_type(self) -> &'static str {
