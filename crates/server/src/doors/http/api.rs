@@ -12,11 +12,10 @@ use headwater_hub::{Ailment, Snapshot, State as StreamState, StreamName};
 use headwater_media::{MediaKind, Timestamp, Track, TrackId};
 use serde::{Deserialize, Serialize};
 
-use super::Config;
+use super::asker::Asker;
 use super::query::Query;
 use super::shared::Shared;
 use super::{films, gate, live_picture};
-use crate::access::Peer;
 use crate::events::Event;
 use crate::metrics::Held;
 use crate::sources;
@@ -167,15 +166,12 @@ struct Publisher {
 }
 
 /// `GET /api/v1/info`
-pub(super) async fn info(
-    State(shared): State<Arc<Shared>>,
-    config: Option<Extension<Arc<Config>>>,
-) -> Response {
+pub(super) async fn info(State(shared): State<Arc<Shared>>, Extension(asker): Extension<Asker>) -> Response {
     let info = Info {
         version: env!("CARGO_PKG_VERSION"),
         rtmp_port: shared.rtmp_port,
         http_port: shared.http_port,
-        embeddable: config.is_some_and(|config| !config.embed_origins.is_empty()),
+        embeddable: !asker.config.embed_origins.is_empty(),
     };
     Json(info).into_response()
 }
@@ -183,13 +179,13 @@ pub(super) async fn info(
 /// `GET /api/v1/access`: what publishing takes, and whether who asks has logged in.
 pub(super) async fn access(
     State(shared): State<Arc<Shared>>,
-    Extension(peer): Extension<Peer>,
+    Extension(asker): Extension<Asker>,
     headers: HeaderMap,
 ) -> Response {
     let (needed_here, needed_elsewhere) = shared.access.needs_key();
     let left = gate::session(&headers).and_then(|session| shared.access.session_left(session));
     let access = Access {
-        key_needed: if peer.is_local { needed_here } else { needed_elsewhere },
+        key_needed: if asker.peer.is_local { needed_here } else { needed_elsewhere },
         key_needed_elsewhere: needed_elsewhere,
         publish_key: shared.access.publish_key().to_owned(),
         session_ends_in_ms: left.map(|left| left.as_millis()),
@@ -218,14 +214,14 @@ pub(super) async fn streams(
 pub(super) async fn stream(
     State(shared): State<Arc<Shared>>,
     Path(path): Path<String>,
-    Extension(peer): Extension<Peer>,
+    Extension(asker): Extension<Asker>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    if let Some(refused) = gate::refuse_viewer(&shared, peer, &uri, &path).await {
+    if let Some(refused) = gate::refuse_viewer(&shared, asker.peer, &uri, &path).await {
         return refused;
     }
-    let admin = gate::is_admin(&shared, peer, &headers, uri.path()).await;
+    let admin = gate::is_admin(&shared, asker.peer, &headers, uri.path()).await;
     let query = Query::of(&uri);
     let start = match query.start() {
         Ok(start) => start.map(sources::moment),

@@ -1,7 +1,6 @@
 //! Whose requests a connection brings, and what each of them needs to know of it before the router answers. The same for
 //! every version of HTTP.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Router;
@@ -9,59 +8,63 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::http::header::RETRY_AFTER;
 use axum::response::{IntoResponse, Response};
-use futures_util::future::{self, Either, Ready};
+use futures_util::future;
 use hyper::body::Incoming;
 
 use super::asked::Asked;
+use super::asker::Asker;
 use super::config::Config;
+use super::route::Answer;
+use super::sendfile::Ranges;
+use super::shared::Shared;
 use super::stall::StallLimit;
 use super::{gate, route, target};
-use crate::access::{Access, Origin};
+use crate::access::Origin;
 use crate::events::{Event, Events};
 use crate::net::seats::Seat;
 
 /// Whose requests these are, and who answers them.
 pub(super) struct Caller {
     pub(super) router: Router,
+    pub(super) shared: Arc<Shared>,
     pub(super) config: Arc<Config>,
-    pub(super) access: Arc<Access>,
-    pub(super) events: Arc<Events>,
     pub(super) origin: Origin,
     pub(super) is_in_tls: bool,
     pub(super) seat: Arc<Seat>,
     pub(super) asked: Arc<Asked>,
 }
 
-/// The answer to come: the router's, or one that is there at once.
-pub(super) type Answer = Either<Routed, Ready<Result<Response, Infallible>>>;
-type Routed = <Router as tower_service::Service<Request<Incoming>>>::Future;
-
 impl Caller {
-    /// Hands a request to the router, but for one that is none, or of a guest who wants more than a moment: that is answered
-    /// at once. `stall_limit` is for whoever answers: from the start no film is sent.
-    pub(super) fn route(&self, mut request: Request<Incoming>, stall_limit: &Arc<StallLimit>) -> Answer {
-        let at_once = |response| Either::Right(future::ready(Ok(response)));
+    /// Has a request answered. One that is none, or of a guest who wants more than a moment, is answered at once. From the
+    /// start no film is sent.
+    pub(super) fn route(
+        &self,
+        mut request: Request<Incoming>,
+        stall_limit: &Arc<StallLimit>,
+        ranges: Option<&Arc<Ranges>>,
+    ) -> Answer {
+        let at_once = |response| -> Answer { Box::pin(future::ready(Ok(response))) };
         if let Err(malformed) = target::settle(&mut request) {
             let (reason, text) = ("bad_request", malformed.text().to_owned());
-            self.events.emit(Event::RequestRefused { door: "http", reason, text });
+            self.shared.events.emit(Event::RequestRefused { door: "http", reason, text });
             return at_once(malformed.into_response());
         }
         if let Some(guest) = self.seat.guest() {
             guest.asks();
             if !route::is_for_guests(request.uri().path()) {
-                return at_once(refuse_guest(&self.events));
+                return at_once(refuse_guest(&self.shared.events));
             }
         }
-        let peer = gate::peer(&self.access, self.origin, request.headers());
-        request.extensions_mut().insert(peer);
-        if self.is_in_tls {
-            request.extensions_mut().insert(gate::InTls);
-        }
-        request.extensions_mut().insert(Arc::clone(&self.config));
         stall_limit.sends_film(false);
-        request.extensions_mut().insert(Arc::clone(stall_limit));
-        // A router is always ready.
-        Either::Left(tower_service::Service::call(&mut self.router.clone(), request))
+        let peer = gate::peer(&self.shared.access, self.origin, request.headers());
+        request.extensions_mut().insert(Asker {
+            peer,
+            is_in_tls: self.is_in_tls,
+            config: Arc::clone(&self.config),
+            stall_limit: Arc::clone(stall_limit),
+            ranges: ranges.cloned(),
+        });
+        route::answer(&self.router, &self.shared, request)
     }
 }
 

@@ -18,6 +18,7 @@ use headwater_media::index::Index;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 
+use super::asker::Asker;
 use super::film_tracks::{Track, tracks_of};
 use super::gate;
 use super::hls::subtitles::short_language;
@@ -25,7 +26,6 @@ use super::preconditions;
 use super::refusals::refused;
 use super::shared::Shared;
 use super::to_its_end::to_its_end;
-use crate::access::Peer;
 use crate::events::Event;
 use headwater_vod::{Entry, Foreign, Refusal, RefusalKind};
 
@@ -150,11 +150,11 @@ pub(super) async fn list(
 pub(super) async fn film(
     State(shared): State<Arc<Shared>>,
     Path(path): Path<String>,
-    Extension(peer): Extension<Peer>,
+    Extension(asker): Extension<Asker>,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
-    if let Some(refused) = gate::refuse_viewer(&shared, peer, &uri, &path).await {
+    if let Some(refused) = gate::refuse_viewer(&shared, asker.peer, &uri, &path).await {
         return refused;
     }
     let takes_null = super::query::Query::of(&uri).takes_null();

@@ -14,6 +14,7 @@ use axum::http::{Extensions, HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 
+use super::asker::Asker;
 use super::body;
 use super::pages::{self, LoginProblem};
 use super::query::Query;
@@ -42,7 +43,7 @@ pub(super) fn peer(access: &Access, origin: Origin, headers: &HeaderMap) -> Peer
 /// Lets admins through; sends people to the login page and programs away.
 pub(super) async fn admin_only(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let decision = {
-        let (peer, headers, name) = (peer_of(&request), request.headers(), request.uri().path());
+        let (peer, headers, name) = (peer_of(request.extensions()), request.headers(), request.uri().path());
         authorize_admin(&shared, peer, headers, name).await
     };
     let (reason, text) = match decision {
@@ -66,9 +67,9 @@ pub(super) async fn is_admin(shared: &Shared, peer: Peer, headers: &HeaderMap, p
 }
 
 /// Who asks, as every connection's service says. Who is unknown is a stranger.
-fn peer_of(request: &Request) -> Peer {
+pub(super) fn peer_of(extensions: &Extensions) -> Peer {
     let unknown = Peer { address: SocketAddr::from(([0; 4], 0)), is_local: false };
-    request.extensions().get().copied().unwrap_or(unknown)
+    extensions.get::<Asker>().map_or(unknown, |asker| asker.peer)
 }
 
 async fn authorize_admin(shared: &Shared, peer: Peer, headers: &HeaderMap, name: &str) -> Decision {
@@ -153,14 +154,10 @@ pub(super) async fn logout(State(shared): State<Arc<Shared>>, request: Request) 
     ([(header::SET_COOKIE, set)], Redirect::to("/login")).into_response()
 }
 
-/// The connection of a request is inside TLS.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct InTls;
-
 /// Whether the browser has come by HTTPS: to us, or to a proxy that says so.
 fn is_secure(extensions: &Extensions, headers: &HeaderMap) -> bool {
     let forwarded = headers.get("x-forwarded-proto").is_some_and(|scheme| scheme.as_bytes() == b"https");
-    forwarded || extensions.get::<InTls>().is_some()
+    forwarded || extensions.get::<Asker>().is_some_and(|asker| asker.is_in_tls)
 }
 
 /// The cookie that names a session. One that came by HTTPS never goes by HTTP.
@@ -244,7 +241,8 @@ mod tests {
         let hour = Duration::from_secs(3600);
         let plain = "headwater_session=a; Path=/; HttpOnly; SameSite=Strict; Max-Age=3600";
         assert_eq!(cookie("a", hour, is_secure(&extensions, &headers)), plain);
-        extensions.insert(InTls);
+        let asker = Asker::of(Peer { address: SocketAddr::from(([0; 4], 0)), is_local: false });
+        extensions.insert(Asker { is_in_tls: true, ..asker });
         assert_eq!(cookie("a", hour, is_secure(&extensions, &headers)), format!("{plain}; Secure"));
         headers.insert("x-forwarded-proto", "https".parse().unwrap());
         assert!(is_secure(&Extensions::new(), &headers));

@@ -191,25 +191,30 @@ impl Caller {
     }
 
     fn emit_stalled(&self, limit: &StallLimit) {
-        self.events.emit(stalled(self.origin.address, self.asked.place(&self.access), limit));
+        self.shared.events.emit(stalled(self.origin.address, self.asked.place(&self.shared.access), limit));
     }
 
     fn emit_given_up(&self, exchange: &Exchange) {
-        let place = exchange.asked.place(&self.access);
-        self.events.emit(stalled(self.origin.address, place, &exchange.stall_limit));
+        let place = exchange.asked.place(&self.shared.access);
+        self.shared.events.emit(stalled(self.origin.address, place, &exchange.stall_limit));
     }
 
     /// Nothing was asked for.
     pub(super) fn emit_silent(&self, head_timeout: Duration) {
         let ms = head_timeout.as_millis();
         let text = format!("no request came within {ms} ms (limit head_timeout_ms)");
-        self.events.emit(let_go(self.origin.address, self.asked.place(&self.access), "silent", text));
+        self.shared.events.emit(let_go(
+            self.origin.address,
+            self.asked.place(&self.shared.access),
+            "silent",
+            text,
+        ));
     }
 }
 
 /// Tells why a connection was ended from here. A peer that hangs up is no news; a stall was told when it was noticed.
 fn report(caller: &Caller, error: &hyper::Error) {
-    let (peer, place) = (caller.origin.address, caller.asked.place(&caller.access));
+    let (peer, place) = (caller.origin.address, caller.asked.place(&caller.shared.access));
     let mut text = error.to_string();
     let (mut next, mut is_of_socket) = (error.source(), false);
     while let Some(source) = next {
@@ -220,7 +225,7 @@ fn report(caller: &Caller, error: &hyper::Error) {
     if is_of_socket || error.is_timeout() {
         return tracing::debug!(%peer, place, text, "http/2 connection ended");
     }
-    caller.events.emit(let_go(peer, place, "protocol", format!("no HTTP/2: {text}")));
+    caller.shared.events.emit(let_go(peer, place, "protocol", format!("no HTTP/2: {text}")));
 }
 
 /// The router, for the requests of one connection.
@@ -240,7 +245,7 @@ impl hyper::service::Service<Request<Incoming>> for Service {
         exchange.asked.note(&request);
         self.caller.asked.note(&request);
         self.exchanges.begin(Arc::clone(&exchange));
-        let routed = self.caller.route(request, &exchange.stall_limit);
+        let routed = self.caller.route(request, &exchange.stall_limit, None);
         let (caller, exchanges, stop) = (Arc::clone(&self.caller), self.exchanges.clone(), self.stop.clone());
         Box::pin(async move { Ok(answer(routed.await?, exchange, &caller, &exchanges, stop)) })
     }
@@ -276,10 +281,10 @@ async fn play(
 ) {
     let watching = Watching {
         peer: caller.origin.address,
-        events: &caller.events,
+        events: &caller.shared.events,
         stall_limit: &exchange.stall_limit,
         write_min_bytes: caller.config.write_min_bytes,
-        place: &|| exchange.asked.place(&caller.access),
+        place: &|| exchange.asked.place(&caller.shared.access),
     };
     let end = streaming.play(None, (transport, BytesMut::new()), watching, &mut stop).await;
     if matches!(end, End::Stalled) {

@@ -5,6 +5,7 @@
 
 mod api;
 mod asked;
+mod asker;
 mod assets;
 mod body;
 mod caller;
@@ -68,13 +69,14 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use self::asked::{Asked, let_go, stalled};
-use self::caller::{Answer, Caller};
+use self::caller::Caller;
 pub(crate) use self::config::Config;
 pub(crate) use self::files::cuts::Cuts;
 use self::handover::{Answering, Handover};
 use self::io::Io;
 pub(crate) use self::live_hls::audience::Audience;
 pub(crate) use self::live_hls::rendered::Playlists;
+use self::route::Answer;
 use self::sendfile::Ranges;
 pub(crate) use self::shared::Shared;
 use self::stall::StallLimit;
@@ -154,8 +156,7 @@ async fn connection(
     let caller = Caller {
         router,
         config: Arc::clone(&config),
-        access: Arc::clone(&shared.access),
-        events: Arc::clone(&shared.events),
+        shared: Arc::clone(&shared),
         origin,
         is_in_tls: matches!(stream, Stream::Tls(_)),
         seat: Arc::clone(&seat),
@@ -285,11 +286,9 @@ impl hyper::service::Service<Request<Incoming>> for WithPeer {
     type Error = std::convert::Infallible;
     type Future = Answering<Answer>;
 
-    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.caller.asked.note(&request);
-        if let Some(ranges) = &self.ranges {
-            request.extensions_mut().insert(Arc::clone(ranges));
-        }
-        Answering::new(self.caller.route(request, &self.stall_limit), Arc::clone(&self.handover))
+        let answer = self.caller.route(request, &self.stall_limit, self.ranges.as_ref());
+        Answering::new(answer, Arc::clone(&self.handover))
     }
 }

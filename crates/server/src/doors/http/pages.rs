@@ -1,13 +1,11 @@
 //! The pages: the console, the watch page and their files, as built into the binary, and two that the server writes
 //! itself, in the browser's language: the login, and the one for what is not there.
 
-use std::sync::Arc;
-
 use axum::Extension;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
-use super::Config;
+use super::asker::Asker;
 use super::assets::{self, Asset, CONTENT_SECURITY_POLICY};
 use super::negotiation::{Language, codings, language, takes_html};
 use super::preconditions::if_none_match;
@@ -34,9 +32,9 @@ pub(super) async fn console(headers: HeaderMap) -> Response {
 
 /// `/watch/<app>/<name>`: the page reads the name from its own address. Pages of other origins may show it in a frame
 /// where the configuration says so.
-pub(super) async fn watch(headers: HeaderMap, config: Option<Extension<Arc<Config>>>) -> Response {
+pub(super) async fn watch(headers: HeaderMap, Extension(asker): Extension<Asker>) -> Response {
     let mut page = file("/watch", &headers);
-    let origins = config.map(|config| config.embed_origins.join(" ")).filter(|origins| !origins.is_empty());
+    let origins = Some(asker.config.embed_origins.join(" ")).filter(|origins| !origins.is_empty());
     let policy = origins.map(|origins| HeaderValue::try_from(format!("{CONTENT_SECURITY_POLICY} {origins}")));
     if let Some(Ok(policy)) = policy {
         page.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);

@@ -3,30 +3,34 @@
 //! The router is made of these lists, and a test asks for everything in them as an admin and as a stranger.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::{Arc, LazyLock};
 
-use axum::Router;
-use axum::extract::{Extension, Request, State};
+use axum::body::{Bytes, HttpBody};
+use axum::extract::{Request, State};
 use axum::handler::Handler;
+use axum::http::header::CONTENT_LENGTH;
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
+use axum::{BoxError, Router};
+use futures_util::FutureExt as _;
 use headwater_hub::StreamName;
 use headwater_media::Timestamp;
 use percent_encoding::percent_decode_str;
 
+use super::asker::Asker;
 use super::cors::{method_not_allowed, preflight, with_cors};
 use super::film_address::FilmAddress;
 use super::live_hls::{self, LiveResource};
 use super::query::Query;
 use super::shared::Shared;
-use super::stall::StallLimit;
 use super::{
     api, clips, films, flv, gate, hls, live_picture, openapi, pages, recordings, rtmpt, thumbnails, uploads,
     vod, ws,
 };
-use crate::access::Peer;
 use crate::sources::{self, From};
 use crate::track_selection::TrackSelection;
 
@@ -114,6 +118,38 @@ pub(super) fn is_for_guests(path: &str) -> bool {
     PLACES.contains(&path) || path.starts_with("/api/") || path.starts_with("/assets/")
 }
 
+/// The answer to come.
+pub(super) type Answer = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+/// Has a request answered: by the router only where that may know the address. Streams and films are asked for most, and it
+/// would pass them on.
+pub(super) fn answer<B>(router: &Router, shared: &Arc<Shared>, request: Request<B>) -> Answer
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    if may_be_fixed(request.uri().path()) {
+        // A router is always ready.
+        return Box::pin(tower_service::Service::call(&mut router.clone(), request));
+    }
+    Box::pin(elsewhere(Arc::clone(shared), request.into_parts().0).map(Ok))
+}
+
+/// Whether a path begins as a fixed address does.
+fn may_be_fixed(path: &str) -> bool {
+    static BEGINNINGS: LazyLock<Vec<&str>> = LazyLock::new(|| {
+        let mut beginnings: Vec<_> = routes().iter().map(|route| beginning(route.path)).collect();
+        beginnings.sort_unstable();
+        beginnings.dedup();
+        beginnings
+    });
+    BEGINNINGS.contains(&beginning(path))
+}
+
+/// The first segment of a path.
+fn beginning(path: &str) -> &str {
+    path.split('/').nth(1).unwrap_or_default()
+}
+
 /// The router of all addresses.
 pub(super) fn router(shared: &Arc<Shared>) -> Router {
     let (mut admin, mut open) = (Router::new(), Router::new());
@@ -124,7 +160,8 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router {
         }
     }
     let gate = axum::middleware::from_fn_with_state(Arc::clone(shared), gate::admin_only);
-    open.merge(admin.route_layer(gate)).fallback(elsewhere).with_state(Arc::clone(shared))
+    let strayed = async |State(shared), request: Request| elsewhere(shared, request.into_parts().0).await;
+    open.merge(admin.route_layer(gate)).fallback(strayed).with_state(Arc::clone(shared))
 }
 
 /// Where a path leads that is no fixed address.
@@ -178,48 +215,57 @@ const WAYS: [(&str, Way); 8] = [
     ("page", |path| Some(Destination::Page(path.raw))),
 ];
 
-/// Answers for everything that is no fixed address. Who wants to watch something is asked for first.
-async fn elsewhere(
-    State(shared): State<Arc<Shared>>,
-    Extension(peer): Extension<Peer>,
-    request: Request,
-) -> Response {
-    let (request, _) = request.into_parts();
+/// Answers for everything that is no fixed address.
+async fn elsewhere(shared: Arc<Shared>, request: Parts) -> Response {
+    let response = find(&shared, &request).await;
+    if request.method == Method::HEAD { without_body(response) } else { response }
+}
+
+/// The answer without its body, whose length it says.
+fn without_body(mut response: Response) -> Response {
+    let body = std::mem::take(response.body_mut());
+    if let Some(len) = body.size_hint().exact() {
+        response.headers_mut().entry(CONTENT_LENGTH).or_insert_with(|| len.into());
+    }
+    response
+}
+
+/// Finds what is asked for. Who wants to watch something is asked for first.
+async fn find(shared: &Arc<Shared>, request: &Parts) -> Response {
+    let peer = gate::peer_of(&request.extensions);
     let path = request.uri.path();
     let decoded = decode(path).ok();
-    let film = decoded.as_deref().and_then(|decoded| film(&shared, decoded));
-    let live = decoded.as_deref().and_then(|decoded| live(&shared, decoded));
+    let film = decoded.as_deref().and_then(|decoded| film(shared, decoded));
+    let live = decoded.as_deref().and_then(|decoded| live(shared, decoded));
     let path = Path { raw: path, film, live };
     let Some(destination) = WAYS.iter().find_map(|(_, way)| way(&path)) else {
         return StatusCode::NOT_FOUND.into_response();
     };
     let name = decoded.as_deref().unwrap_or(path.raw);
     if !matches!(destination, Destination::Page(_))
-        && let Some(refused) = gate::refuse_viewer(&shared, peer, &request.uri, name).await
+        && let Some(refused) = gate::refuse_viewer(shared, peer, &request.uri, name).await
     {
         return with_cors(refused);
     }
     // All but a film's file are boxed: every request would have room for the largest of them.
     match destination {
-        Destination::File(film) => with_cors(match ws::key(&request) {
-            Some(_) if name.ends_with(".flv") => Box::pin(film_stream(&shared, name, &request)).await,
-            _ => vod::file(&shared, film, &request).await,
+        Destination::File(film) => with_cors(match ws::key(request) {
+            Some(_) if name.ends_with(".flv") => Box::pin(film_stream(shared, name, request)).await,
+            _ => vod::file(shared, film, request).await,
         }),
         Destination::Picture(film, wanted) => {
-            with_cors(Box::pin(vod::picture(&shared, film, wanted, &request)).await)
+            with_cors(Box::pin(vod::picture(shared, film, wanted, request)).await)
         }
-        Destination::Hls(film, wanted) => {
-            with_cors(Box::pin(vod::hls(&shared, film, wanted, &request)).await)
-        }
-        Destination::Nothing(film) => with_cors(Box::pin(vod::nothing(&shared, film)).await),
+        Destination::Hls(film, wanted) => with_cors(Box::pin(vod::hls(shared, film, wanted, request)).await),
+        Destination::Nothing(film) => with_cors(Box::pin(vod::nothing(shared, film)).await),
         Destination::LiveHls(name, wanted) => {
-            with_cors(Box::pin(live_hls::serve(&shared, peer, name, wanted, &request)).await)
+            with_cors(Box::pin(live_hls::serve(shared, peer, name, wanted, request)).await)
         }
         Destination::LivePicture(name) => with_cors(match stream_name(name) {
-            Ok(name) => Box::pin(live_picture::serve(&shared, &name, &request)).await,
+            Ok(name) => Box::pin(live_picture::serve(shared, &name, request)).await,
             Err(refused) => *refused,
         }),
-        Destination::Stream(name) => with_cors(Box::pin(stream(&shared, name, &request)).await),
+        Destination::Stream(name) => with_cors(Box::pin(stream(shared, name, request)).await),
         Destination::Page(path) => match request.method {
             Method::GET | Method::HEAD => pages::file(path, &request.headers),
             _ => method_not_allowed(),
@@ -274,8 +320,8 @@ async fn film_stream(shared: &Shared, name: &str, request: &Parts) -> Response {
 
 /// Whether the viewer may read nothing for as long as that of a film: it has a place to come back to.
 fn may_pause(request: &Parts, has_place: bool) {
-    if let Some(stall_limit) = request.extensions.get::<Arc<StallLimit>>() {
-        stall_limit.sends_film(has_place);
+    if let Some(asker) = request.extensions.get::<Asker>() {
+        asker.stall_limit.sends_film(has_place);
     }
 }
 

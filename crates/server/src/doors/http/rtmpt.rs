@@ -8,9 +8,9 @@ use axum::extract::{Extension, Path, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use super::asker::Asker;
 use super::body;
 use super::shared::Shared;
-use crate::access::Peer;
 use crate::events::Event;
 use crate::net::tunnel::Refusal;
 
@@ -31,12 +31,12 @@ pub(super) async fn ident(request: Request) -> Response {
 /// `POST /open/1`: the new tunnel's name.
 pub(super) async fn open(
     State(shared): State<Arc<Shared>>,
-    Extension(peer): Extension<Peer>,
+    Extension(asker): Extension<Asker>,
     request: Request,
 ) -> Response {
     let mut random = [0; 16];
     if let Err(error) = getrandom::fill(&mut random) {
-        tracing::error!(%peer, %error, "no random bytes for the name of a tunnel");
+        tracing::error!(peer = %asker.peer, %error, "no random bytes for the name of a tunnel");
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     let name: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -44,7 +44,7 @@ pub(super) async fn open(
     if let Err(status) = body::read(request.into_body(), BODY_BYTES_MAX).await {
         return status.into_response();
     }
-    match shared.tunnels.open(name.clone(), peer).await {
+    match shared.tunnels.open(name.clone(), asker.peer).await {
         Ok(()) => (answer_headers(), format!("{name}\n")).into_response(),
         Err(refusal) => refused(&shared, refusal),
     }

@@ -22,13 +22,12 @@ use self::body::SendPath;
 use self::cutting::CutRequest;
 pub(in crate::doors::http) use self::cutting::{Container, tag};
 pub(in crate::doors::http) use self::plan::{Piece, Plan};
+use super::asker::Asker;
 use super::cors::{method_not_allowed, preflight};
 use super::preconditions::Validators;
 use super::query::Query;
 use super::refusals::refused;
-use super::sendfile::Ranges;
 use super::shared::Shared;
-use super::stall::StallLimit;
 use headwater_vod::{FileOrFilm, Refusal, RefusalKind};
 
 /// Answers a request for a file of an app with films, by its path below the app's directory.
@@ -46,10 +45,11 @@ pub(super) async fn serve(shared: &Arc<Shared>, app: &str, path: &str, request: 
 
 /// Answers `GET` and `HEAD` with a body that is known: conditions, ranges, and how its bytes leave.
 pub(super) fn respond(shared: &Shared, request: &Parts, representation: Representation) -> Response {
-    if let Some(stall_limit) = request.extensions.get::<Arc<StallLimit>>() {
-        stall_limit.sends_film(true);
+    let asker = request.extensions.get::<Asker>();
+    if let Some(asker) = asker {
+        asker.stall_limit.sends_film(true);
     }
-    let kernel = request.extensions.get::<Arc<Ranges>>().cloned();
+    let kernel = asker.and_then(|asker| asker.ranges.clone());
     let send_path = SendPath { kernel, copied: shared.metrics.file_bytes("copy") };
     answer(&request.method, &request.headers, representation, send_path)
 }
@@ -119,14 +119,17 @@ async fn make(
 
 /// The type of what may lie in a directory of films, by its extension.
 fn content_type(path: &str) -> &'static str {
-    let extension = path.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
-    match extension.as_str() {
-        "mp4" | "m4v" | "f4v" => "video/mp4",
-        "m4a" => "audio/mp4",
-        "mov" => "video/quicktime",
-        "flv" => "video/x-flv",
-        "vtt" => "text/vtt; charset=utf-8",
-        "srt" => "application/x-subrip; charset=utf-8",
-        _ => "application/octet-stream",
-    }
+    const TYPES: [(&str, &str); 8] = [
+        ("mp4", "video/mp4"),
+        ("m4v", "video/mp4"),
+        ("f4v", "video/mp4"),
+        ("m4a", "audio/mp4"),
+        ("mov", "video/quicktime"),
+        ("flv", "video/x-flv"),
+        ("vtt", "text/vtt; charset=utf-8"),
+        ("srt", "application/x-subrip; charset=utf-8"),
+    ];
+    let extension = path.rsplit('.').next().unwrap_or_default();
+    let known = TYPES.into_iter().find(|(known, _)| extension.eq_ignore_ascii_case(known));
+    known.map_or("application/octet-stream", |(_, content_type)| content_type)
 }

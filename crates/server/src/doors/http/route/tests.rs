@@ -12,11 +12,10 @@ use headwater_hub::{Hub, Publisher, PublisherInfo};
 use headwater_vod::Library;
 use headwater_vod::thumbnails::Thumbnails;
 use headwater_vod::uploads::Uploads;
-use tower_service::Service;
 
 use super::super::{Cuts, assets};
 use super::*;
-use crate::access::{Access, Origin};
+use crate::access::{Access, Origin, Peer};
 use crate::config::Config;
 use crate::config::settings::Settings;
 use crate::events::{Events, Heard};
@@ -208,8 +207,8 @@ impl House {
         let mut request = request.body(Body::empty()).unwrap();
         let peer =
             gate::peer(&self.shared.access, Origin::direct(address.parse().unwrap()), request.headers());
-        request.extensions_mut().insert(peer);
-        let response = self.router.clone().call(request).await.unwrap();
+        request.extensions_mut().insert(Asker::of(peer));
+        let response = answer(&self.router, &self.shared, request).await.unwrap();
         let status = response.status().as_u16();
         let place = response.headers().get("location").map(|place| place.to_str().unwrap().to_owned());
         let body = axum::body::to_bytes(response.into_body(), 64 << 20).await.unwrap();
@@ -225,8 +224,8 @@ impl House {
         let mut request = request.body(Body::from(body.to_owned())).unwrap();
         let origin = Origin::direct("192.0.2.7:5".parse().unwrap());
         let peer = gate::peer(&self.shared.access, origin, request.headers());
-        request.extensions_mut().insert(peer);
-        self.router.clone().call(request).await.unwrap()
+        request.extensions_mut().insert(Asker::of(peer));
+        answer(&self.router, &self.shared, request).await.unwrap()
     }
 }
 
@@ -394,5 +393,24 @@ async fn who_is_refused_is_told_of_as_an_event_with_the_reason() {
         assert_eq!(house.ask(&metrics, From::There, shown).await.0, 401);
         let Some(Heard::Event(event)) = heard.next().await else { panic!("nothing is told") };
         assert_eq!(event.refusal(), Some(("http", reason)), "{event:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_asks_for_the_head_is_told_the_length_and_sent_nothing() {
+    let house = House::new(true);
+    for path in ["/vod/faststart.mp4", "/vod/faststart.mp4/index.m3u8", "/vod/none.mp4", "/house.css", "/none"] {
+        let ask = async |method: &str| {
+            let mut request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+            let peer = Peer { address: "127.0.0.1:5".parse().unwrap(), is_local: true };
+            request.extensions_mut().insert(Asker::of(peer));
+            answer(&house.router, &house.shared, request).await.unwrap()
+        };
+        let (got, head) = (ask("GET").await, ask("HEAD").await);
+        assert_eq!(got.status(), head.status(), "{path}");
+        let says = head.headers().get(CONTENT_LENGTH).map(|len| len.to_str().unwrap().parse::<usize>());
+        let [got, nothing] = [got, head].map(|answer| axum::body::to_bytes(answer.into_body(), 64 << 20));
+        let (got, nothing) = (got.await.unwrap(), nothing.await.unwrap());
+        assert!(nothing.is_empty() && says == Some(Ok(got.len())), "{path}: {says:?} of {}", got.len());
     }
 }
