@@ -1,9 +1,9 @@
 //! Drives the hub's lanes: one task each, which calls the lane's viewers when their streams have grown.
 //!
 //! A viewer that is called writes to its socket there and then, so a frame costs no task switch per
-//! viewer. Batching adapts: after a round the lane rests for twice the time that the round took, so with
-//! few viewers every frame leaves at once, and under load the frames that have gathered leave in one
-//! write. The operator bounds the rest from both sides.
+//! viewer. Batching adapts: after a round the lane rests for twice the time that the round took, its wait for other
+//! tasks included, so with few viewers every frame leaves at once, and under load, whatever it comes from, the frames
+//! that have gathered leave in one write. The operator bounds the rest from both sides.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,8 +13,12 @@ use headwater_hub::{Lane, Watcher};
 use super::viewer::Viewer;
 use crate::live::Live;
 
-/// Viewers called before other tasks get a turn: about half a millisecond of work.
-const CALLS_PER_TURN: usize = 64;
+/// Viewers called before a look at the clock.
+const CALLS_AT_ONCE: usize = 64;
+/// How long a round goes on before other tasks get a turn, at least and at most. In between it goes on for as long as it has
+/// waited for its own turn: with thousands of publishers to be read, a few calls between all of them are not enough.
+const TURN_MIN: Duration = Duration::from_micros(500);
+const TURN_MAX: Duration = Duration::from_millis(10);
 /// Rests shorter than this are skipped; the timer is not finer.
 const REST_MIN: Duration = Duration::from_millis(1);
 
@@ -27,32 +31,78 @@ pub(crate) struct Gathering {
     pub(crate) max: Duration,
 }
 
-/// Calls some of the round's viewers; returns whether it goes on.
-pub(super) fn take_turn(lane: &Lane, scratch: &mut Vec<Arc<dyn Watcher>>) -> bool {
+/// Calls viewers of the round for about so long, some at least; returns whether the round goes on.
+pub(super) fn take_turn(lane: &Lane, length: Duration, scratch: &mut Vec<Arc<dyn Watcher>>) -> bool {
     Viewer::look_again();
-    lane.call_some(CALLS_PER_TURN, scratch)
+    let began = Instant::now();
+    while lane.call_some(CALLS_AT_ONCE, scratch) {
+        if began.elapsed() >= length {
+            return true;
+        }
+    }
+    false
 }
 
 /// Runs one lane until the task is dropped.
 pub(crate) async fn drive(lanes: Arc<[Lane]>, index: usize, gathering: Live<Gathering>) {
     let Some(lane) = lanes.get(index) else { return };
-    let mut scratch = Vec::with_capacity(CALLS_PER_TURN);
+    let mut scratch = Vec::with_capacity(CALLS_AT_ONCE);
     loop {
         lane.rung().await;
-        let mut busy = Duration::ZERO;
+        let round = Instant::now();
         loop {
-            let began = Instant::now();
-            let more = take_turn(lane, &mut scratch);
-            busy += began.elapsed();
-            if !more {
+            let waits = Instant::now();
+            tokio::task::yield_now().await;
+            if !take_turn(lane, waits.elapsed().clamp(TURN_MIN, TURN_MAX), &mut scratch) {
                 break;
             }
-            tokio::task::yield_now().await;
         }
         let gathering = gathering.get();
-        let rest = (busy * 2).clamp(gathering.min, gathering.max);
+        let rest = (round.elapsed() * 2).clamp(gathering.min, gathering.max);
         if rest >= REST_MIN {
             tokio::time::sleep(rest).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use headwater_hub::{Hub, HubConfig, PublisherInfo, Start, StreamName};
+    use headwater_media::Timestamp;
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Counter(AtomicUsize);
+
+    impl Watcher for Counter {
+        fn stream_changed(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A call to a few viewers of one stream was a turn once: with a viewer each, two thousand streams took as many turns.
+    #[test]
+    fn a_turn_goes_over_as_many_streams_as_its_length_allows() {
+        let hub = Hub::new(HubConfig::default());
+        let counter = Arc::<Counter>::default();
+        let watched: Vec<_> = (0..100)
+            .map(|number| {
+                let name = StreamName::parse(&format!("live/{number}")).unwrap();
+                let publisher = hub.publish(&name, PublisherInfo::default(), Duration::ZERO).unwrap();
+                let lag_max = Timestamp::from_ms(1_000);
+                let cursor = hub.subscribe(&name, Start::NewestKeyframe, lag_max, Duration::ZERO).unwrap();
+                let watch = cursor.watch(Arc::clone(&counter) as Arc<dyn Watcher>);
+                (publisher, cursor, watch)
+            })
+            .collect();
+        let (lanes, mut scratch) = (hub.lanes(), Vec::new());
+        assert!(lanes[0].begin_round(), "who watches is called at once");
+        assert!(take_turn(&lanes[0], Duration::ZERO, &mut scratch));
+        assert_eq!(counter.0.load(Ordering::Relaxed), 1);
+        assert!(!take_turn(&lanes[0], Duration::MAX, &mut scratch));
+        assert_eq!(counter.0.load(Ordering::Relaxed), watched.len());
     }
 }

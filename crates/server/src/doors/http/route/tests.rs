@@ -399,7 +399,9 @@ async fn who_is_refused_is_told_of_as_an_event_with_the_reason() {
 #[tokio::test]
 async fn who_asks_for_the_head_is_told_the_length_and_sent_nothing() {
     let house = House::new(true);
-    for path in ["/vod/faststart.mp4", "/vod/faststart.mp4/index.m3u8", "/vod/none.mp4", "/house.css", "/none"] {
+    for path in
+        ["/vod/faststart.mp4", "/vod/faststart.mp4/index.m3u8", "/vod/none.mp4", "/house.css", "/none"]
+    {
         let ask = async |method: &str| {
             let mut request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
             let peer = Peer { address: "127.0.0.1:5".parse().unwrap(), is_local: true };

@@ -1,5 +1,7 @@
 //! Viewers that stand at one place are written to together, and each gets what it would get alone.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use super::*;
@@ -211,7 +213,7 @@ async fn what_comes_while_a_lane_waits_for_its_turn_is_not_lost_on_its_viewers()
     let mut scratch = Vec::new();
     let mut call = |lane: usize| {
         if lanes[lane].begin_round() {
-            while take_turn(&lanes[lane], &mut scratch) {}
+            while take_turn(&lanes[lane], Duration::ZERO, &mut scratch) {}
         }
     };
     for number in 1..20 {
