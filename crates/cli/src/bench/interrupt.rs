@@ -8,7 +8,7 @@ use tokio::sync::watch;
 pub(super) struct Interrupt(watch::Receiver<bool>);
 
 impl Interrupt {
-    /// Heeds SIGINT and, on Unix, SIGTERM and SIGHUP (a terminal that is closed) from now on.
+    /// Heeds SIGINT and, on Unix, SIGTERM from now on; on Linux SIGHUP (a terminal that is closed) too, unless it is ignored.
     ///
     /// # Errors
     /// The system gives no signals.
@@ -37,14 +37,24 @@ fn signal() -> anyhow::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;
-    let mut hung_up = signal(SignalKind::hangup())?;
+    let mut hung_up = (!hangup_is_ignored()).then(|| signal(SignalKind::hangup())).transpose()?;
     Ok(async move {
         tokio::select! {
             _ = interrupted.recv() => {}
             _ = terminated.recv() => {}
-            _ = hung_up.recv() => {}
+            Some(_) = async { hung_up.as_mut()?.recv().await } => {}
         }
     })
+}
+
+/// Whether SIGHUP was ignored when the program began, as `nohup` has it, or nobody can tell.
+#[cfg(unix)]
+fn hangup_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|signals| u64::from_str_radix(signals.trim(), 16).ok());
+    // It is the first of the signals.
+    ignored.is_none_or(|signals| signals & 1 != 0)
 }
 
 #[cfg(not(unix))]

@@ -43,6 +43,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     });
     // Whatever comes of it, what was started ends.
     let measured = measured.await;
+    running.iter_mut().for_each(Running::ask_to_end);
     drop(running);
     measured?;
     if let Some(file) = &arguments.chart {

@@ -24,8 +24,8 @@ const LOG: &str = "bench.log";
 /// Lines of that which are told of a server that does not start.
 const LINES_MAX: usize = 5;
 
-/// A process with a directory of its own. Both are gone once this is dropped, also by a signal that comes before the
-/// server is ready.
+/// A process with a directory of its own. Both go with it, also by a signal that comes before the server is ready: who
+/// drops it waits for the end of the process.
 #[derive(Debug)]
 pub(super) struct Started {
     // First: what writes there has ended before the directory goes.
@@ -33,7 +33,7 @@ pub(super) struct Started {
     scratch: Scratch,
 }
 
-/// A process that has ended once this is dropped.
+/// A process that is ended, and waited for, when this is dropped.
 #[derive(Debug)]
 struct Ending(Child);
 
@@ -89,7 +89,7 @@ impl Drop for Ending {
     /// Waits: nothing is measured any more.
     fn drop(&mut self) {
         // nginx has its worker end with it only if it is asked to.
-        ask_to_end(&self.0);
+        ask_to_end(&mut self.0);
         if !self.is_over(STOP_MAX) && self.0.start_kill().is_ok() {
             self.is_over(STOP_MAX);
         }
@@ -108,6 +108,11 @@ impl Started {
             cost::keep_on(cpu, pid)?;
         }
         Ok(started)
+    }
+
+    /// Asks it to end, and waits for nothing.
+    pub(super) fn ask_to_end(&mut self) {
+        ask_to_end(&mut self.child.0);
     }
 
     pub(super) fn pid(&self) -> Option<u32> {
@@ -166,7 +171,8 @@ impl Started {
 }
 
 #[cfg(unix)]
-fn ask_to_end(child: &Child) {
+#[expect(clippy::needless_pass_by_ref_mut, reason = "where there is no asking, it is needed")]
+fn ask_to_end(child: &mut Child) {
     let pid = child.id().and_then(|pid| rustix::process::Pid::from_raw(i32::try_from(pid).ok()?));
     if let Some(pid) = pid {
         // It may have ended by itself.
@@ -175,4 +181,7 @@ fn ask_to_end(child: &Child) {
 }
 
 #[cfg(not(unix))]
-fn ask_to_end(_: &Child) {}
+fn ask_to_end(child: &mut Child) {
+    // There is no asking. It may have ended by itself.
+    let _ = child.start_kill();
+}

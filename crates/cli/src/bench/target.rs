@@ -205,6 +205,13 @@ impl Target {
 }
 
 impl Running {
+    /// Asks it to end, if it was started here. It is waited for when this is dropped.
+    pub(super) fn ask_to_end(&mut self) {
+        if let Some(started) = &mut self.started {
+            started.ask_to_end();
+        }
+    }
+
     /// What it keeps of its streams by now; none of a server that is not this program.
     pub(super) async fn keeps(&self) -> anyhow::Result<Option<Kept>> {
         match (&self.http, &self.started) {

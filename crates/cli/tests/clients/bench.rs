@@ -3,8 +3,8 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::PathBuf;
-use std::process::Output;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -171,31 +171,56 @@ fn what_cannot_be_gone_back_in_is_refused_with_what_can() {
     }
 }
 
+/// A measurement of two servers, a while after both have been started, and their processes.
+#[cfg(target_os = "linux")]
+fn measuring(mut command: Command, place: &Path, scratch: &Path) -> (Program, Vec<String>) {
+    fs::create_dir_all(scratch).unwrap();
+    command.args(["bench", "serve", "loop", "--players", "2", "--window", "600"]).env("TMPDIR", scratch);
+    let bench = Program::start(command, &place.join("log"));
+    let servers = || -> Vec<String> {
+        // Whichever of its threads has started them.
+        let tasks = fs::read_dir(format!("/proc/{}/task", bench.id())).into_iter().flatten().flatten();
+        let text = tasks.map(|task| fs::read_to_string(task.path().join("children")).unwrap_or_default());
+        text.collect::<String>().split_whitespace().map(str::to_owned).collect()
+    };
+    let end = Instant::now() + Duration::from_secs(30);
+    while servers().len() < 2 {
+        assert!(Instant::now() < end, "no two servers: {}", bench.log());
+        thread::sleep(Duration::from_millis(20));
+    }
+    let servers = servers();
+    (bench, servers)
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_signal_ends_what_was_started_and_leaves_nothing() {
-    for (signal, pause) in [("TERM", 0), ("HUP", 0), ("INT", 3_000)] {
-        let place =
-            PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("bench-{signal}-{}", std::process::id()));
+    // Of INT most likely while players watch, of TERM and HUP while a server starts. Under `nohup` HUP ends nothing.
+    for (program, ignored, signal, pause) in [
+        (None, None, "TERM", 0),
+        (None, None, "INT", 3_000),
+        (Some("nohup"), Some("HUP"), "TERM", 0),
+        (Some("env"), None, "HUP", 0),
+    ] {
+        let kind = format!("bench-{}-{signal}-{}", program.unwrap_or_default(), std::process::id());
+        let place = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(kind);
         let scratch = place.join("scratch");
-        fs::create_dir_all(&scratch).unwrap();
-        let mut command = headwater();
-        command.args(["bench", "serve", "loop", "--players", "2", "--window", "600"]);
-        command.env("TMPDIR", &scratch);
-        let mut bench = Program::start(command, &place.join("log"));
-        let servers = || -> Vec<String> {
-            // Whichever of its threads has started them.
-            let tasks = fs::read_dir(format!("/proc/{}/task", bench.id())).into_iter().flatten().flatten();
-            let text = tasks.map(|task| fs::read_to_string(task.path().join("children")).unwrap_or_default());
-            text.collect::<String>().split_whitespace().map(str::to_owned).collect()
+        let command = match program {
+            None => headwater(),
+            Some(program) => {
+                let mut command = Command::new(program);
+                // Whatever the tests themselves were begun with.
+                let arguments: &[&str] = if program == "env" { &["--default-signal=HUP"] } else { &[] };
+                command.args(arguments).arg(headwater().get_program());
+                command
+            }
         };
-        let end = Instant::now() + Duration::from_secs(30);
-        while servers().len() < 2 {
-            assert!(Instant::now() < end, "no two servers: {}", bench.log());
-            thread::sleep(Duration::from_millis(20));
+        let (mut bench, servers) = measuring(command, &place, &scratch);
+        if let Some(signal) = ignored {
+            bench.signal(signal);
+            thread::sleep(Duration::from_millis(500));
+            assert!(bench.runs(), "{}", bench.log());
         }
-        let servers = servers();
-        // At once, and most likely while players watch.
         thread::sleep(Duration::from_millis(pause));
         bench.signal(signal);
         assert!(!bench.wait(30).success());
