@@ -2,7 +2,7 @@
 //!
 //! A viewer that is called writes to its socket there and then, so a frame costs no task switch per
 //! viewer. Batching adapts: after a round the lane rests for twice the time that the round took, its wait for other
-//! tasks included, so with few viewers every frame leaves at once, and under load, whatever it comes from, the frames
+//! tasks included, so with little to do every frame leaves at once, and under load, whatever it comes from, the frames
 //! that have gathered leave in one write. The operator bounds the rest from both sides.
 
 use std::sync::Arc;
@@ -13,12 +13,14 @@ use headwater_hub::{Lane, Watcher};
 use super::viewer::Viewer;
 use crate::live::Live;
 
-/// Viewers called before a look at the clock.
+/// Viewers of one stream that are called before a look at the clock, at most.
 const CALLS_AT_ONCE: usize = 64;
-/// How long a round goes on before other tasks get a turn, at least and at most. In between it goes on for as long as it has
-/// waited for its own turn: with thousands of publishers to be read, a few calls between all of them are not enough.
+/// How long a round goes on before other tasks get a turn, at least. In between it goes on for as long as it has waited for its
+/// own turn: with thousands of publishers to be read, a few calls between all of them are not enough.
 const TURN_MIN: Duration = Duration::from_micros(500);
-const TURN_MAX: Duration = Duration::from_millis(10);
+/// The same at most, but for the group of viewers that is being called: what waits meanwhile may be another lane, and each would
+/// go on for as long as the other.
+const TURN_MAX: Duration = Duration::from_millis(4);
 /// Rests shorter than this are skipped; the timer is not finer.
 const REST_MIN: Duration = Duration::from_millis(1);
 
