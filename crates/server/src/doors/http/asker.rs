@@ -7,7 +7,7 @@ use super::sendfile::Ranges;
 use super::stall::StallLimit;
 use crate::access::Peer;
 
-/// Who asks, and how the answer can be sent. A request has it as its one extension.
+/// Who asks, and how the answer can be sent: the one extension that a request is given here.
 #[derive(Clone, Debug)]
 pub(super) struct Asker {
     pub(super) peer: Peer,

@@ -1,4 +1,4 @@
-//! Whose requests a connection brings, and what each of them needs to know of it before the router answers. The same for
+//! Whose requests a connection brings, and what each of them needs to know of it before it is answered. The same for
 //! every version of HTTP.
 
 use std::sync::Arc;
@@ -35,8 +35,8 @@ pub(super) struct Caller {
 }
 
 impl Caller {
-    /// Has a request answered. One that is none, or of a guest who wants more than a moment, is answered at once. From the
-    /// start no film is sent.
+    /// Has a request answered. One that is none, or of a guest who wants more than a moment, is answered at once.
+    /// `stall_limit` is for whoever answers, who says if a film is sent.
     pub(super) fn route(
         &self,
         mut request: Request<Incoming>,

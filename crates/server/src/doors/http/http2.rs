@@ -228,7 +228,7 @@ fn report(caller: &Caller, error: &hyper::Error) {
     caller.shared.events.emit(let_go(peer, place, "protocol", format!("no HTTP/2: {text}")));
 }
 
-/// The router, for the requests of one connection.
+/// Who answers the requests of one connection.
 struct Service {
     caller: Arc<Caller>,
     exchanges: Exchanges,
@@ -262,7 +262,7 @@ fn answer(
     if let Some(streaming) = handover::detach(&mut response) {
         let (writer, body) = pipe::pipe();
         exchange.streams();
-        // The router takes it for a response without a body.
+        // The router, where the path begins as one of its own does, takes it for a response without a body.
         response.headers_mut().remove(CONTENT_LENGTH);
         *response.body_mut() = Body::new(body);
         let stream = (streaming, Transport::Pipe(writer));

@@ -1,7 +1,7 @@
 //! The HTTP door: HTTP-FLV, WebSocket-FLV, the pages, the API, health and metrics.
 //!
-//! One router on hyper's connections, which this door accepts itself so that every connection has a
-//! seat, a deadline and a bounded farewell.
+//! Requests come by hyper's connections, which this door accepts itself so that every connection has a seat, a deadline
+//! and a bounded farewell.
 
 mod api;
 mod asked;
@@ -272,7 +272,7 @@ fn report(shared: &Shared, peer: SocketAddr, asked: &Asked, head_timeout: Durati
     }
 }
 
-/// The router with what each request needs of its connection: the peer, where the kernel takes files for it, and who is
+/// Who answers, with what each request needs of its connection: the peer, where the kernel takes files for it, and who is
 /// told that a film is sent.
 struct WithPeer {
     caller: Caller,

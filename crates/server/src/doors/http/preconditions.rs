@@ -6,6 +6,9 @@ use std::time::{Duration, SystemTime};
 use axum::http::{HeaderMap, HeaderName, header};
 use httpdate::HttpDate;
 
+/// The end of the year 9999, in seconds after the epoch.
+const LATEST: u64 = 253_402_300_799;
+
 /// By what a client knows a state of a representation (RFC 9110, 8.8).
 #[derive(Clone, Debug)]
 pub(super) struct Validators {
@@ -29,7 +32,7 @@ pub(super) enum Evaluation {
 impl Validators {
     /// `Last-Modified`, in whole seconds.
     pub(super) fn last_modified(&self) -> impl Display + use<> {
-        HttpDate::from(self.modified)
+        HttpDate::from(self.second())
     }
 
     /// Evaluates in the order of RFC 9110, 13.2.2.
@@ -63,10 +66,11 @@ impl Validators {
         }
     }
 
-    /// The time of change as clients are told it, without fractions of a second.
+    /// The time of change as clients are told it, without fractions of a second, and within the years that have a date in
+    /// HTTP: what is set on a file may be any.
     fn second(&self) -> SystemTime {
         let since = self.modified.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs())
+        SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs().min(LATEST))
     }
 }
 
@@ -140,6 +144,15 @@ mod tests {
         for (fields, evaluation) in cases {
             assert_eq!(validators().evaluate(&headers(fields)), *evaluation, "{fields:?}");
         }
+    }
+
+    #[test]
+    fn a_file_of_any_time_has_a_date() {
+        let said = |modified| Validators { etag: String::new(), modified }.last_modified().to_string();
+        let epoch = SystemTime::UNIX_EPOCH;
+        assert_eq!(said(validators().modified), THEN);
+        assert_eq!(said(epoch - Duration::from_secs(1 << 40)), "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(said(epoch + Duration::from_secs(1 << 40)), "Fri, 31 Dec 9999 23:59:59 GMT");
     }
 
     #[test]

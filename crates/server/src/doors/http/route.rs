@@ -131,7 +131,7 @@ where
         // A router is always ready.
         return Box::pin(tower_service::Service::call(&mut router.clone(), request));
     }
-    Box::pin(elsewhere(Arc::clone(shared), request.into_parts().0).map(Ok))
+    Box::pin(elsewhere(Arc::clone(shared), request).map(Ok))
 }
 
 /// Whether a path begins as a fixed address does.
@@ -140,6 +140,7 @@ fn may_be_fixed(path: &str) -> bool {
         let mut beginnings: Vec<_> = routes().iter().map(|route| beginning(route.path)).collect();
         beginnings.sort_unstable();
         beginnings.dedup();
+        debug_assert!(beginnings.iter().all(|beginning| !beginning.contains('{')), "all would be fixed");
         beginnings
     });
     BEGINNINGS.contains(&beginning(path))
@@ -160,7 +161,7 @@ pub(super) fn router(shared: &Arc<Shared>) -> Router {
         }
     }
     let gate = axum::middleware::from_fn_with_state(Arc::clone(shared), gate::admin_only);
-    let strayed = async |State(shared), request: Request| elsewhere(shared, request.into_parts().0).await;
+    let strayed = async |State(shared), request: Request| elsewhere(shared, request).await;
     open.merge(admin.route_layer(gate)).fallback(strayed).with_state(Arc::clone(shared))
 }
 
@@ -216,7 +217,9 @@ const WAYS: [(&str, Way); 8] = [
 ];
 
 /// Answers for everything that is no fixed address.
-async fn elsewhere(shared: Arc<Shared>, request: Parts) -> Response {
+async fn elsewhere<B>(shared: Arc<Shared>, request: Request<B>) -> Response {
+    // Nothing there takes a body.
+    let (request, _) = request.into_parts();
     let response = find(&shared, &request).await;
     if request.method == Method::HEAD { without_body(response) } else { response }
 }

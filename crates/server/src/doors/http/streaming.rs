@@ -256,7 +256,7 @@ impl Connection {
 /// librtmp looks for `Content-Length`, not for `content-length`.
 fn head_bytes(head: Parts, envelope: Envelope) -> Bytes {
     let Parts { status, mut headers, .. } = head;
-    // The router takes it for a response without a body.
+    // The router, where the path begins as one of its own does, takes it for a response without a body.
     headers.remove(CONTENT_LENGTH);
     let version = if envelope == Envelope::Bare { "HTTP/1.0" } else { "HTTP/1.1" };
     if status != StatusCode::SWITCHING_PROTOCOLS {

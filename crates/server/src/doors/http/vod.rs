@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use axum::http::Method;
 use axum::http::request::Parts;
 use axum::response::Response;
 
+use super::cors::{method_not_allowed, preflight};
 use super::film_address::FilmAddress;
 use super::refusals::refused;
 use super::shared::Shared;
@@ -23,6 +25,11 @@ pub(super) async fn picture(
     resource: thumbnails::ThumbnailResource,
     request: &Parts,
 ) -> Response {
+    match request.method {
+        Method::GET | Method::HEAD => {}
+        Method::OPTIONS => return preflight(),
+        _ => return method_not_allowed(),
+    }
     match shared.sources.library.open(address.app, address.film).await {
         Ok(film) => thumbnails::serve(shared, address, &film, resource, request).await,
         Err(refusal) => refused(&refusal),

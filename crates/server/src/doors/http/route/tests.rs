@@ -416,3 +416,47 @@ async fn who_asks_for_the_head_is_told_the_length_and_sent_nothing() {
         assert!(nothing.is_empty() && says == Some(Ok(got.len())), "{path}: {says:?} of {}", got.len());
     }
 }
+
+#[tokio::test]
+async fn no_spelling_of_an_address_leads_past_its_gate() {
+    let house = House::new(false);
+    let row = |path| Row("GET", "", path, 0);
+    let (open, _) = house.ask(&row("/metrics"), From::There, Shown::Bearer(TOKEN)).await;
+    assert_eq!(open, 200);
+    let spellings = [
+        "/metrics",
+        "/metrics?x",
+        "//metrics",
+        "/metrics/",
+        "/./metrics",
+        "/%6detrics",
+        "/METRICS",
+        "/api/../metrics",
+        "/api/v1/access",
+        "/api//v1/access",
+        "/%61pi/v1/access",
+        "/api/v1/access/",
+        "/x/../api/v1/access",
+    ];
+    for path in spellings {
+        let (status, text) = house.ask(&row(path), From::There, Shown::Nothing).await;
+        assert!(matches!(status, 401 | 404), "{path}: {status} {text}");
+    }
+    for route in routes() {
+        assert!(may_be_fixed(route.path) && !beginning(route.path).contains('{'), "{}", route.path);
+    }
+    for path in ["/vod/a.mp4", "/live/a.flv", "/live/a/index.m3u8", "/assets/x.js", "/metric", "/apis/x"] {
+        assert!(!may_be_fixed(path), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn films_and_what_is_made_of_them_have_the_same_methods() {
+    let house = House::new(true);
+    for path in ["/vod/faststart.mp4", "/vod/faststart.mp4/index.m3u8", "/vod/faststart.mp4/thumbnail.jpg"] {
+        for (method, status) in [("OPTIONS", 204), ("POST", 405), ("DELETE", 405), ("PUT", 405)] {
+            let answered = house.ask(&Row(method, "", path, 0), From::Here, Shown::Nothing).await;
+            assert_eq!(answered.0, status, "{method} {path}");
+        }
+    }
+}
