@@ -196,28 +196,22 @@ fn measuring(mut command: Command, place: &Path, scratch: &Path) -> (Program, Ve
 #[test]
 fn a_signal_ends_what_was_started_and_leaves_nothing() {
     // Of INT most likely while players watch, of TERM and HUP while a server starts. Under `nohup` HUP ends nothing.
-    for (program, ignored, signal, pause) in [
-        (None, None, "TERM", 0),
-        (None, None, "INT", 3_000),
-        (Some("nohup"), Some("HUP"), "TERM", 0),
-        (Some("env"), None, "HUP", 0),
-    ] {
-        let kind = format!("bench-{}-{signal}-{}", program.unwrap_or_default(), std::process::id());
+    let launched: [(&[&str], &str, u64); 4] = [
+        (&["env"], "TERM", 0),
+        (&["env"], "INT", 3_000),
+        (&["nohup"], "TERM", 0),
+        // Whatever the tests themselves were begun with.
+        (&["env", "--default-signal=HUP"], "HUP", 0),
+    ];
+    for (launcher, signal, pause) in launched {
+        let kind = format!("bench-{}-{signal}-{}", launcher[0], std::process::id());
         let place = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(kind);
         let scratch = place.join("scratch");
-        let command = match program {
-            None => headwater(),
-            Some(program) => {
-                let mut command = Command::new(program);
-                // Whatever the tests themselves were begun with.
-                let arguments: &[&str] = if program == "env" { &["--default-signal=HUP"] } else { &[] };
-                command.args(arguments).arg(headwater().get_program());
-                command
-            }
-        };
+        let mut command = Command::new(launcher[0]);
+        command.args(&launcher[1..]).arg(headwater().get_program());
         let (mut bench, servers) = measuring(command, &place, &scratch);
-        if let Some(signal) = ignored {
-            bench.signal(signal);
+        if launcher == ["nohup"] {
+            bench.signal("HUP");
             thread::sleep(Duration::from_millis(500));
             assert!(bench.runs(), "{}", bench.log());
         }

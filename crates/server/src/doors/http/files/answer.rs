@@ -58,10 +58,9 @@ pub(super) fn answer(
         Evaluation::Failed => StatusCode::PRECONDITION_FAILED.into_response(),
         Evaluation::NotModified => StatusCode::NOT_MODIFIED.into_response(),
         Evaluation::Proceed => match requested_range(method, headers, &representation) {
-            RequestedRange::Nothing => not_satisfiable(representation.plan.len()),
+            RequestedRange::Nothing => not_satisfiable(representation.plan.len(), &mut texts),
             RequestedRange::Whole => {
-                let content_type = HeaderValue::from_static(representation.content_type);
-                send(method, StatusCode::OK, content_type, representation.plan.clone(), path)
+                send(method, StatusCode::OK, representation.content_type, representation.plan.clone(), path)
             }
             RequestedRange::Parts(parts) => send_parts(method, &representation, &parts, path, &mut texts),
         },
@@ -93,8 +92,7 @@ fn send_parts(
     let len = representation.plan.len();
     if let [part] = parts {
         let plan = representation.plan.slice(part.clone());
-        let content_type = HeaderValue::from_static(representation.content_type);
-        let mut response = send(method, StatusCode::PARTIAL_CONTENT, content_type, plan, path);
+        let mut response = send(method, StatusCode::PARTIAL_CONTENT, representation.content_type, plan, path);
         set(&mut response, header::CONTENT_RANGE, content_range(part, len), texts);
         return response;
     }
@@ -109,7 +107,7 @@ fn send_parts(
         plan.extend(representation.plan.slice(part.clone()));
     }
     plan.push(Piece::Bytes(Bytes::from(format!("\r\n--{BOUNDARY}--\r\n"))));
-    send(method, StatusCode::PARTIAL_CONTENT, HeaderValue::from_static(SEVERAL), plan, path)
+    send(method, StatusCode::PARTIAL_CONTENT, SEVERAL, plan, path)
 }
 
 fn content_range(part: &Range<u64>, len: u64) -> impl fmt::Display {
@@ -117,17 +115,17 @@ fn content_range(part: &Range<u64>, len: u64) -> impl fmt::Display {
     fmt::from_fn(move |f| write!(f, "bytes {first}-{last}/{len}"))
 }
 
-fn not_satisfiable(len: u64) -> Response {
+fn not_satisfiable(len: u64, texts: &mut BytesMut) -> Response {
     let text = format!("there are {len} bytes, and none of them in the range\n");
     let mut response = (StatusCode::RANGE_NOT_SATISFIABLE, text).into_response();
-    set(&mut response, header::CONTENT_RANGE, format_args!("bytes */{len}"), &mut BytesMut::new());
+    set(&mut response, header::CONTENT_RANGE, format_args!("bytes */{len}"), texts);
     response
 }
 
 fn send(
     method: &Method,
     status: StatusCode,
-    content_type: HeaderValue,
+    content_type: &'static str,
     plan: Plan,
     path: SendPath,
 ) -> Response {
@@ -137,7 +135,7 @@ fn send(
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.reserve(FIELDS);
-    headers.insert(header::CONTENT_TYPE, content_type);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(len));
     response
 }
