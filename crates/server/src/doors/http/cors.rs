@@ -1,10 +1,19 @@
 //! Pages of other origins: what they may ask for streams and films with, and that they may read the answer.
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+/// The answer to a method by which a stream or a film is not sent; none to `GET` and `HEAD`.
+pub(super) fn other_method(method: &Method) -> Option<Response> {
+    match *method {
+        Method::GET | Method::HEAD => None,
+        Method::OPTIONS => Some(preflight()),
+        _ => Some(method_not_allowed()),
+    }
+}
+
 /// What a page of another origin may ask for streams and films with.
-pub(super) fn preflight() -> Response {
+fn preflight() -> Response {
     let headers = [
         (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, OPTIONS"),
         (

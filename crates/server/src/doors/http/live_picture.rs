@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use headwater_archive::{Entry, Kept, Lookup, Moment, Window};
 use headwater_hub::StreamName;
@@ -13,7 +13,7 @@ use headwater_media::{Codec, MediaKind};
 use headwater_vod::thumbnails::{WIDTH_MAX, WIDTH_MIN};
 use headwater_vod::{Refusal, RefusalKind};
 
-use super::cors::{method_not_allowed, preflight};
+use super::cors::other_method;
 use super::preconditions::if_none_match;
 use super::query::Query;
 use super::refusals::refused;
@@ -46,10 +46,8 @@ pub(super) fn is_possible(shared: &Shared, name: &StreamName) -> bool {
 
 /// Answers with a picture of a stream: its newest, or that of a place in its window (`?t=`).
 pub(super) async fn serve(shared: &Shared, name: &StreamName, request: &Parts) -> Response {
-    match request.method {
-        Method::GET | Method::HEAD => {}
-        Method::OPTIONS => return preflight(),
-        _ => return method_not_allowed(),
+    if let Some(answer) = other_method(&request.method) {
+        return answer;
     }
     let (width, at) = match wanted(Query::of(&request.uri)) {
         Ok(wanted) => wanted,

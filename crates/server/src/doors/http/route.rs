@@ -22,7 +22,7 @@ use headwater_media::Timestamp;
 use percent_encoding::percent_decode_str;
 
 use super::asker::Asker;
-use super::cors::{method_not_allowed, preflight, with_cors};
+use super::cors::{method_not_allowed, other_method, with_cors};
 use super::film_address::FilmAddress;
 use super::live_hls::{self, LiveResource};
 use super::query::Query;
@@ -140,7 +140,10 @@ fn may_be_fixed(path: &str) -> bool {
         let mut beginnings: Vec<_> = routes().iter().map(|route| beginning(route.path)).collect();
         beginnings.sort_unstable();
         beginnings.dedup();
-        debug_assert!(beginnings.iter().all(|beginning| !beginning.contains('{')), "all would be fixed");
+        debug_assert!(
+            beginnings.iter().all(|beginning| !beginning.contains('{')),
+            "no path would be taken for a fixed one by it"
+        );
         beginnings
     });
     BEGINNINGS.contains(&beginning(path))
@@ -288,14 +291,11 @@ async fn stream(shared: &Shared, name: &str, request: &Parts) -> Response {
         Err(problem) => return (StatusCode::BAD_REQUEST, problem).into_response(),
     };
     let selection = TrackSelection::read(query.pairs());
-    match request.method {
-        Method::GET | Method::HEAD => {
-            may_pause(request, from != From::Live);
-            flv::watch(shared, &name, from, selection, request).await
-        }
-        Method::OPTIONS => preflight(),
-        _ => method_not_allowed(),
+    if let Some(answer) = other_method(&request.method) {
+        return answer;
     }
+    may_pause(request, from != From::Live);
+    flv::watch(shared, &name, from, selection, request).await
 }
 
 /// The name of a live stream, as it was sent.

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::http::Method;
 use axum::http::request::Parts;
 use axum::response::Response;
 
-use super::cors::{method_not_allowed, preflight};
+use super::cors::other_method;
 use super::film_address::FilmAddress;
 use super::refusals::refused;
 use super::shared::Shared;
@@ -25,10 +24,8 @@ pub(super) async fn picture(
     resource: thumbnails::ThumbnailResource,
     request: &Parts,
 ) -> Response {
-    match request.method {
-        Method::GET | Method::HEAD => {}
-        Method::OPTIONS => return preflight(),
-        _ => return method_not_allowed(),
+    if let Some(answer) = other_method(&request.method) {
+        return answer;
     }
     match shared.sources.library.open(address.app, address.film).await {
         Ok(film) => thumbnails::serve(shared, address, &film, resource, request).await,

@@ -12,8 +12,8 @@ mod tests;
 
 use std::sync::Arc;
 
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 pub(in crate::doors::http) use self::answer::Representation;
@@ -23,7 +23,7 @@ use self::cutting::CutRequest;
 pub(in crate::doors::http) use self::cutting::{Container, tag};
 pub(in crate::doors::http) use self::plan::{Piece, Plan};
 use super::asker::Asker;
-use super::cors::{method_not_allowed, preflight};
+use super::cors::other_method;
 use super::preconditions::Validators;
 use super::query::Query;
 use super::refusals::refused;
@@ -32,10 +32,8 @@ use headwater_vod::{FileOrFilm, Refusal, RefusalKind};
 
 /// Answers a request for a file of an app with films, by its path below the app's directory.
 pub(super) async fn serve(shared: &Arc<Shared>, app: &str, path: &str, request: &Parts) -> Response {
-    match request.method {
-        Method::GET | Method::HEAD => {}
-        Method::OPTIONS => return preflight(),
-        _ => return method_not_allowed(),
+    if let Some(answer) = other_method(&request.method) {
+        return answer;
     }
     match represent(shared, app, path, Query::of(&request.uri)).await {
         Ok(representation) => respond(shared, request, representation),

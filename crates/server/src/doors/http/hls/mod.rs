@@ -10,7 +10,7 @@ pub(super) mod subtitles;
 use std::sync::Arc;
 
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use headwater_media::Timestamp;
@@ -18,7 +18,7 @@ use headwater_media::hls::{Presentation, SegmentedTrack};
 
 pub(super) use self::address::HlsResource;
 use self::subtitles::Subtitle;
-use super::cors::{method_not_allowed, preflight};
+use super::cors::other_method;
 use super::files::{Piece, Plan, Representation, respond};
 use super::film_address::FilmAddress;
 use super::line_name::LineName;
@@ -58,10 +58,8 @@ pub(super) async fn serve(
     resource: HlsResource,
     request: &Parts,
 ) -> Response {
-    match request.method {
-        Method::GET | Method::HEAD => {}
-        Method::OPTIONS => return preflight(),
-        _ => return method_not_allowed(),
+    if let Some(answer) = other_method(&request.method) {
+        return answer;
     }
     let state = film.etag().trim_matches('"');
     let asked_state = Query::of(&request.uri).value("v");

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use headwater_archive::{Data, Kept, TARGET_DURATION, Window};
 use headwater_hub::StreamName;
@@ -27,7 +27,7 @@ pub(super) use self::address::LiveResource;
 use self::delivery::{BLOCKED_MAX, Delivery};
 use self::extent::Extent;
 use self::rendered::{Wanted, gone};
-use super::cors::{method_not_allowed, preflight};
+use super::cors::other_method;
 use super::files::{Piece, Plan, Representation, respond};
 use super::line_name::LineName;
 use super::preconditions::Validators;
@@ -49,10 +49,8 @@ pub(super) async fn serve(
     resource: LiveResource,
     request: &Parts,
 ) -> Response {
-    match request.method {
-        Method::GET | Method::HEAD => {}
-        Method::OPTIONS => return preflight(),
-        _ => return method_not_allowed(),
+    if let Some(answer) = other_method(&request.method) {
+        return answer;
     }
     if shared.sources.archive.length().is_none() {
         let text = "there is no HLS of live streams: it is made of their windows, which are turned off ([window] enabled)\n";
