@@ -152,6 +152,7 @@ mod tests {
 
     use headwater_hub::StreamName;
     use headwater_media::Timestamp;
+    use headwater_vod::Blob as _;
 
     use super::*;
     use crate::parts::tests::{AAC, Broadcast, sound, video};
@@ -184,6 +185,11 @@ mod tests {
             let Lookup::Part(kept) = window.lookup(ordinal) else { panic!("{ordinal} is gone") };
             on_disk += u64::from(matches!(kept.data(), Data::File(..)));
             assert_eq!(kept.read().unwrap(), *bytes);
+            // Where the kernel is to send it from.
+            let (file, at) = kept.place().unwrap();
+            let mut there = vec![0; bytes.len()];
+            headwater_vod::read_exact_at(file, &mut there, at).unwrap();
+            assert_eq!(there, *bytes);
         }
         assert!(on_disk > 400, "{on_disk}");
         // They have no names.

@@ -48,8 +48,8 @@ pub trait Blob: fmt::Debug + Send + Sync + 'static {
         }))
     }
 
-    /// The file, where the bytes are one that the kernel can send by itself.
-    fn as_file(&self) -> Option<&Arc<File>> {
+    /// The file that they lie in and where in it they begin, if they do: the kernel can send them from there by itself.
+    fn place(&self) -> Option<(&Arc<File>, u64)> {
         None
     }
 }
@@ -96,8 +96,8 @@ impl Blob for FileBlob {
         read_exact_at(&self.file, bytes, offset)
     }
 
-    fn as_file(&self) -> Option<&Arc<File>> {
-        Some(&self.file)
+    fn place(&self) -> Option<(&Arc<File>, u64)> {
+        Some((&self.file, 0))
     }
 }
 

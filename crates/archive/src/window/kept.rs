@@ -152,6 +152,11 @@ impl Blob for Kept {
             Data::File(file, from) => read_exact_at(&file, bytes, from + offset),
         }
     }
+
+    /// Files of windows and recordings are appended to: what lies in one stays as it is.
+    fn place(&self) -> Option<(&Arc<File>, u64)> {
+        self.place.get().map(|place| (&place.file, place.offset))
+    }
 }
 
 impl Drop for Kept {

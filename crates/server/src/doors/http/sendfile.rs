@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
 
@@ -19,7 +20,7 @@ use tokio::net::TcpStream;
 
 use crate::net::listener::Stream;
 
-/// The longest range that one call of [`Ranges::hand_over`] takes, in bytes.
+/// What one call of [`Ranges::hand_over`] takes, in bytes.
 pub(super) const RANGE_LEN_MAX: usize = 1 << 20;
 
 /// What stands in for file ranges: address space that nobody touches, so it costs no memory.
@@ -33,12 +34,12 @@ pub(super) fn is_placeholder(bytes: &[u8]) -> bool {
 /// The ranges of one connection that placeholders are on their way for, in their order.
 #[derive(Debug)]
 pub(super) struct Ranges {
-    queue: Mutex<VecDeque<Range>>,
+    queue: Mutex<VecDeque<Queued>>,
     sent: Counter,
 }
 
 #[derive(Debug)]
-struct Range {
+struct Queued {
     file: Arc<File>,
     offset: u64,
     len: usize,
@@ -51,14 +52,19 @@ impl Ranges {
         can.then(|| Arc::new(Self { queue: Mutex::default(), sent }))
     }
 
-    /// Queues a range, at most [`RANGE_LEN_MAX`] of it; the placeholders for what was taken must be the next bytes
-    /// that go to the connection.
-    pub(super) fn hand_over(&self, file: &Arc<File>, offset: u64, len: u64) -> Bytes {
-        let len = usize::try_from(len).unwrap_or(RANGE_LEN_MAX).min(RANGE_LEN_MAX);
-        if len > 0 {
-            self.queue.lock().push_back(Range { file: Arc::clone(file), offset, len });
+    /// Queues ranges of a file, at most [`RANGE_LEN_MAX`] of them in all; the placeholders for what was taken must be the next
+    /// bytes that go to the connection.
+    pub(super) fn hand_over(&self, file: &Arc<File>, ranges: &[Range<u64>]) -> Bytes {
+        let mut taken = 0;
+        let mut queue = self.queue.lock();
+        for range in ranges {
+            let len = range.end.saturating_sub(range.start).min((RANGE_LEN_MAX - taken) as u64) as usize;
+            if len > 0 {
+                queue.push_back(Queued { file: Arc::clone(file), offset: range.start, len });
+                taken += len;
+            }
         }
-        Bytes::from_static(PLACEHOLDER.get(..len).unwrap_or_default())
+        Bytes::from_static(PLACEHOLDER.get(..taken).unwrap_or_default())
     }
 
     /// Writes slices that begin with, or lead up to, placeholders: as many bytes as the socket takes of the first

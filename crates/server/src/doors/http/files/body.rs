@@ -1,9 +1,9 @@
 //! A [`Plan`] on its way to the client: ranges of files by the kernel where the connection can, else read in
 //! bounded pieces.
 
-#[cfg(not(target_os = "linux"))]
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -24,7 +24,7 @@ use crate::doors::http::sendfile::{RANGE_LEN_MAX, Ranges};
 const READ_LEN_MAX: u64 = 256 << 10;
 /// From this length on a range is worth system calls of its own; shorter ones are read and leave with what is around
 /// them.
-const KERNEL_LEN_MIN: u64 = 32 << 10;
+const KERNEL_LEN_MIN: u64 = 16 << 10;
 /// Bytes at hand that are as many or more leave from where they lie; fewer are copied to what is around them.
 const COPIED_LEN_MAX: usize = 4 << 10;
 
@@ -84,27 +84,19 @@ impl Sender {
 
     /// Who sends what comes next, if the kernel does: long ranges of files.
     fn kernel(&mut self) -> Option<Arc<Ranges>> {
-        match self.plan.front()? {
-            Piece::Range { blob, len, .. } if *len >= KERNEL_LEN_MIN && blob.as_file().is_some() => {
-                self.path.kernel.clone()
-            }
-            _ => None,
-        }
+        self.plan.front().and_then(for_kernel)?;
+        self.path.kernel.clone()
     }
 
+    /// Hands a run of ranges over, so that the disk is asked once for all.
     fn hand_over(mut self, kernel: Arc<Ranges>) -> Next {
-        let Some(Piece::Range { blob, offset, len }) = self.plan.take_front(RANGE_LEN_MAX as u64) else {
-            return Next::AtHand(Ok(Bytes::new()), self);
-        };
-        let Some(file) = blob.as_file().cloned() else {
-            return self.gather(vec![Piece::Range { blob, offset, len }]);
-        };
-        if is_cached(&file, offset, len) {
-            return Next::AtHand(Ok(kernel.hand_over(&file, offset, len)), self);
+        let Some(run) = Run::take(&mut self.plan) else { return Next::AtHand(Ok(Bytes::new()), self) };
+        if is_cached(&run.file, run.span.start, run.span_len()) {
+            return Next::AtHand(Ok(kernel.hand_over(&run.file, &run.ranges)), self);
         }
         Next::Waits(Box::pin(async move {
-            let warmed = warm(&file, offset, len).await;
-            (warmed.map(|()| kernel.hand_over(&file, offset, len)), self)
+            let warmed = warm(&run.file, run.span.start, run.span_len()).await;
+            (warmed.map(|()| kernel.hand_over(&run.file, &run.ranges)), self)
         }))
     }
 
@@ -140,6 +132,48 @@ impl Sender {
             })),
             gathered => Next::AtHand(gathered, self),
         }
+    }
+}
+
+/// Ranges of one file, one behind the other in it, with no more between its ends than is handed over at once: the parts of
+/// a segment, between which lie those of other tracks.
+struct Run {
+    file: Arc<File>,
+    ranges: Vec<Range<u64>>,
+    /// From the first byte to the last.
+    span: Range<u64>,
+}
+
+impl Run {
+    /// Takes the ranges off the front that the kernel is to send.
+    fn take(plan: &mut Plan) -> Option<Self> {
+        let (file, start) =
+            plan.front().and_then(for_kernel).map(|(file, start)| (Arc::clone(file), start))?;
+        let mut run = Self { file, ranges: Vec::new(), span: start..start };
+        while let Some((file, start)) = plan.front().and_then(for_kernel) {
+            let room = (run.span.start + RANGE_LEN_MAX as u64).saturating_sub(start);
+            if !Arc::ptr_eq(file, &run.file) || start < run.span.end || room == 0 {
+                break;
+            }
+            let end = start + plan.take_front(room)?.len();
+            run.ranges.push(start..end);
+            run.span.end = end;
+        }
+        Some(run)
+    }
+
+    const fn span_len(&self) -> u64 {
+        self.span.end.saturating_sub(self.span.start)
+    }
+}
+
+/// Where a piece lies, if the kernel is to send it: the file, and where in it it begins.
+fn for_kernel(piece: &Piece) -> Option<(&Arc<File>, u64)> {
+    match piece {
+        Piece::Range { blob, offset, len } if *len >= KERNEL_LEN_MIN => {
+            blob.place().map(|(file, start)| (file, start + offset))
+        }
+        _ => None,
     }
 }
 
