@@ -186,7 +186,7 @@ mod tests {
             on_disk += u64::from(matches!(kept.data(), Data::File(..)));
             assert_eq!(kept.read().unwrap(), *bytes);
             // Where the kernel is to send it from.
-            let (file, at) = kept.place().unwrap();
+            let (file, at) = kept.in_file().unwrap();
             let mut there = vec![0; bytes.len()];
             headwater_vod::read_exact_at(file, &mut there, at).unwrap();
             assert_eq!(there, *bytes);

@@ -48,8 +48,9 @@ pub trait Blob: fmt::Debug + Send + Sync + 'static {
         }))
     }
 
-    /// The file that they lie in and where in it they begin, if they do: the kernel can send them from there by itself.
-    fn place(&self) -> Option<(&Arc<File>, u64)> {
+    /// The file in which they lie in one piece, never to be changed, and where in it they begin: the kernel can send them from there by
+    /// itself.
+    fn in_file(&self) -> Option<(&Arc<File>, u64)> {
         None
     }
 }
@@ -96,7 +97,7 @@ impl Blob for FileBlob {
         read_exact_at(&self.file, bytes, offset)
     }
 
-    fn place(&self) -> Option<(&Arc<File>, u64)> {
+    fn in_file(&self) -> Option<(&Arc<File>, u64)> {
         Some((&self.file, 0))
     }
 }

@@ -153,8 +153,8 @@ impl Blob for Kept {
         }
     }
 
-    /// Files of windows and recordings are appended to: what lies in one stays as it is.
-    fn place(&self) -> Option<(&Arc<File>, u64)> {
+    /// A part that was written to a window's file, or into a recording, is never written over.
+    fn in_file(&self) -> Option<(&Arc<File>, u64)> {
         self.place.get().map(|place| (&place.file, place.offset))
     }
 }

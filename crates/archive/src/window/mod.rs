@@ -341,6 +341,12 @@ impl Window {
         self.inner.lock().first_number
     }
 
+    /// The number of the oldest segment that is kept; `None` before there is one.
+    #[must_use]
+    pub fn oldest_number(&self) -> Option<u64> {
+        self.inner.lock().segments.front().map(|head| head.number)
+    }
+
     /// The cue points of the segments that are kept, oldest first; not more than a playlist can list.
     #[must_use]
     pub fn cue_points(&self) -> Vec<CuePoint> {

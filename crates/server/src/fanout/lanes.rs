@@ -71,8 +71,9 @@ pub(crate) async fn drive(lanes: Arc<[Lane]>, index: usize, gathering: Live<Gath
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use bytes::Bytes;
     use headwater_hub::{Hub, HubConfig, PublisherInfo, Start, StreamName};
-    use headwater_media::Timestamp;
+    use headwater_media::{Codec, Frame, Timestamp, TrackId};
 
     use super::*;
 
@@ -106,5 +107,41 @@ mod tests {
         assert_eq!(counter.0.load(Ordering::Relaxed), 1);
         assert!(!take_turn(&lanes[0], Duration::MAX, &mut scratch));
         assert_eq!(counter.0.load(Ordering::Relaxed), watched.len());
+    }
+
+    /// Between what is written of a stream lies the rest that the operator asks for, whatever comes meanwhile, and it is not longer
+    /// than that; what the operator asks for may change.
+    #[tokio::test(start_paused = true)]
+    async fn frames_gather_for_as_long_as_the_operator_wants() {
+        let hub = Hub::new(HubConfig::default());
+        let name = StreamName::parse("live/a").unwrap();
+        let mut publisher = hub.publish(&name, PublisherInfo::default(), Duration::ZERO).unwrap();
+        let cursor = hub.subscribe(&name, Start::NewestKeyframe, Timestamp::from_ms(1_000), Duration::ZERO);
+        let counter = Arc::<Counter>::default();
+        let _watch = cursor.unwrap().watch(Arc::clone(&counter) as Arc<dyn Watcher>);
+        let rest = |ms| Gathering { min: Duration::from_millis(ms), max: Duration::from_millis(ms) };
+        let gathering = crate::live::Setting::new(rest(100));
+        let driven = tokio::spawn(drive(hub.lanes(), 0, gathering.live()));
+
+        let (began, mut called) = (tokio::time::Instant::now(), Vec::new());
+        for ms in 0..1_000 {
+            if ms == 550 {
+                gathering.set(rest(40));
+            }
+            if ms % 7 == 0 {
+                let at = Timestamp::from_ms(ms as i64);
+                let (track, codec, payload) = (TrackId::AUDIO, Codec::Aac, Bytes::from_static(b"xyz"));
+                publisher.push(Frame { track, codec, dts: at, pts: at, key: true, payload }, Duration::ZERO);
+            }
+            tokio::time::sleep_until(began + Duration::from_millis(ms + 1)).await;
+            if counter.0.swap(0, Ordering::Relaxed) > 0 {
+                called.push(ms);
+            }
+        }
+        driven.abort();
+        let rests: Vec<u64> = called.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(rests.iter().filter(|rest| (100..=108).contains(*rest)).count() >= 5, "{called:?}");
+        assert!(rests.iter().filter(|rest| (40..=48).contains(*rest)).count() >= 9, "{called:?}");
+        assert_eq!(rests.iter().filter(|rest| **rest > 108 || **rest < 40).count(), 0, "{called:?}");
     }
 }

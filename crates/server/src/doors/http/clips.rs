@@ -71,7 +71,8 @@ pub(super) async fn fetch(
         Ok(Clip { plan, validators }) => {
             let content_type = container.content_type();
             let download = Some(format!("clip.{ending}"));
-            respond(&shared, &request, Representation { plan, content_type, validators, download })
+            let representation = Representation { plan, content_type, validators, download, may_pause: true };
+            respond(&shared, &request, representation)
         }
         Err(refusal) => refused(&refusal),
     }

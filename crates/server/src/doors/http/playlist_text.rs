@@ -33,6 +33,11 @@ impl PlaylistText {
         Self { plain: text.into(), packed: Arc::default(), etag }
     }
 
+    #[cfg(test)]
+    pub(super) fn text(&self) -> &str {
+        std::str::from_utf8(&self.plain).unwrap()
+    }
+
     fn packed(&self) -> &Bytes {
         self.packed.get_or_init(|| {
             let mut packer = GzEncoder::new(Vec::new(), Compression::fast());

@@ -20,7 +20,7 @@ use tokio::net::TcpStream;
 
 use crate::net::listener::Stream;
 
-/// What one call of [`Ranges::hand_over`] takes, in bytes.
+/// What one call of [`Ranges::hand_over`] takes, at most, in bytes.
 pub(super) const RANGE_LEN_MAX: usize = 1 << 20;
 
 /// What stands in for file ranges: address space that nobody touches, so it costs no memory.
@@ -52,7 +52,7 @@ impl Ranges {
         can.then(|| Arc::new(Self { queue: Mutex::default(), sent }))
     }
 
-    /// Queues ranges of a file, at most [`RANGE_LEN_MAX`] of them in all; the placeholders for what was taken must be the next
+    /// Queues ranges of a file, at most [`RANGE_LEN_MAX`] bytes of them; the placeholders for what was taken must be the next
     /// bytes that go to the connection.
     pub(super) fn hand_over(&self, file: &Arc<File>, ranges: &[Range<u64>]) -> Bytes {
         let mut taken = 0;

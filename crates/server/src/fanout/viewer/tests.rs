@@ -3,6 +3,7 @@
 mod allocations;
 mod flv;
 mod in_step;
+mod players;
 
 use bytes::BytesMut;
 use headwater_hub::{Hub, HubConfig, News, Publisher, PublisherInfo, Start, StreamName};
@@ -31,12 +32,19 @@ async fn viewer_of(playback: Playback, dialect: Dialect) -> (Arc<Viewer>, TcpStr
 }
 
 async fn viewer_in(format: Format, playback: Playback, dialect: Dialect) -> (Arc<Viewer>, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (player, accepted) =
-        tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
-    let wire = Arc::new(Wire::new(Transport::Tcp(accepted.unwrap().0)));
+    let (accepted, player) = players::sockets().await;
+    (viewer_over(Transport::Tcp(accepted), format, playback, dialect).await, player)
+}
+
+async fn viewer_over(
+    transport: Transport,
+    format: Format,
+    playback: Playback,
+    dialect: Dialect,
+) -> Arc<Viewer> {
+    let wire = Arc::new(Wire::new(transport));
     wire.transport.ready(tokio::io::Interest::WRITABLE).await.unwrap();
-    (Arc::new(Viewer::new(wire, playback, format, dialect)), player.unwrap())
+    Arc::new(Viewer::new(wire, playback, format, dialect))
 }
 
 /// The pictures' times and payloads that have come, until `count` of them have.

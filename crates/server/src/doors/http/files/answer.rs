@@ -43,6 +43,8 @@ pub(in crate::doors::http) struct Representation {
     pub(in crate::doors::http) validators: Validators,
     /// The name to save it under, if it is to be saved and not shown.
     pub(in crate::doors::http) download: Option<String>,
+    /// Whether who gets it may have paused: then it may read nothing for as long as a film's viewer.
+    pub(in crate::doors::http) may_pause: bool,
 }
 
 /// Answers `GET` and `HEAD`.

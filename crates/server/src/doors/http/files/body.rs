@@ -14,9 +14,7 @@ use headwater_vod::blocking;
 use http_body::SizeHint;
 use prometheus_client::metrics::counter::Counter;
 
-use super::disk::Patience;
-#[cfg(target_os = "linux")]
-use super::disk::{is_cached, warm};
+use super::disk::{Patience, is_cached, warm};
 use super::plan::{Piece, Plan};
 use crate::doors::http::sendfile::{RANGE_LEN_MAX, Ranges};
 
@@ -76,26 +74,20 @@ enum Next {
 
 impl Sender {
     fn next(mut self) -> Next {
-        match self.kernel() {
-            Some(kernel) => self.hand_over(kernel),
-            None => self.read(),
+        if let Some(kernel) = self.path.kernel.clone()
+            && let Some(run) = Run::take(&mut self.plan)
+        {
+            return self.hand_over(kernel, run);
         }
+        self.read()
     }
 
-    /// Who sends what comes next, if the kernel does: long ranges of files.
-    fn kernel(&mut self) -> Option<Arc<Ranges>> {
-        self.plan.front().and_then(for_kernel)?;
-        self.path.kernel.clone()
-    }
-
-    /// Hands a run of ranges over, so that the disk is asked once for all.
-    fn hand_over(mut self, kernel: Arc<Ranges>) -> Next {
-        let Some(run) = Run::take(&mut self.plan) else { return Next::AtHand(Ok(Bytes::new()), self) };
-        if is_cached(&run.file, run.span.start, run.span_len()) {
+    fn hand_over(self, kernel: Arc<Ranges>, run: Run) -> Next {
+        if is_cached(&run.file, &run.ranges) {
             return Next::AtHand(Ok(kernel.hand_over(&run.file, &run.ranges)), self);
         }
         Next::Waits(Box::pin(async move {
-            let warmed = warm(&run.file, run.span.start, run.span_len()).await;
+            let warmed = warm(&run.file, &run.ranges).await;
             (warmed.map(|()| kernel.hand_over(&run.file, &run.ranges)), self)
         }))
     }
@@ -104,7 +96,7 @@ impl Sender {
     fn read(mut self) -> Next {
         let mut pieces = Vec::new();
         let mut len = 0;
-        while len < READ_LEN_MAX && self.kernel().is_none() {
+        while len < READ_LEN_MAX && !self.kernel_is_next() {
             let is_long =
                 matches!(self.plan.front(), Some(Piece::Bytes(bytes)) if bytes.len() >= COPIED_LEN_MAX);
             if is_long && !pieces.is_empty() {
@@ -124,6 +116,10 @@ impl Sender {
         self.gather(pieces)
     }
 
+    fn kernel_is_next(&mut self) -> bool {
+        self.path.kernel.is_some() && self.plan.front().and_then(for_kernel).is_some()
+    }
+
     /// Several pieces, read into one: at once if all of it is in memory.
     fn gather(self, pieces: Vec<Piece>) -> Next {
         match gather(&pieces, Patience::None) {
@@ -135,35 +131,31 @@ impl Sender {
     }
 }
 
-/// Ranges of one file, one behind the other in it, with no more between its ends than is handed over at once: the parts of
-/// a segment, between which lie those of other tracks.
+/// Ranges of one file, one behind the other in it, from the first byte to the last no more than [`RANGE_LEN_MAX`]. Parts of other
+/// tracks may lie between them.
 struct Run {
     file: Arc<File>,
     ranges: Vec<Range<u64>>,
-    /// From the first byte to the last.
-    span: Range<u64>,
 }
 
 impl Run {
-    /// Takes the ranges off the front that the kernel is to send.
+    /// Takes the ranges off the front that the kernel is to send, if there are some.
     fn take(plan: &mut Plan) -> Option<Self> {
-        let (file, start) =
-            plan.front().and_then(for_kernel).map(|(file, start)| (Arc::clone(file), start))?;
-        let mut run = Self { file, ranges: Vec::new(), span: start..start };
-        while let Some((file, start)) = plan.front().and_then(for_kernel) {
-            let room = (run.span.start + RANGE_LEN_MAX as u64).saturating_sub(start);
-            if !Arc::ptr_eq(file, &run.file) || start < run.span.end || room == 0 {
+        let (file, start) = plan.front().and_then(for_kernel)?;
+        let (file, end_max) = (Arc::clone(file), start.saturating_add(RANGE_LEN_MAX as u64));
+        let mut ranges: Vec<Range<u64>> = Vec::new();
+        while let Some(piece) = plan.front()
+            && let Some((next, start)) = for_kernel(piece)
+        {
+            let is_behind = ranges.last().is_none_or(|last| last.end <= start);
+            let fits = ranges.is_empty() || start.saturating_add(piece.len()) <= end_max;
+            if !Arc::ptr_eq(next, &file) || !is_behind || !fits {
                 break;
             }
-            let end = start + plan.take_front(room)?.len();
-            run.ranges.push(start..end);
-            run.span.end = end;
+            let len = plan.take_front(RANGE_LEN_MAX as u64)?.len();
+            ranges.push(start..start.saturating_add(len));
         }
-        Some(run)
-    }
-
-    const fn span_len(&self) -> u64 {
-        self.span.end.saturating_sub(self.span.start)
+        Some(Self { file, ranges })
     }
 }
 
@@ -171,7 +163,8 @@ impl Run {
 fn for_kernel(piece: &Piece) -> Option<(&Arc<File>, u64)> {
     match piece {
         Piece::Range { blob, offset, len } if *len >= KERNEL_LEN_MIN => {
-            blob.place().map(|(file, start)| (file, start + offset))
+            let (file, start) = blob.in_file()?;
+            (offset.saturating_add(*len) <= blob.size()).then_some((file, start.saturating_add(*offset)))
         }
         _ => None,
     }
@@ -181,16 +174,6 @@ fn gather(pieces: &[Piece], patience: Patience) -> io::Result<Bytes> {
     let mut out = BytesMut::with_capacity(pieces.iter().map(|piece| piece.len() as usize).sum());
     pieces.iter().try_for_each(|piece| piece.read_into(patience, &mut out))?;
     Ok(out.freeze())
-}
-
-#[cfg(not(target_os = "linux"))]
-const fn is_cached(_: &File, _: u64, _: u64) -> bool {
-    true
-}
-
-#[cfg(not(target_os = "linux"))]
-async fn warm(_: &Arc<File>, _: u64, _: u64) -> io::Result<()> {
-    Ok(())
 }
 
 impl HttpBody for PlanBody {

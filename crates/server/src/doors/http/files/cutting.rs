@@ -182,7 +182,8 @@ fn keyframe_at(film: &Film, asked: &CutRequest, position: u64) -> Result<Option<
     let is_video = |track: u8| {
         index.tracks().get(usize::from(track)).is_some_and(|track| track.track.id.kind == MediaKind::Video)
     };
-    let payloads = position + TAG_HEAD_LEN as u64..=position + TAG_HEAD_LEN as u64 + BODY_HEAD_LEN_MAX;
+    let payload = position.saturating_add(TAG_HEAD_LEN as u64);
+    let payloads = payload..=payload.saturating_add(BODY_HEAD_LEN_MAX);
     let keyframes = index
         .samples()
         .iter()

@@ -1,10 +1,9 @@
 //! Reading at a place of a blob, and having the kernel read what it is to send, without holding up the tasks that
 //! share a thread.
 
-#[cfg(target_os = "linux")]
 use std::fs::File;
 use std::io;
-#[cfg(target_os = "linux")]
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -14,37 +13,68 @@ use headwater_vod::Blob;
 #[cfg(target_os = "linux")]
 const WARM_BYTES: usize = 64 << 10;
 
-/// Whether sending this range will not wait for the disk, as far as its two ends tell. Yes where nobody can tell.
+/// The first and the last page of a range may be in memory for what is beside it, and tell nothing: it is looked at so far inside,
+/// in bytes.
 #[cfg(target_os = "linux")]
-pub(super) fn is_cached(file: &File, offset: u64, len: u64) -> bool {
+const INSIDE: u64 = 4 << 10;
+
+/// Whether sending these ranges will not wait for the disk, as far as the beginning and the end of each tell. Yes where nobody can
+/// tell.
+#[cfg(target_os = "linux")]
+pub(super) fn is_cached(file: &File, ranges: &[Range<u64>]) -> bool {
     use rustix::io::{Errno, ReadWriteFlags, preadv2};
     let waits = |place| {
         let mut byte = [0];
         let mut buffers = [io::IoSliceMut::new(&mut byte)];
         preadv2(file, &mut buffers, place, ReadWriteFlags::NOWAIT) == Err(Errno::AGAIN)
     };
-    !waits(offset) && !waits(offset.saturating_add(len.saturating_sub(1)))
+    let places = |range: &Range<u64>| {
+        let inside = INSIDE.min(range.end.saturating_sub(range.start) / 2);
+        [range.start.saturating_add(inside), range.end.saturating_sub(inside + 1)]
+    };
+    !ranges.iter().flat_map(places).any(waits)
 }
 
-/// Reads a range from the disk into the page cache, and has the kernel begin with what follows it.
+/// Reads ranges from the disk into the page cache, and has the kernel begin with what follows each.
 #[cfg(target_os = "linux")]
-pub(super) async fn warm(file: &Arc<File>, offset: u64, len: u64) -> io::Result<()> {
+pub(super) async fn warm(file: &Arc<File>, ranges: &[Range<u64>]) -> io::Result<()> {
     use rustix::fs::{Advice, fadvise};
-    let file = Arc::clone(file);
+    let (file, ranges) = (Arc::clone(file), ranges.to_vec());
     headwater_vod::blocking(move || {
-        // Advice only: what the kernel makes of it changes the time, not the outcome.
-        let _ = fadvise(&file, offset, std::num::NonZeroU64::new(len.saturating_mul(2)), Advice::WillNeed);
-        let mut buffer = vec![0; WARM_BYTES];
-        let mut at = offset;
-        while at < offset.saturating_add(len) {
-            match std::os::unix::fs::FileExt::read_at(&*file, &mut buffer, at)? {
-                0 => break,
-                count => at += count as u64,
-            }
+        for range in &ranges {
+            let twice = range.end.saturating_sub(range.start).saturating_mul(2);
+            // Advice only: what the kernel makes of it changes the time, not the outcome.
+            let _ = fadvise(&file, range.start, std::num::NonZeroU64::new(twice), Advice::WillNeed);
         }
-        Ok(())
+        let mut buffer = vec![0; WARM_BYTES];
+        ranges.into_iter().try_for_each(|range| read_through(&file, range, &mut buffer))
     })
     .await
+}
+
+/// Reads a range, as far as the file goes, for the page cache's sake.
+#[cfg(target_os = "linux")]
+fn read_through(file: &File, range: Range<u64>, buffer: &mut [u8]) -> io::Result<()> {
+    let mut left = range.end.saturating_sub(range.start);
+    while left > 0 {
+        let wanted = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let room = buffer.get_mut(..wanted).unwrap_or_default();
+        match std::os::unix::fs::FileExt::read_at(file, room, range.end - left)? {
+            0 => break,
+            count => left -= count as u64,
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) const fn is_cached(_: &File, _: &[Range<u64>]) -> bool {
+    true
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) async fn warm(_: &Arc<File>, _: &[Range<u64>]) -> io::Result<()> {
+    Ok(())
 }
 
 /// Whether a range may be waited for.

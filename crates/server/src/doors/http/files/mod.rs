@@ -45,7 +45,7 @@ pub(super) async fn serve(shared: &Arc<Shared>, app: &str, path: &str, request: 
 pub(super) fn respond(shared: &Shared, request: &Parts, representation: Representation) -> Response {
     let asker = request.extensions.get::<Asker>();
     if let Some(asker) = asker {
-        asker.stall_limit.sends_film(true);
+        asker.stall_limit.sends_film(representation.may_pause);
     }
     let kernel = asker.and_then(|asker| asker.ranges.clone());
     let send_path = SendPath { kernel, copied: shared.metrics.file_bytes("copy") };
@@ -74,19 +74,37 @@ async fn represent(
             let len = blob.size();
             let mut plan = Plan::default();
             plan.push(Piece::Range { blob, offset: 0, len });
-            Ok(Representation { plan, content_type: content_type(path), validators, download })
+            Ok(Representation {
+                plan,
+                content_type: content_type(path),
+                validators,
+                download,
+                may_pause: true,
+            })
         }
         Ok(FileOrFilm::Film(film)) => {
             let container = Container::of(path).unwrap_or(Container::Mp4);
             let made = Box::pin(shared.cuts.get(app, &film, container, asked)).await;
             let (plan, validators) = made.map_err(|refusal| refused(&refusal))?;
-            Ok(Representation { plan, content_type: content_type(path), validators, download })
+            Ok(Representation {
+                plan,
+                content_type: content_type(path),
+                validators,
+                download,
+                may_pause: true,
+            })
         }
         Err(refusal) => {
             // Boxed: it needs more room than the file itself, which is asked for most.
             let made = Box::pin(make(shared, app, path, asked, refusal)).await;
             let (plan, validators, container) = made.map_err(|refusal| refused(&refusal))?;
-            Ok(Representation { plan, content_type: container.content_type(), validators, download })
+            Ok(Representation {
+                plan,
+                content_type: container.content_type(),
+                validators,
+                download,
+                may_pause: true,
+            })
         }
     }
 }

@@ -140,6 +140,7 @@ fn representation(
         content_type,
         validators: Validators { etag: tag, modified: film.modified() },
         download: None,
+        may_pause: true,
     }
 }
 

@@ -233,7 +233,8 @@ fn fragments(
     const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
     let validators = Validators { etag, modified };
     let content_type = line.content_type();
-    let representation = Representation { plan, content_type, validators, download: None };
+    // Patience would let who reads nothing keep files of the window for as long.
+    let representation = Representation { plan, content_type, validators, download: None, may_pause: false };
     let mut response = respond(shared, request, representation);
     if response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED {
         response.headers_mut().insert(header::CACHE_CONTROL, FOR_EVER);

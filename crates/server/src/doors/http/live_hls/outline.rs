@@ -225,11 +225,13 @@ mod tests {
 
     use super::*;
     use crate::doors::http::live_hls::extent::Extent;
+    use crate::doors::http::live_hls::rendered::{Playlists, Wanted};
+    use crate::doors::http::query::Query;
 
     /// A publisher that comes and goes: what it sends is put into a window as it comes.
     struct Publisher {
         maker: PartMaker,
-        window: Window,
+        window: Arc<Window>,
         setup: Arc<DecoderSetup>,
         sequence: u64,
         /// Media time and the time on the wall, in milliseconds.
@@ -249,7 +251,7 @@ mod tests {
             let set = |setup: DecoderSetup, track: Track| setup.with(PartContent::Track(track), 0);
             let setup = Arc::new(tracks.into_iter().fold(DecoderSetup::default(), set));
             let maker = PartMaker::new(PartsConfig::default(), 500);
-            Self { maker, window, setup, sequence: 0, media: 0, wall: 0 }
+            Self { maker, window: Arc::new(window), setup, sequence: 0, media: 0, wall: 0 }
         }
 
         fn put(&mut self, id: TrackId, codec: Codec, ms: i64, key: bool) {
@@ -366,6 +368,27 @@ mod tests {
         }
         assert!(targets[0] > 335, "{targets:?}");
         assert_eq!(targets.last(), Some(&335), "{targets:?}");
+    }
+
+    /// A text is made once for all who ask; while there is no picture, the window moves on under it.
+    #[test]
+    fn what_has_left_the_window_leaves_the_playlist_of_a_silent_track() {
+        let mut publisher = Publisher::new();
+        let playlists = Playlists::default();
+        let wanted =
+            Wanted { line: LineName(TrackId::VIDEO), extent: Extent::Window, skip: false, keys: false };
+        let text = |publisher: &Publisher| playlists.text(&publisher.window, wanted, Query::new("")).unwrap();
+        publisher.broadcast(500, 50, 0);
+        assert!(text(&publisher).text().contains("\n#EXT-X-MEDIA-SEQUENCE:500\n"));
+        for _ in 0..1_500 {
+            publisher.put(TrackId::AUDIO, Codec::Aac, publisher.media, true);
+            publisher.put(TrackId::AUDIO, Codec::Aac, publisher.media + 21, true);
+            (publisher.media, publisher.wall) = (publisher.media + 40, publisher.wall + 40);
+            let oldest = publisher.window.oldest_number().unwrap();
+            let sequence = format!("\n#EXT-X-MEDIA-SEQUENCE:{oldest}\n");
+            assert!(text(&publisher).text().contains(&sequence), "{}", text(&publisher).text());
+        }
+        assert!(publisher.window.oldest_number() > Some(505));
     }
 
     #[test]

@@ -40,13 +40,22 @@ struct OfBroadcast {
     made: HashMap<Wanted, Arc<Mutex<Option<Made>>>>,
 }
 
-/// A text, and the state of the rendition that it tells of.
+/// A text, and what it tells of.
 #[derive(Clone, Debug)]
 struct Made {
-    of: Reach,
+    of: State,
     /// What its addresses end in.
     query: String,
     text: PlaylistText,
+}
+
+/// How far a rendition has come, and from where to where the window's segments go: they do also while a rendition has nothing new,
+/// and with them what it tells of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct State {
+    reach: Reach,
+    oldest: Option<u64>,
+    next: Option<u64>,
 }
 
 impl Playlists {
@@ -73,17 +82,24 @@ impl Playlists {
     }
 
     /// The text as the rendition stands now; `None` if there is no such rendition.
-    fn text(&self, window: &Arc<Window>, wanted: Wanted, query: Query<'_>) -> Option<PlaylistText> {
+    pub(super) fn text(
+        &self,
+        window: &Arc<Window>,
+        wanted: Wanted,
+        query: Query<'_>,
+    ) -> Option<PlaylistText> {
+        // By itself: who looks at the reach holds up the window, which must not be asked meanwhile.
         let reach = *window.reach(wanted.line.0)?.borrow();
+        let state = State { reach, oldest: window.oldest_number(), next: window.next_number() };
         let fragments_query = handed_on(query, TO_FRAGMENTS);
         let place = self.place(window, wanted);
         // Who comes while it is made waits for that: it takes less than making it again.
         let mut made = place.lock();
-        if let Some(made) = made.as_ref().filter(|made| made.of == reach && made.query == fragments_query) {
+        if let Some(made) = made.as_ref().filter(|made| made.of == state && made.query == fragments_query) {
             return Some(made.text.clone());
         }
         let text = render(window, wanted, fragments_query.clone(), handed_on(query, TO_REPORTS))?;
-        *made = Some(Made { of: reach, query: fragments_query, text: text.clone() });
+        *made = Some(Made { of: state, query: fragments_query, text: text.clone() });
         Some(text)
     }
 

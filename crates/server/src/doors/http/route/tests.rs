@@ -418,6 +418,21 @@ async fn who_asks_for_the_head_is_told_the_length_and_sent_nothing() {
 }
 
 #[tokio::test]
+async fn who_is_sent_a_film_may_pause() {
+    let house = House::new(true);
+    for (path, may_pause) in
+        [("/vod/faststart.mp4", true), ("/vod/faststart.mp4/index.m3u8", false), ("/house.css", false)]
+    {
+        let mut request = Request::get(path).body(Body::empty()).unwrap();
+        let asker = Asker::of(Peer { address: "127.0.0.1:5".parse().unwrap(), is_local: true });
+        let stall_limit = Arc::clone(&asker.stall_limit);
+        request.extensions_mut().insert(asker);
+        assert_eq!(answer(&house.router, &house.shared, request).await.unwrap().status(), 200);
+        assert_eq!(stall_limit.is_for_film(), may_pause, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn no_spelling_of_an_address_leads_past_its_gate() {
     let house = House::new(false);
     let row = |path| Row("GET", "", path, 0);

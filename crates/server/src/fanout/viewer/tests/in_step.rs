@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::players::{CARRIERS, Player, connected};
 use super::*;
 use crate::fanout::lanes::take_turn;
 
@@ -39,9 +40,12 @@ async fn join(
     name: &StreamName,
     (format, dialect): (Format, Dialect),
 ) -> (Arc<Viewer>, TcpStream) {
+    viewer_in(format, playback(hub, name), dialect).await
+}
+
+fn playback(hub: &Hub, name: &StreamName) -> Playback {
     let cursor = hub.subscribe(name, Start::NewestKeyframe, Timestamp::from_ms(60_000), Duration::ZERO);
-    let playback = Playback::new(Box::new(cursor.unwrap()), Duration::ZERO, Duration::ZERO);
-    viewer_in(format, playback, dialect).await
+    Playback::new(Box::new(cursor.unwrap()), Duration::ZERO, Duration::ZERO)
 }
 
 fn push(publisher: &mut Publisher, track: &Track, ms: i64, key: bool, payload: Vec<u8>) {
@@ -50,7 +54,7 @@ fn push(publisher: &mut Publisher, track: &Track, ms: i64, key: bool, payload: V
     publisher.push(frame, Duration::ZERO);
 }
 
-/// A broadcast as `seed` has it, in which viewers come, mute, rest and go on: what each of their players has read. Where
+/// A broadcast as `seed` has it, in which viewers come by every carrier, mute, rest and go on: what each of their players has read. Where
 /// they are `alone`, each is looked at before it is written to, which puts it out of step.
 async fn watched(mut seed: u64, alone: bool) -> Vec<Vec<u8>> {
     let mut random = move |below: u64| {
@@ -73,8 +77,10 @@ async fn watched(mut seed: u64, alone: bool) -> Vec<Vec<u8>> {
             20 | 21 if viewers.len() < 16 => {
                 // All take the first sound while there is no other.
                 let tracks = TrackChoice::One { video: 0, audio: random(2) as u8 };
-                let form = (FORMATS[random(4) as usize], Dialect { tracks, ..Dialect::PLAIN });
-                viewers.push(join(&hub, &name, form).await);
+                let (format, dialect) = (FORMATS[random(4) as usize], Dialect { tracks, ..Dialect::PLAIN });
+                let (transport, player) = connected(CARRIERS[random(3) as usize]).await;
+                let viewer = viewer_over(transport, format, playback(&hub, &name), dialect).await;
+                viewers.push((viewer, player));
             }
             22 | 23 => {
                 let (kind, on) = ([MediaKind::Audio, MediaKind::Video][random(2) as usize], random(2) == 0);
@@ -113,16 +119,14 @@ async fn watched(mut seed: u64, alone: bool) -> Vec<Vec<u8>> {
 }
 
 /// What each player has read, once its viewer has been called at the end of the broadcast.
-async fn to_the_end(viewers: Vec<(Arc<Viewer>, TcpStream)>) -> Vec<Vec<u8>> {
+async fn to_the_end(viewers: Vec<(Arc<Viewer>, Player)>) -> Vec<Vec<u8>> {
     let mut read = Vec::new();
-    for (viewer, mut player) in viewers {
+    for (viewer, player) in viewers {
         viewer.deliver();
         let (news, has_ended) = viewer.with(|playback| (playback.news(), playback.has_ended()));
         assert!(news.is_none() || has_ended, "{news:?}");
         drop(viewer);
-        let mut all = Vec::new();
-        player.read_to_end(&mut all).await.unwrap();
-        read.push(all);
+        read.push(player.read_to_end().await);
     }
     read
 }
