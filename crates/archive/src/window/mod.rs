@@ -341,22 +341,18 @@ impl Window {
         self.inner.lock().first_number
     }
 
-    /// The number of the oldest segment that is kept; `None` before there is one.
-    #[must_use]
-    pub fn oldest_number(&self) -> Option<u64> {
-        self.inner.lock().segments.front().map(|head| head.number)
-    }
-
     /// The cue points of the segments that are kept, oldest first; not more than a playlist can list.
     #[must_use]
     pub fn cue_points(&self) -> Vec<CuePoint> {
         self.inner.lock().cue_points.iter().cloned().collect()
     }
 
-    /// The number behind the last segment; `None` before there is one.
+    /// The numbers of the segments that are kept; empty before there is one.
     #[must_use]
-    pub fn next_number(&self) -> Option<u64> {
-        self.inner.lock().segments.back().map(|last| last.number + 1)
+    pub fn kept_numbers(&self) -> std::ops::Range<u64> {
+        let inner = self.inner.lock();
+        let ends = inner.segments.front().zip(inner.segments.back());
+        ends.map_or(0..0, |(first, last)| first.number..last.number + 1)
     }
 
     /// The number behind the last segment, 0 before there is one, and all discontinuities so far: where another broadcast of

@@ -253,7 +253,7 @@ impl Write for Raw<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::Duration;
 
     use tokio::io::AsyncWriteExt;
@@ -265,11 +265,17 @@ mod tests {
     /// How long it is waited for what must not come.
     const MOMENT: Duration = Duration::from_millis(50);
 
-    async fn pair() -> (Transport, TcpStream) {
+    /// A connection's two ends, the accepted one first.
+    pub(in crate::fanout) async fn sockets() -> (TcpStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (peer, accepted) =
             tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
-        (Transport::Tcp(accepted.unwrap().0), peer.unwrap())
+        (accepted.unwrap().0, peer.unwrap())
+    }
+
+    async fn pair() -> (Transport, TcpStream) {
+        let (accepted, peer) = sockets().await;
+        (Transport::Tcp(accepted), peer)
     }
 
     #[tokio::test]

@@ -12,10 +12,10 @@ use headwater_media::{Codec, Frame, MediaKind, Timestamp, Track, TrackId};
 use headwater_rtmp::chunk::{Decoder, DecoderLimits, MessageStreamId};
 use std::time::Duration;
 use tokio::io::AsyncReadExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 use super::super::format::Envelope;
-use super::super::transport::Transport;
+use super::super::transport::{Transport, tests::sockets};
 use super::*;
 use crate::sources::made_up::{MadeUp, PICTURES};
 
@@ -32,7 +32,7 @@ async fn viewer_of(playback: Playback, dialect: Dialect) -> (Arc<Viewer>, TcpStr
 }
 
 async fn viewer_in(format: Format, playback: Playback, dialect: Dialect) -> (Arc<Viewer>, TcpStream) {
-    let (accepted, player) = players::sockets().await;
+    let (accepted, player) = sockets().await;
     (viewer_over(Transport::Tcp(accepted), format, playback, dialect).await, player)
 }
 
@@ -88,9 +88,13 @@ fn publish(tracks: &[Track]) -> (Publisher, Playback) {
     let name = StreamName::parse("live/a").unwrap();
     let mut publisher = hub.publish(&name, PublisherInfo::default(), Duration::ZERO).unwrap();
     tracks.iter().for_each(|track| publisher.set_track(track.clone()));
-    let lag_max = Timestamp::from_ms(60_000);
-    let cursor = hub.subscribe(&name, Start::NewestKeyframe, lag_max, Duration::ZERO).unwrap();
-    (publisher, Playback::new(Box::new(cursor), Duration::ZERO, Duration::ZERO))
+    (publisher, playback(&hub, &name))
+}
+
+/// What plays a stream of a hub.
+fn playback(hub: &Hub, name: &StreamName) -> Playback {
+    let cursor = hub.subscribe(name, Start::NewestKeyframe, Timestamp::from_ms(60_000), Duration::ZERO);
+    Playback::new(Box::new(cursor.unwrap()), Duration::ZERO, Duration::ZERO)
 }
 
 /// Frames of a track every 100 ms from `from` on and before `to`.

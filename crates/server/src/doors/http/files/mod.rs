@@ -68,45 +68,28 @@ async fn represent(
         None => library.file_or_film(app, path).await,
         Some(_) => Err(Refusal::new(RefusalKind::NotFound, String::new())),
     };
-    match opened {
+    let (plan, validators, content_type) = match opened {
         Ok(FileOrFilm::File(blob)) => {
             let validators = Validators { etag: blob.etag().to_owned(), modified: blob.modified() };
             let len = blob.size();
             let mut plan = Plan::default();
             plan.push(Piece::Range { blob, offset: 0, len });
-            Ok(Representation {
-                plan,
-                content_type: content_type(path),
-                validators,
-                download,
-                may_pause: true,
-            })
+            (plan, validators, content_type(path))
         }
         Ok(FileOrFilm::Film(film)) => {
             let container = Container::of(path).unwrap_or(Container::Mp4);
             let made = Box::pin(shared.cuts.get(app, &film, container, asked)).await;
             let (plan, validators) = made.map_err(|refusal| refused(&refusal))?;
-            Ok(Representation {
-                plan,
-                content_type: content_type(path),
-                validators,
-                download,
-                may_pause: true,
-            })
+            (plan, validators, content_type(path))
         }
         Err(refusal) => {
             // Boxed: it needs more room than the file itself, which is asked for most.
             let made = Box::pin(make(shared, app, path, asked, refusal)).await;
             let (plan, validators, container) = made.map_err(|refusal| refused(&refusal))?;
-            Ok(Representation {
-                plan,
-                content_type: container.content_type(),
-                validators,
-                download,
-                may_pause: true,
-            })
+            (plan, validators, container.content_type())
         }
-    }
+    };
+    Ok(Representation { plan, content_type, validators, download, may_pause: true })
 }
 
 /// The film of that name, or of that name with another extension, in the container that the name asks for; `refusal`

@@ -224,9 +224,11 @@ fn mixed(file: &Temporary, bytes: &[u8]) -> (Plan, Vec<u8>) {
     (plan, expected)
 }
 
-/// Ranges with nothing between them in the plan, of two files: each with the gap before it, which is negative where it goes back.
-/// Every other is of a blob that lies in the midst of its file.
-fn runs(files: [(&Temporary, &[u8]); 2]) -> (Plan, Vec<u8>) {
+/// Ranges with nothing between them in the plan, of a file and of another that has its bytes backwards: each with the gap before it,
+/// which is negative where it goes back. Every other is of a blob that lies in the midst of its file.
+fn runs(bytes: &[u8]) -> ([Temporary; 2], Plan, Vec<u8>) {
+    let backwards: Vec<u8> = bytes.iter().rev().copied().collect();
+    let files = [Temporary::new(bytes), Temporary::new(&backwards)];
     let (mut plan, mut expected) = (Plan::default(), Vec::new());
     let mut at = 0i64;
     let ranges = [
@@ -244,27 +246,25 @@ fn runs(files: [(&Temporary, &[u8]); 2]) -> (Plan, Vec<u8>) {
         (0, 0, 700_000),
     ];
     for (number, (which, gap, len)) in ranges.into_iter().enumerate() {
-        let (file, bytes): (&Temporary, &[u8]) = files[which];
         at += gap;
-        expected.extend_from_slice(&bytes[at as usize..][..len]);
+        expected.extend_from_slice(&[bytes, &backwards][which][at as usize..][..len]);
         let (offset, len) = (at as u64, len as u64);
         let start = (number as u64 % 2) * (offset / 2);
-        let within = Within { file: Arc::clone(&file.file), start, len: offset - start + len };
+        let within = Within { file: Arc::clone(&files[which].file), start, len: offset - start + len };
         plan.push(Piece::Range { blob: Arc::new(within), offset: offset - start, len });
         at += len as i64;
     }
-    (plan, expected)
+    (files, plan, expected)
 }
 
 #[test]
 fn any_range_is_as_in_the_plan_on_one_connection() {
     let bytes = noise(4_000_000);
-    let (file, backwards) = (Temporary::new(&bytes), bytes.iter().rev().copied().collect::<Vec<_>>());
-    let other = Temporary::new(&backwards);
+    let file = Temporary::new(&bytes);
     // What is short is copied.
     let (plan, expected) = mixed(&file, &bytes);
     any_range_of(&plan, &expected, 40_000 + 500_000 + 31_000 + 2_500_000 + 65_536);
-    let (plan, expected) = runs([(&file, &bytes), (&other, &backwards)]);
+    let (_files, plan, expected) = runs(&bytes);
     any_range_of(&plan, &expected, expected.len() as u64 - 16_383);
 }
 
@@ -490,10 +490,8 @@ fn bytes_that_are_no_file_are_copied() {
 #[test]
 fn what_is_not_in_memory_is_read_first() {
     let bytes = noise(5_000_000);
-    let (file, backwards) = (Temporary::new(&bytes), bytes.iter().rev().copied().collect::<Vec<_>>());
-    let other = Temporary::new(&backwards);
-    let in_runs = runs([(&file, &bytes), (&other, &backwards)]);
-    for (plan, expected) in [(whole(&file, 5_000_000), bytes), in_runs] {
+    let ([file, other], in_runs, expected_in_runs) = runs(&bytes);
+    for (plan, expected) in [(whole(&file, 5_000_000), bytes), (in_runs, expected_in_runs)] {
         for by_kernel in [true, false] {
             let served = serve(plan.clone(), by_kernel);
             let mut client = Client::connect(&served);

@@ -67,7 +67,7 @@ impl Delivery {
             return Ok(());
         }
         // Of a rendition that has nothing yet, the newest is that of the others.
-        let newest = window.next_number().map_or(0, |next| next - 1).max(stands.segment);
+        let newest = window.kept_numbers().end.saturating_sub(1).max(stands.segment);
         if segment > newest + AHEAD_MAX {
             let text = format!("segment {segment} is far ahead: the newest is {newest}\n");
             return Err((StatusCode::BAD_REQUEST, text).into_response());

@@ -1,6 +1,7 @@
 //! Playlists as text: made once for all who ask for the same, packed once, and answered with what caches must know.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, Weak};
 
 use axum::http::request::Parts;
@@ -51,11 +52,10 @@ struct Made {
 
 /// How far a rendition has come, and from where to where the window's segments go: they do also while a rendition has nothing new,
 /// and with them what it tells of others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct State {
     reach: Reach,
-    oldest: Option<u64>,
-    next: Option<u64>,
+    kept: Range<u64>,
 }
 
 impl Playlists {
@@ -90,7 +90,7 @@ impl Playlists {
     ) -> Option<PlaylistText> {
         // By itself: who looks at the reach holds up the window, which must not be asked meanwhile.
         let reach = *window.reach(wanted.line.0)?.borrow();
-        let state = State { reach, oldest: window.oldest_number(), next: window.next_number() };
+        let state = State { reach, kept: window.kept_numbers() };
         let fragments_query = handed_on(query, TO_FRAGMENTS);
         let place = self.place(window, wanted);
         // Who comes while it is made waits for that: it takes less than making it again.

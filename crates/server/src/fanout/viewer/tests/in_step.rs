@@ -43,19 +43,14 @@ async fn join(
     viewer_in(format, playback(hub, name), dialect).await
 }
 
-fn playback(hub: &Hub, name: &StreamName) -> Playback {
-    let cursor = hub.subscribe(name, Start::NewestKeyframe, Timestamp::from_ms(60_000), Duration::ZERO);
-    Playback::new(Box::new(cursor.unwrap()), Duration::ZERO, Duration::ZERO)
-}
-
 fn push(publisher: &mut Publisher, track: &Track, ms: i64, key: bool, payload: Vec<u8>) {
     let (at, payload) = (Timestamp::from_ms(ms), Bytes::from(payload));
     let frame = Frame { track: track.id, codec: track.codec, dts: at, pts: at, key, payload };
     publisher.push(frame, Duration::ZERO);
 }
 
-/// A broadcast as `seed` has it, in which viewers come by every carrier, mute, rest and go on: what each of their players has read. Where
-/// they are `alone`, each is looked at before it is written to, which puts it out of step.
+/// A broadcast as `seed` has it, in which viewers come by every carrier, mute, rest and go on: what each of their players has
+/// read. Where they are `alone`, each is looked at before it is written to, which puts it out of step.
 async fn watched(mut seed: u64, alone: bool) -> Vec<Vec<u8>> {
     let mut random = move |below: u64| {
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

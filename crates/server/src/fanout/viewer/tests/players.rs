@@ -11,6 +11,7 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector, client::TlsStream};
 
 use super::*;
+use crate::fanout::transport::tests::sockets;
 use crate::net::listener::Stream;
 use crate::net::pipe::{PipeBody, pipe};
 
@@ -56,13 +57,6 @@ pub(super) async fn connected(carrier: Carrier) -> (Transport, Player) {
             (Transport::Pipe(writer), Player::Pipe(body))
         }
     }
-}
-
-pub(super) async fn sockets() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (player, accepted) =
-        tokio::join!(TcpStream::connect(listener.local_addr().unwrap()), listener.accept());
-    (accepted.unwrap().0, player.unwrap())
 }
 
 /// A server and a client that trusts it.
